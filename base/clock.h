@@ -1,0 +1,20 @@
+/* base/clock.h — monotonic time for waiting, wall time for showing; formatting without localtime. */
+#ifndef SLUICE_BASE_CLOCK_H
+#define SLUICE_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void);
+int64_t clock_wall_ms(void); /* since 1970-01-01 UTC */
+int64_t clock_wall_us(void);
+/* "2026-01-01T00:00:00.000Z" into out (≥ 25 bytes). */
+void clock_format_ms(int64_t wall_ms, char *out, size_t out_len);
+/* Proleptic Gregorian days since 1970-01-01 ↔ civil date. */
+int64_t clock_days_from_civil(int64_t y, unsigned m, unsigned d);
+void clock_civil_from_days(int64_t days, int64_t *y, unsigned *m, unsigned *d);
+/* Sleeps in the daemon's own retry loops, ends early when *stop (may be NULL) becomes non-zero. */
+void clock_sleep_ms(int64_t ms, const volatile int *stop);
+
+#endif
