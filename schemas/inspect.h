@@ -1,0 +1,29 @@
+/* schemas/inspect.h — reading table definitions from a live server (information_schema, SHOW CREATE). */
+#ifndef SLUICE_SCHEMAS_INSPECT_H
+#define SLUICE_SCHEMAS_INSPECT_H
+
+#include "mysql/conn.h"
+#include "schemas/table.h"
+
+/* ERR_SCHEMA_UNKNOWN if there is no such base table. New reference. */
+struct schema_table *schema_inspect(struct my_conn *c, const char *db, const char *table, struct err *e) WARN_UNUSED;
+/* Names of all base tables of db without `_sluice…` ones and ghost tables, sorted; free each and the array. */
+bool schema_list_tables(struct my_conn *c, const char *db, char ***names, size_t *n, struct err *e) WARN_UNUSED;
+void schema_names_free(char **names, size_t n);
+/* Foreign keys that touch the table, triggers on it: for preconditions. Text list, "" if none. */
+bool schema_foreign_keys(struct my_conn *c, const char *db, const char *table, struct buf *out, struct err *e) WARN_UNUSED;
+bool schema_triggers(struct my_conn *c, const char *db, const char *table, struct buf *out, struct err *e) WARN_UNUSED;
+/* Why a source column's values might not fit the target's column; true if they all fit. reason: ≤ 200 bytes. */
+bool schema_column_fits(const struct schema_column *source, const struct schema_column *target, char *reason, size_t reason_len);
+
+/* Editing SHOW CREATE TABLE texts (no DDL grammar; the tokenizer's brackets and quotes only). */
+struct schema_create_edit {
+    const char *new_name;      /* NULL keeps */
+    bool drop_foreign_keys;
+    bool drop_auto_increment;  /* the column attribute and the table option */
+    bool drop_secondary_keys;  /* not unique, full-text or spatial ones; collected in *dropped */
+};
+bool schema_create_edit(const char *create_sql, const struct schema_create_edit *edit, struct buf *out,
+                        struct buf *dropped /* "ADD KEY …, ADD KEY …" or empty; may be NULL */, struct err *e) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,28 @@
+/* schemas/keyrange.h — half-open ranges of keyspace ids and shard names, as go/vt/key. */
+#ifndef SLUICE_SCHEMAS_KEYRANGE_H
+#define SLUICE_SCHEMAS_KEYRANGE_H
+
+#include "base/buf.h"
+
+#define KSID_MAX 64 /* bytes of a keyspace id we keep inline; longer ones are refused */
+struct ksid {
+    uint8_t n;
+    uint8_t bytes[KSID_MAX];
+};
+struct keyrange { /* start ≤ id < end; empty end = unbounded */
+    uint8_t start[KSID_MAX], end[KSID_MAX];
+    uint8_t start_len, end_len;
+};
+bool keyrange_parse(const char *name, struct keyrange *out, struct err *e) WARN_UNUSED; /* "-80"; "-" and "0" are everything */
+void keyrange_print(const struct keyrange *r, struct buf *out);
+bool keyrange_contains(const struct keyrange *r, const struct ksid *id);
+bool keyrange_intersects(const struct keyrange *a, const struct keyrange *b);
+bool keyrange_contains_range(const struct keyrange *outer, const struct keyrange *inner);
+bool keyrange_equal(const struct keyrange *a, const struct keyrange *b);
+bool keyrange_is_full(const struct keyrange *r);
+/* Sorted, contiguous, no gap or overlap, from a's start to b's end equal? For `reshard create`. */
+bool keyrange_sets_equal(const struct keyrange *a, size_t na, const struct keyrange *b, size_t nb);
+/* Vitess GenerateShardRanges: n equal ranges ("-40","40-80",…), appended as lines. */
+bool keyrange_generate(unsigned n, struct buf *out, struct err *e) WARN_UNUSED;
+
+#endif

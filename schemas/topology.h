@@ -1,0 +1,42 @@
+/* schemas/topology.h — the fleet of one configuration: keyspaces, their shards, servers and vschema.
+ *
+ * Filled by app/config from YAML, read by everybody, immutable afterwards.
+ */
+#ifndef SLUICE_SCHEMAS_TOPOLOGY_H
+#define SLUICE_SCHEMAS_TOPOLOGY_H
+
+#include "mysql/params.h"
+#include "schemas/keyrange.h"
+
+struct vschema; /* schemas/vschema.h */
+
+struct topo_shard {
+    char *keyspace; /* name of the owner */
+    char *name;     /* "-", "-80", "80-" ; "0" is accepted as "-" */
+    struct keyrange range;
+    struct my_params primary; /* .database is the shard's database */
+    char *primary_address;    /* as configured */
+    char **replicas;          /* addresses */
+    size_t n_replicas;
+    char *cell;
+};
+struct topo_keyspace {
+    char *name;
+    struct topo_shard *shards; /* sorted by range start; may hold overlapping sets (before and after a reshard) */
+    size_t n_shards;
+    struct vschema *vschema; /* never NULL; unsharded and empty when none is configured */
+};
+struct topology {
+    char *installation; /* config `name` */
+    struct topo_keyspace *keyspaces;
+    size_t n_keyspaces;
+    uint32_t server_id_first, server_id_last; /* one for each dump */
+};
+void topology_free(struct topology *t);
+struct topo_keyspace *topology_keyspace(const struct topology *t, const char *name); /* NULL if unknown */
+struct topo_shard *topology_shard(const struct topology *t, const char *keyspace, const char *shard);
+/* Takes / gives back a server id for a dump. Thread: any. */
+bool topology_server_id_take(struct topology *t, uint32_t *id, struct err *e) WARN_UNUSED;
+void topology_server_id_give(struct topology *t, uint32_t id);
+
+#endif
