@@ -1,0 +1,52 @@
+/* cdc/copy_read.h — reading a table in chunks so that chunk and log combine to the final state (design §5).
+ *
+ * Yields batches of COPY_ROWS whose images are in the row-event encoding of `table`, so that the rest
+ * of the program has one row decoder. The same row read here and from the log has the same bytes.
+ * Rows come in key order within a chunk; chunks by bytes.
+ */
+#ifndef SLUICE_CDC_COPY_READ_H
+#define SLUICE_CDC_COPY_READ_H
+
+#include "cdc/value.h"
+#include "mysql/conn.h"
+
+/* A key position: the identity key's values as SQL literals that this server compares as the column
+ * does (text keys as hex literals with introducer and collation), joined by commas; opaque text, stable,
+ * storable. "" = minus infinity as a lower, plus infinity as an upper bound. */
+struct copy_bound {
+    char *sql; /* NULL or "" unbounded */
+};
+struct copy_range { /* lower exclusive, upper inclusive */
+    struct copy_bound lower, upper;
+};
+void copy_range_fini(struct copy_range *r);
+
+struct copy_reader; /* one connection, one table at a time */
+struct copy_reader *copy_reader_open(const struct my_params *p, struct err *e) WARN_UNUSED;
+void copy_reader_close(struct copy_reader *r);
+struct my_conn *copy_reader_conn(struct copy_reader *r);
+
+/* Splits a table into about n ranges of equal size by sampling the identity key (index only). The ranges
+ * cover everything. ranges: malloc'ed array. */
+bool copy_split(struct copy_reader *r, const struct schema_table *t, unsigned n, struct copy_range **ranges, size_t *n_ranges, struct err *e) WARN_UNUSED;
+
+/* ▶ Proof that reads on this connection, from now on, see everything up to A, tried in the order of
+ * design §5.2: gtid_executed ⊇ A (MySQL with GTID), consistent snapshot with binlog_snapshot_file/position
+ * ≥ A (MariaDB; leaves the transaction open: reads then belong to it), watermark row committed in
+ * _sluice.watermark after A was received, LOCK TABLES … READ moment. Waits and retries up to timeout_ms.
+ * After success the connection is inside a read view (REPEATABLE READ snapshot) that is at or after A. */
+bool copy_prove_visible(struct copy_reader *r, const struct position *a, int64_t timeout_ms, struct err *e) WARN_UNUSED;
+/* Ends the read view. */
+bool copy_end_view(struct copy_reader *r, struct err *e) WARN_UNUSED;
+/* One exact snapshot and its position, for tables without a usable key (design §5): the connection stays in
+ * the snapshot. tables: for the short LOCK TABLES … READ on MySQL. */
+bool copy_exact_snapshot(struct copy_reader *r, const struct my_params *p, const char *const *quoted_tables, size_t n, struct position *out, struct err *e) WARN_UNUSED;
+
+/* Reads up to max_bytes of rows of (range] into one batch of COPY_ROWS; *last becomes the bound of the last
+ * row read (the next call starts there), *end true when the range is exhausted. where: an additional SQL condition
+ * or NULL. columns: those to read (bit per column), NULL all. */
+bool copy_read_chunk(struct copy_reader *r, const struct schema_table *t, const struct copy_range *range,
+                     const char *where, size_t max_bytes, struct cdc_batch **out, struct copy_bound *last, bool *end,
+                     struct err *e) WARN_UNUSED;
+
+#endif
