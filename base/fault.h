@@ -3,7 +3,8 @@
  * Armed by SLUICE_FAULT="name:action[:nth][,…]" or at run time by fault_arm: action kill (SIGKILL to
  * ourselves), fail (ERR_FAULT_INJECTED), stop (SIGSTOP to ourselves), delay=MS, exit=CODE; nth: at the
  * nth passing only (default 1), "*" always; "seed=N" instead picks the point and passing by a seeded
- * draw: `seed=N:kill:PERMILLE` fires at any point with that probability. Not armed: one atomic load.
+ * draw: `seed=N:kill:PERMILLE` fires at any point with that probability. "watch" arms nothing and only
+ * counts; "" disarms. Not armed: one atomic load.
  * Every name that was passed is kept, fault_list shows them (tests check that each one was reached).
  */
 #ifndef SLUICE_BASE_FAULT_H

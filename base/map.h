@@ -1,4 +1,6 @@
-/* base/map.h — hash map from byte strings to pointers; keys are copied. Not thread-safe. */
+/* base/map.h — hash map from byte strings to pointers; keys are copied.
+ *
+ * Thread: one at a time; any number while nobody changes it. */
 #ifndef SLUICE_BASE_MAP_H
 #define SLUICE_BASE_MAP_H
 

@@ -1,0 +1,194 @@
+/* base/err.c — filling, prefixing and printing the one error value. */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+struct code_info {
+    const char *name;
+    enum err_class class_;
+    enum err_exit exit;
+    const char *doc;
+};
+
+static const struct code_info code_infos[ERR_CODE_COUNT] = {
+    {"NONE", ERR_CLASS_FATAL, ERR_EXIT_OK, "No error."},
+#define ERR_CODE(name, class_, exit_, doc) {#name, class_, exit_, doc},
+#include "base/err_codes.def"
+#undef ERR_CODE
+};
+
+static const struct code_info *info_of(enum err_code code)
+{
+    unsigned i = (unsigned)code;
+    return &code_infos[i < ERR_CODE_COUNT ? i : ERR_INTERNAL];
+}
+
+/* Length of the valid UTF-8 sequence at s, 0 if there is none. */
+static size_t utf8_len(const unsigned char *s, size_t left)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (s[0] > 0xf4 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* Texts carry bytes of servers and files: the result is one line of valid UTF-8, cut at whole
+ * characters. */
+static void put_clean(char *out, size_t out_len, const char *in)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t left = strlen(in), o = 0;
+    while (left > 0) {
+        size_t n = utf8_len((const unsigned char *)in, left);
+        bool plain = n > 1 || (n == 1 && (unsigned char)*in >= 0x20 && *in != 0x7f);
+        if (o + (plain ? n : 4) >= out_len)
+            break;
+        if (plain) {
+            memcpy(out + o, in, n);
+            o += n;
+        } else {
+            n = 1;
+            out[o++] = '\\';
+            out[o++] = 'x';
+            out[o++] = hex[(unsigned char)*in >> 4];
+            out[o++] = hex[(unsigned char)*in & 15];
+        }
+        in += n;
+        left -= n;
+    }
+    out[o] = 0;
+}
+
+static void format_clean(char *out, size_t out_len, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+static void format_clean(char *out, size_t out_len, const char *fmt, va_list ap)
+{
+    char raw[2048];
+    vsnprintf(raw, sizeof raw, fmt, ap);
+    put_clean(out, out_len, raw);
+}
+
+bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
+{
+    if (!e)
+        return false;
+    char text[sizeof e->text];
+    va_list ap;
+    va_start(ap, fmt);
+    format_clean(text, sizeof text, fmt, ap);
+    va_end(ap);
+    e->code = code;
+    e->class_ = info_of(code)->class_;
+    e->native = 0;
+    e->cure[0] = 0;
+    memcpy(e->text, text, sizeof text);
+    return false;
+}
+
+bool err_set_native(struct err *e, enum err_code code, enum err_class class_, int native,
+                    const char *fmt, ...)
+{
+    if (!e)
+        return false;
+    char text[sizeof e->text];
+    va_list ap;
+    va_start(ap, fmt);
+    format_clean(text, sizeof text, fmt, ap);
+    va_end(ap);
+    e->code = code;
+    e->class_ = class_;
+    e->native = native;
+    e->cure[0] = 0;
+    memcpy(e->text, text, sizeof text);
+    return false;
+}
+
+bool err_cure(struct err *e, const char *fmt, ...)
+{
+    if (!e)
+        return false;
+    char cure[sizeof e->cure];
+    va_list ap;
+    va_start(ap, fmt);
+    format_clean(cure, sizeof cure, fmt, ap);
+    va_end(ap);
+    memcpy(e->cure, cure, sizeof cure);
+    return false;
+}
+
+bool err_prepend(struct err *e, const char *fmt, ...)
+{
+    if (!e)
+        return false;
+    char context[sizeof e->text], old[sizeof e->text], both[2 * sizeof e->text + 8];
+    va_list ap;
+    va_start(ap, fmt);
+    format_clean(context, sizeof context, fmt, ap);
+    va_end(ap);
+    memcpy(old, e->text, sizeof old);
+    snprintf(both, sizeof both, "%s → %s", context, old);
+    put_clean(e->text, sizeof e->text, both);
+    return false;
+}
+
+void err_clear(struct err *e)
+{
+    if (!e)
+        return;
+    e->code = ERR_NONE;
+    e->class_ = ERR_CLASS_FATAL;
+    e->native = 0;
+    e->text[0] = 0;
+    e->cure[0] = 0;
+}
+
+bool err_copy(struct err *dst, const struct err *src)
+{
+    if (dst && src && dst != src)
+        *dst = *src;
+    return false;
+}
+
+const char *err_code_name(enum err_code code)
+{
+    return info_of(code)->name;
+}
+
+const char *err_code_doc(enum err_code code)
+{
+    return info_of(code)->doc;
+}
+
+enum err_exit err_code_exit(enum err_code code)
+{
+    return info_of(code)->exit;
+}
+
+const char *err_class_name(enum err_class class_)
+{
+    switch (class_) {
+    case ERR_CLASS_FATAL:
+        return "fatal";
+    case ERR_CLASS_RETRY:
+        return "retry";
+    case ERR_CLASS_SKIP_ROW:
+        return "skip-row";
+    case ERR_CLASS_SHUTDOWN:
+        return "shutdown";
+    }
+    return "fatal";
+}
+
+void err_format(const struct err *e, char *out, size_t out_len)
+{
+    if (out_len == 0)
+        return;
+    snprintf(out, out_len, "error: %s%s%s (code %s)", e->text, e->cure[0] ? "; " : "", e->cure,
+             err_code_name(e->code));
+}
