@@ -1,6 +1,7 @@
 /* base/map.h — hash map from byte strings to pointers; keys are copied.
  *
- * Thread: one at a time; any number while nobody changes it. */
+ * Thread: one at a time; any number while nobody changes it.
+ */
 #ifndef SLUICE_BASE_MAP_H
 #define SLUICE_BASE_MAP_H
 

@@ -1,0 +1,75 @@
+/* tests/unit/test_base_crc32.c — the fast CRC against the published check value and zlib. */
+#include "base/crc32.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include <cmocka.h>
+
+static void the_check_value_is_right(void **state)
+{
+    (void)state;
+    assert_int_equal(crc32_compute(0, "123456789", 9), 0xcbf43926);
+    assert_int_equal(crc32_portable(0, "123456789", 9), 0xcbf43926);
+    assert_int_equal(crc32_compute(0, "", 0), 0);
+}
+
+static void fill(unsigned char *p, size_t n)
+{
+    uint64_t x = 88172645463325252u;
+    for (size_t i = 0; i < n; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        p[i] = (unsigned char)x;
+    }
+}
+
+static void every_length_and_alignment_agrees_with_zlib(void **state)
+{
+    (void)state;
+    unsigned char bytes[700];
+    fill(bytes, sizeof bytes);
+    for (size_t n = 0; n <= 600; n++)
+        for (size_t at = 0; at < 17; at++)
+            assert_int_equal(crc32_compute(0, bytes + at, n), crc32(0, bytes + at, (uInt)n));
+}
+
+static void parts_give_the_same_as_the_whole(void **state)
+{
+    (void)state;
+    size_t n = 1 << 20;
+    unsigned char *bytes = malloc(n);
+    fill(bytes, n);
+    uint32_t whole = crc32_compute(0, bytes, n);
+    assert_int_equal(whole, crc32(0, bytes, (uInt)n));
+    for (size_t cut = 1; cut < n; cut = cut * 3 + 5)
+        assert_int_equal(crc32_compute(crc32_compute(0, bytes, cut), bytes + cut, n - cut), whole);
+    free(bytes);
+}
+
+static void the_chosen_implementation_has_a_name(void **state)
+{
+    (void)state;
+    const char *name = crc32_implementation();
+    assert_true(strcmp(name, "pclmul") == 0 || strcmp(name, "zlib") == 0);
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    assert_string_equal(name, __builtin_cpu_supports("pclmul") ? "pclmul" : "zlib");
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_check_value_is_right),
+        cmocka_unit_test(every_length_and_alignment_agrees_with_zlib),
+        cmocka_unit_test(parts_give_the_same_as_the_whole),
+        cmocka_unit_test(the_chosen_implementation_has_a_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
