@@ -11,6 +11,8 @@ struct cdc_source_ops {
     enum cdc_next (*next)(struct cdc_source *s, const uint8_t **event, size_t *n, struct err *e);
     void (*interrupt)(struct cdc_source *s); /* Thread: any */
     void (*close)(struct cdc_source *s);
+    /* True when next will hardly wait (bytes have arrived); NULL: it never waits. */
+    bool (*ready)(struct cdc_source *s);
 };
 struct cdc_source { /* embedded first in each backend's struct */
     const struct cdc_source_ops *ops;

@@ -23,6 +23,9 @@ struct my_dump *my_dump_open(const struct my_params *p, const struct my_dump_opt
 /* One event (header, body, checksum), the leading 00 byte removed, continuation packets joined; valid
  * until the next call. MY_END only with non_block. */
 enum my_next my_dump_next(struct my_dump *d, const uint8_t **event, size_t *n, struct err *e) WARN_UNUSED;
+/* True when bytes of a further event have arrived already (client cache, TLS or socket), so that next
+ * will hardly wait: readers hand over what they have before they wait. */
+bool my_dump_ready(const struct my_dump *d);
 const struct my_server *my_dump_server(const struct my_dump *d);
 bool my_dump_checksum(const struct my_dump *d); /* the server sends CRC32 (also the FDE says so) */
 void my_dump_interrupt(struct my_dump *d);      /* Thread: any; the blocked next fails with ERR_SHUTDOWN */
