@@ -49,8 +49,12 @@ void sink_spec_fini(struct sink_spec *s);
 
 struct sink_driver;
 typedef struct cdc_reader *(*sink_reader_fn)(void *ctx, const char *keyspace, const char *shard);
-/* Starts the sink's threads (one per source shard). shards: names of the keyspace's serving shards. */
-struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct topology *topo, struct store *store,
+/* Starts the sink's threads (one per source shard). shards: names of the keyspace's serving shards; a shard
+ * with a checkpoint that says it ended is left out. A JOURNAL of type SHARDS whose participants contain
+ * the stream's shard ends that stream (flush, checkpoint "ended"), and its children start at the journal's
+ * shard_gtids once all their parents have ended. */
+struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct topology *topo,
+                                      const char *const *shards, size_t n_shards, struct store *store,
                                       sink_reader_fn reader, void *reader_ctx, struct err *e) WARN_UNUSED;
 void sink_driver_stop(struct sink_driver *d); /* drains, flushes, checkpoints; then frees */
 void sink_driver_status(struct sink_driver *d, struct buf *json); /* {"name","state","streams":[{"shard","position","lag_seconds","records",…}],"message"} */

@@ -1,0 +1,71 @@
+/* app/options.h — the one table of commands and options: parser, --help and reference are made from it.
+ *
+ * An option can be given as --name VALUE, --name=VALUE, its short form, or the environment name
+ * SLUICE_NAME (upper case, dashes as underscores). Commands and verbs are case-insensitive, so that
+ * vtctldclient's own spelling (MoveTables, SwitchTraffic) works.
+ */
+#ifndef SLUICE_APP_OPTIONS_H
+#define SLUICE_APP_OPTIONS_H
+
+#include "base/buf.h"
+
+enum opt_type {
+    OPT_FLAG,     /* present or --name=true|false */
+    OPT_STRING,
+    OPT_LIST,     /* a,b,c; may be repeated */
+    OPT_INT,
+    OPT_DURATION, /* 30s, 500ms; a bare number is seconds */
+    OPT_SIZE,     /* 64MiB */
+};
+
+struct opt_def {
+    const char *name; /* without dashes */
+    char letter;      /* 0: none */
+    enum opt_type type;
+    const char *fallback; /* default as text; NULL: none */
+    const char *arg;      /* "NAME", or "text|json": then only these words are accepted */
+    const char *doc;      /* one line */
+    int64_t min, max;     /* OPT_INT; both 0: any */
+};
+
+struct opt_values; /* parsed */
+struct cmd_def {
+    const char *name;
+    const char *aliases;    /* space-separated, may be NULL */
+    const char *verbs;      /* space-separated; NULL: takes none */
+    const char *positional; /* for the usage line; NULL: none accepted */
+    const char *doc;
+    const struct opt_def *options; /* ends with name NULL */
+    bool workflow;                 /* also takes the options of a workflow command */
+    int (*run)(const struct opt_values *v);
+};
+
+extern const struct cmd_def cmd_table[]; /* ends with name NULL; app/commands.c */
+
+const struct cmd_def *cmd_find(const char *name);
+/* argv[0] is the command's name. NULL and ERR_USAGE with the nearest known name. */
+struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv, struct err *e) WARN_UNUSED;
+void opt_free(struct opt_values *v);
+const struct cmd_def *opt_command(const struct opt_values *v);
+const char *opt_verb(const struct opt_values *v); /* lower case; "" if the command has none */
+size_t opt_n_args(const struct opt_values *v);    /* positional, the verb not among them */
+const char *opt_arg(const struct opt_values *v, size_t i);
+bool opt_given(const struct opt_values *v, const char *name);
+const char *opt_str(const struct opt_values *v, const char *name); /* NULL: not given and no default */
+bool opt_flag(const struct opt_values *v, const char *name);
+int64_t opt_i64(const struct opt_values *v, const char *name);
+int64_t opt_ms(const struct opt_values *v, const char *name);
+/* "a,b" → calls fn for each word. */
+size_t opt_list(const struct opt_values *v, const char *name, char ***words);
+void opt_words_free(char **words, size_t n);
+/* The command's own options (not the global ones) as a JSON object: dashes become underscores, lists
+ * arrays, durations get "_ms". Options that are neither given nor have a default are left out. */
+void opt_flags_json(const struct opt_values *v, struct buf *out);
+
+void opt_help_all(struct buf *out);
+void opt_help_command(const struct cmd_def *cmd, struct buf *out);
+void opt_reference(struct buf *out); /* docs/reference/commands.md */
+/* Nearest of the words (edit distance ≤ 3), or NULL. */
+const char *opt_nearest(const char *word, const char *const *words, size_t n);
+
+#endif
