@@ -1,0 +1,92 @@
+/* vrepl/sidecar.c — the DDL of database _sluice, and forgetting a workflow's rows. */
+#include "vrepl/sidecar.h"
+
+#include "cdc/journal.h"
+
+#include <string.h>
+
+/* Keys are compared byte by byte: two keyspaces may differ in case only. Positions are texts of any
+ * length (a GTID set grows). Every table is InnoDB whatever the server's default engine is: the
+ * rows must live and die with the transaction that writes them. */
+#define NAME_TYPE "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL"
+#define TEXT_TYPE "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+#define TABLE_END ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
+
+static const char *const statements[] = {
+    "CREATE DATABASE IF NOT EXISTS `" SLUICE_SIDECAR_DB "` CHARACTER SET utf8mb4",
+
+    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`epoch` ("
+    "`workflow` " NAME_TYPE ", `stream` " NAME_TYPE ", `epoch` BIGINT UNSIGNED NOT NULL,"
+    " PRIMARY KEY (`workflow`, `stream`)" TABLE_END,
+
+    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`position` ("
+    "`workflow` " NAME_TYPE ", `stream` " NAME_TYPE ", `n` BIGINT UNSIGNED NOT NULL,"
+    " `phase` VARCHAR(16) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
+    " `pos` " TEXT_TYPE " NOT NULL, `u_pos` " TEXT_TYPE " NOT NULL,"
+    " PRIMARY KEY (`workflow`, `stream`)" TABLE_END,
+
+    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`progress` ("
+    "`workflow` " NAME_TYPE ", `stream` " NAME_TYPE ", `tab` " NAME_TYPE ","
+    " `range_no` INT UNSIGNED NOT NULL, `lower` " TEXT_TYPE " NOT NULL, `upper` " TEXT_TYPE
+    " NOT NULL, `last` " TEXT_TYPE " NOT NULL, `done` TINYINT NOT NULL,"
+    " `rows` BIGINT UNSIGNED NOT NULL,"
+    " PRIMARY KEY (`workflow`, `stream`, `tab`, `range_no`)" TABLE_END,
+
+    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`workflow` ("
+    "`keyspace` " NAME_TYPE ", `name` " NAME_TYPE ","
+    " `type` VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
+    " `definition` " TEXT_TYPE " NOT NULL,"
+    " `state` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
+    " `decision` " TEXT_TYPE ", `fence` " TEXT_TYPE ","
+    " `lease_owner` " NAME_TYPE " DEFAULT '', `lease_until_ms` BIGINT NOT NULL DEFAULT 0,"
+    " `epoch` BIGINT UNSIGNED NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (`keyspace`, `name`)" TABLE_END,
+
+    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`watermark` ("
+    "`name` " NAME_TYPE ", `n` BIGINT UNSIGNED NOT NULL, PRIMARY KEY (`name`)" TABLE_END,
+
+    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`journal` ("
+    "`id` BIGINT NOT NULL, `val` " TEXT_TYPE " NOT NULL, PRIMARY KEY (`id`)" TABLE_END,
+};
+static const size_t n_statements = sizeof statements / sizeof *statements;
+
+/* Asking first keeps a restart silent in the binary log: CREATE … IF NOT EXISTS is logged even when
+ * it does nothing. */
+static bool all_there(struct my_conn *c, bool *there, struct err *e)
+{
+    uint64_t found = 0;
+    if (!my_query_u64(c,
+                      "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
+                      "'" SLUICE_SIDECAR_DB "' AND TABLE_NAME IN ('epoch', 'position', 'progress', "
+                      "'workflow', 'watermark', 'journal')",
+                      &found, e))
+        return false;
+    *there = found == n_statements - 1;
+    return true;
+}
+
+bool sidecar_create(struct my_conn *c, struct err *e)
+{
+    bool there = false;
+    if (!all_there(c, &there, e))
+        return err_prepend(e, "sidecar tables");
+    for (size_t i = 0; i < n_statements && !there; i++) {
+        if (!my_exec(c, statements[i], NULL, e))
+            return err_prepend(e, "sidecar tables");
+    }
+    return true;
+}
+
+bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e)
+{
+    static const char *const tables[] = {"epoch", "progress", "position"};
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        buf_reset(&sql);
+        buf_printf(&sql, "DELETE FROM `" SLUICE_SIDECAR_DB "`.`%s` WHERE `workflow` = ", tables[i]);
+        buf_put_sql_string(&sql, workflow_key, strlen(workflow_key));
+        if (!my_exec(c, buf_str(&sql), NULL, e))
+            return err_prepend(e, "forgetting %s", workflow_key);
+    }
+    return true;
+}
