@@ -20,6 +20,21 @@
 
 #include "mysql/conn.h"
 
+/* The table of workflows, made by sidecar_create with the others (its reader and writer: vrepl/workflow_row.c). */
+#define SIDECAR_WORKFLOW_DDL                                                                       \
+    "CREATE TABLE IF NOT EXISTS _sluice.workflow ("                                                \
+    "keyspace VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "                    \
+    "name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "                        \
+    "installation VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "                \
+    "type VARCHAR(32) NOT NULL, definition LONGTEXT CHARACTER SET utf8mb4 NOT NULL, "              \
+    "state VARCHAR(32) NOT NULL, message VARCHAR(1024) CHARACTER SET utf8mb4 NOT NULL DEFAULT '', " \
+    "decision LONGTEXT CHARACTER SET utf8mb4 NULL, fence TEXT CHARACTER SET utf8mb4 NULL, "        \
+    "todo TEXT CHARACTER SET utf8mb4 NULL, "                                                       \
+    "lease_owner VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '', "     \
+    "lease_until DATETIME(3) NULL, epoch BIGINT UNSIGNED NOT NULL DEFAULT 0, "                     \
+    "created DATETIME(3) NOT NULL, updated DATETIME(3) NOT NULL, "                                 \
+    "PRIMARY KEY (keyspace, name)) ENGINE=InnoDB"
+
 /* Creates whatever is missing (idempotent; statements commented with the workflow where it matters). */
 bool sidecar_create(struct my_conn *c, struct err *e) WARN_UNUSED;
 /* Removes every row of one workflow key from epoch, position and progress. */
