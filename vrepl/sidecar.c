@@ -32,15 +32,7 @@ static const char *const statements[] = {
     " `rows` BIGINT UNSIGNED NOT NULL,"
     " PRIMARY KEY (`workflow`, `stream`, `tab`, `range_no`)" TABLE_END,
 
-    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`workflow` ("
-    "`keyspace` " NAME_TYPE ", `name` " NAME_TYPE ","
-    " `type` VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
-    " `definition` " TEXT_TYPE " NOT NULL,"
-    " `state` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,"
-    " `decision` " TEXT_TYPE ", `fence` " TEXT_TYPE ","
-    " `lease_owner` " NAME_TYPE " DEFAULT '', `lease_until_ms` BIGINT NOT NULL DEFAULT 0,"
-    " `epoch` BIGINT UNSIGNED NOT NULL DEFAULT 0,"
-    " PRIMARY KEY (`keyspace`, `name`)" TABLE_END,
+    SIDECAR_WORKFLOW_DDL,
 
     "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`watermark` ("
     "`name` " NAME_TYPE ", `n` BIGINT UNSIGNED NOT NULL, PRIMARY KEY (`name`)" TABLE_END,
