@@ -1,15 +1,15 @@
-/* cdc/reader.h — the readers of one source shard: a shared tail with a ring of recent batches, and private
- * readers for consumers that are elsewhere (design §4).
+/* cdc/reader.h — the readers of one source shard: a shared tail with a ring of recent batches, and
+ * private readers for consumers that are elsewhere (design §4).
  *
- * A consumer holds a cdc_stream and pulls batches at its own pace (pull, because copy rounds own their
- * control flow). It sees every change after its start position exactly once per attachment, in order,
- * whichever reader serves it. A consumer that starts elsewhere, or leaves its queue full for 2 s, is
- * served by a private reader from its last *pulled* position, and joins the tail again at a transaction
- * boundary inside the ring. No consumer stops the tail. At most private_readers of them a source, then
- * they queue. Connections are re-made with backoff at the last transaction boundary; a consumer never
- * sees a reconnect, except that a transaction that was cut is delivered again from its start with
- * already delivered rows skipped (seq).
- * Thread: cdc_reader_* any; one cdc_stream is used by one thread, cdc_stream_interrupt from any.
+ * A consumer holds a cdc_stream and pulls batches at its own pace (pull, because copy rounds own
+ * their control flow). It sees every change after its start position exactly once per attachment,
+ * in order, whichever reader serves it. A consumer that starts elsewhere, or leaves its queue full
+ * for 2 s, is served by a private reader from its last *pulled* position, and joins the tail again
+ * at a transaction boundary inside the ring. No consumer stops the tail. At most private_readers of
+ * them a source, then they queue. Connections are re-made with backoff at the last transaction
+ * boundary; a consumer never sees a reconnect, except that a transaction that was cut is delivered
+ * again from its start with already delivered rows skipped (seq). Thread: cdc_reader_* any; one
+ * cdc_stream is used by one thread, cdc_stream_interrupt from any.
  */
 #ifndef SLUICE_CDC_READER_H
 #define SLUICE_CDC_READER_H
@@ -20,39 +20,53 @@
 
 struct cdc_reader;
 struct cdc_reader_options {
-    size_t ring_bytes;      /* 0: 64 MiB, for this source */
+    size_t ring_bytes;        /* 0: 64 MiB, for this source */
     unsigned private_readers; /* 0: 4 */
-    unsigned heartbeat_ms;  /* 0: 5,000 */
+    unsigned heartbeat_ms;    /* 0: 5,000 */
     bool want_query;
-    /* How a log is opened; NULL: cdc_source_open_dump on the shard's primary. Tests put a replay here. */
-    struct cdc_source *(*open)(void *ctx, const struct position *start, uint32_t server_id, struct err *e);
+    /* How a log is opened; NULL: cdc_source_open_dump on the shard's primary. Tests put a replay
+     * here. */
+    struct cdc_source *(*open)(void *ctx, const struct position *start, uint32_t server_id,
+                               struct err *e);
     void *open_ctx;
+    cdc_schema_fn
+        schema; /* as cdc_decode_options.schema, for tables whose map has no names; Thread: any */
+    void *schema_ctx;
 };
 /* No connection is made before the first attach; the tail stops when nobody is attached. */
 struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard *shard,
                                   const struct cdc_reader_options *o);
 void cdc_reader_free(struct cdc_reader *r); /* all streams must be closed */
-/* Status for people: JSON object {"position","lag_seconds","connected","private_readers","consumers","last_error"}. */
+/* Status for people: JSON object
+ * {"position","lag_seconds","connected","private_readers","consumers","last_error"}. */
 void cdc_reader_status(struct cdc_reader *r, struct buf *json);
+
+/* The place where the log begins (oldest file) or ends now, with GTIDs where the server has them;
+ * asks the server. Thread: any. */
+bool cdc_reader_locate(struct cdc_reader *r, bool beginning, struct position *out,
+                       struct err *e) WARN_UNUSED;
 
 struct cdc_stream;
 struct cdc_stream_options {
-    const char *name;      /* consumer's name for metrics and messages */
-    size_t queue_bytes;    /* 0: 8 MiB */
-    bool until_idle;       /* CDC_NEXT_END once everything that existed at the attach was delivered */
+    const char *name;   /* consumer's name for metrics and messages */
+    size_t queue_bytes; /* 0: 8 MiB */
+    bool until_idle;    /* CDC_NEXT_END once everything that existed at the attach was delivered */
 };
-/* start NULL or empty: from the server's current end. ERR_SRC_PURGED, ERR_SRC_AHEAD … come from next. */
+/* start NULL or empty: from the server's current end. ERR_SRC_PURGED, ERR_SRC_AHEAD … come from
+ * next. */
 struct cdc_stream *cdc_reader_attach(struct cdc_reader *r, const struct position *start,
                                      const struct cdc_stream_options *o, struct err *e) WARN_UNUSED;
-/* OK: *batch is a reference for the caller. TIMEOUT after timeout_ms (<0: never). FAIL: *e; class RETRY
- * errors have been retried inside for as long as they may pass (connection), so FAIL is for the consumer's
- * policy; it may be called again. */
-enum cdc_next cdc_stream_next(struct cdc_stream *s, struct cdc_batch **batch, int64_t timeout_ms, struct err *e) WARN_UNUSED;
+/* OK: *batch is a reference for the caller. TIMEOUT after timeout_ms (<0: never). FAIL: *e; class
+ * RETRY errors have been retried inside for as long as they may pass (connection), so FAIL is for
+ * the consumer's policy; it may be called again. */
+enum cdc_next cdc_stream_next(struct cdc_stream *s, struct cdc_batch **batch, int64_t timeout_ms,
+                              struct err *e) WARN_UNUSED;
 /* The acknowledged position: what is before it will never be asked for again. Thread: any. */
 void cdc_stream_ack(struct cdc_stream *s, const struct position *pos);
 /* Position of the last change handed out (start position before the first). */
 const struct position *cdc_stream_position(const struct cdc_stream *s);
-/* Position the server had reached when last heard of (heartbeats included); lag in ms of the last event. */
+/* Position the server had reached when last heard of (heartbeats included); lag in ms of the last
+ * event. */
 void cdc_stream_source_head(struct cdc_stream *s, struct position *out, int64_t *lag_ms);
 /* Throws away what is queued and continues from pos (through a private reader if need be). */
 bool cdc_stream_rewind(struct cdc_stream *s, const struct position *pos, struct err *e) WARN_UNUSED;

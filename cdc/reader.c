@@ -1,0 +1,813 @@
+/* cdc/reader.c — streams of one source shard: who is served by the tail's ring and who by a private
+ * reader.
+ *
+ * A stream is always exactly one of: UNPLACED (its next pull places it), WAITING (for a free
+ * private reader), PRIVATE (a feed of its own fills its queue), JOINED (it reads the tail's ring
+ * from its cursor on, after what is left in its queue).
+ *
+ * Invariants (lock held):
+ *  I1  stream.mark is the place after the last change handed out. Every placing starts from it.
+ *  I2  The changes of queue, followed by those of the ring from cursor on (JOINED) or by what the
+ * private feed publishes next (PRIVATE), are the log from stream.mark on: nothing missing, nothing
+ * twice. I3  Published batches are not written any more; a private batch is cut only before it is
+ * queued. I4  The ring holds every batch from the lowest cursor of the joined streams on. An entry
+ * that is needed leaves only after its streams were unplaced. I5  Serials have no gaps: the entry
+ * after serial n is what the tail published after it, and begins at the place where n ends (the
+ * tail's mark), across reconnects too (cdc/reader_skip.c).
+ *
+ * Why joining neither loses nor doubles. A private feed with mark M (after its last published
+ * change) publishes a batch b, so I2 holds with b's changes next. For a COMMIT c inside b let P be
+ * the place after it. If some ring entry k begins at P (same file:pos, same GTID set, no
+ * transaction open, no row of one delivered), then what follows c in b and what begins at k are the
+ * same changes of the same log. So b is cut behind c and queued, cursor becomes k, the feed ends:
+ * I2 holds, with the ring's part in place of the feed's. The test and the switch are one critical
+ * section, so k is still in the ring (I4 from now on). The same holds without b when the feed is
+ * idle: then P = M, and k may be the ring's end, if the tail's mark is P and no transaction is open
+ * there: the next entry will begin at P (I5). A place inside a transaction is never a joining
+ * point: BEGIN, open GTID and row number belong to one reader. Detaching (ring exhausted, rewind,
+ * failure) throws the queue's and ring's rest away and places anew from mark (I1), so it can only
+ * cost reading twice.
+ *
+ * Back pressure: the tail waits only while no joined stream has room, so none is starved by it.
+ * When it has to go on for one stream, another whose backlog is full for 2 s, or whose entries the
+ * ring cannot keep, is unplaced. A lone slow consumer thus costs one connection, and the source's
+ * TCP window holds the log.
+ */
+#include "cdc/reader.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cdc/reader_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RING_DEFAULT_BYTES    ((size_t)64 * 1024 * 1024)
+#define QUEUE_DEFAULT_BYTES   ((size_t)8 * 1024 * 1024)
+#define PRIVATE_DEFAULT       4
+#define RETAIN_ALONE_BYTES    ((size_t)4 * 1024 * 1024) /* of a ring that only one stream reads */
+#define FULL_BEFORE_DETACH_MS 2000
+
+void reader_cond_init(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void reader_cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *lock, int64_t ms)
+{
+    if (ms < 0) {
+        pthread_cond_wait(c, lock);
+        return;
+    }
+    int64_t until_us = clock_mono_us() + ms * 1000;
+    struct timespec ts = {.tv_sec = until_us / 1000000, .tv_nsec = (until_us % 1000000) * 1000};
+    pthread_cond_timedwait(c, lock, &ts);
+}
+
+/* ---- backlog, back pressure, retention ---- */
+
+static uint64_t ring_backlog(const struct cdc_stream *s)
+{
+    const struct reader_ring *ring = &s->reader->ring;
+    if (s->mode != STREAM_JOINED || s->cursor == reader_ring_end(ring))
+        return 0;
+    return ring->offset - reader_ring_at(ring, s->cursor)->offset;
+}
+
+static size_t backlog(const struct cdc_stream *s)
+{
+    return s->queue_bytes + (size_t)ring_backlog(s);
+}
+
+static bool is_full(const struct cdc_stream *s)
+{
+    return backlog(s) >= s->queue_limit_bytes;
+}
+
+static void note_backlog(struct cdc_stream *s)
+{
+    size_t bytes = backlog(s);
+    metric_set(s->m_queue, (double)bytes);
+    if (bytes < s->queue_limit_bytes)
+        s->full_since_ms = 0;
+    else if (!s->full_since_ms)
+        s->full_since_ms = clock_mono_ms();
+}
+
+static void queue_drop(struct cdc_stream *s)
+{
+    for (size_t i = 0; i < s->queue_n; i++)
+        cdc_batch_unref(s->queue[i]);
+    s->queue_n = 0;
+    s->queue_bytes = 0;
+}
+
+static void queue_push(struct cdc_stream *s, struct cdc_batch *b)
+{
+    mem_grow((void **)&s->queue, &s->queue_cap, s->queue_n + 1, sizeof *s->queue);
+    s->queue[s->queue_n++] = b;
+    s->queue_bytes += reader_batch_cost(b);
+}
+
+static struct cdc_batch *queue_pop(struct cdc_stream *s)
+{
+    struct cdc_batch *b = s->queue[0];
+    memmove(s->queue, s->queue + 1, --s->queue_n * sizeof *s->queue);
+    s->queue_bytes -= reader_batch_cost(b);
+    return b;
+}
+
+/* Takes the stream away from whoever serves it; what is queued stays valid only for a joined
+ * stream. */
+static void unplace(struct cdc_stream *s)
+{
+    if (s->feed)
+        reader_feed_stop(s->feed);
+    if (s->mode == STREAM_PRIVATE)
+        queue_drop(s);
+    s->mode = STREAM_UNPLACED;
+    s->full_since_ms = 0;
+    pthread_cond_broadcast(&s->wake);
+}
+
+static size_t count_joined(const struct cdc_reader *r, bool *one_has_room)
+{
+    size_t n = 0;
+    *one_has_room = false;
+    for (const struct cdc_stream *s = r->streams; s; s = s->next) {
+        if (s->mode != STREAM_JOINED)
+            continue;
+        n++;
+        *one_has_room |= !is_full(s);
+    }
+    return n;
+}
+
+static uint64_t lowest_cursor(const struct cdc_reader *r)
+{
+    uint64_t low = reader_ring_end(&r->ring);
+    for (const struct cdc_stream *s = r->streams; s; s = s->next) {
+        if (s->mode == STREAM_JOINED && s->cursor < low)
+            low = s->cursor;
+    }
+    return low;
+}
+
+static size_t retain_bytes(const struct cdc_reader *r)
+{
+    bool alone = r->streams && !r->streams->next;
+    return alone && RETAIN_ALONE_BYTES < r->o.ring_bytes ? RETAIN_ALONE_BYTES : r->o.ring_bytes;
+}
+
+static void trim_ring(struct cdc_reader *r)
+{
+    uint64_t needed_from = lowest_cursor(r);
+    size_t limit = retain_bytes(r);
+    while (r->ring.n && r->ring.bytes > limit && r->ring.first_serial < needed_from)
+        reader_ring_drop_first(&r->ring);
+    metric_set(r->m_ring, (double)r->ring.bytes);
+}
+
+/* Some joined stream has room, so the tail goes on: those that hold it up are unplaced. */
+static void unplace_slow(struct cdc_reader *r)
+{
+    int64_t now_ms = clock_mono_ms();
+    for (struct cdc_stream *s = r->streams; s; s = s->next) {
+        if (s->mode != STREAM_JOINED || !is_full(s))
+            continue;
+        bool too_long = s->full_since_ms && now_ms - s->full_since_ms >= FULL_BEFORE_DETACH_MS;
+        bool too_far = ring_backlog(s) >= r->o.ring_bytes;
+        if (!too_long && !too_far)
+            continue;
+        log_debug("reader", "%s/%s: stream %s leaves the tail, %zu bytes behind",
+                  r->shard->keyspace, r->shard->name, s->name, backlog(s));
+        unplace(s);
+    }
+}
+
+static bool tail_must_wait(struct cdc_reader *r)
+{
+    bool one_has_room;
+    return count_joined(r, &one_has_room) > 0 && !one_has_room;
+}
+
+/* A consumer made room or left. */
+static void tail_check(struct cdc_reader *r)
+{
+    bool one_has_room;
+    if (!r->tail)
+        return;
+    if (count_joined(r, &one_has_room) == 0)
+        reader_feed_stop(r->tail);
+    else if (one_has_room)
+        pthread_cond_broadcast(&r->tail->wake);
+}
+
+/* ---- placing ---- */
+
+static bool tail_end_is(const struct cdc_reader *r, const struct reader_mark *m)
+{
+    const struct reader_mark *t = r->tail ? &r->tail->mark : NULL;
+    return t && !t->in_tx && !m->in_tx && t->pos.seq == 0 && t->pos.pos == m->pos.pos &&
+           position_equal(&t->pos, &m->pos);
+}
+
+static bool join_point(const struct cdc_reader *r, const struct reader_mark *m, uint64_t *serial)
+{
+    if (!r->tail || m->in_tx || m->pos.seq)
+        return false;
+    if (reader_ring_find(&r->ring, &m->pos, serial))
+        return true;
+    if (!tail_end_is(r, m))
+        return false;
+    *serial = reader_ring_end(&r->ring);
+    return true;
+}
+
+static void join(struct cdc_stream *s, uint64_t serial)
+{
+    s->mode = STREAM_JOINED;
+    s->cursor = serial;
+    s->full_since_ms = 0;
+    note_backlog(s);
+    pthread_cond_broadcast(&s->wake);
+}
+
+/* The stream becomes the first of a new tail. Streams that still read the old tail's rest are
+ * placed anew. */
+static bool start_tail(struct cdc_reader *r, struct cdc_stream *s, struct err *e)
+{
+    assert(!r->tail);
+    for (struct cdc_stream *o = r->streams; o; o = o->next) {
+        if (o->mode == STREAM_JOINED)
+            unplace(o);
+    }
+    reader_ring_clear(&r->ring);
+    if (!reader_feed_start(r, NULL, &s->mark, e))
+        return false;
+    r->tail_result = FEED_RUNNING;
+    join(s, reader_ring_end(&r->ring));
+    return true;
+}
+
+static bool start_private(struct cdc_reader *r, struct cdc_stream *s, struct err *e)
+{
+    if (!reader_feed_start(r, s, &s->mark, e))
+        return false;
+    s->mode = STREAM_PRIVATE;
+    s->private_result = FEED_RUNNING;
+    return true;
+}
+
+/* Its turn among those who wait for a private reader. */
+static bool my_turn(const struct cdc_reader *r, const struct cdc_stream *s)
+{
+    if (r->n_private >= r->o.private_readers)
+        return false;
+    for (const struct cdc_stream *o = r->streams; o; o = o->next) {
+        if (o != s && o->mode == STREAM_WAITING && o->waiting_since < s->waiting_since)
+            return false;
+    }
+    return true;
+}
+
+static bool place(struct cdc_stream *s, struct err *e)
+{
+    struct cdc_reader *r = s->reader;
+    uint64_t serial;
+    assert(s->queue_n == 0 && !s->feed);
+    if (join_point(r, &s->mark, &serial)) {
+        join(s, serial);
+        return true;
+    }
+    if (!r->tail)
+        return start_tail(r, s, e);
+    if (s->mode != STREAM_WAITING)
+        s->waiting_since = ++r->tickets;
+    if (my_turn(r, s))
+        return start_private(r, s, e);
+    s->mode = STREAM_WAITING;
+    return true;
+}
+
+/* A private reader or the tail is gone: those who wait look again. */
+static void wake_waiting(struct cdc_reader *r)
+{
+    for (struct cdc_stream *s = r->streams; s; s = s->next) {
+        if (s->mode == STREAM_WAITING)
+            pthread_cond_broadcast(&s->wake);
+    }
+}
+
+/* ---- what feeds call ---- */
+
+/* A private feed whose place is the ring's end (the tail just got there, or it did): joins. */
+static bool join_at_end(struct feed *f)
+{
+    struct cdc_stream *s = f->owner;
+    uint64_t serial;
+    if (!join_point(f->reader, &f->mark, &serial))
+        return false;
+    reader_feed_stop(f);
+    join(s, serial);
+    wake_waiting(f->reader);
+    return true;
+}
+
+static void join_idle_feeds(struct cdc_reader *r)
+{
+    for (struct feed *f = r->feeds; f; f = f->next) {
+        if (f->owner && f->idle && !f->stop && tail_end_is(r, &f->mark))
+            join_at_end(f);
+    }
+}
+
+static bool publish_tail(struct feed *f, struct cdc_batch *b)
+{
+    struct cdc_reader *r = f->reader;
+    while (!f->stop && tail_must_wait(r))
+        reader_cond_wait_ms(&f->wake, &r->lock, -1);
+    if (f->stop)
+        return false;
+    bool joinable = !f->mark.in_tx && f->mark.pos.seq == 0;
+    for (size_t i = 0; i < b->n_changes; i++)
+        reader_mark_advance(&f->mark, &b->changes[i]);
+    b->bytes = reader_batch_cost(b);
+    reader_ring_push(&r->ring, b, joinable);
+    for (struct cdc_stream *s = r->streams; s; s = s->next) {
+        if (s->mode != STREAM_JOINED)
+            continue;
+        note_backlog(s);
+        pthread_cond_signal(&s->wake);
+    }
+    unplace_slow(r);
+    trim_ring(r);
+    if (!f->mark.in_tx) {
+        position_copy(&r->head, &f->mark.pos);
+        join_idle_feeds(r);
+    }
+    return true;
+}
+
+/* True when b was cut at a joining point (it may be empty then); *serial is where the ring goes on.
+ */
+static bool cut_at_join_point(struct feed *f, struct cdc_batch *b, uint64_t *serial)
+{
+    struct cdc_reader *r = f->reader;
+    bool found = join_point(r, &f->mark, serial);
+    size_t keep = 0;
+    for (; keep < b->n_changes && !found; keep++) {
+        reader_mark_advance(&f->mark, &b->changes[keep]);
+        found = b->changes[keep].kind == CDC_COMMIT && join_point(r, &f->mark, serial);
+    }
+    b->n_changes = keep;
+    return found;
+}
+
+static bool publish_private(struct feed *f, struct cdc_batch *b)
+{
+    struct cdc_reader *r = f->reader;
+    uint64_t serial;
+    while (!f->stop && f->owner->queue_n && is_full(f->owner))
+        reader_cond_wait_ms(&f->wake, &r->lock, -1);
+    if (f->stop)
+        return false;
+    struct cdc_stream *s = f->owner;
+    bool joins = cut_at_join_point(f, b, &serial);
+    b->bytes = reader_batch_cost(b);
+    if (b->n_changes)
+        queue_push(s, b);
+    else
+        cdc_batch_unref(b);
+    note_backlog(s);
+    pthread_cond_signal(&s->wake);
+    if (!joins)
+        return true;
+    reader_feed_stop(f);
+    join(s, serial);
+    wake_waiting(r);
+    return true;
+}
+
+bool reader_publish(struct feed *f, struct cdc_batch *b)
+{
+    struct cdc_reader *r = f->reader;
+    pthread_mutex_lock(&r->lock);
+    f->idle = false;
+    assert(f->stop || !b->n_changes || b->refs == 1);
+    bool done = f->owner ? publish_private(f, b) : publish_tail(f, b);
+    if (!done)
+        cdc_batch_unref(b);
+    bool go_on = !f->stop;
+    pthread_mutex_unlock(&r->lock);
+    return done && go_on;
+}
+
+void reader_idle(struct feed *f, const struct position *pos, bool in_tx)
+{
+    struct cdc_reader *r = f->reader;
+    pthread_mutex_lock(&r->lock);
+    if (!f->stop && !in_tx) {
+        f->idle = true;
+        position_copy(&f->idle_pos, pos);
+        if (!f->owner)
+            position_copy(&r->head, pos);
+        if (f->owner) {
+            pthread_cond_signal(&f->owner->wake);
+            join_at_end(f);
+        } else {
+            for (struct cdc_stream *s = r->streams; s; s = s->next)
+                pthread_cond_signal(&s->wake);
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+void reader_feed_ended(struct feed *f, enum feed_result result, const struct err *e)
+{
+    struct cdc_reader *r = f->reader;
+    struct cdc_stream *owner = f->owner;
+    reader_feed_stop(f);
+    if (owner) {
+        owner->private_result = result;
+        err_copy(&owner->private_err, e);
+        pthread_cond_broadcast(&owner->wake);
+    } else {
+        r->tail_result = result;
+        err_copy(&r->tail_err, e);
+        for (struct cdc_stream *s = r->streams; s; s = s->next)
+            pthread_cond_broadcast(&s->wake);
+    }
+    wake_waiting(r);
+}
+
+/* ---- streams ---- */
+
+static void stream_metrics(struct cdc_stream *s)
+{
+    static const char *const ops[] = {"insert", "update", "delete"};
+    const struct topo_shard *shard = s->reader->shard;
+    char labels[512], queue[160];
+    snprintf(queue, sizeof queue, "stream.%s.%s.%s", shard->keyspace, shard->name, s->name);
+    metrics_labels(labels, sizeof labels, "queue", queue, NULL);
+    s->m_queue = metrics_get(METRIC_GAUGE, "queue_bytes", labels, "Bytes waiting in a queue.");
+    for (size_t i = 0; i < 3; i++) {
+        metrics_labels(labels, sizeof labels, "stream", s->name, "keyspace", shard->keyspace,
+                       "shard", shard->name, "op", ops[i], NULL);
+        s->m_rows[i] = metrics_get(METRIC_COUNTER, "stream_rows_total", labels,
+                                   "Row changes handed to a stream.");
+    }
+    metrics_labels(labels, sizeof labels, "stream", s->name, "keyspace", shard->keyspace, "shard",
+                   shard->name, NULL);
+    s->m_lag =
+        metrics_get(METRIC_GAUGE, "stream_lag_seconds", labels,
+                    "Age of the last transaction handed to a stream when it was handed over.");
+    s->m_transactions = metrics_get(METRIC_COUNTER, "stream_transactions_total", labels,
+                                    "Transactions handed to a stream.");
+    s->m_bytes = metrics_get(METRIC_COUNTER, "stream_bytes_total", labels,
+                             "Bytes of row images handed to a stream.");
+    s->m_position = metrics_get(METRIC_GAUGE, "stream_position_bytes", labels,
+                                "Offset of a stream in its log file.");
+}
+
+struct counts {
+    uint64_t rows[3], transactions, bytes;
+};
+
+static void note_change(struct cdc_stream *s, const struct cdc_change *c, struct counts *n)
+{
+    reader_mark_advance(&s->mark, c);
+    if (c->kind == CDC_ROWS) {
+        n->rows[c->rows.op] += c->rows.n_rows;
+        n->bytes += c->rows.images_len;
+    } else if (c->kind == CDC_COMMIT) {
+        n->transactions++;
+        s->last_event_us =
+            c->end.commit_us ? (int64_t)c->end.commit_us : (int64_t)c->timestamp * 1000000;
+    }
+}
+
+static int64_t lag_us(const struct cdc_stream *s)
+{
+    int64_t lag = s->last_event_us ? clock_wall_us() - s->last_event_us : 0;
+    return lag > 0 ? lag : 0;
+}
+
+static void note_delivery(struct cdc_stream *s, const struct cdc_batch *b)
+{
+    struct counts n = {0};
+    for (size_t i = 0; i < b->n_changes; i++)
+        note_change(s, &b->changes[i], &n);
+    for (size_t i = 0; i < 3; i++) {
+        if (n.rows[i])
+            metric_add(s->m_rows[i], (double)n.rows[i]);
+    }
+    metric_add(s->m_transactions, (double)n.transactions);
+    metric_add(s->m_bytes, (double)n.bytes);
+    metric_set(s->m_position, (double)s->mark.pos.pos);
+    metric_set(s->m_lag, (double)lag_us(s) / 1e6);
+    note_backlog(s);
+}
+
+/* The next batch if one is there. */
+static struct cdc_batch *take_ready(struct cdc_stream *s)
+{
+    struct cdc_reader *r = s->reader;
+    struct cdc_batch *b = NULL;
+    if (s->queue_n) {
+        b = queue_pop(s);
+        if (s->feed)
+            pthread_cond_signal(&s->feed->wake);
+    } else if (s->mode == STREAM_JOINED && s->cursor < reader_ring_end(&r->ring)) {
+        b = cdc_batch_ref(reader_ring_at(&r->ring, s->cursor++)->batch);
+    }
+    if (!b)
+        return NULL;
+    note_delivery(s, b);
+    if (s->mode == STREAM_JOINED) {
+        trim_ring(r);
+        tail_check(r);
+    }
+    return b;
+}
+
+static bool reached_until(const struct cdc_stream *s)
+{
+    if (!s->until_idle || position_is_empty(&s->until) || s->mark.in_tx ||
+        s->mode == STREAM_UNPLACED)
+        return false;
+    const struct feed *f = s->mode == STREAM_JOINED ? s->reader->tail : s->feed;
+    if (position_at_or_after(&s->mark.pos, &s->until))
+        return true;
+    return f && f->idle && position_at_or_after(&f->idle_pos, &s->until);
+}
+
+/* Nothing is there: why not, and is that all? OK means wait. */
+static enum cdc_next look_for_end(struct cdc_stream *s, struct err *e)
+{
+    struct cdc_reader *r = s->reader;
+    enum feed_result result = FEED_RUNNING;
+    if (s->mode == STREAM_JOINED && !r->tail)
+        result = r->tail_result;
+    else if (s->mode == STREAM_PRIVATE && !s->feed)
+        result = s->private_result;
+    if (result == FEED_FAILED) {
+        err_copy(e, s->mode == STREAM_JOINED ? &r->tail_err : &s->private_err);
+        err_prepend(e, "stream %s", s->name);
+        s->mode = STREAM_UNPLACED;
+        return CDC_NEXT_FAIL;
+    }
+    s->ended |= result == FEED_ENDED || reached_until(s);
+    return s->ended ? CDC_NEXT_END : CDC_NEXT_OK;
+}
+
+static enum cdc_next stream_step(struct cdc_stream *s, struct cdc_batch **batch, struct err *e)
+{
+    if (s->interrupted) {
+        err_set(e, ERR_SHUTDOWN, "stream %s was asked to stop", s->name);
+        return CDC_NEXT_FAIL;
+    }
+    *batch = take_ready(s);
+    if (*batch || s->ended)
+        return *batch ? CDC_NEXT_OK : CDC_NEXT_END;
+    if ((s->mode == STREAM_UNPLACED || s->mode == STREAM_WAITING) && !place(s, e)) {
+        s->mode = STREAM_UNPLACED;
+        return CDC_NEXT_FAIL;
+    }
+    *batch = take_ready(s);
+    return *batch ? CDC_NEXT_OK : look_for_end(s, e);
+}
+
+enum cdc_next cdc_stream_next(struct cdc_stream *s, struct cdc_batch **batch, int64_t timeout_ms,
+                              struct err *e)
+{
+    struct cdc_reader *r = s->reader;
+    int64_t until_ms = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
+    enum cdc_next result;
+    *batch = NULL;
+    pthread_mutex_lock(&r->lock);
+    while ((result = stream_step(s, batch, e)) == CDC_NEXT_OK && !*batch) {
+        int64_t left_ms = timeout_ms < 0 ? -1 : until_ms - clock_mono_ms();
+        if (timeout_ms >= 0 && left_ms <= 0) {
+            result = CDC_NEXT_TIMEOUT;
+            break;
+        }
+        reader_cond_wait_ms(&s->wake, &r->lock, left_ms);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return result;
+}
+
+static bool resolve_start(struct cdc_reader *r, struct cdc_stream *s, const struct position *start,
+                          const struct cdc_stream_options *o, struct err *e)
+{
+    bool current = !start || position_is_empty(start);
+    if (!current)
+        position_copy(&s->mark.pos, start);
+    if (r->o.open)
+        return true; /* no server to ask: an empty start means its source's own */
+    if (current && !cdc_reader_locate(r, false, &s->mark.pos, e))
+        return false;
+    return !o || !o->until_idle || cdc_reader_locate(r, false, &s->until, e);
+}
+
+static void stream_free(struct cdc_stream *s)
+{
+    reader_mark_fini(&s->mark);
+    position_fini(&s->until);
+    position_fini(&s->acked);
+    pthread_cond_destroy(&s->wake);
+    free(s->queue);
+    free(s);
+}
+
+struct cdc_stream *cdc_reader_attach(struct cdc_reader *r, const struct position *start,
+                                     const struct cdc_stream_options *o, struct err *e)
+{
+    struct cdc_stream *s = mem_alloc(sizeof *s);
+    s->reader = r;
+    s->queue_limit_bytes = o && o->queue_bytes ? o->queue_bytes : QUEUE_DEFAULT_BYTES;
+    s->until_idle = o && o->until_idle;
+    snprintf(s->name, sizeof s->name, "%s", o && o->name ? o->name : "stream");
+    reader_cond_init(&s->wake);
+    stream_metrics(s);
+    if (!resolve_start(r, s, start, o, e)) {
+        stream_free(s);
+        return NULL;
+    }
+    position_copy(&s->acked, &s->mark.pos);
+    pthread_mutex_lock(&r->lock);
+    s->next = r->streams;
+    r->streams = s;
+    pthread_mutex_unlock(&r->lock);
+    return s;
+}
+
+void cdc_stream_ack(struct cdc_stream *s, const struct position *pos)
+{
+    pthread_mutex_lock(&s->reader->lock);
+    position_copy(&s->acked, pos);
+    pthread_mutex_unlock(&s->reader->lock);
+}
+
+const struct position *cdc_stream_position(const struct cdc_stream *s)
+{
+    return &s->mark.pos;
+}
+
+void cdc_stream_source_head(struct cdc_stream *s, struct position *out, int64_t *lag_ms)
+{
+    struct cdc_reader *r = s->reader;
+    pthread_mutex_lock(&r->lock);
+    const struct feed *f = s->mode == STREAM_JOINED ? r->tail : s->feed;
+    const struct position *head = &r->head;
+    if (f && f->owner && (position_is_empty(head) || position_at_or_after(&f->mark.pos, head)))
+        head = &f->mark.pos;
+    if (position_is_empty(head) || position_at_or_after(&s->mark.pos, head))
+        head = &s->mark.pos;
+    if (out)
+        position_copy(out, head);
+    bool nothing_more = f && f->idle && backlog(s) == 0;
+    if (lag_ms)
+        *lag_ms = nothing_more ? 0 : lag_us(s) / 1000;
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* Whether the tail serves nobody but s: then it may be moved instead of a second connection made.
+ */
+static bool alone_at_tail(const struct cdc_reader *r, const struct cdc_stream *s)
+{
+    for (const struct cdc_stream *o = r->streams; o; o = o->next) {
+        if (o != s && o->mode == STREAM_JOINED)
+            return false;
+    }
+    return true;
+}
+
+bool cdc_stream_rewind(struct cdc_stream *s, const struct position *pos, struct err *e)
+{
+    struct cdc_reader *r = s->reader;
+    uint64_t serial;
+    pthread_mutex_lock(&r->lock);
+    position_copy(&s->mark.pos, pos);
+    s->mark.in_tx = false;
+    s->mark.others = 0;
+    s->ended = false;
+    unplace(s);
+    queue_drop(s);
+    if (r->tail && alone_at_tail(r, s) && !join_point(r, &s->mark, &serial))
+        reader_feed_stop(r->tail);
+    bool ok = place(s, e);
+    if (!ok)
+        s->mode = STREAM_UNPLACED;
+    tail_check(r);
+    wake_waiting(r);
+    pthread_mutex_unlock(&r->lock);
+    return ok;
+}
+
+void cdc_stream_interrupt(struct cdc_stream *s)
+{
+    pthread_mutex_lock(&s->reader->lock);
+    s->interrupted = true;
+    pthread_cond_broadcast(&s->wake);
+    pthread_mutex_unlock(&s->reader->lock);
+}
+
+void cdc_stream_close(struct cdc_stream *s)
+{
+    if (!s)
+        return;
+    struct cdc_reader *r = s->reader;
+    pthread_mutex_lock(&r->lock);
+    unplace(s);
+    queue_drop(s);
+    struct cdc_stream **at = &r->streams;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    metric_set(s->m_queue, 0);
+    tail_check(r);
+    trim_ring(r);
+    wake_waiting(r);
+    pthread_mutex_unlock(&r->lock);
+    stream_free(s);
+}
+
+/* ---- the reader ---- */
+
+struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard *shard,
+                                  const struct cdc_reader_options *o)
+{
+    struct cdc_reader *r = mem_alloc(sizeof *r);
+    char labels[512];
+    pthread_mutex_init(&r->lock, NULL);
+    reader_cond_init(&r->feeds_gone);
+    r->topo = topo;
+    r->shard = shard;
+    if (o)
+        r->o = *o;
+    if (!r->o.ring_bytes)
+        r->o.ring_bytes = RING_DEFAULT_BYTES;
+    if (!r->o.private_readers)
+        r->o.private_readers = PRIVATE_DEFAULT;
+    metrics_labels(labels, sizeof labels, "keyspace", shard->keyspace, "shard", shard->name, NULL);
+    r->m_reconnects = metrics_get(METRIC_COUNTER, "stream_reconnects_total", labels,
+                                  "Connections to a log made anew after an error.");
+    metrics_labels(labels, sizeof labels, "arena", "ring", "keyspace", shard->keyspace, "shard",
+                   shard->name, NULL);
+    r->m_ring = metrics_get(METRIC_GAUGE, "memory_bytes", labels, "Bytes held, by purpose.");
+    return r;
+}
+
+void cdc_reader_free(struct cdc_reader *r)
+{
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->lock);
+    assert(!r->streams);
+    for (struct feed *f = r->feeds, *next; f; f = next) {
+        next = f->next;
+        reader_feed_stop(f);
+    }
+    while (r->feeds)
+        reader_cond_wait_ms(&r->feeds_gone, &r->lock, -1);
+    reader_ring_clear(&r->ring);
+    pthread_mutex_unlock(&r->lock);
+    free(r->ring.entries);
+    position_fini(&r->head);
+    pthread_cond_destroy(&r->feeds_gone);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+void cdc_reader_status(struct cdc_reader *r, struct buf *json)
+{
+    struct buf pos = BUF_INIT;
+    unsigned consumers = 0;
+    double lag_seconds = 0;
+    pthread_mutex_lock(&r->lock);
+    for (const struct cdc_stream *s = r->streams; s; s = s->next, consumers++) {
+        double lag = backlog(s) ? (double)lag_us(s) / 1e6 : 0;
+        lag_seconds = lag > lag_seconds ? lag : lag_seconds;
+    }
+    position_print(&r->head, &pos);
+    buf_put_str(json, "{\"position\":\"");
+    buf_put_json_escaped(json, buf_str(&pos), pos.len);
+    buf_printf(json,
+               "\",\"lag_seconds\":%.3f,\"connected\":%s,\"private_readers\":%u,\"consumers\":%u,"
+               "\"last_error\":\"",
+               lag_seconds, r->connected ? "true" : "false", r->n_private, consumers);
+    buf_put_json_escaped(json, r->last_error.text, strlen(r->last_error.text));
+    buf_put_str(json, "\"}");
+    pthread_mutex_unlock(&r->lock);
+    buf_fini(&pos);
+}

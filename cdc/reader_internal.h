@@ -1,0 +1,157 @@
+/* cdc/reader_internal.h — what the files of the reader share: marks, ring, feeds, streams. Not for
+ * others.
+ *
+ * Everything here is guarded by cdc_reader.lock, except what a comment gives to one thread.
+ */
+#ifndef SLUICE_CDC_READER_INTERNAL_H
+#define SLUICE_CDC_READER_INTERNAL_H
+
+#include "base/backoff.h"
+#include "base/metrics.h"
+#include "cdc/reader.h"
+
+#include <pthread.h>
+
+/* A place between two changes, exact also inside a transaction. */
+struct reader_mark {
+    struct position
+        pos;    /* last transaction boundary, seq: rows of the open transaction before this place */
+    bool in_tx; /* a BEGIN was passed, its COMMIT was not */
+    struct gtid open_gtid; /* of that transaction */
+    uint64_t others;       /* DDL, JOURNAL, GAP of the open transaction before this place */
+};
+void reader_mark_fini(struct reader_mark *m);
+void reader_mark_copy(struct reader_mark *dst, const struct reader_mark *src);
+void reader_mark_advance(struct reader_mark *m, const struct cdc_change *c);
+
+/* Takes out of a re-read transaction what lies before a mark. */
+struct reader_skip {
+    bool active;
+    bool drop_begin;  /* the consumer has the BEGIN already */
+    struct gtid want; /* GTID that BEGIN must have then */
+    bool any_others;  /* how many DDL, JOURNAL… went before is unknown: all before the last row */
+    uint64_t rows, others; /* still to be dropped: absolute row number, count */
+};
+void reader_skip_init(struct reader_skip *s, const struct reader_mark *resume);
+/* b is not published yet. Fails with ERR_SRC_AHEAD when the log holds another transaction there. */
+bool reader_skip_apply(struct reader_skip *s, struct cdc_batch *b, struct err *e) WARN_UNUSED;
+
+/* The tail's recent batches, oldest first; numbered by serials without gaps. */
+struct ring_entry {
+    struct cdc_batch *batch;
+    uint64_t offset; /* bytes of all batches published before it */
+    size_t bytes;
+    bool joinable; /* begins at a transaction boundary */
+};
+struct reader_ring {
+    struct ring_entry *entries; /* circular, cap a power of two */
+    size_t cap, first, n;
+    uint64_t first_serial; /* of the oldest entry; serial of the next one = first_serial + n */
+    uint64_t offset;       /* of the end */
+    size_t bytes;
+};
+void reader_ring_push(struct reader_ring *r, struct cdc_batch *b,
+                      bool joinable); /* takes the reference */
+void reader_ring_drop_first(struct reader_ring *r);
+void reader_ring_clear(struct reader_ring *r);
+struct ring_entry *reader_ring_at(const struct reader_ring *r, uint64_t serial);
+uint64_t reader_ring_end(const struct reader_ring *r); /* serial */
+/* Finds the batch that begins exactly at pos (a boundary); false if none does. */
+bool reader_ring_find(const struct reader_ring *r, const struct position *pos, uint64_t *serial);
+size_t reader_batch_cost(const struct cdc_batch *b);
+
+/* One thread with one connection: the tail (owner NULL) or a private reader. */
+struct feed {
+    struct cdc_reader *reader;
+    struct cdc_stream *owner;
+    struct feed *next;         /* in reader->feeds */
+    bool stop;                 /* nobody wants it any more: it ends and frees itself */
+    struct cdc_source *source; /* while open; closed by the feed's thread only */
+    pthread_cond_t wake;       /* room, stop */
+    struct reader_mark
+        mark; /* after the last published change; written by the feed's thread under the lock */
+    struct position idle_pos; /* decoder's position when the log had nothing more; empty before */
+    bool idle;                /* waiting for the log, everything handed over */
+    /* The thread's own: */
+    uint32_t server_id;
+    bool has_server_id;
+    struct backoff backoff;
+    bool progressed;     /* something was published since the connection was made */
+    unsigned bad_events; /* sessions in a row that ended in a wrong checksum without progress */
+};
+
+enum stream_mode {
+    STREAM_UNPLACED, /* to be placed by its next pull */
+    STREAM_WAITING,  /* all private readers are in use */
+    STREAM_PRIVATE,
+    STREAM_JOINED /* reads the ring from cursor on, once its own queue is empty */
+};
+enum feed_result { FEED_RUNNING, FEED_ENDED, FEED_FAILED };
+
+struct cdc_stream {
+    struct cdc_reader *reader;
+    struct cdc_stream *next;
+    char name[80];
+    size_t queue_limit_bytes;
+    bool until_idle, ended, interrupted;
+    struct position
+        until; /* with until_idle: the end of the log at the attach; empty: the source's END */
+    enum stream_mode mode;
+    uint64_t waiting_since; /* ticket, for first come first served */
+    pthread_cond_t wake;
+    struct reader_mark
+        mark; /* after the last change handed out; the consumer's thread writes it under the lock */
+    struct position acked;
+    /* PRIVATE, and what is left of it after joining: */
+    struct feed *feed;
+    struct cdc_batch **queue;
+    size_t queue_n, queue_cap;
+    size_t queue_bytes;
+    enum feed_result private_result;
+    struct err private_err;
+    /* JOINED: */
+    uint64_t cursor;
+    int64_t full_since_ms; /* 0: not full */
+    int64_t last_event_us; /* commit time of the last transaction handed out */
+    struct metric *m_lag, *m_queue, *m_rows[3], *m_transactions, *m_bytes, *m_position;
+};
+
+struct cdc_reader {
+    pthread_mutex_t lock;
+    pthread_cond_t feeds_gone;
+    struct topology *topo;
+    const struct topo_shard *shard;
+    struct cdc_reader_options o;
+    struct feed *feeds; /* all that have not ended yet */
+    struct feed *tail;
+    enum feed_result tail_result; /* of the last tail, when there is none */
+    struct err tail_err;
+    struct reader_ring ring;
+    struct cdc_stream *streams;
+    uint64_t tickets;
+    unsigned n_private;
+    struct position head;
+    char server_uuid[40]; /* of the first connection; "" before */
+    bool connected;
+    struct err last_error;
+    struct metric *m_reconnects, *m_ring, *m_skipped;
+};
+
+/* cdc/reader_feed.c */
+bool reader_feed_start(struct cdc_reader *r, struct cdc_stream *owner,
+                       const struct reader_mark *from, struct err *e) WARN_UNUSED;
+void reader_feed_stop(
+    struct feed *f); /* asks it to end; it is not touched by the caller afterwards */
+/* cdc/reader.c, called by feeds: */
+bool reader_publish(struct feed *f, struct cdc_batch *b); /* takes the reference; false: stop */
+void reader_idle(struct feed *f, const struct position *pos, bool in_tx);
+void reader_feed_ended(struct feed *f, enum feed_result result,
+                       const struct err *e); /* lock is held */
+/* cdc/source_dump.c */
+struct cdc_source *reader_open_live(struct cdc_reader *r, const struct position *start,
+                                    uint32_t server_id, struct err *e) WARN_UNUSED;
+void reader_cond_init(pthread_cond_t *c);
+void reader_cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *lock,
+                         int64_t ms); /* ms < 0: without limit */
+
+#endif

@@ -1,0 +1,247 @@
+/* cdc/source_dump.c — a live server's log as a cdc_source, and what must hold before it may be read
+ * on from a known place.
+ *
+ * ▶ A server never says by itself that a wanted position lies beyond what it has: MariaDB and MySQL
+ * wait there for ever, or serve what was written instead. So the position is compared with the
+ * server's own before each dump. Events reach us before gtid_executed shows their transaction, so a
+ * position that is ahead gets AHEAD_GRACE_MS to be caught up with before it is an error.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cdc/reader_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AHEAD_GRACE_MS 5000
+#define AHEAD_POLL_MS  100
+
+struct dump_source {
+    struct cdc_source base;
+    struct my_dump *dump;
+};
+
+static enum cdc_next dump_next(struct cdc_source *s, const uint8_t **event, size_t *n,
+                               struct err *e)
+{
+    switch (my_dump_next(((struct dump_source *)s)->dump, event, n, e)) {
+    case MY_ROW:
+        return CDC_NEXT_OK;
+    case MY_END:
+        return CDC_NEXT_END;
+    case MY_FAIL:
+        return CDC_NEXT_FAIL;
+    }
+    return CDC_NEXT_FAIL;
+}
+
+static void dump_interrupt(struct cdc_source *s)
+{
+    my_dump_interrupt(((struct dump_source *)s)->dump);
+}
+
+static void dump_close(struct cdc_source *s)
+{
+    my_dump_close(((struct dump_source *)s)->dump);
+    free(s);
+}
+
+static bool dump_ready(struct cdc_source *s)
+{
+    return my_dump_ready(((struct dump_source *)s)->dump);
+}
+
+static const struct cdc_source_ops dump_ops = {
+    .next = dump_next, .interrupt = dump_interrupt, .close = dump_close, .ready = dump_ready};
+
+struct cdc_source *cdc_source_open_dump(const struct my_params *p, const struct my_dump_options *o,
+                                        const struct position *start, struct err *e)
+{
+    struct my_dump *dump = my_dump_open(p, o, start, e);
+    if (!dump)
+        return NULL;
+    struct dump_source *s = mem_alloc(sizeof *s);
+    s->base.ops = &dump_ops;
+    s->dump = dump;
+    return &s->base;
+}
+
+/* ---- may this server be read from that place? ---- */
+
+enum place { PLACE_OK, PLACE_AHEAD, PLACE_PURGED, PLACE_FAIL };
+
+static bool use_gtid(const struct position *start)
+{
+    return start->gtids && (!gtid_set_is_empty(start->gtids) || !start->file[0]);
+}
+
+static enum place place_by_gtid(struct my_conn *c, const struct position *start, struct err *e)
+{
+    struct position now = POSITION_INIT;
+    if (!my_current_position(c, &now, e))
+        return PLACE_FAIL;
+    bool has = gtid_set_is_empty(start->gtids) ||
+               (now.gtids && gtid_set_flavor(now.gtids) == gtid_set_flavor(start->gtids) &&
+                gtid_set_contains(now.gtids, start->gtids));
+    position_fini(&now);
+    return has ? PLACE_OK : PLACE_AHEAD;
+}
+
+/* Compares one line of SHOW BINARY LOGS; *found when it is our file. */
+static enum place place_in_file(const struct my_cell *cells, const struct position *start,
+                                bool *found)
+{
+    if (!cells[0].p || strcmp(cells[0].p, start->file) != 0)
+        return PLACE_OK;
+    *found = true;
+    uint64_t size = cells[1].p ? strtoull(cells[1].p, NULL, 10) : 0;
+    return start->pos > size ? PLACE_AHEAD : PLACE_OK;
+}
+
+static enum place place_by_file(struct my_conn *c, const struct position *start, struct err *e)
+{
+    struct my_cell cells[16];
+    char first[POSITION_FILE_MAX] = "";
+    enum place place = PLACE_OK;
+    enum my_next next = MY_END;
+    bool found = false;
+    struct my_result *res = my_query(c, "SHOW BINARY LOGS", e);
+    if (!res)
+        return PLACE_FAIL;
+    while (my_result_columns(res) <= 16 && (next = my_result_next(res, cells, e)) == MY_ROW) {
+        if (!first[0])
+            snprintf(first, sizeof first, "%s", cells[0].p ? cells[0].p : "");
+        if (!found)
+            place = place_in_file(cells, start, &found);
+    }
+    my_result_free(res);
+    if (next == MY_FAIL)
+        return PLACE_FAIL;
+    if (found)
+        return place;
+    return first[0] && position_file_compare(start->file, first) < 0 ? PLACE_PURGED : PLACE_AHEAD;
+}
+
+static enum place find_place(struct my_conn *c, const struct position *start, struct err *e)
+{
+    if (use_gtid(start))
+        return place_by_gtid(c, start, e);
+    return start->file[0] ? place_by_file(c, start, e) : PLACE_OK;
+}
+
+static bool place_error(enum place place, const struct position *start, struct err *e)
+{
+    CLEANUP(mem_free_ptr) char *text = position_text(start);
+    if (place == PLACE_PURGED) {
+        err_set(e, ERR_SRC_PURGED, "the log at %.900s has been purged", text);
+        return err_cure(
+            e, "keep the log for longer, and start from the current position with a new copy");
+    }
+    err_set(e, ERR_SRC_AHEAD,
+            "the server has not reached %.900s: it lost transactions or is another server", text);
+    return err_cure(e,
+                    "connect to the server that has them, or compare with `vdiff` and start anew");
+}
+
+static bool check_place(struct my_conn *c, const struct position *start, struct err *e)
+{
+    int64_t until_ms = clock_mono_ms() + AHEAD_GRACE_MS;
+    enum place place;
+    while ((place = find_place(c, start, e)) == PLACE_AHEAD && clock_mono_ms() < until_ms)
+        clock_sleep_ms(AHEAD_POLL_MS, NULL);
+    if (place == PLACE_FAIL && e->code == ERR_DB_DENIED)
+        return true; /* SHOW BINARY LOGS needs a privilege of its own; the dump will tell */
+    return place == PLACE_OK || (place != PLACE_FAIL && place_error(place, start, e));
+}
+
+/* file:pos means something on one server only. */
+static bool check_identity(struct cdc_reader *r, const struct my_server *server,
+                           const struct position *start, struct err *e)
+{
+    char known[sizeof r->server_uuid];
+    pthread_mutex_lock(&r->lock);
+    if (!r->server_uuid[0])
+        snprintf(r->server_uuid, sizeof r->server_uuid, "%s", server->server_uuid);
+    snprintf(known, sizeof known, "%s", r->server_uuid);
+    pthread_mutex_unlock(&r->lock);
+    if (use_gtid(start) || strcmp(known, server->server_uuid) == 0)
+        return true;
+    err_set(e, ERR_SRC_IDENTITY, "%s is now server %s, the position %s:%llu is of server %s",
+            r->shard->primary_address ? r->shard->primary_address : "the source",
+            server->server_uuid, start->file, (unsigned long long)start->pos, known);
+    return err_cure(e, "positions without GTIDs cannot follow a failover: start anew, with "
+                       "gtid_mode=ON if possible");
+}
+
+struct cdc_source *reader_open_live(struct cdc_reader *r, const struct position *start,
+                                    uint32_t server_id, struct err *e)
+{
+    struct my_dump_options o = {.server_id = server_id,
+                                .heartbeat_ms = r->o.heartbeat_ms,
+                                .annotate = r->o.want_query,
+                                .use_gtid = use_gtid(start)};
+    struct cdc_source *source = NULL;
+    struct my_conn *c = my_connect(&r->shard->primary, "reader", e);
+    if (c && check_identity(r, my_conn_server(c), start, e) && check_place(c, start, e))
+        source = cdc_source_open_dump(&r->shard->primary, &o, start, e);
+    my_close(c);
+    if (!source)
+        err_prepend(e, "%s/%s", r->shard->keyspace, r->shard->name);
+    return source;
+}
+
+/* ---- the log's ends ---- */
+
+static bool first_file(struct my_conn *c, struct position *out, struct err *e)
+{
+    char *name = NULL;
+    if (!my_query_text(c, "SHOW BINARY LOGS", &name, e))
+        return false;
+    if (!name)
+        return err_set(e, ERR_SRC_SETTING, "the server keeps no binary log");
+    snprintf(out->file, sizeof out->file, "%s", name);
+    out->pos = 4;
+    free(name);
+    return true;
+}
+
+/* GTIDs before the oldest file: what was purged. */
+static bool first_gtids(struct my_conn *c, struct position *out, struct err *e)
+{
+    const struct my_server *server = my_conn_server(c);
+    enum gtid_flavor flavor =
+        server->flavor == MY_FLAVOR_MARIADB ? GTID_FLAVOR_MARIADB : GTID_FLAVOR_MYSQL;
+    struct buf sql = BUF_INIT;
+    char *text = NULL;
+    if (flavor == GTID_FLAVOR_MYSQL && !server->gtid_mode)
+        return true;
+    if (flavor == GTID_FLAVOR_MYSQL) {
+        buf_put_str(&sql, "SELECT @@global.gtid_purged");
+    } else {
+        buf_put_str(&sql, "SELECT BINLOG_GTID_POS(");
+        buf_put_sql_string(&sql, out->file, strlen(out->file));
+        buf_put_str(&sql, ", 4)");
+    }
+    bool ok = my_query_text(c, buf_str(&sql), &text, e);
+    if (ok)
+        out->gtids = gtid_set_parse(flavor, text ? text : "", e);
+    buf_fini(&sql);
+    free(text);
+    return ok && out->gtids;
+}
+
+bool cdc_reader_locate(struct cdc_reader *r, bool beginning, struct position *out, struct err *e)
+{
+    struct position found = POSITION_INIT;
+    struct my_conn *c = my_connect(&r->shard->primary, "reader", e);
+    bool ok = c && (beginning ? first_file(c, &found, e) && first_gtids(c, &found, e)
+                              : my_current_position(c, &found, e));
+    my_close(c);
+    if (ok)
+        position_copy(out, &found);
+    else
+        err_prepend(e, "%s/%s", r->shard->keyspace, r->shard->name);
+    position_fini(&found);
+    return ok;
+}
