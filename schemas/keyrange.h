@@ -22,7 +22,21 @@ bool keyrange_equal(const struct keyrange *a, const struct keyrange *b);
 bool keyrange_is_full(const struct keyrange *r);
 /* Sorted, contiguous, no gap or overlap, from a's start to b's end equal? For `reshard create`. */
 bool keyrange_sets_equal(const struct keyrange *a, size_t na, const struct keyrange *b, size_t nb);
+/* Order of two keyspace ids: −1, 0, 1; bytewise, trailing zero bytes do not count. */
+int keyrange_compare_ids(const uint8_t *a, size_t na, const uint8_t *b, size_t nb);
+/* "start-end" in hex whose order is not checked (Vitess ParseKeyRangeParts), for arguments of functions. */
+bool keyrange_parse_unordered(const char *text, struct keyrange *out, struct err *e) WARN_UNUSED;
+/* Order by start, then by end: −1, 0, 1; an empty start is the lowest, an empty end the highest. */
+int keyrange_compare(const struct keyrange *a, const struct keyrange *b);
+int keyrange_compare_starts(const struct keyrange *a, const struct keyrange *b);
+int keyrange_compare_ends(const struct keyrange *a, const struct keyrange *b);
+/* a's end is b's start. */
+bool keyrange_contiguous(const struct keyrange *a, const struct keyrange *b);
+/* The union of two ranges that touch; false if they do not. */
+bool keyrange_add(const struct keyrange *a, const struct keyrange *b, struct keyrange *out);
 /* Vitess GenerateShardRanges: n equal ranges ("-40","40-80",…), appended as lines. */
 bool keyrange_generate(unsigned n, struct buf *out, struct err *e) WARN_UNUSED;
+/* The same with the number of hex digits in a boundary: 2, 4, or 0 for the fewest that do. */
+bool keyrange_generate_digits(unsigned n, unsigned hex_digits, struct buf *out, struct err *e) WARN_UNUSED;
 
 #endif

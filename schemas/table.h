@@ -25,7 +25,10 @@ enum schema_ext { SCHEMA_EXT_NONE, SCHEMA_EXT_UUID, SCHEMA_EXT_INET4, SCHEMA_EXT
 struct schema_column {
     char *name;        /* NULL: the log has none (decode prints @n) */
     uint8_t type;      /* the real type: ENUM and SET already resolved out of STRING */
-    uint16_t meta;     /* length, precision<<8|scale, fsp, length bytes … per type */
+    /* CHAR and BINARY (STRING), VARCHAR, VAR_STRING: most bytes. BLOB, JSON, GEOMETRY, VECTOR: length bytes.
+     * NEWDECIMAL: precision<<8|scale. BIT: (bits/8)<<8|(bits%8). ENUM, SET: bytes a value takes.
+     * TIME2, DATETIME2, TIMESTAMP2: fraction digits. Others: 0 or the type's size. */
+    uint16_t meta;
     uint16_t collation; /* id; 63 binary; 0 unknown or not a string */
     bool unsigned_known, is_unsigned;
     bool nullable;
@@ -60,6 +63,7 @@ struct schema_table {
     uint64_t content_hash; /* of everything above: equal tables, equal hash */
     bool full_metadata;    /* column names are known */
     char *engine, *create_sql; /* only from information_schema */
+    void *row_plan; /* made by cdc/row.c on first use, set atomically; one block, freed by free() with the table */
     uint64_t rows_estimate, bytes_estimate;
 };
 struct schema_table *schema_table_new(const char *db, const char *name, size_t n_columns);

@@ -31,10 +31,14 @@ struct topology {
     struct topo_keyspace *keyspaces;
     size_t n_keyspaces;
     uint32_t server_id_first, server_id_last; /* one for each dump */
+    uint32_t *server_ids_taken;               /* only topology_server_id_take and _give touch these */
+    size_t n_server_ids_taken, cap_server_ids_taken;
 };
 void topology_free(struct topology *t);
 struct topo_keyspace *topology_keyspace(const struct topology *t, const char *name); /* NULL if unknown */
 struct topo_shard *topology_shard(const struct topology *t, const char *keyspace, const char *shard);
+/* ERR_CONFIG-worthy facts of a keyspace: every shard's range parsed from its name, shards sorted by start. */
+bool topology_finish(struct topology *t, struct err *e) WARN_UNUSED;
 /* Takes / gives back a server id for a dump. Thread: any. */
 bool topology_server_id_take(struct topology *t, uint32_t *id, struct err *e) WARN_UNUSED;
 void topology_server_id_give(struct topology *t, uint32_t id);

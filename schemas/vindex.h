@@ -23,5 +23,12 @@ const char *vindex_type(const struct vindex *v);
 enum vindex_result { VINDEX_KSID, VINDEX_NONE /* Vitess: the value maps to no shard */, VINDEX_ERROR };
 /* Thread: any. */
 enum vindex_result vindex_map(const struct vindex *v, const struct vindex_input *in, size_t n_in, struct ksid *out, struct err *e) WARN_UNUSED;
+/* The same for keyspace ids of any length (`binary` of a long value); appends to out. Thread: any. */
+enum vindex_result vindex_map_buf(const struct vindex *v, const struct vindex_input *in, size_t n_in, struct buf *out, struct err *e) WARN_UNUSED;
+/* The value that maps to a keyspace id (hash, numeric, reverse_bits: U64; binary: BYTES borrowed from id);
+ * false for vindexes that cannot be reversed and for ids of a wrong length. */
+bool vindex_reverse(const struct vindex *v, const uint8_t *id, size_t n, struct vindex_input *out, struct err *e) WARN_UNUSED;
+/* Values from..to keep their order as ids: numeric and binary only. */
+bool vindex_keeps_order(const struct vindex *v);
 
 #endif
