@@ -164,7 +164,7 @@ bool position_at_or_after(const struct position *a, const struct position *b)
             return gtid_set_contains(a->gtids, b->gtids);
     } else {
         int c = position_file_compare(a->file, b->file);
-        if (!a->file[0] || c < 0 || (c == 0 && a->pos < b->pos))
+        if (!a->file[0] || !b->file[0] || c < 0 || (c == 0 && a->pos < b->pos))
             return false;
         same_place = c == 0 && a->pos == b->pos;
     }

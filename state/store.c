@@ -50,11 +50,10 @@ static const char *const migrations[] = {
 
 /* --- errors ---------------------------------------------------------------------------------- */
 
-/* EFBIG: the process's own file size limit (ulimit -f). */
 static bool is_full(sqlite3 *db, int code)
 {
     int number = sqlite3_system_errno(db);
-    bool no_space = number == ENOSPC || number == EDQUOT || number == EFBIG;
+    bool no_space = number == ENOSPC || number == EDQUOT;
     return (code & 0xff) == SQLITE_FULL || ((code & 0xff) == SQLITE_IOERR && no_space);
 }
 
