@@ -79,10 +79,8 @@ class Findings:
         return "%d lost, %d doubled, %d differences" % tuple(
             self.count[kind] for kind in ("lost", "doubled", "different"))
 
-    def show(self, out):
-        for kind, texts in self.samples.items():
-            for text in texts:
-                print("  %s: %s" % (kind, text), file=out)
+    def texts(self):
+        return ["  %s: %s" % (kind, text) for kind, texts in self.samples.items() for text in texts]
 
     def clean(self):
         return sum(self.count.values()) == 0
@@ -448,7 +446,7 @@ def run(options, findings):
     return figures
 
 
-def main():
+def parse(words=None):
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--log", required=True)
@@ -457,10 +455,15 @@ def main():
     parser.add_argument("--socket-of", action="append", default=[])
     parser.add_argument("--reference", action="append", default=[])
     parser.add_argument("--stream", action="append", default=[])
-    options = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main():
+    options = parse()
     findings = Findings()
     print(json.dumps(run(options, findings)))
-    findings.show(sys.stdout)
+    for text in findings.texts():
+        print(text)
     print(findings.line())
     return 0 if findings.clean() else 1
 
