@@ -41,6 +41,8 @@ struct opt_values {
     size_t n;
     char **args;
     size_t n_args, cap_args;
+    int argc;
+    char **argv;
 };
 
 const struct cmd_def *opt_command(const struct opt_values *v)
@@ -281,6 +283,8 @@ struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv, s
     struct opt_values *v = mem_alloc(sizeof *v);
     const struct opt_def *defs[OPT_MAX];
     v->cmd = cmd;
+    v->argc = argc;
+    v->argv = argv;
     v->n = options_of(cmd, defs);
     for (size_t i = 0; i < v->n; i++)
         v->items[i].def = defs[i];
@@ -313,6 +317,12 @@ size_t opt_n_args(const struct opt_values *v)
 const char *opt_arg(const struct opt_values *v, size_t i)
 {
     return i < v->n_args ? v->args[i] : NULL;
+}
+
+char **opt_argv(const struct opt_values *v, int *argc)
+{
+    *argc = v->argc;
+    return v->argv;
 }
 
 bool opt_given(const struct opt_values *v, const char *name)

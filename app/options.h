@@ -50,6 +50,7 @@ const struct cmd_def *opt_command(const struct opt_values *v);
 const char *opt_verb(const struct opt_values *v); /* lower case; "" if the command has none */
 size_t opt_n_args(const struct opt_values *v);    /* positional, the verb not among them */
 const char *opt_arg(const struct opt_values *v, size_t i);
+char **opt_argv(const struct opt_values *v, int *argc); /* as given, borrowed */
 bool opt_given(const struct opt_values *v, const char *name);
 const char *opt_str(const struct opt_values *v, const char *name); /* NULL: not given and no default */
 bool opt_flag(const struct opt_values *v, const char *name);

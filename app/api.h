@@ -1,0 +1,17 @@
+/* app/api.h — the routes of the HTTP API (interface.md §4) over a daemon. */
+#ifndef SLUICE_APP_API_H
+#define SLUICE_APP_API_H
+
+#include "app/daemon.h"
+#include "app/http.h"
+
+struct api;
+struct api *api_new(struct daemon *d);
+void api_free(struct api *a);
+void api_handle(void *api, struct http_call *call); /* http_handler_fn */
+
+/* The error document, for --local too. */
+void api_error_json(const struct err *e, struct buf *out);
+int api_error_status(const struct err *e);
+
+#endif

@@ -1,0 +1,90 @@
+/* app/cmd_serve.c — `sluice serve`: opens the daemon, listens, runs until it is told to stop. */
+#include "app/api.h"
+#include "app/commands.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static bool read_token(const struct config *c, struct buf *token, struct err *e)
+{
+    if (c->token_file == NULL)
+        return true;
+    if (!sys_read_file(c->token_file, 4096, token, e))
+        return false;
+    token->len = strcspn(buf_str(token), "\r\n");
+    token->data[token->len] = '\0';
+    return token->len >= 16 || err_set(e, ERR_CONFIG, "%s: a token needs at least 16 characters", c->token_file);
+}
+
+static bool write_pid(const char *path, struct err *e)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    return path == NULL || sys_write_file_atomic(path, text, (size_t)n, 0644, e);
+}
+
+/* Threads inherit the mask: only the loop's thread takes TERM and INT. */
+static void block_signals(sigset_t *old)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, old);
+}
+
+static void unblock_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static bool serve(const struct config *c, const struct opt_values *v, struct err *e)
+{
+    struct buf token = BUF_INIT;
+    sigset_t old;
+    block_signals(&old);
+    struct daemon *d = read_token(c, &token, e) ? daemon_open(c, true, e) : NULL;
+    struct api *api = d != NULL ? api_new(d) : NULL;
+    struct http_server *http = api != NULL ? http_open(c->listen, token.len > 0 ? buf_str(&token) : NULL, api_handle, api, e) : NULL;
+    bool ok = http != NULL && write_pid(opt_str(v, "pid-file"), e);
+    if (ok) {
+        log_info("serve", "ready listen=%s state=%s pid=%ld", c->listen, c->state_dir, (long)getpid());
+        unblock_signals();
+        http_run(http);
+        log_info("serve", "stopping");
+    }
+    http_close(http);
+    api_free(api);
+    daemon_close(d);
+    buf_fini(&token);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return ok;
+}
+
+int cmd_serve(const struct opt_values *v)
+{
+    struct err e = ERR_INIT;
+    struct rlimit no_core = {0, 0};
+    struct config *c = config_load(opt_str(v, "config"), &e);
+    if (c == NULL)
+        return cmd_fail(v, &e);
+    setrlimit(RLIMIT_CORE, &no_core); /* passwords live in memory */
+    bool ok = serve(c, v, &e);
+    config_free(c);
+    if (!ok)
+        return cmd_fail(v, &e);
+    log_info("serve", "stopped");
+    return ERR_EXIT_OK;
+}

@@ -1,0 +1,443 @@
+/* app/daemon.c — owns the running parts of one configuration and joins vrepl to sinks.
+ *
+ * Order of life: store (takes the directory's lock) → readers → engine (finds workflows on the servers)
+ * → sinks (start on the serving shards, which the engine knows). Stopped in the opposite order.
+ * Sinks made by `sink create` are kept in the store (space "sink"); YAML's are never written there.
+ */
+#include "app/daemon.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include <assert.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct daemon_reader {
+    const struct topo_shard *shard;
+    struct cdc_reader *reader;
+};
+struct daemon_sink {
+    struct sink_spec spec;
+    struct sink_driver *driver; /* NULL while paused or failed to start */
+    bool paused;
+    char message[512];
+};
+struct daemon {
+    const struct config *config;
+    struct store *store;
+    struct daemon_reader *readers;
+    size_t n_readers;
+    struct vrepl_engine *engine;
+    pthread_mutex_t lock; /* sinks */
+    struct daemon_sink **sinks;
+    size_t n_sinks, cap_sinks;
+    int64_t started_ms;
+};
+
+const struct config *daemon_config(const struct daemon *d)
+{
+    return d->config;
+}
+
+struct vrepl_engine *daemon_engine(struct daemon *d)
+{
+    return d->engine;
+}
+
+struct cdc_reader *daemon_reader(void *arg, const char *keyspace, const char *shard)
+{
+    struct daemon *d = arg;
+    for (size_t i = 0; i < d->n_readers; i++)
+        if (strcmp(d->readers[i].shard->keyspace, keyspace) == 0 && strcmp(d->readers[i].shard->name, shard) == 0)
+            return d->readers[i].reader;
+    return NULL;
+}
+
+static void make_readers(struct daemon *d)
+{
+    struct topology *t = d->config->topo;
+    struct cdc_reader_options o = {.ring_bytes = d->config->ring_bytes, .private_readers = d->config->private_readers};
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_keyspaces; i++)
+        n += t->keyspaces[i].n_shards;
+    d->readers = mem_calloc(n + 1, sizeof *d->readers);
+    for (size_t i = 0; i < t->n_keyspaces; i++)
+        for (size_t k = 0; k < t->keyspaces[i].n_shards; k++) {
+            const struct topo_shard *s = &t->keyspaces[i].shards[k];
+            d->readers[d->n_readers].shard = s;
+            d->readers[d->n_readers++].reader = cdc_reader_new(t, s, &o);
+        }
+}
+
+static bool start_engine(struct daemon *d, struct err *e)
+{
+    const struct config *c = d->config;
+    struct vrepl_engine_options o = {.topo = c->topo,
+                                     .store = d->store,
+                                     .reader = daemon_reader,
+                                     .reader_ctx = d,
+                                     .installation = c->topo->installation,
+                                     .routing_file = c->routing_file,
+                                     .fence = c->fence,
+                                     .copy_memory_bytes = (size_t)c->copy_memory_bytes,
+                                     .copiers = c->copiers};
+    d->engine = vrepl_engine_start(&o, e);
+    return d->engine != NULL;
+}
+
+static void run_sink(struct daemon *d, struct daemon_sink *s)
+{
+    const char **shards = NULL;
+    struct err e = ERR_INIT;
+    size_t n = vrepl_engine_serving(d->engine, s->spec.keyspace, &shards);
+    s->message[0] = '\0';
+    s->driver = sink_driver_start(&s->spec, d->config->topo, shards, n, d->store, daemon_reader, d, &e);
+    if (s->driver == NULL) {
+        log_err(LOG_ERROR, "sink", &e);
+        err_format(&e, s->message, sizeof s->message);
+    }
+    free(shards);
+}
+
+static struct daemon_sink *add_sink(struct daemon *d, const struct sink_spec *spec, bool paused)
+{
+    struct daemon_sink *s = mem_alloc(sizeof *s);
+    s->spec = *spec;
+    s->paused = paused;
+    mem_grow((void **)&d->sinks, &d->cap_sinks, d->n_sinks + 1, sizeof *d->sinks);
+    d->sinks[d->n_sinks++] = s;
+    if (!paused)
+        run_sink(d, s);
+    return s;
+}
+
+static char *json_dup(const json_t *o, const char *key, const char *fallback)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    return mem_strdup(text != NULL ? text : fallback);
+}
+
+/* librdkafka properties come as ["a=b",…]; sinks want {"kafka":{"a":"b"}}. */
+static char *sink_options(const json_t *flags)
+{
+    json_t *options = json_object(), *kafka = json_object(), *item;
+    size_t i;
+    json_array_foreach(json_object_get(flags, "kafka"), i, item)
+    {
+        const char *text = json_string_value(item), *eq = text != NULL ? strchr(text, '=') : NULL;
+        if (eq != NULL) {
+            char *key = mem_strndup(text, (size_t)(eq - text));
+            json_object_set_new(kafka, key, json_string(eq + 1));
+            free(key);
+        }
+    }
+    json_object_set_new(options, "kafka", kafka);
+    char *out = json_dumps(options, JSON_COMPACT);
+    json_decref(options);
+    return out;
+}
+
+static void spec_from_json(struct sink_spec *s, const char *name, const json_t *flags, const char *installation)
+{
+    json_t *tables = json_object_get(flags, "tables");
+    *s = (struct sink_spec){0};
+    s->name = mem_strdup(name);
+    s->keyspace = json_dup(flags, "keyspace", "");
+    s->to = json_dup(flags, "to", "");
+    s->format = json_dup(flags, "format", "ndjson");
+    s->prefix = json_dup(flags, "prefix", installation);
+    s->topic = json_dup(flags, "topic", "{prefix}.{db}.{table}");
+    s->from = json_dup(flags, "from", "current");
+    s->copy = json_is_true(json_object_get(flags, "copy"));
+    s->options_json = sink_options(flags);
+    s->n_tables = json_array_size(tables);
+    s->tables = mem_calloc(s->n_tables + 1, sizeof(char *));
+    for (size_t i = 0; i < s->n_tables; i++)
+        s->tables[i] = mem_strdup(json_string_value(json_array_get(tables, i)));
+}
+
+/* The documents are collected first: starting a sink asks the store again. */
+struct stored_sinks {
+    const char *installation;
+    struct sink_spec *specs;
+    size_t n, cap;
+};
+
+static bool collect_stored_sink(void *arg, const char *key, const char *value)
+{
+    struct stored_sinks *all = arg;
+    json_t *doc = json_loads(value, 0, NULL);
+    if (doc != NULL) {
+        mem_grow((void **)&all->specs, &all->cap, all->n + 1, sizeof *all->specs);
+        spec_from_json(&all->specs[all->n++], key, doc, all->installation);
+    }
+    json_decref(doc);
+    return true;
+}
+
+static void copy_spec(struct sink_spec *dst, const struct sink_spec *src)
+{
+    *dst = *src;
+    dst->name = mem_strdup(src->name);
+    dst->keyspace = mem_strdup(src->keyspace);
+    dst->to = mem_strdup(src->to);
+    dst->format = mem_strdup(src->format);
+    dst->prefix = mem_strdup(src->prefix);
+    dst->topic = mem_strdup(src->topic);
+    dst->options_json = mem_strdup(src->options_json);
+    dst->from = mem_strdup(src->from);
+    dst->tables = mem_calloc(src->n_tables + 1, sizeof(char *));
+    for (size_t i = 0; i < src->n_tables; i++)
+        dst->tables[i] = mem_strdup(src->tables[i]);
+}
+
+static bool sink_paused(struct daemon *d, const char *name)
+{
+    struct buf text = BUF_INIT;
+    struct err e = ERR_INIT;
+    bool found = false;
+    bool ok = store_doc_get(d->store, "sink_paused", name, &text, &found, &e);
+    buf_fini(&text);
+    return ok && found;
+}
+
+static bool start_sinks(struct daemon *d, struct err *e)
+{
+    struct sink_spec spec;
+    for (size_t i = 0; i < d->config->n_sinks; i++) {
+        copy_spec(&spec, &d->config->sinks[i]);
+        add_sink(d, &spec, sink_paused(d, spec.name));
+    }
+    struct stored_sinks stored = {.installation = d->config->topo->installation};
+    bool ok = store_doc_each(d->store, "sink", collect_stored_sink, &stored, e);
+    for (size_t i = 0; i < stored.n; i++)
+        add_sink(d, &stored.specs[i], sink_paused(d, stored.specs[i].name));
+    free(stored.specs);
+    return ok;
+}
+
+struct daemon *daemon_open(const struct config *c, bool with_sinks, struct err *e)
+{
+    struct daemon *d = mem_alloc(sizeof *d);
+    d->config = c;
+    d->started_ms = clock_wall_ms();
+    pthread_mutex_init(&d->lock, NULL);
+    d->store = store_open(c->state_dir, e);
+    bool ok = d->store != NULL;
+    if (ok) {
+        make_readers(d);
+        ok = start_engine(d, e) && (!with_sinks || start_sinks(d, e));
+    }
+    if (ok)
+        return d;
+    daemon_close(d);
+    return NULL;
+}
+
+static void free_sink(struct daemon_sink *s)
+{
+    if (s->driver != NULL)
+        sink_driver_stop(s->driver);
+    sink_spec_fini(&s->spec);
+    free(s);
+}
+
+void daemon_close(struct daemon *d)
+{
+    if (d == NULL)
+        return;
+    for (size_t i = 0; i < d->n_sinks; i++)
+        free_sink(d->sinks[i]);
+    if (d->engine != NULL)
+        vrepl_engine_stop(d->engine);
+    for (size_t i = 0; i < d->n_readers; i++)
+        cdc_reader_free(d->readers[i].reader);
+    if (d->store != NULL)
+        store_close(d->store);
+    pthread_mutex_destroy(&d->lock);
+    free(d->readers);
+    free(d->sinks);
+    free(d);
+}
+
+static struct daemon_sink *find_sink(struct daemon *d, const char *name, size_t *index)
+{
+    for (size_t i = 0; i < d->n_sinks; i++)
+        if (strcmp(d->sinks[i]->spec.name, name) == 0) {
+            *index = i;
+            return d->sinks[i];
+        }
+    return NULL;
+}
+
+static void sink_json(struct daemon_sink *s, struct buf *out)
+{
+    struct buf status = BUF_INIT;
+    if (s->driver != NULL)
+        sink_driver_status(s->driver, &status);
+    json_t *doc = status.len > 0 ? json_loads(buf_str(&status), 0, NULL) : NULL;
+    if (doc == NULL)
+        doc = json_object();
+    json_object_set_new(doc, "name", json_string(s->spec.name));
+    json_object_set_new(doc, "keyspace", json_string(s->spec.keyspace));
+    json_object_set_new(doc, "to", json_string(s->spec.to));
+    json_object_set_new(doc, "format", json_string(s->spec.format));
+    json_object_set_new(doc, "from_yaml", json_boolean(s->spec.from_yaml));
+    if (s->driver == NULL) {
+        json_object_set_new(doc, "state", json_string(s->paused ? "Paused" : "Error"));
+        json_object_set_new(doc, "message", json_string(s->message));
+    }
+    char *text = json_dumps(doc, JSON_COMPACT);
+    buf_put_str(out, text);
+    free(text);
+    json_decref(doc);
+    buf_fini(&status);
+}
+
+static void sinks_json(struct daemon *d, struct buf *out)
+{
+    buf_put_u8(out, '[');
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        buf_put_str(out, i > 0 ? "," : "");
+        sink_json(d->sinks[i], out);
+    }
+    buf_put_u8(out, ']');
+}
+
+static bool check_new_sink(struct daemon *d, const struct sink_spec *s, struct err *e)
+{
+    const char *colon = strchr(s->to, ':');
+    char scheme[32] = "";
+    size_t n = colon != NULL ? (size_t)(colon - s->to) : strlen(s->to);
+    memcpy(scheme, s->to, n < sizeof scheme ? n : sizeof scheme - 1);
+    if (topology_keyspace(d->config->topo, s->keyspace) == NULL)
+        return err_set(e, ERR_SINK_CONFIG, "sink %s: there is no keyspace '%s'", s->name, s->keyspace);
+    if (sink_find(scheme) == NULL) {
+        err_set(e, ERR_SINK_CONFIG, "sink %s: cannot publish to '%s'", s->name, s->to);
+        return err_cure(e, "use kafka://HOST:PORT, file:PATH or stdout");
+    }
+    if (encoder_find(s->format) == NULL) {
+        struct buf names = BUF_INIT;
+        encoder_names(&names);
+        err_set(e, ERR_SINK_CONFIG, "sink %s: there is no format '%s'", s->name, s->format);
+        err_cure(e, "use one of %s", buf_str(&names));
+        buf_fini(&names);
+        return false;
+    }
+    return true;
+}
+
+static bool create_sink(struct daemon *d, const char *name, const char *flags, struct buf *result, struct err *e)
+{
+    struct sink_spec spec;
+    size_t i;
+    json_t *doc = json_loads(flags, 0, NULL);
+    if (find_sink(d, name, &i) != NULL) {
+        json_decref(doc);
+        err_set(e, ERR_WF_EXISTS, "a sink named %s exists", name);
+        return err_cure(e, "choose another name, or `sluice sink delete %s` first", name);
+    }
+    spec_from_json(&spec, name, doc, d->config->topo->installation);
+    char *text = json_dumps(doc, JSON_COMPACT);
+    bool ok = check_new_sink(d, &spec, e) && store_doc_put(d->store, "sink", name, text != NULL ? text : "{}", e);
+    free(text);
+    json_decref(doc);
+    if (!ok) {
+        sink_spec_fini(&spec);
+        return false;
+    }
+    sink_json(add_sink(d, &spec, false), result);
+    return true;
+}
+
+static bool set_paused(struct daemon *d, struct daemon_sink *s, bool paused, struct err *e)
+{
+    bool ok = paused ? store_doc_put(d->store, "sink_paused", s->spec.name, "true", e)
+                     : store_doc_delete(d->store, "sink_paused", s->spec.name, e);
+    if (!ok)
+        return false;
+    if (s->driver != NULL)
+        sink_driver_stop(s->driver);
+    s->driver = NULL;
+    s->paused = paused;
+    if (!paused)
+        run_sink(d, s);
+    return true;
+}
+
+static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, struct err *e)
+{
+    if (s->spec.from_yaml) {
+        err_set(e, ERR_WF_PRECONDITION, "sink %s is defined in %s", s->spec.name, d->config->path);
+        return err_cure(e, "remove it there and restart the daemon");
+    }
+    if (!store_doc_delete(d->store, "sink", s->spec.name, e) || !store_doc_delete(d->store, "sink_paused", s->spec.name, e) ||
+        !store_checkpoint_delete(d->store, s->spec.name, e))
+        return false;
+    d->sinks[index] = d->sinks[--d->n_sinks];
+    free_sink(s);
+    return true;
+}
+
+static bool sink_verb(struct daemon *d, const char *verb, const char *name, const char *flags, struct buf *result, struct err *e)
+{
+    size_t i = 0;
+    if (strcmp(verb, "list") == 0) {
+        sinks_json(d, result);
+        return true;
+    }
+    if (strcmp(verb, "create") == 0)
+        return create_sink(d, name, flags, result, e);
+    struct daemon_sink *s = find_sink(d, name, &i);
+    if (s == NULL)
+        return err_set(e, ERR_WF_NOT_FOUND, "there is no sink named %s", name);
+    bool ok = true;
+    if (strcmp(verb, "pause") == 0 || strcmp(verb, "resume") == 0)
+        ok = set_paused(d, s, verb[0] == 'p', e);
+    else if (strcmp(verb, "delete") == 0)
+        ok = delete_sink(d, s, i, e);
+    if (ok && strcmp(verb, "delete") == 0)
+        buf_put_str(result, "{\"summary\":\"Sink deleted\"}");
+    else if (ok)
+        sink_json(s, result);
+    return ok;
+}
+
+bool daemon_sink(struct daemon *d, const char *verb, const char *name, const char *flags, struct buf *result, struct err *e)
+{
+    pthread_mutex_lock(&d->lock);
+    bool ok = sink_verb(d, verb, name, flags, result, e);
+    pthread_mutex_unlock(&d->lock);
+    return ok;
+}
+
+void daemon_streams(struct daemon *d, struct buf *json)
+{
+    buf_put_u8(json, '[');
+    for (size_t i = 0; i < d->n_readers; i++) {
+        struct buf one = BUF_INIT;
+        cdc_reader_status(d->readers[i].reader, &one);
+        buf_printf(json, "%s{\"keyspace\":\"%s\",\"shard\":\"%s\",\"reader\":%s}", i > 0 ? "," : "", d->readers[i].shard->keyspace,
+                   d->readers[i].shard->name, one.len > 0 ? buf_str(&one) : "{}");
+        buf_fini(&one);
+    }
+    buf_put_u8(json, ']');
+}
+
+void daemon_status(struct daemon *d, struct buf *json)
+{
+    buf_printf(json, "{\"name\":\"%s\",\"version\":\"%s\",\"uptime_seconds\":%lld,\"memory_bytes\":%zu,\"workflows\":",
+               d->config->topo->installation, SLUICE_VERSION, (long long)((clock_wall_ms() - d->started_ms) / 1000), sys_rss_bytes());
+    vrepl_engine_status(d->engine, json);
+    buf_put_str(json, ",\"sinks\":");
+    pthread_mutex_lock(&d->lock);
+    sinks_json(d, json);
+    pthread_mutex_unlock(&d->lock);
+    buf_put_str(json, ",\"sources\":");
+    daemon_streams(d, json);
+    buf_put_str(json, "}");
+}

@@ -1,0 +1,12 @@
+/* app/render.h — results of verbs as text for people, from the same JSON that --format json prints. */
+#ifndef SLUICE_APP_RENDER_H
+#define SLUICE_APP_RENDER_H
+
+#include "base/buf.h"
+
+/* A "summary" member is printed as it is; else objects as indented `Name: value` lines, arrays of
+ * objects as tables. json that does not parse is printed as it is. */
+void render_text(const char *json, struct buf *out);
+void render_json(const char *json, struct buf *out); /* indented by two */
+
+#endif
