@@ -1,0 +1,268 @@
+/* mysql/conn.c — opening a connection, preparing its session, statements without a result. */
+#include "base/fault.h"
+#include "base/mem.h"
+#include "mysql/internal.h"
+
+#include <errmsg.h>
+#include <ma_pvio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define DEFAULT_CONNECT_TIMEOUT_MS 10000u
+
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+static void library_init(void)
+{
+    mysql_server_init(0, NULL, NULL);
+    my_tls_global_init();
+}
+
+/* The library counts connect timeouts in seconds. */
+static unsigned seconds_up(unsigned ms)
+{
+    return (ms + 999) / 1000;
+}
+
+static struct my_conn *conn_new(const struct my_params *p, const char *role)
+{
+    struct my_conn *c = mem_alloc(sizeof *c);
+    char address[300];
+    my_params_address(p, address, sizeof address);
+    snprintf(c->where, sizeof c->where, "%s (%s)", address, role);
+    pthread_mutex_init(&c->mutex, NULL);
+    c->fd = -1;
+    buf_init(&c->request, MY_MAX_PACKET_BYTES);
+    return c;
+}
+
+static bool set_options(MYSQL *h, const struct my_params *p, const char *role, struct err *e)
+{
+    unsigned connect_s =
+        seconds_up(p->connect_timeout_ms ? p->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS);
+    unsigned no = 0, protocol = p->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    size_t max_packet = MY_MAX_PACKET_BYTES;
+    char name[64];
+    snprintf(name, sizeof name, "sluice %s", role);
+    bool ok = mysql_optionsv(h, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s) == 0;
+    ok = ok && mysql_optionsv(h, MYSQL_OPT_LOCAL_INFILE, &no) == 0;
+    ok = ok && mysql_optionsv(h, MYSQL_OPT_PROTOCOL, &protocol) == 0;
+    ok = ok && mysql_optionsv(h, MYSQL_OPT_MAX_ALLOWED_PACKET, &max_packet) == 0;
+    ok = ok && mysql_optionsv(h, MYSQL_SET_CHARSET_NAME, "binary") == 0;
+    ok = ok && mysql_optionsv(h, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", name) == 0;
+    if (p->compress)
+        ok = ok && mysql_optionsv(h, MYSQL_OPT_COMPRESS, NULL) == 0;
+    if (!ok)
+        return err_set(e, ERR_INTERNAL, "the client library refuses a connection option");
+    return my_tls_prepare(h, p, e);
+}
+
+static bool connect_once(struct my_conn *c, const struct my_params *p, const char *role,
+                         const char *password, struct err *e)
+{
+    c->h = mysql_init(NULL);
+    if (!c->h)
+        return err_set(e, ERR_NO_MEMORY, "%s: no memory for a connection", c->where);
+    if (!set_options(c->h, p, role, e))
+        return false;
+    my_tls_guard_begin(p);
+    bool connected = mysql_real_connect(c->h, p->host, p->user, password ? password : "",
+                                        p->database, p->port, p->socket, CLIENT_FOUND_ROWS);
+    if (my_tls_guard_end()) {
+        err_set(e, ERR_DB_TLS, "%s: tls.mode demands encryption and the server offers none",
+                c->where);
+        return err_cure(e, "configure TLS on that server");
+    }
+    return connected ? my_tls_verify(c->h, p, c->where, e) : my_conn_fail(c, e);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* A login that fails may have used a password that was being replaced: read it once more. */
+static bool connect_with_password(struct my_conn *c, const struct my_params *p, const char *role,
+                                  struct err *e)
+{
+    char *first = NULL, *second = NULL;
+    bool ok = my_password_get(p, &first, e) && connect_once(c, p, role, first, e);
+    if (!ok && c->h && e->code == ERR_DB_AUTH && (p->password_file || p->password_command) &&
+        my_password_get(p, &second, NULL) && !same_text(first, second)) {
+        mysql_close(c->h);
+        ok = connect_once(c, p, role, second, e);
+    }
+    my_password_free(first);
+    my_password_free(second);
+    return ok;
+}
+
+static enum my_flavor flavor_of(MYSQL *h)
+{
+    return mariadb_connection(h) || strcasestr(mysql_get_server_info(h), "mariadb")
+               ? MY_FLAVOR_MARIADB
+               : MY_FLAVOR_MYSQL;
+}
+
+static void note_capabilities(struct my_conn *c)
+{
+    struct my_server *s = &c->server;
+    unsigned long extended = 0;
+    s->flavor = flavor_of(c->h);
+    s->version = (unsigned)mysql_get_server_version(c->h);
+    snprintf(s->version_text, sizeof s->version_text, "%s", mysql_get_server_info(c->h));
+    mariadb_get_infov(c->h, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &extended);
+    s->bulk = s->flavor == MY_FLAVOR_MARIADB &&
+              (extended & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
+}
+
+/* One statement for what both servers know, one for what differs. The limits on run time and idle
+ * time are lifted because a copy's SELECT and a held lock outlive any default. */
+static bool prepare_session(struct my_conn *c, struct err *e)
+{
+    static const char common[] =
+        "SET NAMES binary, SESSION autocommit = 1, time_zone = '+00:00',"
+        " sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', sql_auto_is_null = 0,"
+        " sql_safe_updates = 0, sql_select_limit = DEFAULT, sql_quote_show_create = 1,"
+        " net_read_timeout = 600, net_write_timeout = 600, wait_timeout = 28800";
+    static const char mariadb[] =
+        "SET SESSION tx_isolation = 'REPEATABLE-READ', tx_read_only = 0, max_statement_time = 0";
+    static const char mysql[] = "SET SESSION transaction_isolation = 'REPEATABLE-READ',"
+                                " transaction_read_only = 0, max_execution_time = 0";
+    bool maria = c->server.flavor == MY_FLAVOR_MARIADB;
+    return my_exec(c, common, NULL, e) && my_exec(c, maria ? mariadb : mysql, NULL, e);
+}
+
+static bool copy_cell(struct my_cell cell, char *out, size_t out_len)
+{
+    snprintf(out, out_len, "%s", cell.p ? cell.p : "");
+    return cell.p != NULL;
+}
+
+static bool read_identity(struct my_conn *c, struct err *e)
+{
+    bool maria = c->server.flavor == MY_FLAVOR_MARIADB;
+    struct my_result *r =
+        my_query(c,
+                 maria ? "SELECT @@server_id, @@max_allowed_packet, '', ''"
+                       : "SELECT @@server_id, @@max_allowed_packet, @@server_uuid, @@gtid_mode",
+                 e);
+    struct my_cell cells[4];
+    char mode[32];
+    if (!r || my_result_next(r, cells, e) != MY_ROW) {
+        my_result_free(r);
+        return false;
+    }
+    c->server.server_id = (uint32_t)strtoul(cells[0].p ? cells[0].p : "0", NULL, 10);
+    c->max_packet_bytes = strtoull(cells[1].p ? cells[1].p : "0", NULL, 10);
+    copy_cell(cells[2], c->server.server_uuid, sizeof c->server.server_uuid);
+    copy_cell(cells[3], mode, sizeof mode);
+    c->server.gtid_mode = maria || strcmp(mode, "ON") == 0;
+    my_result_free(r);
+    return true;
+}
+
+static void note_socket(struct my_conn *c, const struct my_params *p)
+{
+    if (p->read_timeout_ms > 0) /* the library's own option knows seconds only */
+        c->h->net.pvio->timeout[PVIO_READ_TIMEOUT] = (int)p->read_timeout_ms;
+    c->fd = (int)mysql_get_socket(c->h);
+}
+
+struct my_conn *my_connect(const struct my_params *p, const char *role, struct err *e)
+{
+    struct err local = ERR_INIT;
+    e = e ? e : &local;
+    pthread_once(&library_once, library_init);
+    struct my_conn *c = conn_new(p, role);
+    if (!FAULT_POINT("mysql.connect", e) || !connect_with_password(c, p, role, e))
+        goto failed;
+    note_socket(c, p);
+    note_capabilities(c);
+    if (prepare_session(c, e) && read_identity(c, e))
+        return c;
+failed:
+    my_close(c);
+    return NULL;
+}
+
+void my_close(struct my_conn *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->mutex);
+    c->fd = -1;
+    pthread_mutex_unlock(&c->mutex);
+    if (c->h)
+        mysql_close(c->h);
+    buf_fini(&c->request);
+    pthread_mutex_destroy(&c->mutex);
+    free(c);
+}
+
+void my_conn_interrupt(struct my_conn *c)
+{
+    pthread_mutex_lock(&c->mutex);
+    c->interrupted = true;
+    if (c->fd >= 0)
+        shutdown(c->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+const struct my_server *my_conn_server(const struct my_conn *c)
+{
+    return &c->server;
+}
+
+uint64_t my_conn_id(const struct my_conn *c)
+{
+    return mysql_thread_id(c->h);
+}
+
+bool my_ping(struct my_conn *c, struct err *e)
+{
+    return mysql_ping(c->h) == 0 || my_conn_fail(c, e);
+}
+
+bool my_exec_n(struct my_conn *c, const char *sql, size_t n, uint64_t *affected, struct err *e)
+{
+    if (c->max_packet_bytes && n + 1 > c->max_packet_bytes)
+        return my_error_set(e, c->where, CR_NET_PACKET_TOO_LARGE,
+                            "the statement is longer than max_allowed_packet");
+    if (mysql_real_query(c->h, sql, n) != 0)
+        return my_conn_fail(c, e);
+    uint64_t n_affected = mysql_affected_rows(c->h);
+    int more = 0;
+    do {
+        if (mysql_field_count(c->h) > 0)
+            mysql_free_result(mysql_use_result(c->h)); /* reads to the end */
+        if (mysql_errno(c->h) != 0)
+            return my_conn_fail(c, e);
+        more = mysql_next_result(c->h);
+    } while (more == 0);
+    if (more > 0)
+        return my_conn_fail(c, e);
+    if (affected)
+        *affected = n_affected;
+    return true;
+}
+
+bool my_exec(struct my_conn *c, const char *sql, uint64_t *affected, struct err *e)
+{
+    return my_exec_n(c, sql, strlen(sql), affected, e);
+}
+
+bool my_execf(struct my_conn *c, struct err *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    char *sql = NULL;
+    int n = vasprintf(&sql, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return err_set(e, ERR_NO_MEMORY, "%s: no memory for a statement", c->where);
+    bool ok = my_exec_n(c, sql, (size_t)n, NULL, e);
+    free(sql);
+    return ok;
+}

@@ -1,0 +1,147 @@
+/* mysql/errors.c — which class of error a client's or server's number is, and what cures it. */
+#include "mysql/internal.h"
+
+#include <errmsg.h>
+#include <string.h>
+
+struct number_kind {
+    unsigned number;
+    struct my_error_kind kind;
+    const char *cure; /* NULL: none that always fits */
+};
+
+#define RETRY ERR_CLASS_RETRY
+#define FATAL ERR_CLASS_FATAL
+
+static const char grant_cure[] = "`sluice doctor` prints the exact GRANT statements";
+static const char login_cure[] = "check user and password; the password file is read again at the "
+                                 "next try";
+static const char packet_cure[] = "raise max_allowed_packet on that server";
+
+/* Sources: MySQL "Server/Client Error Message Reference", MariaDB KB "MariaDB Error Codes". */
+static const struct number_kind kinds[] = {
+    {1205, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* lock wait timeout */
+    {1213, {ERR_DB_DEADLOCK, RETRY}, NULL},
+    {1020, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* innodb_snapshot_isolation: record has changed */
+    {3101, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* rolled back by group certification */
+    {3572, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* NOWAIT */
+
+    {CR_CONNECTION_ERROR, {ERR_DB_CONNECT, RETRY}, NULL},
+    {CR_CONN_HOST_ERROR, {ERR_DB_CONNECT, RETRY}, NULL},
+    {CR_UNKNOWN_HOST, {ERR_DB_CONNECT, RETRY}, NULL},
+    {CR_SOCKET_CREATE_ERROR, {ERR_DB_CONNECT, RETRY}, NULL},
+    {CR_SERVER_HANDSHAKE_ERR, {ERR_DB_CONNECT, RETRY}, NULL},
+    {1040, {ERR_DB_CONNECT, RETRY}, "raise max_connections or free connections on that server"},
+    {1203, {ERR_DB_CONNECT, RETRY}, "raise max_user_connections for the account"},
+    {1226, {ERR_DB_CONNECT, RETRY}, "raise the account's resource limits"},
+    {1129, {ERR_DB_CONNECT, RETRY}, "run FLUSH HOSTS (or TRUNCATE performance_schema.host_cache)"},
+    {1049, {ERR_DB_QUERY, FATAL}, "create the database or correct its name in the configuration"},
+
+    {CR_SERVER_GONE_ERROR, {ERR_DB_LOST, RETRY}, NULL},
+    {CR_SERVER_LOST, {ERR_DB_LOST, RETRY}, NULL},
+    {CR_SERVER_LOST_EXTENDED, {ERR_DB_LOST, RETRY}, NULL},
+    {CR_COMMANDS_OUT_OF_SYNC, {ERR_INTERNAL, FATAL}, NULL},
+    {CR_ERR_NET_READ, {ERR_DB_LOST, RETRY}, NULL},
+    {CR_ERR_NET_WRITE, {ERR_DB_LOST, RETRY}, NULL},
+    {CR_ERR_NET_UNCOMPRESS, {ERR_DB_LOST, RETRY}, NULL},
+    {CR_MALFORMED_PACKET, {ERR_DB_LOST, RETRY}, NULL},
+    {1053, {ERR_DB_LOST, RETRY}, NULL}, /* server shutdown in progress */
+    {1077, {ERR_DB_LOST, RETRY}, NULL},
+    {1079, {ERR_DB_LOST, RETRY}, NULL},
+    {1152, {ERR_DB_LOST, RETRY}, NULL},
+    {1158, {ERR_DB_LOST, RETRY}, NULL},
+    {1159, {ERR_DB_LOST, RETRY}, NULL},
+    {1160, {ERR_DB_LOST, RETRY}, NULL},
+    {1161, {ERR_DB_LOST, RETRY}, NULL},
+    {1184, {ERR_DB_LOST, RETRY}, NULL},
+    {1927, {ERR_DB_LOST, RETRY}, NULL}, /* MariaDB: connection was killed */
+    {3169, {ERR_DB_LOST, RETRY}, NULL}, /* MySQL: session was killed */
+    {4031, {ERR_DB_LOST, RETRY}, NULL}, /* MySQL: disconnected because of inactivity */
+    {1047, {ERR_DB_LOST, RETRY}, NULL}, /* Galera: node not ready */
+
+    {1062, {ERR_DB_DUPLICATE, FATAL}, NULL},
+    {1586, {ERR_DB_DUPLICATE, FATAL}, NULL},
+    {1022, {ERR_DB_DUPLICATE, FATAL}, NULL},
+
+    {1045, {ERR_DB_AUTH, RETRY}, login_cure},
+    {1698, {ERR_DB_AUTH, RETRY}, login_cure},
+    {1130, {ERR_DB_AUTH, RETRY}, "create the account for the host that we connect from"},
+    {1251, {ERR_DB_AUTH, RETRY}, NULL},
+    {1275, {ERR_DB_AUTH, RETRY}, NULL},
+    {1524, {ERR_DB_AUTH, RETRY}, NULL},
+    {1820, {ERR_DB_AUTH, RETRY}, "set a new password for the account (ALTER USER)"},
+    {1862, {ERR_DB_AUTH, RETRY}, "set a new password for the account (ALTER USER)"},
+    {3118, {ERR_DB_AUTH, RETRY}, "unlock the account (ALTER USER … ACCOUNT UNLOCK)"},
+    {4151, {ERR_DB_AUTH, RETRY}, "unlock the account (ALTER USER … ACCOUNT UNLOCK)"},
+    {3159, {ERR_DB_AUTH, RETRY}, "the server demands TLS: set tls.mode to REQUIRED or higher"},
+    {CR_AUTH_PLUGIN_CANNOT_LOAD, {ERR_DB_AUTH, RETRY}, NULL},
+    {CR_AUTH_PLUGIN_ERR, {ERR_DB_AUTH, RETRY}, NULL},
+    {CR_PLUGIN_NOT_ALLOWED,
+     {ERR_DB_AUTH, RETRY},
+     "an authentication plug-in that shows the password to the server is used with TLS only: set "
+     "tls.mode to REQUIRED or higher"},
+    {CR_SSL_CONNECTION_ERROR, {ERR_DB_TLS, FATAL}, "check tls.mode, tls.ca and the certificates"},
+
+    {1044, {ERR_DB_DENIED, FATAL}, grant_cure},
+    {1142, {ERR_DB_DENIED, FATAL}, grant_cure},
+    {1143, {ERR_DB_DENIED, FATAL}, grant_cure},
+    {1227, {ERR_DB_DENIED, FATAL}, grant_cure},
+    {1370, {ERR_DB_DENIED, FATAL}, grant_cure},
+    {1410, {ERR_DB_DENIED, FATAL}, grant_cure},
+
+    {1290, {ERR_DB_READ_ONLY, RETRY}, NULL},
+    {1792, {ERR_DB_READ_ONLY, RETRY}, NULL},
+    {1836, {ERR_DB_READ_ONLY, RETRY}, NULL},
+
+    {1153, {ERR_LIMIT, FATAL}, packet_cure},
+    {CR_NET_PACKET_TOO_LARGE, {ERR_LIMIT, FATAL}, packet_cure},
+    {1021, {ERR_DB_QUERY, RETRY}, "free space on that server's disk"},
+    {1114, {ERR_DB_QUERY, RETRY}, "free space on that server's disk"},
+    {1317, {ERR_DB_QUERY, RETRY}, NULL}, /* KILL QUERY */
+    {1969, {ERR_DB_QUERY, RETRY}, NULL}, /* max_statement_time */
+    {3024, {ERR_DB_QUERY, RETRY}, NULL}, /* max_execution_time */
+};
+
+static const struct number_kind *find_kind(unsigned number)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].number == number)
+            return &kinds[i];
+    return NULL;
+}
+
+struct my_error_kind my_error_classify(unsigned number)
+{
+    const struct number_kind *k = find_kind(number);
+    return k ? k->kind : (struct my_error_kind){ERR_DB_QUERY, FATAL};
+}
+
+/* 1290 is raised for several server options; only read_only passes by itself. */
+static bool is_other_option(unsigned number, const char *text)
+{
+    return number == 1290 && !strstr(text, "read-only") && !strstr(text, "read_only") &&
+           !strstr(text, "READ_ONLY");
+}
+
+bool my_error_set(struct err *e, const char *where, unsigned number, const char *text)
+{
+    const struct number_kind *k = find_kind(number);
+    struct my_error_kind kind = my_error_classify(number);
+    if (is_other_option(number, text))
+        kind = (struct my_error_kind){ERR_DB_QUERY, FATAL};
+    err_set_native(e, kind.code, kind.class_, (int)number, "%s: %s", where, text);
+    if (k && k->cure)
+        err_cure(e, "%s", k->cure);
+    return false;
+}
+
+bool my_conn_fail(struct my_conn *c, struct err *e)
+{
+    pthread_mutex_lock(&c->mutex);
+    bool interrupted = c->interrupted;
+    pthread_mutex_unlock(&c->mutex);
+    if (interrupted)
+        return err_set(e, ERR_SHUTDOWN, "%s: interrupted", c->where);
+    unsigned number = mysql_errno(c->h);
+    return my_error_set(e, c->where, number ? number : CR_SERVER_LOST, mysql_error(c->h));
+}

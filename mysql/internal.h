@@ -1,0 +1,52 @@
+/* mysql/internal.h — what the files of mysql/ share about one connection; nobody else includes it.
+ */
+#ifndef SLUICE_MYSQL_INTERNAL_H
+#define SLUICE_MYSQL_INTERNAL_H
+
+#include "mysql/conn.h"
+
+#include <mysql.h>
+#include <pthread.h>
+
+struct my_conn {
+    MYSQL *h; /* never NULL */
+    struct my_server server;
+    char where[384];           /* "db1:3306 (copy)": begins every error */
+    uint64_t max_packet_bytes; /* the server's max_allowed_packet */
+    struct buf request;        /* encoded parameters, reused between executions */
+    pthread_mutex_t mutex;     /* guards fd and interrupted against my_conn_interrupt */
+    int fd;                    /* -1 once closed */
+    bool interrupted;
+};
+
+/* The longest request and answer this client handles; the servers' own maximum. */
+#define MY_MAX_PACKET_BYTES ((size_t)1 << 30)
+
+/* A client or server error number classed; class_ and exit follow the code except where a number
+ * says more (err_classify in errors.c). */
+struct my_error_kind {
+    enum err_code code;
+    enum err_class class_;
+};
+struct my_error_kind my_error_classify(unsigned number);
+/* Sets e from a native number and text, prefixed with where; adds the cure that fits the number. */
+bool my_error_set(struct err *e, const char *where, unsigned number, const char *text);
+/* e from the connection's last error; ERR_SHUTDOWN after my_conn_interrupt. Returns false. */
+bool my_conn_fail(struct my_conn *c, struct err *e);
+
+/* The password for one login: file, command or literal. *out is malloc'ed (NULL: none), to be given
+ * to my_password_free. */
+bool my_password_get(const struct my_params *p, char **out, struct err *e) WARN_UNUSED;
+void my_password_free(char *password);
+
+/* TLS options before the connect, and the guard that ends a handshake with a server that offers no
+ * TLS before anything of the login is sent (tls.c). */
+bool my_tls_prepare(MYSQL *h, const struct my_params *p, struct err *e) WARN_UNUSED;
+void my_tls_guard_begin(const struct my_params *p);
+/* Ends the guard of this thread; true when it cut the connection because TLS was not offered. */
+bool my_tls_guard_end(void);
+bool my_tls_verify(MYSQL *h, const struct my_params *p, const char *where,
+                   struct err *e) WARN_UNUSED;
+void my_tls_global_init(void);
+
+#endif
