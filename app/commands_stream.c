@@ -1,0 +1,139 @@
+/* app/commands_stream.c — `sluice stream` and `sluice route`: what needs to know which shards serve. */
+#include "app/cmd_stream.h"
+#include "app/commands.h"
+#include "app/serving.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "schemas/vschema.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool all_known(const struct topo_keyspace *ks, char **shards, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool known = false;
+        for (size_t k = 0; k < ks->n_shards; k++)
+            known |= strcmp(ks->shards[k].name, shards[i]) == 0;
+        if (!known)
+            return err_set(e, ERR_USAGE, "keyspace %s has no shard '%s'", ks->name, shards[i]);
+    }
+    return true;
+}
+
+static bool run_stream(const struct opt_values *v, const struct config *c, struct err *e)
+{
+    const char *name = opt_str(v, "keyspace"), *format = opt_str(v, "format"), *prefix = opt_str(v, "prefix");
+    struct topo_keyspace *ks = name != NULL ? topology_keyspace(c->topo, name) : NULL;
+    char **tables = NULL, **chosen = NULL;
+    const char **serving = NULL;
+    if (ks == NULL)
+        return err_set(e, ERR_USAGE, name != NULL ? "there is no keyspace '%s'" : "--keyspace is missing%s", name != NULL ? name : "");
+    size_t n_tables = opt_list(v, "tables", &tables), n_chosen = opt_list(v, "shards", &chosen);
+    size_t n_serving = serving_shards(c, ks, &serving);
+    struct stream_request rq = {.keyspace = ks->name,
+                                .shards = n_chosen > 0 ? (const char *const *)chosen : serving,
+                                .n_shards = n_chosen > 0 ? n_chosen : n_serving,
+                                .tables = (const char *const *)tables,
+                                .n_tables = n_tables,
+                                .from = opt_str(v, "from"),
+                                .until = opt_str(v, "until"),
+                                .until_idle_ms = opt_ms(v, "until-idle"),
+                                .copy = opt_flag(v, "copy"),
+                                .format = format != NULL ? format : "ndjson",
+                                .prefix = prefix != NULL ? prefix : c->topo->installation,
+                                .tx = opt_flag(v, "tx"),
+                                .stats = opt_flag(v, "stats")};
+    bool ok = all_known(ks, chosen, n_chosen, e) && cmd_stream_run(c->topo, &rq, e);
+    opt_words_free(tables, n_tables);
+    opt_words_free(chosen, n_chosen);
+    free(serving);
+    return ok;
+}
+
+int cmd_stream(const struct opt_values *v)
+{
+    struct err e = ERR_INIT;
+    struct config *c = config_load(opt_str(v, "config"), &e);
+    bool ok = c != NULL && run_stream(v, c, &e);
+    config_free(c);
+    if (!ok && e.code == ERR_SHUTDOWN)
+        return ERR_EXIT_INTERRUPTED;
+    return ok ? ERR_EXIT_OK : cmd_fail(v, &e);
+}
+
+static const struct topo_shard *shard_of(const struct config *c, const struct topo_keyspace *ks, const struct ksid *id)
+{
+    const char **serving = NULL;
+    size_t n = serving_shards(c, ks, &serving);
+    const struct topo_shard *found = NULL;
+    for (size_t i = 0; i < n && found == NULL; i++) {
+        const struct topo_shard *s = topology_shard(c->topo, ks->name, serving[i]);
+        if (keyrange_contains(&s->range, id))
+            found = s;
+    }
+    free(serving);
+    return found;
+}
+
+static bool print_shards(const struct config *c, const struct topo_keyspace *ks, const char *table)
+{
+    const char **serving = NULL;
+    size_t n = serving_shards(c, ks, &serving);
+    for (size_t i = 0; i < n; i++) {
+        const struct topo_shard *s = topology_shard(c->topo, ks->name, serving[i]);
+        printf("%s.%s is on %s/%s at %s, database %s\n", ks->name, table, ks->name, s->name, s->primary_address, s->primary.database);
+    }
+    free(serving);
+    return true;
+}
+
+static bool print_route(const struct config *c, const struct topo_keyspace *ks, const char *table, const char *key, struct err *e)
+{
+    const struct vschema_table *t = vschema_table(ks->vschema, table);
+    struct vindex_input in = {.kind = VINDEX_IN_BYTES, .p = (const uint8_t *)key, .n = key != NULL ? strlen(key) : 0};
+    struct ksid id;
+    struct buf hex = BUF_INIT;
+    if (key == NULL || t == NULL || t->primary == NULL)
+        return print_shards(c, ks, table);
+    if (sys_parse_i64(key, &in.i64))
+        in.kind = VINDEX_IN_I64;
+    else if (sys_parse_u64(key, &in.u64))
+        in.kind = VINDEX_IN_U64;
+    if (vindex_map(t->primary, &in, 1, &id, e) != VINDEX_KSID)
+        return e->code != ERR_NONE ? false : err_set(e, ERR_VINDEX, "the value maps to no shard");
+    const struct topo_shard *s = shard_of(c, ks, &id);
+    buf_put_hex(&hex, id.bytes, id.n);
+    if (s != NULL)
+        printf("%s.%s with %s=%s (keyspace id %s) is on %s/%s at %s, database %s\n", ks->name, table, t->columns[0], key,
+               buf_str(&hex), ks->name, s->name, s->primary_address, s->primary.database);
+    buf_fini(&hex);
+    return s != NULL || err_set(e, ERR_KEYRANGE, "no serving shard of %s holds that keyspace id", ks->name);
+}
+
+static bool route_table(const struct config *c, const char *given, const char *key, struct err *e)
+{
+    char *route = serving_table_route(c, given);
+    char *name = route != NULL ? route : mem_strdup(given);
+    char *dot = strchr(name, '.');
+    bool ok = dot != NULL || err_set(e, ERR_USAGE, "'%s' is no KEYSPACE.TABLE", given);
+    if (ok) {
+        *dot = '\0';
+        struct topo_keyspace *ks = topology_keyspace(c->topo, name);
+        ok = ks != NULL ? print_route(c, ks, dot + 1, key, e) : err_set(e, ERR_USAGE, "there is no keyspace '%s'", name);
+    }
+    free(name);
+    return ok;
+}
+
+int cmd_route(const struct opt_values *v)
+{
+    struct err e = ERR_INIT;
+    struct config *c = config_load(opt_str(v, "config"), &e);
+    bool ok = c != NULL;
+    if (ok && opt_n_args(v) != 1)
+        ok = err_set(&e, ERR_USAGE, "route needs KEYSPACE.TABLE");
+    ok = ok && route_table(c, opt_arg(v, 0), opt_str(v, "key"), &e);
+    config_free(c);
+    return ok ? ERR_EXIT_OK : cmd_fail(v, &e);
+}
