@@ -20,6 +20,8 @@ struct sqltoken_scanner {
 void sqltoken_init(struct sqltoken_scanner *s, const char *sql, size_t n, bool ansi_quotes);
 bool sqltoken_next(struct sqltoken_scanner *s, struct sqltoken *t); /* false at the end; comments skipped, version comments entered */
 bool sqltoken_is(const struct sqltoken *t, const char *word); /* WORD, case-insensitive */
+/* Appends the whole value of a STRING token of sql, with its backslash escapes and doubled quotes resolved. */
+void sqltoken_string(const char *sql, const struct sqltoken *t, struct buf *out);
 
 enum sqlstmt_kind { SQLSTMT_OTHER, SQLSTMT_BEGIN, SQLSTMT_COMMIT, SQLSTMT_ROLLBACK, SQLSTMT_SAVEPOINT, SQLSTMT_XA,
                     SQLSTMT_CREATE_TABLE, SQLSTMT_ALTER_TABLE, SQLSTMT_DROP_TABLE, SQLSTMT_RENAME_TABLE, SQLSTMT_TRUNCATE,
@@ -34,6 +36,8 @@ struct sqlstmt {
     size_t n_tables;
     bool more_tables; /* there were more than fit */
 };
+/* Never fails: what is not understood is OTHER. ROLLBACK TO is SAVEPOINT; MariaDB's sequences count as tables;
+ * ALTER … RENAME, RENAME TABLE, EXCHANGE and CONVERT PARTITION list both tables. */
 void sqlstmt_classify(const char *sql, size_t n, bool ansi_quotes, struct sqlstmt *out);
 
 #endif

@@ -50,6 +50,7 @@ struct schema_key {
     size_t n;
     bool unique;
     bool not_null; /* no nullable column */
+    bool functional; /* has parts that are expressions; columns holds the others */
 };
 struct schema_table {
     int refs;
@@ -66,9 +67,15 @@ struct schema_table {
     void *row_plan; /* made by cdc/row.c on first use, set atomically; one block, freed by free() with the table */
     uint64_t rows_estimate, bytes_estimate;
 };
+/* One reference, all columns visible, nothing known of them. Thread: any. */
 struct schema_table *schema_table_new(const char *db, const char *name, size_t n_columns);
+/* A further reference to the same table (its count is the only thing that changes). Thread: any. */
 struct schema_table *schema_table_ref(const struct schema_table *t);
 void schema_table_unref(const struct schema_table *t);
+/* Computes content_hash; called by whoever made the table, before it is shared. */
+void schema_table_seal(struct schema_table *t);
+/* Appends a key with room for n_columns (n is that number); the caller fills it before sealing. */
+struct schema_key *schema_table_add_key(struct schema_table *t, const char *name, size_t n_columns);
 int schema_table_column(const struct schema_table *t, const char *name); /* -1; case-insensitive ASCII */
 bool schema_type_is_integer(uint8_t type);
 bool schema_type_is_string(uint8_t type); /* CHAR, VARCHAR, TEXT, BLOB, BINARY … (collation tells which) */

@@ -1,0 +1,362 @@
+/* schemas/sqlstmt.c — which kind of statement a text is, and which tables a DDL touches.
+ *
+ * There is no grammar: each form is read as far as its table names, and what is not understood is
+ * OTHER. Reads from the text's beginning to its end once; nothing here can fail.
+ */
+#include "schemas/sqltoken.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_TABLES = sizeof((struct sqlstmt *)0)->tables / sizeof(struct sqlstmt_table) };
+
+struct reader {
+    struct sqltoken_scanner scanner;
+    struct sqltoken at; /* not yet consumed */
+    struct sqlstmt *out;
+};
+
+static void step(struct reader *r)
+{
+    sqltoken_next(&r->scanner, &r->at);
+}
+
+/* Consumes the word if it comes next. */
+static bool take(struct reader *r, const char *word)
+{
+    bool found = sqltoken_is(&r->at, word);
+    if (found)
+        step(r);
+    return found;
+}
+
+static bool at_punct(const struct reader *r, char c)
+{
+    return r->at.kind == SQLTOKEN_PUNCT && r->at.text[0] == c;
+}
+
+static bool take_punct(struct reader *r, char c)
+{
+    bool found = at_punct(r, c);
+    if (found)
+        step(r);
+    return found;
+}
+
+static bool take_any(struct reader *r, const char *const *words)
+{
+    for (; *words; words++)
+        if (take(r, *words))
+            return true;
+    return false;
+}
+
+static void skip_to(struct reader *r, const char *word)
+{
+    while (r->at.kind != SQLTOKEN_END && !sqltoken_is(&r->at, word))
+        step(r);
+}
+
+static bool take_name(struct reader *r, char *out, size_t out_len)
+{
+    if (r->at.kind != SQLTOKEN_WORD && r->at.kind != SQLTOKEN_IDENT &&
+        r->at.kind != SQLTOKEN_NUMBER)
+        return false;
+    size_t n = strnlen(r->at.text, out_len - 1);
+    memcpy(out, r->at.text, n);
+    out[n] = 0;
+    step(r);
+    return true;
+}
+
+/* [db.]name, added to the statement's tables. */
+static bool take_table(struct reader *r)
+{
+    struct sqlstmt_table table = {.db = ""};
+    take_punct(r, '.'); /* ".t" is a table of the default database */
+    if (!take_name(r, table.name, sizeof table.name))
+        return false;
+    if (take_punct(r, '.')) {
+        memcpy(table.db, table.name, sizeof table.db);
+        if (!take_name(r, table.name, sizeof table.name))
+            return false;
+    }
+    if (r->out->n_tables < MAX_TABLES)
+        r->out->tables[r->out->n_tables++] = table;
+    else
+        r->out->more_tables = true;
+    return true;
+}
+
+static void skip_if_exists(struct reader *r)
+{
+    if (take(r, "IF")) {
+        take(r, "NOT");
+        take(r, "EXISTS");
+    }
+}
+
+static void skip_wait(struct reader *r)
+{
+    if (take(r, "WAIT"))
+        step(r);
+    else
+        take(r, "NOWAIT");
+}
+
+static void one_table(struct reader *r, enum sqlstmt_kind kind)
+{
+    r->out->kind = kind;
+    skip_if_exists(r);
+    take_table(r);
+}
+
+static void table_list(struct reader *r, enum sqlstmt_kind kind)
+{
+    r->out->kind = kind;
+    skip_if_exists(r);
+    do
+        take_table(r);
+    while (take_punct(r, ','));
+}
+
+/* INDEX [IF EXISTS] name … ON table, TRIGGER name … ON table */
+static void table_after_on(struct reader *r, enum sqlstmt_kind kind)
+{
+    r->out->kind = kind;
+    skip_to(r, "ON");
+    if (take(r, "ON"))
+        take_table(r);
+}
+
+/* RENAME [TO|AS|=] name, EXCHANGE PARTITION p WITH TABLE name, CONVERT PARTITION p TO TABLE name,
+ * CONVERT TABLE name TO …: at the cursor. */
+static void alter_clause(struct reader *r)
+{
+    static const char *const things[] = {"COLUMN", "INDEX", "KEY", NULL};
+    static const char *const to[] = {"TO", "AS", NULL};
+    if (take(r, "RENAME")) {
+        if (take_any(r, things))
+            return;
+        if (!take_any(r, to))
+            take_punct(r, '=');
+        take_table(r);
+    } else if (take(r, "EXCHANGE") || take(r, "CONVERT")) {
+        while (r->at.kind != SQLTOKEN_END && !at_punct(r, ',') && !sqltoken_is(&r->at, "TABLE"))
+            step(r);
+        if (take(r, "TABLE"))
+            take_table(r);
+    } else {
+        step(r);
+    }
+}
+
+static void alter_table(struct reader *r)
+{
+    one_table(r, SQLSTMT_ALTER_TABLE);
+    skip_wait(r);
+    size_t depth = 0;
+    while (r->at.kind != SQLTOKEN_END) {
+        if (at_punct(r, '('))
+            depth++;
+        else if (at_punct(r, ')') && depth > 0)
+            depth--;
+        if (depth == 0 && r->at.kind == SQLTOKEN_WORD)
+            alter_clause(r);
+        else
+            step(r);
+    }
+}
+
+static void rename_tables(struct reader *r)
+{
+    r->out->kind = SQLSTMT_RENAME_TABLE;
+    skip_if_exists(r);
+    do {
+        take_table(r);
+        skip_wait(r);
+        if (take(r, "TO"))
+            take_table(r);
+    } while (take_punct(r, ','));
+}
+
+static bool take_table_word(struct reader *r)
+{
+    static const char *const words[] = {"TABLE", "TABLES", "SEQUENCE", NULL};
+    return take_any(r, words);
+}
+
+/* Things that CREATE, ALTER and DROP name alike and that are not tables. */
+static bool other_object(struct reader *r)
+{
+    static const char *const databases[] = {"DATABASE", "SCHEMA", NULL};
+    static const char *const accounts[] = {"USER", "ROLE", NULL};
+    static const char *const routines[] = {"PROCEDURE", "FUNCTION", "EVENT", "PACKAGE", NULL};
+    if (take_any(r, databases))
+        r->out->kind = SQLSTMT_DATABASE;
+    else if (take_any(r, accounts))
+        r->out->kind = SQLSTMT_ACCOUNT;
+    else if (take_any(r, routines))
+        r->out->kind = SQLSTMT_TRIGGER_OR_ROUTINE;
+    else if (take(r, "TRIGGER"))
+        table_after_on(r, SQLSTMT_TRIGGER_OR_ROUTINE);
+    else
+        return false;
+    return true;
+}
+
+/* DEFINER=user@host, ALGORITHM=…, SQL SECURITY …: words before the object's. */
+static void skip_definer(struct reader *r)
+{
+    static const char *const objects[] = {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE",
+                                          "VIEW",    "ROLE",      "USER",     "TABLE", NULL};
+    if (!sqltoken_is(&r->at, "DEFINER") && !sqltoken_is(&r->at, "AGGREGATE"))
+        return;
+    take(r, "DEFINER");
+    take_punct(r, '=');
+    step(r); /* the definer may be named like an object */
+    for (; r->at.kind != SQLTOKEN_END; step(r))
+        for (size_t i = 0; objects[i]; i++)
+            if (sqltoken_is(&r->at, objects[i]))
+                return;
+}
+
+static void create(struct reader *r)
+{
+    static const char *const index_kinds[] = {"UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR",
+                                              "ONLINE", "OFFLINE",  NULL};
+    if (take(r, "OR"))
+        take(r, "REPLACE");
+    r->out->temporary = take(r, "TEMPORARY");
+    while (take_any(r, index_kinds))
+        ;
+    skip_definer(r);
+    if (take_table_word(r))
+        one_table(r, SQLSTMT_CREATE_TABLE);
+    else if (take(r, "INDEX"))
+        table_after_on(r, SQLSTMT_CREATE_INDEX);
+    else
+        other_object(r);
+}
+
+static void alter(struct reader *r)
+{
+    static const char *const before[] = {"ONLINE", "OFFLINE", "IGNORE", NULL};
+    while (take_any(r, before))
+        ;
+    skip_definer(r);
+    if (take_table_word(r))
+        alter_table(r);
+    else
+        other_object(r);
+}
+
+static void drop(struct reader *r)
+{
+    r->out->temporary = take(r, "TEMPORARY");
+    take(r, "ONLINE");
+    if (take_table_word(r))
+        table_list(r, SQLSTMT_DROP_TABLE);
+    else if (take(r, "INDEX"))
+        table_after_on(r, SQLSTMT_DROP_INDEX);
+    else if (take(r, "TRIGGER"))
+        r->out->kind = SQLSTMT_TRIGGER_OR_ROUTINE;
+    else
+        other_object(r);
+}
+
+static void rename_statement(struct reader *r)
+{
+    if (take_table_word(r))
+        rename_tables(r);
+    else
+        other_object(r);
+}
+
+static void truncate(struct reader *r)
+{
+    take(r, "TABLE");
+    one_table(r, SQLSTMT_TRUNCATE);
+}
+
+static void start(struct reader *r)
+{
+    if (take(r, "TRANSACTION"))
+        r->out->kind = SQLSTMT_BEGIN;
+}
+
+/* ROLLBACK [WORK] TO … undoes a part and is told apart from the end of a transaction. */
+static void rollback(struct reader *r)
+{
+    take(r, "WORK");
+    r->out->kind = take(r, "TO") ? SQLSTMT_SAVEPOINT : SQLSTMT_ROLLBACK;
+}
+
+static void set(struct reader *r)
+{
+    if (sqltoken_is(&r->at, "PASSWORD") || sqltoken_is(&r->at, "ROLE") ||
+        sqltoken_is(&r->at, "DEFAULT"))
+        r->out->kind = SQLSTMT_ACCOUNT;
+}
+
+static const struct {
+    const char *word;
+    enum sqlstmt_kind kind;
+    void (*read)(struct reader *r); /* NULL: the kind is known by the word */
+} statements[] = {
+    {"BEGIN", SQLSTMT_BEGIN, NULL},
+    {"START", SQLSTMT_OTHER, start},
+    {"COMMIT", SQLSTMT_COMMIT, NULL},
+    {"ROLLBACK", SQLSTMT_ROLLBACK, rollback},
+    {"SAVEPOINT", SQLSTMT_SAVEPOINT, NULL},
+    {"RELEASE", SQLSTMT_SAVEPOINT, NULL},
+    {"XA", SQLSTMT_XA, NULL},
+    {"CREATE", SQLSTMT_OTHER, create},
+    {"ALTER", SQLSTMT_OTHER, alter},
+    {"DROP", SQLSTMT_OTHER, drop},
+    {"RENAME", SQLSTMT_OTHER, rename_statement},
+    {"TRUNCATE", SQLSTMT_TRUNCATE, truncate},
+    {"INSERT", SQLSTMT_DML, NULL},
+    {"UPDATE", SQLSTMT_DML, NULL},
+    {"DELETE", SQLSTMT_DML, NULL},
+    {"REPLACE", SQLSTMT_DML, NULL},
+    {"LOAD", SQLSTMT_DML, NULL},
+    {"WITH", SQLSTMT_DML, NULL},
+    {"GRANT", SQLSTMT_ACCOUNT, NULL},
+    {"REVOKE", SQLSTMT_ACCOUNT, NULL},
+    {"SET", SQLSTMT_OTHER, set},
+};
+
+/* MariaDB: SET STATEMENT variable=value, … FOR statement */
+static void skip_set_statement(struct reader *r)
+{
+    struct reader ahead = *r;
+    step(&ahead);
+    if (!sqltoken_is(&r->at, "SET") || !sqltoken_is(&ahead.at, "STATEMENT"))
+        return;
+    skip_to(r, "FOR");
+    take(r, "FOR");
+}
+
+void sqlstmt_classify(const char *sql, size_t n, bool ansi_quotes, struct sqlstmt *out)
+{
+    out->kind = SQLSTMT_OTHER;
+    out->temporary = out->more_tables = false;
+    out->n_tables =
+        0; /* the tables themselves are large: clearing them all costs more than the reading */
+    struct reader r = {.out = out};
+    sqltoken_init(&r.scanner, sql, n, ansi_quotes);
+    step(&r);
+    while (at_punct(&r, '(') || at_punct(&r, ';'))
+        step(&r);
+    skip_set_statement(&r);
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        if (!take(&r, statements[i].word))
+            continue;
+        out->kind = statements[i].kind;
+        if (statements[i].read)
+            statements[i].read(&r);
+        return;
+    }
+}
