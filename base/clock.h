@@ -1,4 +1,5 @@
-/* base/clock.h — monotonic time for waiting, wall time for showing; formatting without localtime. */
+/* base/clock.h — monotonic time for waiting, wall time for showing; formatting without localtime.
+ */
 #ifndef SLUICE_BASE_CLOCK_H
 #define SLUICE_BASE_CLOCK_H
 

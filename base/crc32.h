@@ -1,11 +1,13 @@
-/* base/crc32.h — CRC-32 (IEEE, as zlib) by carry-less multiplication where the CPU has it, else zlib. */
+/* base/crc32.h — CRC-32 (IEEE, as zlib) by carry-less multiplication where the CPU has it, else
+ * zlib. */
 #ifndef SLUICE_BASE_CRC32_H
 #define SLUICE_BASE_CRC32_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-uint32_t crc32_compute(uint32_t crc, const void *p, size_t n); /* crc 0 to begin, as zlib's crc32() */
+uint32_t crc32_compute(uint32_t crc, const void *p,
+                       size_t n); /* crc 0 to begin, as zlib's crc32() */
 uint32_t crc32_portable(uint32_t crc, const void *p, size_t n);
 const char *crc32_implementation(void); /* "pclmul" or "zlib" */
 

@@ -1,4 +1,5 @@
 /* base/err.c — filling, prefixing and printing the one error value. */
+#define SLUICE_BASE_ERR_C
 #include "base/err.h"
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* base/log.h — structured log lines on stderr: text (`time level area message key=value …`) or JSON.
+/* base/log.h — structured log lines on stderr: text (`time level area message key=value …`) or
+ * JSON.
  *
  * Control characters are escaped; nothing secret is ever passed here. Thread: any.
  */

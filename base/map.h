@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct map; /* opaque */
+struct map;                                      /* opaque */
 struct map *map_new(void (*free_value)(void *)); /* NULL: values are borrowed */
 void map_free(struct map *m);
 void *map_get(const struct map *m, const void *key, size_t key_len);
@@ -20,7 +20,8 @@ void map_put_str(struct map *m, const char *key, void *value);
 bool map_remove(struct map *m, const void *key, size_t key_len); /* true if it was there */
 void map_clear(struct map *m);
 size_t map_count(const struct map *m);
-/* Iterates in insertion-independent order: start with *it = 0; false at the end. No change meanwhile. */
+/* Iterates in insertion-independent order: start with *it = 0; false at the end. No change
+ * meanwhile. */
 bool map_next(const struct map *m, size_t *it, const void **key, size_t *key_len, void **value);
 /* 64-bit hash of bytes (seedless, stable within a process only). */
 uint64_t map_hash(const void *p, size_t n);

@@ -1,6 +1,7 @@
 /* base/metrics.h — counters, gauges and histograms, rendered as Prometheus text.
  *
- * A metric handle is looked up once and then updated with atomics; handles live as long as the process.
+ * A metric handle is looked up once and then updated with atomics; handles live as long as the
+ * process.
  */
 #ifndef SLUICE_BASE_METRICS_H
 #define SLUICE_BASE_METRICS_H
@@ -11,7 +12,8 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metric; /* one time series */
 
 /* name without the "sluice_" prefix; labels as `workflow="w",shard="-80"` or "" (values escaped by
- * metrics_labels). The same name and labels give the same handle. help: of the first registration. */
+ * metrics_labels). The same name and labels give the same handle. help: of the first registration.
+ */
 struct metric *metrics_get(enum metric_kind kind, const char *name, const char *labels,
                            const char *help);
 /* key, value, …, NULL → `key="value",…` into out. */

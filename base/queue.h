@@ -13,10 +13,12 @@
 struct queue;
 enum queue_result { QUEUE_OK, QUEUE_TIMEOUT, QUEUE_CLOSED };
 
-/* name: for the metric sluice_queue_bytes{queue=name}. free_item: for what is left at queue_free. */
+/* name: for the metric sluice_queue_bytes{queue=name}. free_item: for what is left at queue_free.
+ */
 struct queue *queue_new(const char *name, size_t limit_bytes, void (*free_item)(void *));
 void queue_free(struct queue *q);
-/* Thread: any. timeout_ms < 0 waits for ever, 0 never waits. On QUEUE_OK *take is NULL afterwards. */
+/* Thread: any. timeout_ms < 0 waits for ever, 0 never waits. On QUEUE_OK *take is NULL afterwards.
+ */
 enum queue_result queue_push(struct queue *q, void **take, size_t bytes, int64_t timeout_ms);
 enum queue_result queue_pop(struct queue *q, void **item, int64_t timeout_ms);
 void queue_close(struct queue *q);

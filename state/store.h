@@ -1,10 +1,10 @@
 /* state/store.h — the SQLite file <state>/state.db: checkpoints of sinks, cache and history of
  * workflows, sink definitions, schema versions, dead letters.
  *
- * WAL, synchronous FULL, one writer (a mutex), numbered migrations in one table, refused when written
- * by a newer version. The directory is locked (fcntl) by one process; the lock file names it.
- * The truth about workflows is on the servers (design §8); this is their cache.
- * Thread: any (internally locked). SQLITE_BUSY from foreign processes is waited out (bounded).
+ * WAL, synchronous FULL, one writer (a mutex), numbered migrations in one table, refused when
+ * written by a newer version. The directory is locked (fcntl) by one process; the lock file names
+ * it. The truth about workflows is on the servers (design §8); this is their cache. Thread: any
+ * (internally locked). SQLITE_BUSY from foreign processes is waited out (bounded).
  */
 #ifndef SLUICE_STATE_STORE_H
 #define SLUICE_STATE_STORE_H
@@ -17,27 +17,38 @@ struct store *store_open(const char *dir, struct err *e) WARN_UNUSED;
 void store_close(struct store *s);
 const char *store_dir(const struct store *s);
 
-/* Checkpoint of one sink and source shard. data: sink-specific JSON ("" if none). acked_ms: wall time.
- * Durable when it returns true. ERR_DISK_FULL (RETRY) when there is no space. */
-bool store_checkpoint_put(struct store *s, const char *sink, const char *keyspace, const char *shard,
-                          const struct position *pos, const char *data, struct err *e) WARN_UNUSED;
+/* Checkpoint of one sink and source shard. data: sink-specific JSON ("" if none). acked_ms: wall
+ * time. Durable when it returns true. ERR_DISK_FULL (RETRY) when there is no space. */
+bool store_checkpoint_put(struct store *s, const char *sink, const char *keyspace,
+                          const char *shard, const struct position *pos, const char *data,
+                          struct err *e) WARN_UNUSED;
 /* *found false when there is none. data may be NULL, else initialised. */
-bool store_checkpoint_get(struct store *s, const char *sink, const char *keyspace, const char *shard,
-                          struct position *pos, struct buf *data, bool *found, struct err *e) WARN_UNUSED;
+bool store_checkpoint_get(struct store *s, const char *sink, const char *keyspace,
+                          const char *shard, struct position *pos, struct buf *data, bool *found,
+                          struct err *e) WARN_UNUSED;
 bool store_checkpoint_delete(struct store *s, const char *sink, struct err *e) WARN_UNUSED;
 
 /* Small named documents: sinks made by `sink create`, paused flags, routing version, vdiff reports.
  * space: "sink", "routing", "workflow", "vdiff" …; key within it; value JSON text. */
-bool store_doc_put(struct store *s, const char *space, const char *key, const char *value, struct err *e) WARN_UNUSED;
-bool store_doc_get(struct store *s, const char *space, const char *key, struct buf *out, bool *found, struct err *e) WARN_UNUSED;
-bool store_doc_delete(struct store *s, const char *space, const char *key, struct err *e) WARN_UNUSED;
+bool store_doc_put(struct store *s, const char *space, const char *key, const char *value,
+                   struct err *e) WARN_UNUSED;
+bool store_doc_get(struct store *s, const char *space, const char *key, struct buf *out,
+                   bool *found, struct err *e) WARN_UNUSED;
+bool store_doc_delete(struct store *s, const char *space, const char *key,
+                      struct err *e) WARN_UNUSED;
 /* Calls fn for each document of the space in key order; fn returns false to stop. */
-bool store_doc_each(struct store *s, const char *space, bool (*fn)(void *ctx, const char *key, const char *value), void *ctx, struct err *e) WARN_UNUSED;
+bool store_doc_each(struct store *s, const char *space,
+                    bool (*fn)(void *ctx, const char *key, const char *value), void *ctx,
+                    struct err *e) WARN_UNUSED;
 
 /* History of what happened: appended, newest first on reading. */
-bool store_log_append(struct store *s, const char *subject, const char *kind, const char *message, struct err *e) WARN_UNUSED;
-bool store_log_each(struct store *s, const char *subject, unsigned limit, bool (*fn)(void *ctx, int64_t wall_ms, const char *kind, const char *message), void *ctx, struct err *e) WARN_UNUSED;
+bool store_log_append(struct store *s, const char *subject, const char *kind, const char *message,
+                      struct err *e) WARN_UNUSED;
+bool store_log_each(struct store *s, const char *subject, unsigned limit,
+                    bool (*fn)(void *ctx, int64_t wall_ms, const char *kind, const char *message),
+                    void *ctx, struct err *e) WARN_UNUSED;
 
-bool store_dead_letter(struct store *s, const char *sink, const char *position, const char *reason, const void *record, size_t n, struct err *e) WARN_UNUSED;
+bool store_dead_letter(struct store *s, const char *sink, const char *position, const char *reason,
+                       const void *record, size_t n, struct err *e) WARN_UNUSED;
 
 #endif
