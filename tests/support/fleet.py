@@ -89,13 +89,15 @@ class Capture:
 class Fleet:
     """See the module. `directory` gets every file; leaving the `with` block stops everything."""
 
-    def __init__(self, scratch, flavour="mariadb", rows=2000, fence="auto", args=(), **options):
+    def __init__(self, scratch, flavour="mariadb", rows=2000, fence="auto", args=(), detached=False,
+                 **options):
         self.scratch = scratch
         self.rows = rows
         self.fence = fence
         self.server_class = {"mariadb": MariaDB, "mysql": MySQL}[flavour]
         self.server_args = list(args)
         self.server_options = options
+        self.detached = detached
         self.servers = {}
         self.daemon = None
         self.writer = None
@@ -134,7 +136,7 @@ class Fleet:
                                        **self.server_options)
             self.servers[keyspace, shard] = server
             self.scratch.servers.append(server)
-            server.launch()
+            server.launch(detached=self.detached)
         for server in self.servers.values():
             server.finish_start()
 
@@ -183,7 +185,8 @@ class Fleet:
         with open(self.path("daemon.log"), "ab") as log:
             self.daemon = subprocess.Popen(
                 [program("sluice"), "serve", "--config", self.config_path], env=environment,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=self.detached)
         if wait:
             self.wait_for_daemon()
         return self.daemon

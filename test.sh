@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# test.sh — installs what tests need, builds, runs them, and ends with `N passed, N failed, N skipped`.
+#
+# usage: ./test.sh [checks|unit|golden|component|integration|fault|fuzz]... [options]
+#   no group      checks, unit, golden, component (dev and asan builds), integration, 40 seeded kills
+#   --deep        500 seeded kills, longer fuzzing, the slow checks
+#   -k NAME       only programs and tests whose name contains NAME
+#   --asan, --tsan, --clang   unit, golden and component tests in that build alone
+#   --mutants     applies each patch of tests/mutants and shows the test that finds it
+#   --cov         line coverage of the cmocka tests
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() {
+    sed -n '4,10s/^# \{0,1\}//p' "$0"
+    exit "$1"
+}
+
+groups=()
+presets=()
+deep=
+name=
+mutants=
+coverage=
+while [ $# -gt 0 ]; do
+    case $1 in
+    checks | unit | golden | component | integration | fault | fuzz) groups+=("$1") ;;
+    --deep) deep=1 ;;
+    --mutants) mutants=1 ;;
+    --cov) coverage=1 ;;
+    --asan | --tsan | --clang) presets+=("${1#--}") ;;
+    -k)
+        [ $# -ge 2 ] || usage 2
+        name=$2
+        shift
+        ;;
+    -h | --help) usage 0 ;;
+    *)
+        printf 'test.sh: unknown word %s\n' "$1" >&2
+        usage 2
+        ;;
+    esac
+    shift
+done
+if [ ${#groups[@]} -eq 0 ]; then
+    if [ ${#presets[@]} -gt 0 ] || [ -n "$coverage" ]; then
+        groups=(unit golden component)
+    else
+        groups=(checks unit golden component integration fault)
+    fi
+fi
+[ ${#presets[@]} -gt 0 ] || presets=(dev asan)
+
+wants() { case " ${groups[*]} " in *" $1 "*) return 0 ;; *) return 1 ;; esac }
+
+packages=(build run test)
+! wants integration || packages+=(kafka)
+tools/install_deps.sh "${packages[@]}"
+
+build_dir() { if [ "$1" = dev ]; then echo build; else echo "build/$1"; fi; }
+
+# Everything of a preset; what the compiler said is shown only when it fails.
+build() {
+    local dir log
+    dir=$(build_dir "$1")
+    log=build/$1.log
+    mkdir -p build
+    printf 'building %s\n' "$1"
+    { cmake --preset "$1" && ninja -C "$dir"; } >"$log" 2>&1 || {
+        grep -E 'error|FAILED' "$log" | head -30 || tail -30 "$log"
+        printf 'test.sh: the build of %s failed, see %s\n0 passed, 1 failed, 0 skipped\n' "$1" "$log"
+        exit 1
+    }
+}
+
+if [ -n "$mutants" ]; then
+    exec /usr/bin/python3 tests/mutants/run.py ${name:+-k "$name"}
+fi
+if [ -n "$coverage" ]; then
+    presets=(cov)
+    export LLVM_PROFILE_FILE="$PWD/build/cov/profile/%p-%m.profraw"
+fi
+
+dirs=()
+for preset in "${presets[@]}"; do
+    build "$preset"
+    dirs+=(--build "$(build_dir "$preset")")
+done
+# Real servers are driven by the first build.
+if wants fuzz; then
+    build fuzz
+fi
+
+options=("${dirs[@]}" --name "$name" --kills 40)
+[ -z "$deep" ] || options=("${dirs[@]}" --name "$name" --kills 500 --slow-checks)
+sum=$(mktemp -d)
+trap 'rm -rf "$sum"' EXIT
+status=0
+if wants fuzz; then
+    /usr/bin/python3 tests/support/fuzz.py --build build/fuzz --seconds "$([ -n "$deep" ] && echo 300 || echo 20)" \
+        --into "$sum/all.json" || status=1
+fi
+/usr/bin/python3 tests/support/runner.py "${groups[@]}" "${options[@]}" --into "$sum/all.json" || status=1
+if [ -n "$coverage" ]; then
+    llvm-profdata-14 merge -sparse build/cov/profile/*.profraw -o build/cov/all.profdata
+    objects=()
+    for program in build/cov/test_*; do objects+=(-object "$program"); done
+    llvm-cov-14 report "${objects[@]}" -instr-profile build/cov/all.profdata -ignore-filename-regex 'tests/' || status=1
+fi
+/usr/bin/python3 tests/support/runner.py --build build --report "$sum/all.json" || status=1
+exit $status

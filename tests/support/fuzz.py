@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# tests/support/fuzz.py — runs each libFuzzer target for a while; a crash is a failed case.
+"""Each target starts from tests/fuzz/corpus/NAME; what it finds besides stays in the build directory."""
+
+import argparse
+import glob
+import os
+import subprocess
+import sys
+import time
+
+import runner
+
+
+def fuzz_one(program, seconds, tally):
+    name = os.path.basename(program)
+    found = program + ".corpus"
+    os.makedirs(found, exist_ok=True)
+    corpus = os.path.join(runner.ROOT, "tests", "fuzz", "corpus", name[len("fuzz_"):])
+    words = [program, "-max_total_time=%d" % seconds, "-rss_limit_mb=2048", "-timeout=25",
+             "-artifact_prefix=%s.crash-" % program, "-verbosity=0", "-print_final_stats=1", found]
+    begun = time.monotonic()
+    done = subprocess.run(words + ([corpus] if os.path.isdir(corpus) else []), check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = done.stdout.decode("utf-8", "replace")
+    executed = [line.split()[-1] for line in output.splitlines() if "number_of_executed_units" in line]
+    failed = int(done.returncode != 0)
+    runner.say("FAIL" if failed else "ok", "fuzz/" + name, time.monotonic() - begun,
+               "%s executions" % (executed[0] if executed else "?"))
+    tally.add(1 - failed, failed, [], "fuzz/" + name, output)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--into", required=True)
+    options = parser.parse_args()
+    tally = runner.Tally()
+    for program in sorted(glob.glob(os.path.join(options.build, "fuzz_*"))):
+        if os.access(program, os.X_OK) and "." not in os.path.basename(program):
+            fuzz_one(program, options.seconds, tally)
+    runner.carry(tally, options.into)
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

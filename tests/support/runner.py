@@ -1,0 +1,237 @@
+#!/usr/bin/python3
+# tests/support/runner.py — runs groups of tests, counts their cases alike, and prints the one last line.
+"""Called by test.sh with what to run; see there for the groups.
+
+A cmocka case, a pytest case and a check script each count as one. Every skip's reason and every
+failure's output stands above the last line, which is `N passed, N failed, N skipped`.
+"""
+
+import argparse
+import concurrent.futures
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CMOCKA_GROUPS = ("unit", "golden", "component")
+PYTEST_GROUPS = ("integration", "fault")
+PROGRAM_TIMEOUT_S = 600
+SLOW_CHECKS = ("check_tidy",)
+
+
+class Tally:
+    """What was counted so far, and the texts to show for it."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.skips = []
+        self.failures = []
+
+    def add(self, passed, failed, skips, name, output=""):
+        self.passed += passed
+        self.failed += failed
+        self.skips += ["%s: %s" % (name, reason) for reason in skips]
+        if failed:
+            self.failures.append("%s\n%s" % (name, output[-6000:]))
+
+    def report(self, out):
+        for text in self.failures:
+            print("\n--- failed: " + text, file=out)
+        for text in self.skips:
+            print("skipped: " + text, file=out)
+        print("%d passed, %d failed, %d skipped" % (self.passed, self.failed, len(self.skips)),
+              file=out, flush=True)
+
+
+def say(word, name, seconds, text):
+    print("%-4s %-52s %6.1f s  %s" % (word, name, seconds, text), flush=True)
+
+
+# --- cmocka -----------------------------------------------------------------------------------------
+
+
+def ctest_programs(build, groups):
+    """(group, name, path) of every test program of `build` in the groups."""
+    shown = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True,
+                           capture_output=True, text=True).stdout
+    found = []
+    for test in json.loads(shown)["tests"]:
+        labels = [value for item in test["properties"] if item["name"] == "LABELS"
+                  for value in item["value"]]
+        if labels and labels[0] in groups:
+            command = test.get("command") or [os.path.join(build, test["name"])]
+            found.append((labels[0], test["name"], command))
+    return found
+
+
+def skip_reasons(output):
+    """The last line `skipped: reason` before each skipped case, or the case's name."""
+    reasons, reason = [], None
+    for line in output.splitlines():
+        text = re.sub(r"^\[[^]]*\]\s*", "", line)
+        if line.startswith("skipped: "):
+            reason = line[len("skipped: "):]
+        elif line.startswith("[ RUN"):
+            reason = None
+        elif line.startswith("[  SKIPPED ] ") and "listed below" not in line:
+            reasons.append("%s: %s" % (text, reason or "no reason given"))
+        if line.startswith("[==========]") and "run." in line:
+            break
+    return reasons
+
+
+def run_cmocka(command, environment):
+    begun = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                              timeout=PROGRAM_TIMEOUT_S)
+        code, output = done.returncode, done.stdout.decode("utf-8", "replace")
+    except subprocess.TimeoutExpired as late:
+        code, output = -1, "no end within %d s\n%s" % (
+            PROGRAM_TIMEOUT_S, (late.stdout or b"").decode("utf-8", "replace"))
+    except OSError as error:
+        code, output = -1, "cannot be run: %s" % error
+    passed = len(re.findall(r"^\[       OK \]", output, re.M))
+    skips = skip_reasons(output)
+    failed = sum(map(int, re.findall(r"^\[  FAILED  \] (\d+) test\(s\), listed below", output, re.M)))
+    # A sanitizer's report, a crash or a program without a case is a failure too.
+    if failed == 0 and (code != 0 or passed + len(skips) == 0):
+        failed = 1
+    return passed, failed, skips, output, time.monotonic() - begun
+
+
+def run_programs(options, tally):
+    environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
+                       UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
+                       TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1")
+    groups = [group for group in options.groups if group in CMOCKA_GROUPS]
+    jobs = []
+    for build in options.build:
+        for group, name, command in ctest_programs(build, groups):
+            if not options.name or options.name in name:
+                jobs.append((group, name, command, os.path.basename(os.path.normpath(build))))
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+        runs = {pool.submit(run_cmocka, job[2], environment): job for job in jobs}
+        for run in concurrent.futures.as_completed(runs):
+            group, name, _, build = runs[run]
+            passed, failed, skips, output, seconds = run.result()
+            label = "%s/%s [%s]" % (group, name, "dev" if build == "build" else build)
+            say("FAIL" if failed else "ok", label, seconds, "%d passed%s" % (
+                passed, ", %d failed" % failed if failed else ""))
+            tally.add(passed, failed, skips, label, output)
+
+
+# --- pytest -----------------------------------------------------------------------------------------
+
+
+def read_junit(path, label, tally):
+    tree = xml.etree.ElementTree.parse(path)
+    for case in tree.iter("testcase"):
+        name = "%s/%s" % (label, case.get("name"))
+        skipped = case.find("skipped")
+        broken = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if broken is not None:
+            tally.add(0, 1, [], name, (broken.get("message") or "") + "\n" + (broken.text or ""))
+        elif skipped is not None:
+            tally.add(0, 0, [skipped.get("message") or "no reason given"], name)
+        else:
+            tally.add(1, 0, [], name)
+
+
+def run_pytest(group, options, tally):
+    folder = os.path.join(ROOT, "tests", group)
+    if not glob.glob(os.path.join(folder, "test_*.py")):
+        return
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        words = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short",
+                 "--junitxml=" + report.name, folder]
+        if options.name:
+            words += ["-k", options.name]
+        begun = time.monotonic()
+        environment = dict(os.environ, SLUICE_BUILD=os.path.abspath(options.build[0]),
+                           SLUICE_KILLS=str(options.kills), PYTHONDONTWRITEBYTECODE="1")
+        done = subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+        before = (tally.passed, tally.failed)
+        if os.path.getsize(report.name):
+            read_junit(report.name, group, tally)
+        # 5: no test was selected, which -k may well do.
+        if done.returncode not in (0, 5) and tally.failed == before[1]:
+            tally.add(0, 1, [], group, "pytest ended with %d" % done.returncode)
+        say("FAIL" if tally.failed > before[1] else "ok", group, time.monotonic() - begun,
+            "%d passed" % (tally.passed - before[0]))
+
+
+# --- checks -----------------------------------------------------------------------------------------
+
+
+def run_checks(options, tally):
+    """Every tools/check_* is one case; the slow ones only when asked for."""
+    for path in sorted(glob.glob(os.path.join(ROOT, "tools", "check_*"))):
+        name = os.path.basename(path)
+        if (name in SLOW_CHECKS and not options.slow_checks) or (
+                options.name and options.name not in name):
+            continue
+        begun = time.monotonic()
+        done = subprocess.run([path], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        failed = int(done.returncode != 0)
+        say("FAIL" if failed else "ok", "checks/" + name, time.monotonic() - begun, "")
+        tally.add(1 - failed, failed, [], "checks/" + name, done.stdout.decode("utf-8", "replace"))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("groups", nargs="*")
+    parser.add_argument("--build", action="append", required=True)
+    parser.add_argument("--name", default="")
+    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--slow-checks", action="store_true")
+    parser.add_argument("--into", help="adds the figures to this JSON file instead of printing them")
+    parser.add_argument("--report", help="prints what --into has collected in this file")
+    return parser.parse_args()
+
+
+def carry(tally, path):
+    """Adds what an earlier call left in `path`, and leaves the sum there."""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as text:
+            stored = json.load(text)
+        tally.passed += stored["passed"]
+        tally.failed += stored["failed"]
+        tally.skips = stored["skips"] + tally.skips
+        tally.failures = stored["failures"] + tally.failures
+    with open(path, "w", encoding="utf-8") as out:
+        json.dump(vars(tally), out)
+
+
+def main():
+    options = arguments()
+    tally = Tally()
+    if options.report:
+        if os.path.exists(options.report):
+            carry(tally, options.report)
+        tally.report(sys.stdout)
+        return 1 if tally.failed or tally.passed == 0 else 0
+    if "checks" in options.groups:
+        run_checks(options, tally)
+    if any(group in CMOCKA_GROUPS for group in options.groups):
+        run_programs(options, tally)
+    for group in PYTEST_GROUPS:
+        if group in options.groups:
+            run_pytest(group, options, tally)
+    if options.into:
+        carry(tally, options.into)
+    else:
+        tally.report(sys.stdout)
+    return 1 if tally.failed or tally.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
