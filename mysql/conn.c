@@ -122,7 +122,8 @@ static void note_capabilities(struct my_conn *c)
 static bool prepare_session(struct my_conn *c, struct err *e)
 {
     static const char common[] =
-        "SET NAMES binary, SESSION autocommit = 1, time_zone = '+00:00',"
+        "SET NAMES binary, character_set_results = NULL, SESSION autocommit = 1, time_zone = "
+        "'+00:00',"
         " sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', sql_auto_is_null = 0,"
         " sql_safe_updates = 0, sql_select_limit = DEFAULT, sql_quote_show_create = 1,"
         " net_read_timeout = 600, net_write_timeout = 600, wait_timeout = 28800";
@@ -165,7 +166,7 @@ static bool read_identity(struct my_conn *c, struct err *e)
 
 static void note_socket(struct my_conn *c, const struct my_params *p)
 {
-    if (p->read_timeout_ms > 0) /* the library's own option knows seconds only */
+    if (p->read_timeout_ms > 0) /* the library's own option counts in seconds */
         c->h->net.pvio->timeout[PVIO_READ_TIMEOUT] = (int)p->read_timeout_ms;
     c->fd = (int)mysql_get_socket(c->h);
 }
@@ -199,6 +200,23 @@ void my_close(struct my_conn *c)
     buf_fini(&c->request);
     pthread_mutex_destroy(&c->mutex);
     free(c);
+}
+
+#define NET_BUFFER_KEEP_BYTES ((unsigned long)4 << 20)
+#define NET_BUFFER_BYTES      ((unsigned long)16 << 10)
+#define NET_BUFFER_HEAD_BYTES 16 /* the library allocates its packet headers behind the size */
+
+void my_conn_trim(struct my_conn *c)
+{
+    NET *net = &c->h->net;
+    if (net->max_packet <= NET_BUFFER_KEEP_BYTES || net->compress || !net->pvio || !net->buff)
+        return;
+    uchar *small = realloc(net->buff, NET_BUFFER_BYTES + NET_BUFFER_HEAD_BYTES);
+    if (!small)
+        return;
+    net->buff = net->write_pos = net->read_pos = small;
+    net->max_packet = NET_BUFFER_BYTES;
+    net->buff_end = small + NET_BUFFER_BYTES;
 }
 
 void my_conn_interrupt(struct my_conn *c)

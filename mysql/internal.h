@@ -34,6 +34,13 @@ bool my_error_set(struct err *e, const char *where, unsigned number, const char 
 /* e from the connection's last error; ERR_SHUTDOWN after my_conn_interrupt. Returns false. */
 bool my_conn_fail(struct my_conn *c, struct err *e);
 
+/* Gives back what one huge packet made the client's network buffer grow to. The last packet's bytes
+ * are gone afterwards. */
+void my_conn_trim(struct my_conn *c);
+
+/* COM_BINLOG_DUMP_GTID: MySQL only, so the library's header lacks it. */
+#define MY_COM_BINLOG_DUMP_GTID 0x1e
+
 /* The password for one login: file, command or literal. *out is malloc'ed (NULL: none), to be given
  * to my_password_free. */
 bool my_password_get(const struct my_params *p, char **out, struct err *e) WARN_UNUSED;

@@ -291,6 +291,7 @@ static void close_result(struct my_stmt *s)
     s->open = false;
     s->h->state = MYSQL_STMT_FETCH_DONE;
     s->c->h->status = MYSQL_STATUS_READY;
+    my_conn_trim(s->c);
 }
 
 /* The packet after the last row: warnings and status. */

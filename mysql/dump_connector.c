@@ -1,0 +1,205 @@
+/* mysql/dump_connector.c — dumps through MariaDB Connector/C: its command call and its packet
+ * reader.
+ *
+ * The library's own replication calls (mariadb_rpl_*) are not used: they decode, and refuse what
+ * they do not know. Packets of 16 MiB - 1 are joined by the reader. Works for both servers.
+ */
+#include "base/mem.h"
+#include "mysql/dump_backend.h"
+#include "mysql/internal.h"
+
+#include <errmsg.h>
+#include <ma_pvio.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEADER_ONLY_END    9     /* an end packet (FE) is shorter than this */
+#define SESSION_TIMEOUT_MS 30000 /* for the statements before the stream */
+
+struct connector {
+    struct my_dump_backend base;
+    struct my_conn *c;
+    unsigned timeout_ms;
+};
+
+static struct connector *of(struct my_dump_backend *b)
+{
+    return (struct connector *)b;
+}
+
+static const struct connector *of_const(const struct my_dump_backend *b)
+{
+    return (const struct connector *)b;
+}
+
+static struct my_dump_backend *connector_connect(const struct my_params *p, struct err *e)
+{
+    struct my_params borrowed = *p;
+    if (borrowed.read_timeout_ms == 0)
+        borrowed.read_timeout_ms = SESSION_TIMEOUT_MS;
+    struct my_conn *c = my_connect(&borrowed, "dump", e);
+    if (!c)
+        return NULL;
+    struct connector *b = mem_alloc(sizeof *b);
+    b->base.ops = &my_dump_connector_c;
+    b->c = c;
+    return &b->base;
+}
+
+static const struct my_server *connector_server(const struct my_dump_backend *b)
+{
+    return my_conn_server(of_const(b)->c);
+}
+
+static const char *connector_where(const struct my_dump_backend *b)
+{
+    return of_const(b)->c->where;
+}
+
+static bool connector_exec(struct my_dump_backend *b, const char *sql, struct err *e)
+{
+    return my_exec(of(b)->c, sql, NULL, e);
+}
+
+static bool connector_text(struct my_dump_backend *b, const char *sql, char **out, struct err *e)
+{
+    return my_query_text(of(b)->c, sql, out, e);
+}
+
+static void put_short_text(struct buf *b, const char *s)
+{
+    size_t n = strnlen(s, 60);
+    buf_put_u8(b, (uint8_t)n);
+    buf_put(b, s, n);
+}
+
+/* COM_REGISTER_SLAVE: makes us show in SHOW SLAVE HOSTS / SHOW REPLICAS. */
+static bool register_replica(struct connector *b, uint32_t server_id, struct err *e)
+{
+    struct buf request CLEANUP(buf_fini) = BUF_INIT;
+    char host[128] = "";
+    if (gethostname(host, sizeof host - 1) != 0)
+        host[0] = 0;
+    buf_put_le(&request, server_id, 4);
+    put_short_text(&request, host);
+    put_short_text(&request, "sluice");
+    put_short_text(&request, ""); /* password: shown by some servers, so never given */
+    buf_put_le(&request, 0, 2);   /* port */
+    buf_put_le(&request, 0, 4);   /* rank */
+    buf_put_le(&request, 0, 4);   /* source id: filled in by the server */
+    MYSQL *h = b->c->h;
+    return h->methods->db_command(h, COM_REGISTER_SLAVE, (const char *)request.data, request.len, 0,
+                                  NULL) == 0 ||
+           my_conn_fail(b->c, e);
+}
+
+static void put_dump(struct buf *request, const struct my_dump_start *s)
+{
+    if (!s->gtid_command) {
+        buf_put_le(request, s->pos, 4);
+        buf_put_le(request, s->flags, 2);
+        buf_put_le(request, s->server_id, 4);
+        buf_put_str(request, s->file);
+        return;
+    }
+    buf_put_le(request, s->flags, 2);
+    buf_put_le(request, s->server_id, 4);
+    buf_put_le(request, 0, 4); /* no file name: found by the set */
+    buf_put_le(request, 4, 8);
+    buf_put_le(request, s->gtids->len, 4);
+    buf_put(request, s->gtids->data, s->gtids->len);
+}
+
+static bool connector_start(struct my_dump_backend *base, const struct my_dump_start *s,
+                            struct err *e)
+{
+    struct connector *b = of(base);
+    if (!register_replica(b, s->server_id, e))
+        return false;
+    struct buf request CLEANUP(buf_fini) = BUF_INIT;
+    put_dump(&request, s);
+    MYSQL *h = b->c->h;
+    enum enum_server_command command =
+        s->gtid_command ? (enum enum_server_command)MY_COM_BINLOG_DUMP_GTID : COM_BINLOG_DUMP;
+    return h->methods->db_command(h, command, (const char *)request.data, request.len, 1, NULL) ==
+               0 ||
+           my_conn_fail(b->c, e);
+}
+
+static void connector_set_read_timeout(struct my_dump_backend *base, unsigned ms)
+{
+    struct connector *b = of(base);
+    b->timeout_ms = ms;
+    if (b->c->h->net.pvio)
+        b->c->h->net.pvio->timeout[PVIO_READ_TIMEOUT] = (int)ms;
+}
+
+static enum my_next read_failed(struct connector *b, struct err *e)
+{
+    my_conn_fail(b->c, e);
+    if (e && e->code == ERR_DB_LOST && b->timeout_ms > 0)
+        err_prepend(e, "the log stream broke or was silent for %u ms", b->timeout_ms);
+    return MY_FAIL;
+}
+
+static enum my_next connector_read(struct my_dump_backend *base, const uint8_t **event, size_t *n,
+                                   struct err *e)
+{
+    struct connector *b = of(base);
+    MYSQL *h = b->c->h;
+    my_conn_trim(b->c);
+    unsigned long length = mysql_net_read_packet(h);
+    if (__builtin_expect(length == packet_error, 0))
+        return read_failed(b, e);
+    const uint8_t *p = h->net.read_pos;
+    if (__builtin_expect(p[0] == 0, 1)) {
+        *event = p + 1;
+        *n = length - 1;
+        return MY_ROW;
+    }
+    if (p[0] == 0xfe && length < HEADER_ONLY_END)
+        return MY_END;
+    err_set(e, ERR_LOG_FORMAT, "%s: a packet of the log stream begins with 0x%02x", b->c->where,
+            p[0]);
+    return MY_FAIL;
+}
+
+static bool connector_ready(const struct my_dump_backend *base)
+{
+    const struct connector *b = of_const(base);
+    const NET *net = &b->c->h->net;
+    const MARIADB_PVIO *io = net->pvio;
+    if (!io) /* broken: next fails at once */
+        return true;
+    if (net->remain_in_buf > 0 || (io->cache && io->cache + io->cache_size > io->cache_pos))
+        return true;
+    struct pollfd pfd = {.fd = b->c->fd, .events = POLLIN};
+    return poll(&pfd, 1, 0) > 0;
+}
+
+static void connector_interrupt(struct my_dump_backend *b)
+{
+    my_conn_interrupt(of(b)->c);
+}
+
+static void connector_close(struct my_dump_backend *base)
+{
+    my_close(of(base)->c);
+    mem_free_ptr(&base);
+}
+
+const struct my_dump_backend_ops my_dump_connector_c = {
+    .name = "mariadb",
+    .connect = connector_connect,
+    .server = connector_server,
+    .where = connector_where,
+    .exec = connector_exec,
+    .text = connector_text,
+    .start = connector_start,
+    .set_read_timeout = connector_set_read_timeout,
+    .read = connector_read,
+    .ready = connector_ready,
+    .interrupt = connector_interrupt,
+    .close = connector_close,
+};
