@@ -51,6 +51,9 @@ struct cdc_rows {
     size_t images_len;
     uint32_t n_rows;          /* rows (an UPDATE's pair is one) */
     uint32_t first_seq;       /* number of the first row within its transaction, from 0 */
+    uint32_t first_row;       /* number of the first row within its event: > 0 only for the rest of an event
+                               * that resuming cut in two */
+    const char *query;        /* annotate / rows-query text of the statement or NULL */
 };
 
 struct cdc_change {
@@ -65,8 +68,10 @@ struct cdc_change {
             struct gtid gtid;
             uint64_t commit_us;          /* immediate commit time µs since 1970; 0 unknown (MariaDB: header seconds × 10⁶) */
             uint64_t original_commit_us; /* 0 unknown */
-            const char *query;           /* annotate / rows-query text or NULL; UTF-8 as sent */
+            const char *query;           /* annotate / rows-query text of the first statement or NULL; as sent */
             bool standalone_ddl;
+            bool thread_known;
+            uint32_t thread_id;          /* of the session, from the BEGIN or DDL statement (MySQL) */
         } begin;
         struct cdc_rows rows; /* ROWS, COPY_ROWS */
         struct {
@@ -118,7 +123,8 @@ struct cdc_change *cdc_batch_add(struct cdc_batch *b, enum cdc_change_kind kind)
 void cdc_batch_hold_table(struct cdc_batch *b, const struct schema_table *t);
 
 /* Advances pos by one change: COMMIT/ROLLBACK add the GTID, set file:pos and seq 0; ROWS inside a
- * transaction add n_rows to seq; HEARTBEAT sets file:pos. */
+ * transaction set seq behind its rows; HEARTBEAT sets file:pos. A position without a GTID set stays
+ * without (the set before it is unknown): one that begins empty takes the batch's start first. */
 void cdc_position_advance(struct position *pos, const struct cdc_change *c);
 
 #endif

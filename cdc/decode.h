@@ -12,7 +12,9 @@
 #include "cdc/value.h"
 
 /* Asked when a table map has no column names (metadata MINIMAL): a definition as of that position, new
- * reference, or NULL (then columns are @1, @2 … and full_metadata is false). */
+ * reference, or NULL (then columns are @1, @2 … and full_metadata is false). Also asked, to learn what no
+ * table map says (UUID and INET columns), when a MariaDB table has columns that may be such. Asked again
+ * after every DDL. A definition whose column types differ from the log's is not used. */
 typedef const struct schema_table *(*cdc_schema_fn)(void *ctx, const char *db, const char *table, size_t n_columns);
 
 struct cdc_decode_options {
@@ -33,13 +35,16 @@ void cdc_decoder_free(struct cdc_decoder *d);
 /* Feeds one event (header to checksum). The bytes are copied into the open batch once. False: *e says
  * what and where (file:pos → event type → table.column); the decoder is then dead. */
 bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e) WARN_UNUSED;
-/* A batch that is full, or (flush) whatever is there; NULL if nothing. The caller owns the reference. */
+/* A batch that is full, or (flush) whatever is there; NULL if nothing. The caller owns the reference.
+ * To be called until NULL after every feed: a compressed transaction is unpacked batch by batch here. If
+ * that fails, NULL comes early, and cdc_decoder_failed (and the next feed) says why. */
 struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush);
+bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e); /* true: dead, *e set */
 const struct position *cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event */
 bool cdc_decoder_in_transaction(const struct cdc_decoder *d);
 struct cdc_decode_stats { /* for --stats */
     uint64_t events[256], bytes[256];
-    uint64_t rows, transactions, skipped_events;
+    uint64_t rows, transactions, skipped_events; /* skipped: of unknown type, ignorable */
 };
 const struct cdc_decode_stats *cdc_decoder_stats(const struct cdc_decoder *d);
 const char *cdc_event_type_name(uint8_t type); /* "WRITE_ROWS_EVENT_V1" */

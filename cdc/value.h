@@ -25,8 +25,11 @@ struct cdc_row { /* caller's storage: values has n_columns entries */
 };
 
 /* Walks the images of a ROWS/COPY_ROWS change. */
+struct row_plan;
 struct cdc_rows_iter {
     const struct cdc_rows *rows;
+    const struct row_plan *plan;
+    uint32_t n_before, n_after; /* columns present in the images */
     const uint8_t *at, *end;
     uint32_t row; /* number of the row that cdc_rows_next returned last */
     uint32_t next;
@@ -69,6 +72,12 @@ bool cdc_value_binary(const struct cdc_value *v, struct buf *out, struct err *e)
 bool cdc_value_is_binary(const struct cdc_value *v); /* collation 63 */
 /* MySQL JSON (type 245) → text as CAST(… AS CHAR) prints it. */
 bool cdc_value_json(const struct cdc_value *v, struct buf *out, struct err *e) WARN_UNUSED;
+/* A partial update's value: the document after the diffs, the before image's document being at hand; or the
+ * diffs alone as [{"op":"replace","path":"$.a","value":1},…]. */
+bool cdc_value_json_patched(const struct cdc_value *before, const struct cdc_value *diff, struct buf *out, struct err *e) WARN_UNUSED;
+bool cdc_value_json_diff(const struct cdc_value *v, struct buf *out, struct err *e) WARN_UNUSED;
+/* MariaDB UUID, INET4, INET6 as text; false when the column is none of these. */
+bool cdc_value_ext_text(const struct cdc_value *v, struct buf *out);
 /* Same present/null state and same canonical bytes. */
 bool cdc_value_equal(const struct cdc_value *a, const struct cdc_value *b);
 

@@ -1,0 +1,151 @@
+/* cdc/batch.c — batches of changes: building, atomic references, and moving a position over a
+ * change.
+ *
+ * Emptied batches wait in a small pool with their memory, because a fresh MiB costs as many page
+ * faults as decoding what goes into it. The pool keeps at most POOL_MAX batches, each at most
+ * POOL_BATCH_BYTES.
+ */
+#include "base/mem.h"
+#include "cdc/change.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POOL_MAX         8
+#define POOL_BATCH_BYTES (4 * CDC_BATCH_BYTES)
+#define HOLD_LOOK_BACK   16 /* a table may be held twice; searching all would cost more */
+
+static struct {
+    pthread_mutex_t lock;
+    struct cdc_batch *batches[POOL_MAX];
+    size_t n;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct cdc_batch *pool_get(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    struct cdc_batch *b = pool.n ? pool.batches[--pool.n] : NULL;
+    pthread_mutex_unlock(&pool.lock);
+    return b;
+}
+
+static bool pool_put(struct cdc_batch *b)
+{
+    pthread_mutex_lock(&pool.lock);
+    bool kept = pool.n < POOL_MAX;
+    if (kept)
+        pool.batches[pool.n++] = b;
+    pthread_mutex_unlock(&pool.lock);
+    return kept;
+}
+
+struct cdc_batch *cdc_batch_new(void)
+{
+    struct cdc_batch *b = pool_get();
+    if (!b) {
+        b = mem_alloc(sizeof *b);
+        arena_init(&b->arena);
+    }
+    assert(b->refs == 0 && b->n_changes == 0 && b->n_tables == 0);
+    b->refs = 1;
+    return b;
+}
+
+struct cdc_batch *cdc_batch_ref(struct cdc_batch *b)
+{
+    int before = __atomic_fetch_add(&b->refs, 1, __ATOMIC_RELAXED);
+    assert(before > 0);
+    (void)before;
+    return b;
+}
+
+/* Memory for the next user: the arena (cut to one block) and the vectors. */
+static void batch_empty(struct cdc_batch *b)
+{
+    struct cdc_batch next = {0};
+    for (size_t i = 0; i < b->n_tables; i++)
+        schema_table_unref(b->tables[i]);
+    position_fini(&b->start);
+    arena_reset(&b->arena);
+    next.arena = b->arena;
+    next.changes = b->changes;
+    next.cap_changes = b->cap_changes;
+    next.tables = b->tables;
+    next.cap_tables = b->cap_tables;
+    *b = next;
+}
+
+void cdc_batch_unref(struct cdc_batch *b)
+{
+    if (!b || __atomic_sub_fetch(&b->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    assert(b->refs == 0);
+    batch_empty(b);
+    if (b->arena.total_bytes + b->cap_changes * sizeof *b->changes <= POOL_BATCH_BYTES &&
+        pool_put(b))
+        return;
+    arena_fini(&b->arena);
+    free(b->changes);
+    free(b->tables);
+    free(b);
+}
+
+struct cdc_change *cdc_batch_add(struct cdc_batch *b, enum cdc_change_kind kind)
+{
+    assert(b->refs == 1);
+    mem_grow((void **)&b->changes, &b->cap_changes, b->n_changes + 1, sizeof *b->changes);
+    struct cdc_change *c = &b->changes[b->n_changes++];
+    memset(c, 0, sizeof *c);
+    c->kind = kind;
+    return c;
+}
+
+void cdc_batch_hold_table(struct cdc_batch *b, const struct schema_table *t)
+{
+    size_t looked_at = b->n_tables < HOLD_LOOK_BACK ? b->n_tables : HOLD_LOOK_BACK;
+    for (size_t i = 0; i < looked_at; i++) {
+        if (b->tables[b->n_tables - 1 - i] == t)
+            return;
+    }
+    mem_grow((void **)&b->tables, &b->cap_tables, b->n_tables + 1, sizeof *b->tables);
+    b->tables[b->n_tables++] = schema_table_ref(t);
+}
+
+static void set_file_pos(struct position *pos, const char *file, uint64_t at)
+{
+    if (!file)
+        return;
+    if (strcmp(pos->file, file) != 0)
+        snprintf(pos->file, sizeof pos->file, "%s", file);
+    pos->pos = at;
+}
+
+void cdc_position_advance(struct position *pos, const struct cdc_change *c)
+{
+    switch (c->kind) {
+    case CDC_COMMIT:
+    case CDC_ROLLBACK:
+        if (pos->gtids && c->end.gtid.flavor != GTID_FLAVOR_NONE)
+            gtid_set_add(pos->gtids, &c->end.gtid);
+        set_file_pos(pos, c->file, c->end.next_pos);
+        pos->seq = 0;
+        return;
+    case CDC_ROWS:
+        pos->seq = (uint64_t)c->rows.first_seq + c->rows.n_rows;
+        return;
+    case CDC_HEARTBEAT:
+        if (pos->seq == 0)
+            set_file_pos(pos, c->file, c->log_pos);
+        return;
+    case CDC_BEGIN:
+    case CDC_DDL:
+    case CDC_JOURNAL:
+    case CDC_COPY_ROWS:
+    case CDC_COPY_DONE:
+    case CDC_GAP:
+        return;
+    }
+}

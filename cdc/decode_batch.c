@@ -1,0 +1,207 @@
+/* cdc/decode_batch.c — the batch that is being filled, and the transaction that is open in the log.
+ *
+ * Invariants:
+ *   1. The decoder's position is that behind the last change added; a batch starts with a copy of
+ * it.
+ *   2. Changes between BEGIN and its end are those of one transaction; nothing else comes between.
+ *   3. A batch passes its size only for one change that alone is larger.
+ */
+#include "base/mem.h"
+#include "cdc/decode_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static size_t batch_size(const struct cdc_batch *b)
+{
+    return b->arena.used_bytes + b->n_changes * sizeof *b->changes;
+}
+
+bool decode_batch_full(const struct cdc_decoder *d)
+{
+    return d->n_ready > 0 || (d->open && batch_size(d->open) >= d->o.batch_bytes);
+}
+
+static struct cdc_batch *finish(struct cdc_decoder *d)
+{
+    struct cdc_batch *b = d->open;
+    b->ends_in_tx = d->tx.open;
+    b->bytes = sizeof *b + b->arena.total_bytes + b->cap_changes * sizeof *b->changes;
+    b->serial = d->serial++;
+    d->open = NULL;
+    d->open_file = NULL;
+    d->tx.begin_index = SIZE_MAX;
+    d->tx.query = NULL;
+    return b;
+}
+
+static void open_batch(struct cdc_decoder *d)
+{
+    struct cdc_batch *b = cdc_batch_new();
+    position_copy(&b->start, &d->pos);
+    b->starts_in_tx = d->tx.open;
+    if (d->tx.open)
+        b->open_gtid = d->tx.gtid;
+    d->open = b;
+}
+
+struct cdc_batch *decode_batch(struct cdc_decoder *d, size_t need)
+{
+    struct cdc_batch *b = d->open;
+    if (b && b->n_changes > 0 && batch_size(b) + need > d->o.batch_bytes) {
+        mem_grow((void **)&d->ready, &d->cap_ready, d->n_ready + 1, sizeof *d->ready);
+        d->ready[d->n_ready++] = finish(d);
+    }
+    if (!d->open)
+        open_batch(d);
+    return d->open;
+}
+
+struct cdc_batch *decode_batch_pop(struct cdc_decoder *d, bool flush)
+{
+    if (d->n_ready > 0) {
+        struct cdc_batch *b = d->ready[0];
+        d->n_ready--;
+        memmove(d->ready, d->ready + 1, d->n_ready * sizeof *d->ready);
+        return b;
+    }
+    if (!d->open || d->open->n_changes == 0 || (!flush && !decode_batch_full(d)))
+        return NULL;
+    return finish(d);
+}
+
+const char *decode_file(struct cdc_decoder *d)
+{
+    if (!d->open_file && d->file[0])
+        d->open_file = arena_strndup(&d->open->arena, d->file, sizeof d->file - 1);
+    return d->open_file;
+}
+
+struct cdc_change *decode_add(struct cdc_decoder *d, enum cdc_change_kind kind,
+                              const struct event *ev)
+{
+    struct cdc_batch *b = decode_batch(d, sizeof(struct cdc_change));
+    struct cdc_change *c = cdc_batch_add(b, kind);
+    c->server_id = ev->server_id;
+    c->timestamp = ev->timestamp;
+    c->log_pos = ev->start_pos;
+    c->file = decode_file(d);
+    return c;
+}
+
+void decode_begin(struct cdc_decoder *d, const struct event *ev)
+{
+    struct transaction *tx = &d->tx;
+    assert(!tx->open);
+    if (!tx->announced) {
+        tx->gtid = (struct gtid){0};
+        tx->commit_us = tx->original_commit_us = 0;
+        tx->start_pos = ev->start_pos;
+        tx->timestamp = ev->timestamp;
+        tx->server_id = ev->server_id;
+        tx->standalone = false;
+    }
+    struct cdc_change *c = decode_add(d, CDC_BEGIN, ev);
+    c->log_pos = tx->start_pos;
+    c->timestamp = tx->timestamp;
+    c->server_id = tx->server_id;
+    c->begin.gtid = tx->gtid;
+    c->begin.commit_us = tx->commit_us;
+    c->begin.original_commit_us = tx->original_commit_us;
+    c->begin.thread_known = tx->thread_known;
+    c->begin.thread_id = tx->thread_id;
+    tx->begin_index = d->open->n_changes - 1;
+    tx->open = true;
+    tx->announced = tx->implicit = false;
+    tx->seq = 0;
+    tx->query = NULL;
+    tx->n_savepoints = 0;
+    d->stats.transactions++;
+}
+
+void decode_end(struct cdc_decoder *d, const struct event *ev, enum cdc_change_kind kind, bool xid)
+{
+    assert(d->tx.open && (kind == CDC_COMMIT || kind == CDC_ROLLBACK));
+    struct cdc_change *c = decode_add(d, kind, ev);
+    c->end.gtid = d->tx.gtid;
+    c->end.commit_us = d->tx.commit_us;
+    c->end.xid = xid;
+    c->end.next_pos = c->log_pos = ev->end_pos;
+    d->tx.open = false;
+    d->tx.query = NULL;
+    d->tx.begin_index = SIZE_MAX;
+    d->tx.thread_known = false;
+    d->resume_seq = 0;
+    cdc_position_advance(&d->pos, c);
+}
+
+void decode_cut_off(struct cdc_decoder *d, const struct event *ev)
+{
+    if (d->tx.open) {
+        struct event at = *ev;
+        at.end_pos = ev->start_pos;
+        d->tx.gtid = (struct gtid){0}; /* never executed there, so not part of any set */
+        decode_end(d, &at, CDC_ROLLBACK, false);
+    }
+    d->tx.announced = false;
+}
+
+void decode_heartbeat(struct cdc_decoder *d, const struct event *ev, const char *file, uint64_t pos)
+{
+    if (d->tx.open || d->tx.announced)
+        return;
+    if (strcmp(file, d->file) != 0) {
+        snprintf(d->file, sizeof d->file, "%s", file);
+        d->open_file = NULL;
+    }
+    struct cdc_change *c = decode_add(d, CDC_HEARTBEAT, ev);
+    c->log_pos = pos;
+    cdc_position_advance(&d->pos, c);
+}
+
+void decode_set_query(struct cdc_decoder *d, const void *text, size_t n)
+{
+    if (!d->o.want_query)
+        return;
+    struct cdc_batch *b = decode_batch(d, n + 1);
+    char *copy = arena_alloc(&b->arena, n + 1);
+    memcpy(copy, text, n);
+    copy[n] = 0;
+    d->tx.query = copy;
+    if (d->tx.open && d->tx.begin_index != SIZE_MAX && !b->changes[d->tx.begin_index].begin.query)
+        b->changes[d->tx.begin_index].begin.query = copy;
+}
+
+void decode_savepoint(struct cdc_decoder *d, const char *name)
+{
+    struct transaction *tx = &d->tx;
+    mem_grow((void **)&tx->savepoints, &tx->cap_savepoints, tx->n_savepoints + 1,
+             sizeof *tx->savepoints);
+    struct savepoint *s = &tx->savepoints[tx->n_savepoints++];
+    snprintf(s->name, sizeof s->name, "%s", name);
+    s->batch = d->open;
+    s->n_changes = d->open ? d->open->n_changes : 0;
+}
+
+/* Rows since the savepoint leave the batch; their numbers (seq) stay used, so that reading again
+ * counts alike. What was already handed out cannot be taken back. */
+bool decode_rollback_to(struct cdc_decoder *d, const char *name, struct err *e)
+{
+    struct transaction *tx = &d->tx;
+    for (size_t i = tx->n_savepoints; i > 0; i--) {
+        struct savepoint *s = &tx->savepoints[i - 1];
+        if (strcasecmp(s->name, name) != 0)
+            continue;
+        if (!d->open || s->batch != d->open)
+            return err_set(e, ERR_LOG_UNSUPPORTED,
+                           "ROLLBACK TO SAVEPOINT %s takes back rows that were already streamed",
+                           name);
+        assert(s->n_changes <= d->open->n_changes);
+        d->open->n_changes = s->n_changes;
+        tx->n_savepoints = i;
+        return true;
+    }
+    return err_set(e, ERR_LOG_UNSUPPORTED,
+                   "ROLLBACK TO SAVEPOINT %s, which the transaction did not set", name);
+}

@@ -1,0 +1,293 @@
+/* cdc/decode_query.c — QUERY events: words that open and end transactions, DDL, and statements that
+ * should not be in a row-based log.
+ *
+ * Only the statement's kind and its tables are looked at (schemas/sqltoken.h); there is no grammar.
+ * A statement that changes nothing we follow (accounts, temporary tables, FLUSH) still is a
+ * transaction of its own when a GTID was announced for it, because the position has to pass it.
+ */
+#include "cdc/decode_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define SQL_MODE_ANSI_QUOTES 4u
+#define QUERY_TEXT_MAX       ((size_t)1024 * 1024 * 1024)
+
+struct query {
+    uint32_t thread_id;
+    struct wire status;
+    const char *db; /* zero-terminated in the event */
+    size_t db_len;
+    const char *sql;
+    size_t n;
+    uint64_t sql_mode;
+    uint16_t collation;
+};
+
+static bool read_query(struct query *q, const struct event *ev, struct wire *w, struct err *e)
+{
+    *w = wire_of(ev->body, ev->n);
+    q->thread_id = (uint32_t)wire_get(w, 4);
+    (void)wire_get(w, 4);
+    q->db_len = (size_t)wire_get(w, 1);
+    (void)wire_get(w, 2);
+    q->status = wire_sub(w, wire_get(w, 2));
+    q->db = (const char *)wire_take(w, q->db_len);
+    uint64_t terminator = wire_get(w, 1);
+    if (w->failed)
+        return decode_short(ev, e);
+    if (terminator != 0 || memchr(q->db, 0, q->db_len))
+        return err_set(e, ERR_LOG_FORMAT, "the database's name is not terminated");
+    q->sql = (const char *)w->p;
+    q->n = wire_left(w);
+    return true;
+}
+
+/* Status variables up to the first that is not known; the two of interest come early. */
+static void read_status(struct query *q)
+{
+    static const uint8_t lengths[14] = {
+        [0] = 4, [3] = 4, [7] = 2, [8] = 2, [9] = 8, [10] = 4, [13] = 3};
+    struct wire *w = &q->status;
+    while (wire_left(w) > 0 && !w->failed) {
+        uint64_t code = wire_get(w, 1);
+        if (code == 1) {
+            q->sql_mode = wire_get(w, 8);
+        } else if (code == 4) {
+            q->collation = (uint16_t)wire_get(w, 2);
+            (void)wire_take(w, 4);
+        } else if (code == 2) {
+            (void)wire_take(w, wire_get(w, 1) + 1);
+        } else if (code == 5 || code == 6) {
+            (void)wire_take(w, wire_get(w, 1));
+        } else if (code < sizeof lengths && lengths[code]) {
+            (void)wire_take(w, lengths[code]);
+        } else {
+            return;
+        }
+    }
+}
+
+static bool same_word(const struct query *q, const char *word)
+{
+    return q->n == strlen(word) && strncasecmp(q->sql, word, q->n) == 0;
+}
+
+static void on_begin(struct cdc_decoder *d, const struct event *ev, const struct query *q)
+{
+    if (d->tx.open && d->tx.implicit)
+        decode_end(d, ev, CDC_COMMIT, false);
+    if (d->tx.open)
+        return; /* MariaDB's GTID event opened it */
+    d->tx.thread_known = !d->mariadb;
+    d->tx.thread_id = q->thread_id;
+    decode_begin(d, ev);
+}
+
+static void on_end(struct cdc_decoder *d, const struct event *ev, enum cdc_change_kind kind)
+{
+    if (!d->tx.open && !d->tx.announced)
+        return;
+    if (!d->tx.open)
+        decode_begin(d, ev);
+    decode_end(d, ev, kind, false);
+}
+
+/* A transaction of its own without content, if the log announced one. */
+static void pass(struct cdc_decoder *d, const struct event *ev)
+{
+    if (!d->tx.open && d->tx.announced) {
+        decode_begin(d, ev);
+        decode_end(d, ev, CDC_COMMIT, false);
+    }
+}
+
+static void on_ddl(struct cdc_decoder *d, const struct event *ev, const struct query *q)
+{
+    bool alone = !d->tx.open;
+    (void)decode_batch(d, 3 * sizeof(struct cdc_change) + q->db_len + q->n + 2);
+    if (alone) {
+        d->tx.thread_known = !d->mariadb;
+        d->tx.thread_id = q->thread_id;
+        decode_begin(d, ev);
+        d->open->changes[d->tx.begin_index].begin.standalone_ddl = true;
+    }
+    struct cdc_change *c = decode_add(d, CDC_DDL, ev);
+    char *sql = arena_alloc(&d->open->arena, q->n + 1);
+    memcpy(sql, q->sql, q->n);
+    sql[q->n] = 0;
+    c->ddl.db = arena_strndup(&d->open->arena, q->db, q->db_len);
+    c->ddl.sql = sql;
+    c->ddl.n = q->n;
+    c->ddl.ansi_quotes = q->sql_mode & SQL_MODE_ANSI_QUOTES;
+    c->ddl.collation = q->collation;
+    table_cache_forget(&d->tables);
+    if (alone)
+        decode_end(d, ev, CDC_COMMIT, false);
+}
+
+/* ROLLBACK, or ROLLBACK [WORK] TO [SAVEPOINT] name; SAVEPOINT name; RELEASE SAVEPOINT name. */
+static bool on_savepoint(struct cdc_decoder *d, const struct event *ev, const struct query *q,
+                         struct err *e)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken t, first;
+    sqltoken_init(&s, q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES);
+    if (!sqltoken_next(&s, &first))
+        return true;
+    bool rollback = sqltoken_is(&first, "ROLLBACK"), to = false, named = false;
+    while (sqltoken_next(&s, &t)) {
+        bool word = sqltoken_is(&t, "WORK") || sqltoken_is(&t, "SAVEPOINT");
+        to = to || sqltoken_is(&t, "TO");
+        named = !word && !(t.kind == SQLTOKEN_WORD && sqltoken_is(&t, "TO"));
+        if (named)
+            break;
+    }
+    if (rollback && !to) {
+        on_end(d, ev, CDC_ROLLBACK);
+        return true;
+    }
+    if (rollback)
+        return decode_rollback_to(d, named ? t.text : "", e);
+    if (sqltoken_is(&first, "SAVEPOINT") && named)
+        decode_savepoint(d, t.text);
+    return true;
+}
+
+static bool is_system_db(const char *db)
+{
+    return strcasecmp(db, "mysql") == 0 || strcasecmp(db, "sys") == 0 ||
+           strcasecmp(db, "performance_schema") == 0;
+}
+
+/* Changes logged as a statement: of no interest when no table of it is; else nobody can follow
+ * them. */
+static bool on_dml(struct cdc_decoder *d, const struct query *q, struct err *e)
+{
+    const struct sqlstmt *s = &d->stmt;
+    for (size_t i = 0; i < s->n_tables; i++) {
+        const char *db = s->tables[i].db[0] ? s->tables[i].db : q->db;
+        if (is_system_db(db) ||
+            (d->o.want_table && !d->o.want_table(d->o.want_ctx, db, s->tables[i].name)))
+            continue;
+        err_set(e, ERR_LOG_STATEMENT,
+                "%s.%s was changed by a statement instead of row events (\"%.*s\")", db,
+                s->tables[i].name, q->n > 60 ? 60 : (int)q->n, q->sql);
+        return err_cure(
+            e, "set binlog_format=ROW on the server (sessions too), then copy that table again");
+    }
+    if (s->n_tables > 0 && !s->more_tables)
+        return true;
+    err_set(e, ERR_LOG_STATEMENT,
+            "a statement changed tables of %s instead of row events (\"%.*s\")", q->db,
+            q->n > 60 ? 60 : (int)q->n, q->sql);
+    return err_cure(
+        e, "set binlog_format=ROW on the server (sessions too), then copy its tables again");
+}
+
+static bool starts_like_ddl(const struct query *q)
+{
+    static const char *const words[] = {"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"};
+    struct sqltoken_scanner s;
+    struct sqltoken t;
+    sqltoken_init(&s, q->sql, q->n, false);
+    if (!sqltoken_next(&s, &t))
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (sqltoken_is(&t, words[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool on_statement(struct cdc_decoder *d, const struct event *ev, const struct query *q,
+                         struct err *e)
+{
+    switch (d->stmt.kind) {
+    case SQLSTMT_BEGIN:
+        on_begin(d, ev, q);
+        return true;
+    case SQLSTMT_COMMIT:
+        on_end(d, ev, CDC_COMMIT);
+        return true;
+    case SQLSTMT_ROLLBACK:
+    case SQLSTMT_SAVEPOINT:
+        return on_savepoint(d, ev, q, e);
+    case SQLSTMT_XA:
+        return xa_statement(d, ev, q->sql, q->n, e);
+    case SQLSTMT_DML:
+        return on_dml(d, q, e);
+    case SQLSTMT_ACCOUNT: /* may hold secrets, and changes no table */
+        pass(d, ev);
+        return true;
+    case SQLSTMT_OTHER:
+        if (starts_like_ddl(q))
+            on_ddl(d, ev, q);
+        else
+            pass(d, ev);
+        return true;
+    case SQLSTMT_CREATE_TABLE:
+    case SQLSTMT_ALTER_TABLE:
+    case SQLSTMT_DROP_TABLE:
+    case SQLSTMT_RENAME_TABLE:
+    case SQLSTMT_TRUNCATE:
+    case SQLSTMT_CREATE_INDEX:
+    case SQLSTMT_DROP_INDEX:
+    case SQLSTMT_DATABASE:
+    case SQLSTMT_TRIGGER_OR_ROUTINE:
+        if (d->stmt.temporary)
+            pass(d, ev);
+        else
+            on_ddl(d, ev, q);
+        return true;
+    }
+    return true;
+}
+
+static bool is_dummy(const struct query *q)
+{
+    static const char text[] =
+        "# Dummy event"; /* MariaDB: in place of an event an old replica cannot read */
+    return q->n >= sizeof text - 1 && strncasecmp(q->sql, text, sizeof text - 1) == 0;
+}
+
+static bool run_query(struct cdc_decoder *d, const struct event *ev, struct query *q, struct err *e)
+{
+    if (same_word(q, "BEGIN")) {
+        on_begin(d, ev, q);
+        return true;
+    }
+    if (same_word(q, "COMMIT")) {
+        on_end(d, ev, CDC_COMMIT);
+        return true;
+    }
+    if (is_dummy(q))
+        return true;
+    read_status(q);
+    sqlstmt_classify(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES, &d->stmt);
+    return on_statement(d, ev, q, e);
+}
+
+bool decode_query(struct cdc_decoder *d, const struct event *ev, struct err *e)
+{
+    struct query q = {0};
+    struct wire w;
+    return read_query(&q, ev, &w, e) && run_query(d, ev, &q, e);
+}
+
+bool decode_query_compressed(struct cdc_decoder *d, const struct event *ev, struct err *e)
+{
+    struct query q = {0};
+    struct wire w;
+    if (!read_query(&q, ev, &w, e))
+        return false;
+    buf_reset(&d->scratch);
+    d->scratch.max = QUERY_TEXT_MAX;
+    if (!decode_inflate_block(&w, &d->scratch, e))
+        return false;
+    q.sql = buf_str(&d->scratch);
+    q.n = d->scratch.len;
+    return run_query(d, ev, &q, e);
+}

@@ -1,0 +1,71 @@
+/* cdc/jsonb.h — MySQL's binary JSON: parsing into a tree, printing, and the diffs of partial
+ * updates. Format: cdc.md §4.6; MySQL sources sql-common/json_binary.h. Includes nothing of the
+ * change stream.
+ */
+#ifndef SLUICE_CDC_JSONB_H
+#define SLUICE_CDC_JSONB_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum jsonb_kind {
+    JSONB_NULL,
+    JSONB_TRUE,
+    JSONB_FALSE,
+    JSONB_INT,
+    JSONB_UINT,
+    JSONB_DOUBLE,
+    JSONB_STRING,
+    JSONB_OPAQUE,
+    JSONB_OBJECT,
+    JSONB_ARRAY
+};
+struct jsonb_member;
+struct jsonb_node {
+    enum jsonb_kind kind;
+    uint8_t opaque_type; /* column type number of an OPAQUE */
+    union {
+        int64_t i64;
+        uint64_t u64;
+        double number;
+        struct {
+            const uint8_t *p;
+            size_t n;
+        } bytes; /* STRING (UTF-8), OPAQUE */
+        struct {
+            struct jsonb_member *items; /* in the arena */
+            size_t n, cap;
+        } list; /* OBJECT, ARRAY (keys NULL) */
+    };
+};
+struct jsonb_member {
+    const uint8_t *key;
+    size_t key_len;
+    struct jsonb_node node;
+};
+
+/* n 0 is the JSON null. Bytes of strings stay where they are. Depth is limited to JSONB_MAX_DEPTH.
+ */
+#define JSONB_MAX_DEPTH 128u
+bool jsonb_parse(const uint8_t *p, size_t n, struct arena *a, struct jsonb_node *out,
+                 struct err *e) WARN_UNUSED;
+
+enum jsonb_style {
+    JSONB_STYLE_SERVER,   /* as CAST(… AS CHAR): {"a": [1, 2.0]} */
+    JSONB_STYLE_DEBEZIUM, /* as Debezium's binary log client: {"a":[1,2.0]}, doubles without
+                             exponent */
+};
+void jsonb_node_print(const struct jsonb_node *node, enum jsonb_style style, struct buf *out);
+bool jsonb_print(const uint8_t *p, size_t n, enum jsonb_style style, struct buf *out,
+                 struct err *e) WARN_UNUSED;
+
+/* Applies a vector of diffs to a document; prints the result. */
+bool jsonb_diff_apply(const uint8_t *doc, size_t doc_len, const uint8_t *diffs, size_t n,
+                      enum jsonb_style style, struct buf *out, struct err *e) WARN_UNUSED;
+/* [{"op":"replace","path":"$.a","value":1},…] */
+bool jsonb_diff_print(const uint8_t *diffs, size_t n, struct buf *out, struct err *e) WARN_UNUSED;
+
+/* A packed decimal of the row format; false when the bytes are not digits. */
+bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scale, struct buf *out);
+
+#endif
