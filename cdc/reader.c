@@ -330,6 +330,13 @@ static void join_idle_feeds(struct cdc_reader *r)
     }
 }
 
+/* A place that was not known (the source's own beginning) becomes the first batch's. */
+static void learn_start(struct reader_mark *m, const struct cdc_batch *b)
+{
+    if (position_is_empty(&m->pos))
+        position_copy(&m->pos, &b->start);
+}
+
 static bool publish_tail(struct feed *f, struct cdc_batch *b)
 {
     struct cdc_reader *r = f->reader;
@@ -337,6 +344,7 @@ static bool publish_tail(struct feed *f, struct cdc_batch *b)
         reader_cond_wait_ms(&f->wake, &r->lock, -1);
     if (f->stop)
         return false;
+    learn_start(&f->mark, b);
     bool joinable = !f->mark.in_tx && f->mark.pos.seq == 0;
     for (size_t i = 0; i < b->n_changes; i++)
         reader_mark_advance(&f->mark, &b->changes[i]);
@@ -381,6 +389,7 @@ static bool publish_private(struct feed *f, struct cdc_batch *b)
     if (f->stop)
         return false;
     struct cdc_stream *s = f->owner;
+    learn_start(&f->mark, b);
     bool joins = cut_at_join_point(f, b, &serial);
     b->bytes = reader_batch_cost(b);
     if (b->n_changes)
@@ -504,6 +513,7 @@ static int64_t lag_us(const struct cdc_stream *s)
 static void note_delivery(struct cdc_stream *s, const struct cdc_batch *b)
 {
     struct counts n = {0};
+    learn_start(&s->mark, b);
     for (size_t i = 0; i < b->n_changes; i++)
         note_change(s, &b->changes[i], &n);
     for (size_t i = 0; i < 3; i++) {

@@ -129,6 +129,7 @@ static void set_start(struct feed *f, struct cdc_batch *b)
 {
     if (!f->mark.in_tx && f->mark.pos.seq == 0)
         return; /* the decoder knows it, rotations included */
+    assert(!position_is_empty(&f->mark.pos));
     position_copy(&b->start, &f->mark.pos);
     b->starts_in_tx = f->mark.in_tx;
     b->open_gtid = f->mark.open_gtid;
@@ -160,7 +161,7 @@ static bool publish_open_batch(struct feed *f, struct session *s, bool flush, st
         if (!publish_batch(f, s, b, e))
             return false;
     }
-    return true;
+    return !cdc_decoder_failed(s->decoder, e);
 }
 
 /* After one event: hands over a full batch, and anything when the log has nothing more at the

@@ -54,6 +54,7 @@ static bool cut_rows(struct cdc_rows *rows, uint32_t n, struct err *e)
     rows->images = it.at;
     rows->n_rows -= n;
     rows->first_seq += n;
+    rows->first_row += n;
     return true;
 }
 
