@@ -1,8 +1,9 @@
 /* app/api.c — turns requests into engine verbs and documents.
  *
- * A verb's POST answers when the verb is done; with `?progress=1` it answers lines: {"progress":…} as
- * they come and a last {"result":…} or {"error":…}; with `Prefer: respond-async` it answers 202 and an id for
- * /v1/operations/ID. A POST whose Idempotency-Key was seen answers what the first one answered.
+ * A verb's POST answers when the verb is done; with `?progress=1` it answers lines: {"progress":…}
+ * as they come and a last {"result":…} or {"error":…}; with `Prefer: respond-async` it answers 202
+ * and an id for /v1/operations/ID. A POST whose Idempotency-Key was seen answers what the first one
+ * answered.
  */
 #include "app/api.h"
 
@@ -85,10 +86,14 @@ int api_error_status(const struct err *e)
 
 void api_error_json(const struct err *e, struct buf *out)
 {
-    json_t *doc = json_pack("{s:{s:s,s:s,s:s,s:s}}", "error", "code", err_code_name(e->code), "message", e->text, "cure", e->cure,
-                            "where", "");
+    json_t *doc = json_pack("{s:{s:s,s:s,s:s,s:s}}", "error", "code", err_code_name(e->code),
+                            "message", e->text, "cure", e->cure, "where", "");
     char *text = doc != NULL ? json_dumps(doc, JSON_COMPACT) : NULL;
-    buf_put_str(out, text != NULL ? text : "{\"error\":{\"code\":\"INTERNAL\",\"message\":\"\",\"cure\":\"\",\"where\":\"\"}}");
+    buf_put_str(
+        out,
+        text != NULL
+            ? text
+            : "{\"error\":{\"code\":\"INTERNAL\",\"message\":\"\",\"cure\":\"\",\"where\":\"\"}}");
     free(text);
     json_decref(doc);
 }
@@ -195,8 +200,10 @@ static void get_operation(struct api *a, struct http_call *call, unsigned id)
     pthread_mutex_lock(&a->lock);
     const struct operation *o = find_operation(a, id);
     if (o != NULL)
-        buf_printf(&body, "{\"id\":\"%u\",\"state\":\"%s\",\"status\":%d,\"progress\":%s,\"answer\":%s}", id, o->done ? "done" : "running",
-                   o->status, o->progress != NULL ? o->progress : "null", o->answer != NULL ? o->answer : "null");
+        buf_printf(
+            &body, "{\"id\":\"%u\",\"state\":\"%s\",\"status\":%d,\"progress\":%s,\"answer\":%s}",
+            id, o->done ? "done" : "running", o->status, o->progress != NULL ? o->progress : "null",
+            o->answer != NULL ? o->answer : "null");
     pthread_mutex_unlock(&a->lock);
     if (body.len > 0)
         reply_buf(call, 200, &body);
@@ -310,13 +317,16 @@ static size_t split_path(char *rest, char **parts, size_t max)
     return n;
 }
 
-static void route_workflows(struct api *a, struct http_call *call, char *rest, const char *fixed_type)
+static void route_workflows(struct api *a, struct http_call *call, char *rest,
+                            const char *fixed_type)
 {
     char *parts[3] = {NULL, NULL, NULL};
     size_t n = split_path(rest, parts, 3);
     const char *type = http_query(call, "type"), *flags = http_body(call);
     bool post = strcmp(http_method(call), "POST") == 0;
-    struct vrepl_command cmd = {.type = fixed_type != NULL ? fixed_type : type != NULL ? type : "workflow",
+    struct vrepl_command cmd = {.type = fixed_type != NULL ? fixed_type
+                                        : type != NULL     ? type
+                                                           : "workflow",
                                 .keyspace = n > 0 ? parts[0] : "",
                                 .workflow = n > 1 && strcmp(parts[1], "*") != 0 ? parts[1] : "",
                                 .flags = flags != NULL && flags[0] != '\0' ? flags : "{}"};
@@ -396,8 +406,9 @@ static const struct {
     const char *path;
     document_fn make;
 } documents[] = {
-    {"/v1/status", daemon_status},      {"/v1/streams", daemon_streams}, {"/v1/routing", routing_document},
-    {"/healthz", health_document},      {"/readyz", health_document},    {"/v1/faultpoints", fault_document},
+    {"/v1/status", daemon_status},     {"/v1/streams", daemon_streams},
+    {"/v1/routing", routing_document}, {"/healthz", health_document},
+    {"/readyz", health_document},      {"/v1/faultpoints", fault_document},
 };
 
 static bool route_document(struct api *a, struct http_call *call, const char *path)

@@ -1,4 +1,5 @@
-/* app/client.c — a small HTTP/1.1 client for the daemon's own API: connection per request, chunked answers. */
+/* app/client.c — a small HTTP/1.1 client for the daemon's own API: connection per request, chunked
+ * answers. */
 #include "app/client.h"
 
 #include "base/mem.h"
@@ -26,7 +27,8 @@ static int connect_unix(const char *path, const char *address, struct err *e)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof a.sun_path) {
-        err_set(e, ERR_CONFIG, "the socket path %s is longer than %zu bytes", path, sizeof a.sun_path - 1);
+        err_set(e, ERR_CONFIG, "the socket path %s is longer than %zu bytes", path,
+                sizeof a.sun_path - 1);
         return -1;
     }
     memcpy(a.sun_path, path, strlen(path) + 1);
@@ -84,7 +86,10 @@ static bool send_request(int fd, const struct client_request *rq, struct err *e)
 {
     struct buf head = BUF_INIT;
     size_t n = rq->body != NULL ? strlen(rq->body) : 0;
-    buf_printf(&head, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: application/json\r\n", rq->method, rq->path);
+    buf_printf(
+        &head,
+        "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: application/json\r\n",
+        rq->method, rq->path);
     if (rq->token != NULL)
         buf_printf(&head, "Authorization: Bearer %s\r\n", rq->token);
     buf_printf(&head, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", n);
@@ -175,7 +180,8 @@ static bool take_bytes(struct answer *a, struct err *e)
         a->ended = a->length >= 0 && a->body->len >= (size_t)a->length;
     }
     give_lines(a);
-    return !a->body->failed || err_set(e, ERR_LIMIT, "the daemon's answer is larger than %zu bytes", ANSWER_MAX);
+    return !a->body->failed ||
+           err_set(e, ERR_LIMIT, "the daemon's answer is larger than %zu bytes", ANSWER_MAX);
 }
 
 static bool receive(int fd, struct answer *a, struct err *e)

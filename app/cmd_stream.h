@@ -1,4 +1,5 @@
-/* app/cmd_stream.h — `sluice stream`: the merged change stream of a keyspace's shards to stdout, without a daemon. */
+/* app/cmd_stream.h — `sluice stream`: the merged change stream of a keyspace's shards to stdout,
+ * without a daemon. */
 #ifndef SLUICE_APP_CMD_STREAM_H
 #define SLUICE_APP_CMD_STREAM_H
 
@@ -10,15 +11,16 @@ struct stream_request {
     size_t n_shards;
     const char *const *tables; /* none: all */
     size_t n_tables;
-    const char *from;    /* "current", "beginning" or a VGTID */
-    const char *until;   /* VGTID or NULL */
+    const char *from;      /* "current", "beginning" or a VGTID */
+    const char *until;     /* VGTID or NULL */
     int64_t until_idle_ms; /* 0: never */
-    bool copy;           /* rows that exist first */
-    const char *format;  /* "ndjson", "debezium-json", "none" (decode every value, print nothing) */
-    const char *prefix;  /* Debezium's topic.prefix */
+    bool copy;             /* rows that exist first */
+    const char *format; /* "ndjson", "debezium-json", "none" (decode every value, print nothing) */
+    const char *prefix; /* Debezium's topic.prefix */
     bool tx, stats;
 };
 /* Runs until its end or SIGINT/SIGTERM (ERR_SHUTDOWN: exit 130). The final VGTID goes to stderr. */
-bool cmd_stream_run(struct topology *topo, const struct stream_request *rq, struct err *e) WARN_UNUSED;
+bool cmd_stream_run(struct topology *topo, const struct stream_request *rq,
+                    struct err *e) WARN_UNUSED;
 
 #endif

@@ -1,7 +1,8 @@
 /* app/cmd_workflow.c — movetables, reshard, materialize, vdiff, workflow: thin clients of the API.
  *
- * The verb's flags go to the daemon as JSON; progress lines come back while it works. With --local the
- * same verb runs in this process over its own daemon object (which takes the state directory's lock).
+ * The verb's flags go to the daemon as JSON; progress lines come back while it works. With --local
+ * the same verb runs in this process over its own daemon object (which takes the state directory's
+ * lock).
  */
 #include "app/api.h"
 #include "app/client.h"
@@ -42,7 +43,8 @@ static char *flags_of(const struct opt_values *v)
 
 static bool needs_workflow(const struct verb_call *c)
 {
-    return strcmp(c->verb, "list") != 0 && !(strcmp(c->type, "workflow") == 0 && strcmp(c->verb, "show") == 0);
+    return strcmp(c->verb, "list") != 0 &&
+           !(strcmp(c->type, "workflow") == 0 && strcmp(c->verb, "show") == 0);
 }
 
 static bool check_names(struct verb_call *c, struct err *e)
@@ -67,7 +69,8 @@ static void on_progress(void *ctx, const char *json)
     progress_show(ctx, json);
 }
 
-static bool run_local(struct verb_call *c, const char *verb, const char *flags, struct buf *result, struct err *e)
+static bool run_local(struct verb_call *c, const char *verb, const char *flags, struct buf *result,
+                      struct err *e)
 {
     struct config *config = config_load(opt_str(c->v, "config"), e);
     struct daemon *d = config != NULL ? daemon_open(config, false, e) : NULL;
@@ -102,7 +105,8 @@ static void on_line(void *ctx, const char *line)
     r->last = mem_strdup(line);
 }
 
-static bool read_last_line(const char *line, int status, const struct buf *body, struct buf *result, struct err *e)
+static bool read_last_line(const char *line, int status, const struct buf *body, struct buf *result,
+                           struct err *e)
 {
     if (line == NULL)
         return client_error(buf_str(body), e);
@@ -112,12 +116,14 @@ static bool read_last_line(const char *line, int status, const struct buf *body,
     return true;
 }
 
-static bool run_remote(struct verb_call *c, const char *verb, const char *flags, struct buf *result, struct err *e)
+static bool run_remote(struct verb_call *c, const char *verb, const char *flags, struct buf *result,
+                       struct err *e)
 {
     struct line_reader r = {.progress = c->progress};
     struct buf path = BUF_INIT, body = BUF_INIT;
     int status = 0;
-    buf_printf(&path, "/v1/workflows/%s/%s/%s?type=%s&progress=1", c->keyspace, c->workflow[0] != '\0' ? c->workflow : "*", verb, c->type);
+    buf_printf(&path, "/v1/workflows/%s/%s/%s?type=%s&progress=1", c->keyspace,
+               c->workflow[0] != '\0' ? c->workflow : "*", verb, c->type);
     bool ok = remote_call(c->v, "POST", buf_str(&path), flags, on_line, &r, &status, &body, e) &&
               read_last_line(r.last, status, &body, result, e);
     free(r.last);
@@ -126,9 +132,11 @@ static bool run_remote(struct verb_call *c, const char *verb, const char *flags,
     return ok;
 }
 
-static bool run_verb(struct verb_call *c, const char *verb, const char *flags, struct buf *result, struct err *e)
+static bool run_verb(struct verb_call *c, const char *verb, const char *flags, struct buf *result,
+                     struct err *e)
 {
-    return opt_flag(c->v, "local") ? run_local(c, verb, flags, result, e) : run_remote(c, verb, flags, result, e);
+    return opt_flag(c->v, "local") ? run_local(c, verb, flags, result, e)
+                                   : run_remote(c, verb, flags, result, e);
 }
 
 /* vdiff create --wait: the report decides the exit code. */
@@ -138,7 +146,8 @@ static int exit_of(const struct verb_call *c)
     if (strcmp(c->type, "vdiff") != 0)
         return code;
     json_t *doc = json_loads(buf_str(&c->result), 0, NULL);
-    if (json_is_true(json_object_get(doc, "HasMismatch")) || json_is_true(json_object_get(doc, "has_mismatch")))
+    if (json_is_true(json_object_get(doc, "HasMismatch")) ||
+        json_is_true(json_object_get(doc, "has_mismatch")))
         code = ERR_EXIT_DIFFERENCES;
     json_decref(doc);
     return code;
@@ -188,7 +197,9 @@ static bool wait_for_copy(struct verb_call *c, struct err *e)
         buf_put(&c->result, status.data, status.len);
     }
     buf_fini(&status);
-    return ok && (done || err_set(e, ERR_TIMEOUT, "the copy is not complete after %lld s; it goes on", (long long)(limit_ms / 1000)));
+    return ok &&
+           (done || err_set(e, ERR_TIMEOUT, "the copy is not complete after %lld s; it goes on",
+                            (long long)(limit_ms / 1000)));
 }
 
 static void print_result(const struct verb_call *c)

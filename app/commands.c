@@ -1,34 +1,67 @@
 /* app/commands.c — the table of commands, verbs and options. */
 #include "app/commands.h"
 
-#define END {NULL, 0, OPT_FLAG, NULL, NULL, NULL, 0, 0}
-#define FLAG(name, doc)          {name, 0, OPT_FLAG, NULL, NULL, doc, 0, 0}
-#define TEXT(name, arg, doc)     {name, 0, OPT_STRING, NULL, arg, doc, 0, 0}
-#define LIST(name, doc)          {name, 0, OPT_LIST, NULL, NULL, doc, 0, 0}
-#define TIME(name, def, doc)     {name, 0, OPT_DURATION, def, NULL, doc, 0, 0}
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, 0, OPT_FLAG, NULL, NULL, NULL, 0, 0                                                  \
+    }
+#define FLAG(name, doc)                                                                            \
+    {                                                                                              \
+        name, 0, OPT_FLAG, NULL, NULL, doc, 0, 0                                                   \
+    }
+#define TEXT(name, arg, doc)                                                                       \
+    {                                                                                              \
+        name, 0, OPT_STRING, NULL, arg, doc, 0, 0                                                  \
+    }
+#define LIST(name, doc)                                                                            \
+    {                                                                                              \
+        name, 0, OPT_LIST, NULL, NULL, doc, 0, 0                                                   \
+    }
+#define TIME(name, def, doc)                                                                       \
+    {                                                                                              \
+        name, 0, OPT_DURATION, def, NULL, doc, 0, 0                                                \
+    }
 
-#define CREATE_OPTIONS                                                                                              \
-    FLAG("stop-after-copy", "stop when the initial copy is complete"),                                              \
-    {"auto-start", 0, OPT_FLAG, "true", NULL, "start the streams at once", 0, 0},                                   \
-    {"defer-secondary-keys", 0, OPT_FLAG, "true", NULL, "add secondary keys when the copy is complete", 0, 0},      \
-    {"on-ddl", 0, OPT_STRING, "IGNORE", "IGNORE|STOP|EXEC|EXEC_IGNORE", "what a DDL on a source table does", 0, 0}
+#define CREATE_OPTIONS                                                                             \
+    FLAG("stop-after-copy", "stop when the initial copy is complete"),                             \
+        {"auto-start", 0, OPT_FLAG, "true", NULL, "start the streams at once", 0, 0},              \
+        {"defer-secondary-keys",                                                                   \
+         0,                                                                                        \
+         OPT_FLAG,                                                                                 \
+         "true",                                                                                   \
+         NULL,                                                                                     \
+         "add secondary keys when the copy is complete",                                           \
+         0,                                                                                        \
+         0},                                                                                       \
+    {                                                                                              \
+        "on-ddl", 0, OPT_STRING, "IGNORE", "IGNORE|STOP|EXEC|EXEC_IGNORE",                         \
+            "what a DDL on a source table does", 0, 0                                              \
+    }
 
-#define SWITCH_OPTIONS                                                                                              \
-    TIME("timeout", "30s", "how long the target may take to catch up under the lock"),                              \
-    TIME("max-replication-lag-allowed", "30s", "refuse to switch above this lag"),                                  \
-    {"enable-reverse-replication", 0, OPT_FLAG, "true", NULL, "keep the source up to date for a way back", 0, 0},   \
-    FLAG("initialize-target-sequences", "not offered: the application allocates its ids"),                          \
-    LIST("tablet-types", "accepted for vtctldclient's scripts; all are switched together"),                         \
-    LIST("cells", "accepted for vtctldclient's scripts; all are switched together"),                                \
-    FLAG("force", "switch although preconditions that do not endanger rows fail")
+#define SWITCH_OPTIONS                                                                             \
+    TIME("timeout", "30s", "how long the target may take to catch up under the lock"),             \
+        TIME("max-replication-lag-allowed", "30s", "refuse to switch above this lag"),             \
+        {"enable-reverse-replication",                                                             \
+         0,                                                                                        \
+         OPT_FLAG,                                                                                 \
+         "true",                                                                                   \
+         NULL,                                                                                     \
+         "keep the source up to date for a way back",                                              \
+         0,                                                                                        \
+         0},                                                                                       \
+        FLAG("initialize-target-sequences", "not offered: the application allocates its ids"),     \
+        LIST("tablet-types", "accepted for vtctldclient's scripts; all are switched together"),    \
+        LIST("cells", "accepted for vtctldclient's scripts; all are switched together"),           \
+        FLAG("force", "switch although preconditions that do not endanger rows fail")
 
-#define END_OPTIONS                                                                                                 \
-    FLAG("keep-data", "leave the tables that are given up"),                                                        \
-    FLAG("keep-routing-rules", "leave the routing rules"),                                                          \
-    FLAG("rename-tables", "complete: rename the source tables to _NAME_old instead of dropping them"),              \
-    FLAG("dry-run", "say what would be done, do nothing"),                                                          \
-    FLAG("include-logs", "show: with the workflow's history"),                                                      \
-    TIME("wait", NULL, "create: wait so long for the copy to complete")
+#define END_OPTIONS                                                                                \
+    FLAG("keep-data", "leave the tables that are given up"),                                       \
+        FLAG("keep-routing-rules", "leave the routing rules"),                                     \
+        FLAG("rename-tables",                                                                      \
+             "complete: rename the source tables to _NAME_old instead of dropping them"),          \
+        FLAG("dry-run", "say what would be done, do nothing"),                                     \
+        FLAG("include-logs", "show: with the workflow's history"),                                 \
+        TIME("wait", NULL, "create: wait so long for the copy to complete")
 
 static const struct opt_def serve_options[] = {
     TEXT("pid-file", "FILE", "write the process id there"), END};
@@ -60,7 +93,8 @@ static const struct opt_def movetables_options[] = {
     LIST("exclude-tables", "with --all-tables: but not these"),
     LIST("source-shards", "only these source shards"),
     FLAG("no-routing-rules", "do not publish routing rules at create"),
-    {"sharded-auto-increment-handling", 0, OPT_STRING, "REMOVE", "LEAVE|REMOVE|REPLACE", "what happens to AUTO_INCREMENT on a sharded target", 0, 0},
+    {"sharded-auto-increment-handling", 0, OPT_STRING, "REMOVE", "LEAVE|REMOVE|REPLACE",
+     "what happens to AUTO_INCREMENT on a sharded target", 0, 0},
     CREATE_OPTIONS,
     SWITCH_OPTIONS,
     END_OPTIONS,
@@ -75,15 +109,19 @@ static const struct opt_def reshard_options[] = {
     END};
 static const struct opt_def materialize_options[] = {
     TEXT("source-keyspace", "KEYSPACE", "the keyspace that has the tables"),
-    {"reference-tables", 'r', OPT_LIST, NULL, NULL, "copy these tables, and every change, to all shards", 0, 0},
-    TEXT("table-settings", "JSON", "[{\"target_table\":…,\"source_expression\":\"select * from t\",\"create_ddl\":\"copy\"}]"),
+    {"reference-tables", 'r', OPT_LIST, NULL, NULL,
+     "copy these tables, and every change, to all shards", 0, 0},
+    TEXT(
+        "table-settings", "JSON",
+        "[{\"target_table\":…,\"source_expression\":\"select * from t\",\"create_ddl\":\"copy\"}]"),
     CREATE_OPTIONS,
     END_OPTIONS,
     END};
 static const struct opt_def vdiff_options[] = {
     LIST("tables", "only these tables"),
     FLAG("only-pks", "compare and report keys only"),
-    {"max-report-sample-rows", 0, OPT_INT, "10", "N", "differing rows shown for each table", 0, 10000},
+    {"max-report-sample-rows", 0, OPT_INT, "10", "N", "differing rows shown for each table", 0,
+     10000},
     TIME("filtered-replication-wait-time", "30s", "how long a common position may take"),
     FLAG("wait", "create: wait for the result, exit 6 if there are differences"),
     FLAG("verbose", "show: with every shard's report"),
@@ -91,7 +129,8 @@ static const struct opt_def vdiff_options[] = {
 static const struct opt_def workflow_only_options[] = {
     {"keyspace", 'k', OPT_STRING, NULL, "KEYSPACE", "the workflow's target keyspace", 0, 0},
     {"workflow", 'w', OPT_STRING, NULL, "NAME", "the workflow's name", 0, 0},
-    {"on-ddl", 0, OPT_STRING, NULL, "IGNORE|STOP|EXEC|EXEC_IGNORE", "update: what a DDL on a source table does", 0, 0},
+    {"on-ddl", 0, OPT_STRING, NULL, "IGNORE|STOP|EXEC|EXEC_IGNORE",
+     "update: what a DDL on a source table does", 0, 0},
     FLAG("keep-data", "delete: leave the target tables"),
     FLAG("include-logs", "show: with the workflow's history"),
     END};
@@ -107,14 +146,13 @@ static const struct opt_def sink_options[] = {
     END};
 static const struct opt_def vschema_options[] = {
     TEXT("keyspace", "KEYSPACE", "whose vschema"),
-    TEXT("vschema-file", "FILE", "apply: the new vschema"),
-    FLAG("dry-run", "check only"),
-    END};
+    TEXT("vschema-file", "FILE", "apply: the new vschema"), FLAG("dry-run", "check only"), END};
 static const struct opt_def route_options[] = {
     TEXT("key", "VALUE", "value of the primary vindex's column"), END};
 static const struct opt_def vindex_options[] = {
     TEXT("params", "JSON", "the vindex's parameters"),
-    {"type", 0, OPT_STRING, "INT64", "INT64|UINT64|VARCHAR|VARBINARY|CHAR|BINARY|TEXT|INT32|UINT32", "type of the values", 0, 0},
+    {"type", 0, OPT_STRING, "INT64", "INT64|UINT64|VARCHAR|VARBINARY|CHAR|BINARY|TEXT|INT32|UINT32",
+     "type of the values", 0, 0},
     FLAG("stdin", "read lines `type TAB params TAB input types TAB inputs`"),
     END};
 static const struct opt_def doctor_options[] = {
@@ -123,25 +161,40 @@ static const struct opt_def doctor_options[] = {
     END};
 static const struct opt_def no_options[] = {END};
 
-#define WORKFLOW_VERBS "create show status progress start stop switchtraffic reversetraffic complete cancel"
+#define WORKFLOW_VERBS                                                                             \
+    "create show status progress start stop switchtraffic reversetraffic complete cancel"
 
 const struct cmd_def cmd_table[] = {
-    {"serve", NULL, NULL, NULL, "run workflows and streams, answer the HTTP API", serve_options, false, cmd_serve},
-    {"stream", NULL, NULL, NULL, "change stream of a keyspace to stdout", stream_options, false, cmd_stream},
-    {"decode", NULL, NULL, "FILE…", "decode binary log files (plain, gzip, - for stdin)", decode_options, false, cmd_decode_run},
-    {"sink", NULL, "create show list pause resume delete", "[NAME]", "publish a change stream", sink_options, false, cmd_sink},
-    {"movetables", NULL, WORKFLOW_VERBS, NULL, "move tables between keyspaces while they are in use", movetables_options, true, cmd_workflow},
-    {"reshard", NULL, WORKFLOW_VERBS, NULL, "split or merge shards while they are in use", reshard_options, true, cmd_workflow},
-    {"materialize", NULL, WORKFLOW_VERBS, NULL, "keep copies of tables up to date on other shards", materialize_options, true, cmd_workflow},
-    {"vdiff", NULL, "create show resume stop delete", "[UUID]", "compare source and target of a workflow", vdiff_options, true, cmd_workflow},
-    {"workflow", NULL, "list show start stop update delete", NULL, "workflows of any type", workflow_only_options, false, cmd_workflow},
-    {"vschema", NULL, "get apply", NULL, "show or replace a keyspace's vschema", vschema_options, false, cmd_vschema},
+    {"serve", NULL, NULL, NULL, "run workflows and streams, answer the HTTP API", serve_options,
+     false, cmd_serve},
+    {"stream", NULL, NULL, NULL, "change stream of a keyspace to stdout", stream_options, false,
+     cmd_stream},
+    {"decode", NULL, NULL, "FILE…", "decode binary log files (plain, gzip, - for stdin)",
+     decode_options, false, cmd_decode_run},
+    {"sink", NULL, "create show list pause resume delete", "[NAME]", "publish a change stream",
+     sink_options, false, cmd_sink},
+    {"movetables", NULL, WORKFLOW_VERBS, NULL,
+     "move tables between keyspaces while they are in use", movetables_options, true, cmd_workflow},
+    {"reshard", NULL, WORKFLOW_VERBS, NULL, "split or merge shards while they are in use",
+     reshard_options, true, cmd_workflow},
+    {"materialize", NULL, WORKFLOW_VERBS, NULL, "keep copies of tables up to date on other shards",
+     materialize_options, true, cmd_workflow},
+    {"vdiff", NULL, "create show resume stop delete", "[UUID]",
+     "compare source and target of a workflow", vdiff_options, true, cmd_workflow},
+    {"workflow", NULL, "list show start stop update delete", NULL, "workflows of any type",
+     workflow_only_options, false, cmd_workflow},
+    {"vschema", NULL, "get apply", NULL, "show or replace a keyspace's vschema", vschema_options,
+     false, cmd_vschema},
     {"route", NULL, NULL, "KEYSPACE.TABLE", "where a row lives", route_options, false, cmd_route},
-    {"vindex", NULL, NULL, "[TYPE VALUE…]", "keyspace ids of values", vindex_options, false, cmd_vindex},
+    {"vindex", NULL, NULL, "[TYPE VALUE…]", "keyspace ids of values", vindex_options, false,
+     cmd_vindex},
     {"keyrange", NULL, NULL, "N", "N equal key ranges", no_options, false, cmd_keyrange},
-    {"doctor", NULL, NULL, NULL, "check settings and privileges of every server", doctor_options, false, cmd_doctor},
+    {"doctor", NULL, NULL, NULL, "check settings and privileges of every server", doctor_options,
+     false, cmd_doctor},
     {"status", NULL, NULL, NULL, "what the daemon does", no_options, false, cmd_status},
-    {"graph", NULL, "workflow", NULL, "the workflow's state machine as Graphviz", no_options, false, cmd_graph},
-    {"config", NULL, "show reference", "[commands|metrics|errors]", "the configuration in force; the reference pages", no_options, false, cmd_config},
+    {"graph", NULL, "workflow", NULL, "the workflow's state machine as Graphviz", no_options, false,
+     cmd_graph},
+    {"config", NULL, "show reference", "[commands|metrics|errors]",
+     "the configuration in force; the reference pages", no_options, false, cmd_config},
     {NULL, NULL, NULL, NULL, NULL, NULL, false, NULL},
 };

@@ -18,7 +18,8 @@ int cmd_status(const struct opt_values *v);
 int cmd_graph(const struct opt_values *v);
 int cmd_config(const struct opt_values *v);
 
-/* Prints the error as the user shall see it (text, or JSON with --format json) and gives its exit code. */
+/* Prints the error as the user shall see it (text, or JSON with --format json) and gives its exit
+ * code. */
 int cmd_fail(const struct opt_values *v, const struct err *e);
 bool cmd_json(const struct opt_values *v); /* --format json */
 

@@ -1,4 +1,5 @@
-/* app/commands_small.c — the commands that need no more than a page: status, sink, vindex, keyrange, config … */
+/* app/commands_small.c — the commands that need no more than a page: status, sink, vindex,
+ * keyrange, config … */
 #include "app/cmd_decode.h"
 #include "app/commands.h"
 #include "app/config.h"
@@ -56,7 +57,8 @@ static int print_document(const struct opt_values *v, const char *json)
     return ERR_EXIT_OK;
 }
 
-static int call_and_print(const struct opt_values *v, const char *method, const char *path, const char *body)
+static int call_and_print(const struct opt_values *v, const char *method, const char *path,
+                          const char *body)
 {
     struct buf answer = BUF_INIT;
     struct err e = ERR_INIT;
@@ -85,16 +87,19 @@ int cmd_sink(const struct opt_values *v)
     struct buf path = BUF_INIT, flags = BUF_INIT;
     int code;
     if (verb[0] == '\0' || (name == NULL && strcmp(verb, "list") != 0)) {
-        err_set(&e, ERR_USAGE, verb[0] == '\0' ? "sink needs a verb" : "sink %s needs a name", verb);
+        err_set(&e, ERR_USAGE, verb[0] == '\0' ? "sink needs a verb" : "sink %s needs a name",
+                verb);
         return cmd_fail(v, &e);
     }
     opt_flags_json(v, &flags);
-    if (opt_str(v, "format") != NULL && !cmd_json(v) && strcasecmp(opt_str(v, "format"), "text") != 0) {
+    if (opt_str(v, "format") != NULL && !cmd_json(v) &&
+        strcasecmp(opt_str(v, "format"), "text") != 0) {
         flags.len--; /* the record format is an option of the sink, too */
         buf_printf(&flags, "%s\"format\":\"%s\"}", flags.len > 1 ? "," : "", opt_str(v, "format"));
     }
     buf_printf(&path, "/v1/sinks%s%s%s%s", name != NULL ? "/" : "", name != NULL ? name : "",
-               name != NULL && strcmp(verb, "show") != 0 ? "/" : "", name != NULL && strcmp(verb, "show") != 0 ? verb : "");
+               name != NULL && strcmp(verb, "show") != 0 ? "/" : "",
+               name != NULL && strcmp(verb, "show") != 0 ? verb : "");
     bool get = strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0;
     code = call_and_print(v, get ? "GET" : "POST", buf_str(&path), get ? NULL : buf_str(&flags));
     buf_fini(&path);
@@ -139,7 +144,8 @@ int cmd_vindex(const struct opt_values *v)
     for (size_t i = 1; i < opt_n_args(v); i++) {
         struct buf line = BUF_INIT, out = BUF_INIT;
         const char *params = opt_str(v, "params");
-        buf_printf(&line, "%s\t%s\t%s\t\"", opt_arg(v, 0), params != NULL ? params : "{}", opt_str(v, "type"));
+        buf_printf(&line, "%s\t%s\t%s\t\"", opt_arg(v, 0), params != NULL ? params : "{}",
+                   opt_str(v, "type"));
         buf_put_json_escaped(&line, opt_arg(v, i), strlen(opt_arg(v, i)));
         buf_put_str(&line, "\"");
         bool ok = vindex_line_eval(buf_str(&line), &out, &e);
@@ -229,7 +235,8 @@ static bool apply_vschema(const struct opt_values *v, struct err *e)
     struct buf text = BUF_INIT;
     if (file == NULL)
         return err_set(e, ERR_USAGE, "--vschema-file is missing");
-    struct vschema *parsed = sys_read_file(file, 16 << 20, &text, e) ? vschema_parse(buf_str(&text), e) : NULL;
+    struct vschema *parsed =
+        sys_read_file(file, 16 << 20, &text, e) ? vschema_parse(buf_str(&text), e) : NULL;
     buf_fini(&text);
     if (parsed == NULL)
         return err_prepend(e, "%s", file);
@@ -238,7 +245,8 @@ static bool apply_vschema(const struct opt_values *v, struct err *e)
         puts("the vschema is valid");
         return true;
     }
-    err_set(e, ERR_WF_PRECONDITION, "%s is valid, but the keyspace's vschema belongs to the configuration", file);
+    err_set(e, ERR_WF_PRECONDITION,
+            "%s is valid, but the keyspace's vschema belongs to the configuration", file);
     return err_cure(e, "put it where keyspaces.KEYSPACE.vschema points, then restart the daemon");
 }
 

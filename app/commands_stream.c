@@ -1,4 +1,5 @@
-/* app/commands_stream.c — `sluice stream` and `sluice route`: what needs to know which shards serve. */
+/* app/commands_stream.c — `sluice stream` and `sluice route`: what needs to know which shards
+ * serve. */
 #include "app/cmd_stream.h"
 #include "app/commands.h"
 #include "app/serving.h"
@@ -23,12 +24,15 @@ static bool all_known(const struct topo_keyspace *ks, char **shards, size_t n, s
 
 static bool run_stream(const struct opt_values *v, const struct config *c, struct err *e)
 {
-    const char *name = opt_str(v, "keyspace"), *format = opt_str(v, "format"), *prefix = opt_str(v, "prefix");
+    const char *name = opt_str(v, "keyspace"), *format = opt_str(v, "format"),
+               *prefix = opt_str(v, "prefix");
     struct topo_keyspace *ks = name != NULL ? topology_keyspace(c->topo, name) : NULL;
     char **tables = NULL, **chosen = NULL;
     const char **serving = NULL;
     if (ks == NULL)
-        return err_set(e, ERR_USAGE, name != NULL ? "there is no keyspace '%s'" : "--keyspace is missing%s", name != NULL ? name : "");
+        return err_set(e, ERR_USAGE,
+                       name != NULL ? "there is no keyspace '%s'" : "--keyspace is missing%s",
+                       name != NULL ? name : "");
     size_t n_tables = opt_list(v, "tables", &tables), n_chosen = opt_list(v, "shards", &chosen);
     size_t n_serving = serving_shards(c, ks, &serving);
     struct stream_request rq = {.keyspace = ks->name,
@@ -62,7 +66,8 @@ int cmd_stream(const struct opt_values *v)
     return ok ? ERR_EXIT_OK : cmd_fail(v, &e);
 }
 
-static const struct topo_shard *shard_of(const struct config *c, const struct topo_keyspace *ks, const struct ksid *id)
+static const struct topo_shard *shard_of(const struct config *c, const struct topo_keyspace *ks,
+                                         const struct ksid *id)
 {
     const char **serving = NULL;
     size_t n = serving_shards(c, ks, &serving);
@@ -82,16 +87,19 @@ static bool print_shards(const struct config *c, const struct topo_keyspace *ks,
     size_t n = serving_shards(c, ks, &serving);
     for (size_t i = 0; i < n; i++) {
         const struct topo_shard *s = topology_shard(c->topo, ks->name, serving[i]);
-        printf("%s.%s is on %s/%s at %s, database %s\n", ks->name, table, ks->name, s->name, s->primary_address, s->primary.database);
+        printf("%s.%s is on %s/%s at %s, database %s\n", ks->name, table, ks->name, s->name,
+               s->primary_address, s->primary.database);
     }
     free(serving);
     return true;
 }
 
-static bool print_route(const struct config *c, const struct topo_keyspace *ks, const char *table, const char *key, struct err *e)
+static bool print_route(const struct config *c, const struct topo_keyspace *ks, const char *table,
+                        const char *key, struct err *e)
 {
     const struct vschema_table *t = vschema_table(ks->vschema, table);
-    struct vindex_input in = {.kind = VINDEX_IN_BYTES, .p = (const uint8_t *)key, .n = key != NULL ? strlen(key) : 0};
+    struct vindex_input in = {
+        .kind = VINDEX_IN_BYTES, .p = (const uint8_t *)key, .n = key != NULL ? strlen(key) : 0};
     struct ksid id;
     struct buf hex = BUF_INIT;
     if (key == NULL || t == NULL || t->primary == NULL)
@@ -105,10 +113,12 @@ static bool print_route(const struct config *c, const struct topo_keyspace *ks, 
     const struct topo_shard *s = shard_of(c, ks, &id);
     buf_put_hex(&hex, id.bytes, id.n);
     if (s != NULL)
-        printf("%s.%s with %s=%s (keyspace id %s) is on %s/%s at %s, database %s\n", ks->name, table, t->columns[0], key,
-               buf_str(&hex), ks->name, s->name, s->primary_address, s->primary.database);
+        printf("%s.%s with %s=%s (keyspace id %s) is on %s/%s at %s, database %s\n", ks->name,
+               table, t->columns[0], key, buf_str(&hex), ks->name, s->name, s->primary_address,
+               s->primary.database);
     buf_fini(&hex);
-    return s != NULL || err_set(e, ERR_KEYRANGE, "no serving shard of %s holds that keyspace id", ks->name);
+    return s != NULL ||
+           err_set(e, ERR_KEYRANGE, "no serving shard of %s holds that keyspace id", ks->name);
 }
 
 static bool route_table(const struct config *c, const char *given, const char *key, struct err *e)
@@ -120,7 +130,8 @@ static bool route_table(const struct config *c, const char *given, const char *k
     if (ok) {
         *dot = '\0';
         struct topo_keyspace *ks = topology_keyspace(c->topo, name);
-        ok = ks != NULL ? print_route(c, ks, dot + 1, key, e) : err_set(e, ERR_USAGE, "there is no keyspace '%s'", name);
+        ok = ks != NULL ? print_route(c, ks, dot + 1, key, e)
+                        : err_set(e, ERR_USAGE, "there is no keyspace '%s'", name);
     }
     free(name);
     return ok;

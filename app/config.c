@@ -1,4 +1,5 @@
-/* app/config.c — from the checked YAML tree to the topology, limits and sinks that the program uses. */
+/* app/config.c — from the checked YAML tree to the topology, limits and sinks that the program
+ * uses. */
 #include "app/config.h"
 
 #include "app/config_keys.h"
@@ -36,13 +37,14 @@ static char *dup_text(const struct yaml_node *map, const char *key)
 
 static bool is_loopback(const struct my_params *p)
 {
-    return p->socket != NULL || strcmp(p->host, "localhost") == 0 || strncmp(p->host, "127.", 4) == 0 ||
-           strcmp(p->host, "::1") == 0;
+    return p->socket != NULL || strcmp(p->host, "localhost") == 0 ||
+           strncmp(p->host, "127.", 4) == 0 || strcmp(p->host, "::1") == 0;
 }
 
 static enum my_tls_mode tls_mode(const char *word, const struct my_params *p)
 {
-    static const char *const words[] = {"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"};
+    static const char *const words[] = {"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA",
+                                        "VERIFY_IDENTITY"};
     for (unsigned i = 0; word != NULL && i < 5; i++)
         if (strcasecmp(words[i], word) == 0)
             return (enum my_tls_mode)i;
@@ -51,9 +53,11 @@ static enum my_tls_mode tls_mode(const char *word, const struct my_params *p)
     return is_loopback(p) ? MY_TLS_PREFERRED : MY_TLS_REQUIRED;
 }
 
-static bool fill_login(struct my_params *p, const struct yaml_node *root, const char *name, struct err *e)
+static bool fill_login(struct my_params *p, const struct yaml_node *root, const char *name,
+                       struct err *e)
 {
-    const struct yaml_node *login = yaml_get(yaml_get(root, "credentials"), name != NULL ? name : "");
+    const struct yaml_node *login =
+        yaml_get(yaml_get(root, "credentials"), name != NULL ? name : "");
     if (login == NULL) {
         err_set(e, ERR_CONFIG, "credentials '%s' are not defined", name != NULL ? name : "");
         return err_cure(e, "add them under `credentials:`");
@@ -69,8 +73,9 @@ static bool fill_login(struct my_params *p, const struct yaml_node *root, const 
     return true;
 }
 
-static bool fill_shard(struct topo_shard *s, const char *keyspace, const char *name, const char *address,
-                       const struct yaml_node *n, const struct yaml_node *root, struct err *e)
+static bool fill_shard(struct topo_shard *s, const char *keyspace, const char *name,
+                       const char *address, const struct yaml_node *n, const struct yaml_node *root,
+                       struct err *e)
 {
     s->keyspace = mem_strdup(keyspace);
     s->name = mem_strdup(strcmp(name, "0") == 0 ? "-" : name);
@@ -78,19 +83,22 @@ static bool fill_shard(struct topo_shard *s, const char *keyspace, const char *n
     s->cell = dup_text(n, "cell");
     s->primary.database = dup_text(n, "database");
     if (s->primary.database == NULL)
-        return err_set(e, ERR_CONFIG, "keyspace %s, shard %s: 'database' is missing", keyspace, name);
+        return err_set(e, ERR_CONFIG, "keyspace %s, shard %s: 'database' is missing", keyspace,
+                       name);
     const struct yaml_node *replicas = yaml_get(n, "replicas");
     s->n_replicas = replicas != NULL ? replicas->n : 0;
     s->replicas = mem_calloc(s->n_replicas + 1, sizeof(char *));
     for (size_t i = 0; i < s->n_replicas; i++)
         s->replicas[i] = mem_strdup(replicas->items[i]->text);
-    if (!keyrange_parse(s->name, &s->range, e) || !my_params_parse_address(&s->primary, address, e) ||
+    if (!keyrange_parse(s->name, &s->range, e) ||
+        !my_params_parse_address(&s->primary, address, e) ||
         !fill_login(&s->primary, root, yaml_text(n, "credentials"), e))
         return err_prepend(e, "keyspace %s, shard %s", keyspace, name);
     return true;
 }
 
-static bool fill_template(struct topo_keyspace *ks, const struct yaml_node *shards, const struct yaml_node *root, struct err *e)
+static bool fill_template(struct topo_keyspace *ks, const struct yaml_node *shards,
+                          const struct yaml_node *root, struct err *e)
 {
     const char *pattern = yaml_text(shards, "template");
     int64_t n = 0;
@@ -101,13 +109,15 @@ static bool fill_template(struct topo_keyspace *ks, const struct yaml_node *shar
         return err_set(e, ERR_CONFIG, "keyspace %s: a template needs `ranges`", ks->name);
     const char *hole = strstr(pattern, "{n}");
     if (hole == NULL)
-        return err_set(e, ERR_CONFIG, "keyspace %s: the template '%s' lacks {n}", ks->name, pattern);
+        return err_set(e, ERR_CONFIG, "keyspace %s: the template '%s' lacks {n}", ks->name,
+                       pattern);
     ks->shards = mem_calloc((size_t)n, sizeof *ks->shards);
     ok = keyrange_generate((unsigned)n, &names, e);
     char *rest = NULL;
     char *name = ok ? strtok_r((char *)names.data, "\n", &rest) : NULL;
     for (int64_t i = 0; ok && i < n && name != NULL; i++, name = strtok_r(NULL, "\n", &rest)) {
-        char *address = mem_printf("%.*s%lld%s", (int)(hole - pattern), pattern, (long long)i, hole + 3);
+        char *address =
+            mem_printf("%.*s%lld%s", (int)(hole - pattern), pattern, (long long)i, hole + 3);
         ok = fill_shard(&ks->shards[ks->n_shards++], ks->name, name, address, shards, root, e);
         free(address);
     }
@@ -127,7 +137,8 @@ static int compare_shards(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static bool fill_shards(struct topo_keyspace *ks, const struct yaml_node *shards, const struct yaml_node *root, struct err *e)
+static bool fill_shards(struct topo_keyspace *ks, const struct yaml_node *shards,
+                        const struct yaml_node *root, struct err *e)
 {
     if (yaml_get(shards, "template") != NULL)
         return fill_template(ks, shards, root, e);
@@ -135,8 +146,10 @@ static bool fill_shards(struct topo_keyspace *ks, const struct yaml_node *shards
     for (size_t i = 0; i < shards->n; i++) {
         const struct yaml_node *n = shards->items[i];
         if (n->kind != YAML_MAP)
-            return err_set(e, ERR_CONFIG, "keyspace %s: '%s' is only for a template", ks->name, shards->keys[i]);
-        if (!fill_shard(&ks->shards[ks->n_shards++], ks->name, shards->keys[i], yaml_text(n, "primary"), n, root, e))
+            return err_set(e, ERR_CONFIG, "keyspace %s: '%s' is only for a template", ks->name,
+                           shards->keys[i]);
+        if (!fill_shard(&ks->shards[ks->n_shards++], ks->name, shards->keys[i],
+                        yaml_text(n, "primary"), n, root, e))
             return false;
     }
     if (ks->n_shards == 0)
@@ -154,7 +167,8 @@ static char *relative_to(const char *config_path, const char *path)
     return mem_printf("%.*s/%s", (int)(slash - config_path), config_path, path);
 }
 
-static bool fill_vschema(struct topo_keyspace *ks, const char *config_path, const char *file, struct err *e)
+static bool fill_vschema(struct topo_keyspace *ks, const char *config_path, const char *file,
+                         struct err *e)
 {
     if (file == NULL) {
         ks->vschema = vschema_empty();
@@ -195,7 +209,8 @@ static bool fill_server_ids(struct topology *t, const char *text, struct err *e)
     if (n > 0 && n < sizeof first) {
         memcpy(first, text, n);
         first[n] = '\0';
-        if (sys_parse_u64(first, &a) && sys_parse_u64(dash + 1, &b) && a > 0 && a <= b && b <= UINT32_MAX) {
+        if (sys_parse_u64(first, &a) && sys_parse_u64(dash + 1, &b) && a > 0 && a <= b &&
+            b <= UINT32_MAX) {
             t->server_id_first = (uint32_t)a;
             t->server_id_last = (uint32_t)b;
             return true;
@@ -204,9 +219,11 @@ static bool fill_server_ids(struct topology *t, const char *text, struct err *e)
     return err_set(e, ERR_CONFIG, "server_ids '%s' is no range like 900000-900999", text);
 }
 
-static void fill_sink(struct sink_spec *s, const char *name, const struct yaml_node *n, const char *installation)
+static void fill_sink(struct sink_spec *s, const char *name, const struct yaml_node *n,
+                      const char *installation)
 {
-    const char *prefix = yaml_text(n, "prefix"), *format = yaml_text(n, "format"), *topic = yaml_text(n, "topic");
+    const char *prefix = yaml_text(n, "prefix"), *format = yaml_text(n, "format"),
+               *topic = yaml_text(n, "topic");
     const struct yaml_node *tables = yaml_get(n, "tables");
     struct buf json = BUF_INIT;
     const char *copy = yaml_text(n, "copy"), *from = yaml_text(n, "from");
@@ -240,7 +257,8 @@ static bool check_sinks(const struct config *c, struct err *e)
 {
     for (size_t i = 0; i < c->n_sinks; i++)
         if (topology_keyspace(c->topo, c->sinks[i].keyspace) == NULL)
-            return err_set(e, ERR_CONFIG, "sink %s: there is no keyspace %s", c->sinks[i].name, c->sinks[i].keyspace);
+            return err_set(e, ERR_CONFIG, "sink %s: there is no keyspace %s", c->sinks[i].name,
+                           c->sinks[i].keyspace);
     return true;
 }
 
@@ -270,7 +288,8 @@ static void fill_scalars(struct config *c, const struct yaml_node *root)
     c->spill_max_bytes = size_of(root, "limits.spill_max");
     c->private_readers = number_of(root, "limits.private_readers");
     c->copiers = number_of(root, "limits.copiers");
-    c->routing_file = routing != NULL ? mem_strdup(routing) : mem_printf("%s/routing.json", c->state_dir);
+    c->routing_file =
+        routing != NULL ? mem_strdup(routing) : mem_printf("%s/routing.json", c->state_dir);
     c->routing_topic = mem_strdup(config_keys_text(root, "routing.kafka_topic"));
     c->fence = strcasecmp(fence, "trigger") == 0  ? VREPL_FENCE_TRIGGER
                : strcasecmp(fence, "rename") == 0 ? VREPL_FENCE_RENAME
@@ -294,8 +313,8 @@ struct config *config_load(const char *path, struct err *e)
     if (ok) {
         fill_scalars(c, root);
         fill_sinks(c, root);
-        ok = (fill_server_ids(c->topo, config_keys_text(root, "server_ids"), e) && fill_keyspaces(c, root, e) &&
-              check_sinks(c, e)) ||
+        ok = (fill_server_ids(c->topo, config_keys_text(root, "server_ids"), e) &&
+              fill_keyspaces(c, root, e) && check_sinks(c, e)) ||
              err_prepend(e, "%s", c->path);
     } else if (root == NULL && path == NULL) {
         err_cure(e, "name the configuration with --config or SLUICE_CONFIG");
@@ -309,25 +328,31 @@ struct config *config_load(const char *path, struct err *e)
 
 static void show_shard(const struct topo_shard *s, struct buf *out)
 {
-    static const char *const modes[] = {"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"};
-    buf_printf(out, "      \"%s\": {primary: %s, database: %s, user: %s, tls: %s", s->name, s->primary_address,
-               s->primary.database, s->primary.user, modes[s->primary.tls_mode]);
+    static const char *const modes[] = {"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA",
+                                        "VERIFY_IDENTITY"};
+    buf_printf(out, "      \"%s\": {primary: %s, database: %s, user: %s, tls: %s", s->name,
+               s->primary_address, s->primary.database, s->primary.user,
+               modes[s->primary.tls_mode]);
     if (s->cell != NULL)
         buf_printf(out, ", cell: %s", s->cell);
     buf_printf(out, ", password: %s}\n",
-               s->primary.password_file != NULL || s->primary.password_command != NULL ? "(set)" : "(none)");
+               s->primary.password_file != NULL || s->primary.password_command != NULL ? "(set)"
+                                                                                       : "(none)");
 }
 
 static void show_text(const struct config *c, struct buf *out)
 {
     static const char *const fences[] = {"auto", "trigger", "rename"};
     const struct topology *t = c->topo;
-    buf_printf(out, "# %s\nname: %s\nstate: %s\nlisten: %s\nserver_ids: %u-%u\n", c->path, t->installation, c->state_dir,
-               c->listen, t->server_id_first, t->server_id_last);
-    buf_printf(out, "limits: {ring: %llu, copy_memory: %llu, spill_max: %llu, private_readers: %u, copiers: %u}\n",
+    buf_printf(out, "# %s\nname: %s\nstate: %s\nlisten: %s\nserver_ids: %u-%u\n", c->path,
+               t->installation, c->state_dir, c->listen, t->server_id_first, t->server_id_last);
+    buf_printf(out,
+               "limits: {ring: %llu, copy_memory: %llu, spill_max: %llu, private_readers: %u, "
+               "copiers: %u}\n",
                (unsigned long long)c->ring_bytes, (unsigned long long)c->copy_memory_bytes,
                (unsigned long long)c->spill_max_bytes, c->private_readers, c->copiers);
-    buf_printf(out, "routing: {file: %s}\nfence: {mode: %s}\nkeyspaces:\n", c->routing_file, fences[c->fence]);
+    buf_printf(out, "routing: {file: %s}\nfence: {mode: %s}\nkeyspaces:\n", c->routing_file,
+               fences[c->fence]);
     for (size_t i = 0; i < t->n_keyspaces; i++) {
         buf_printf(out, "  %s:\n    sharded: %s\n    shards:\n", t->keyspaces[i].name,
                    t->keyspaces[i].vschema->sharded ? "true" : "false");
@@ -336,8 +361,8 @@ static void show_text(const struct config *c, struct buf *out)
     }
     buf_put_str(out, c->n_sinks > 0 ? "sinks:\n" : "");
     for (size_t i = 0; i < c->n_sinks; i++)
-        buf_printf(out, "  %s: {keyspace: %s, to: \"%s\", format: %s}\n", c->sinks[i].name, c->sinks[i].keyspace,
-                   c->sinks[i].to, c->sinks[i].format);
+        buf_printf(out, "  %s: {keyspace: %s, to: \"%s\", format: %s}\n", c->sinks[i].name,
+                   c->sinks[i].keyspace, c->sinks[i].to, c->sinks[i].format);
 }
 
 void config_show(const struct config *c, bool json, struct buf *out)
@@ -356,11 +381,15 @@ void config_show(const struct config *c, bool json, struct buf *out)
 
 void config_reference(struct buf *out)
 {
-    buf_put_str(out, "# Configuration\n\nGenerated from the key table (`sluice config reference`); do not edit. `*` stands for a name "
+    buf_put_str(out, "# Configuration\n\nGenerated from the key table (`sluice config reference`); "
+                     "do not edit. `*` stands for a name "
                      "of your choice.\n\n| key | default | meaning |\n| --- | --- | --- |\n");
     for (const struct config_key *k = config_keys; k->path != NULL; k++) {
-        buf_printf(out, "| `%s` | %s | %s%s", k->path, k->fallback != NULL ? k->fallback : k->required ? "required" : "–", k->doc,
-                   k->words != NULL ? "; one of " : "");
+        buf_printf(out, "| `%s` | %s | %s%s", k->path,
+                   k->fallback != NULL ? k->fallback
+                   : k->required       ? "required"
+                                       : "–",
+                   k->doc, k->words != NULL ? "; one of " : "");
         for (const char *p = k->words != NULL ? k->words : ""; *p != '\0'; p++)
             buf_put(out, *p == '|' ? ", " : p, *p == '|' ? 2 : 1);
         buf_put_str(out, " |\n");

@@ -20,8 +20,8 @@ struct config {
     size_t n_sinks;
 };
 
-/* path NULL: ./sluice.yaml, then /etc/sluice/sluice.yaml. ERR_CONFIG names file, line and the nearest
- * known key. Passwords are not read here, only where they stand. */
+/* path NULL: ./sluice.yaml, then /etc/sluice/sluice.yaml. ERR_CONFIG names file, line and the
+ * nearest known key. Passwords are not read here, only where they stand. */
 struct config *config_load(const char *path, struct err *e) WARN_UNUSED;
 void config_free(struct config *c);
 /* Everything that holds, defaults included, as YAML-like lines; never a secret. */

@@ -8,60 +8,94 @@
 #include <strings.h>
 
 const struct config_key config_keys[] = {
-    {"name", CONFIG_TEXT, NULL, NULL, 0, 0, true, "this installation: prefix of consumer groups, transactional ids and markers"},
-    {"state", CONFIG_TEXT, "/var/lib/sluice", NULL, 0, 0, false, "directory for state.db, spill files and sockets (made 0700)"},
-    {"server_ids", CONFIG_TEXT, "900000-900999", NULL, 0, 0, false, "range of replica server ids, one for each log that is read at a time"},
-    {"listen", CONFIG_TEXT, NULL, NULL, 0, 0, false, "unix:PATH or 127.0.0.1:PORT of the API; default unix:<state>/api.sock"},
-    {"token_file", CONFIG_TEXT, NULL, NULL, 0, 0, false, "file with the bearer token that the API demands; needed on any address but loopback"},
+    {"name", CONFIG_TEXT, NULL, NULL, 0, 0, true,
+     "this installation: prefix of consumer groups, transactional ids and markers"},
+    {"state", CONFIG_TEXT, "/var/lib/sluice", NULL, 0, 0, false,
+     "directory for state.db, spill files and sockets (made 0700)"},
+    {"server_ids", CONFIG_TEXT, "900000-900999", NULL, 0, 0, false,
+     "range of replica server ids, one for each log that is read at a time"},
+    {"listen", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "unix:PATH or 127.0.0.1:PORT of the API; default unix:<state>/api.sock"},
+    {"token_file", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "file with the bearer token that the API demands; needed on any address but loopback"},
     {"limits", CONFIG_MAP, NULL, NULL, 0, 0, false, "bounds of memory and disk"},
-    {"limits.ring", CONFIG_SIZE, "64MiB", NULL, 1048576, 17179869184, false, "recent changes kept a source, for consumers that join"},
-    {"limits.copy_memory", CONFIG_SIZE, "16MiB", NULL, 1048576, 17179869184, false, "all buffers of one workflow's copiers together"},
+    {"limits.ring", CONFIG_SIZE, "64MiB", NULL, 1048576, 17179869184, false,
+     "recent changes kept a source, for consumers that join"},
+    {"limits.copy_memory", CONFIG_SIZE, "16MiB", NULL, 1048576, 17179869184, false,
+     "all buffers of one workflow's copiers together"},
     {"limits.copiers", CONFIG_INT, "2", NULL, 1, 64, false, "parallel readers of an initial copy"},
-    {"limits.spill_max", CONFIG_SIZE, "20GiB", NULL, 1048576, 1099511627776, false, "largest transaction that is kept on disk until its commit is seen"},
-    {"limits.private_readers", CONFIG_INT, "4", NULL, 1, 64, false, "extra log readers a source for consumers that lag"},
+    {"limits.spill_max", CONFIG_SIZE, "20GiB", NULL, 1048576, 1099511627776, false,
+     "largest transaction that is kept on disk until its commit is seen"},
+    {"limits.private_readers", CONFIG_INT, "4", NULL, 1, 64, false,
+     "extra log readers a source for consumers that lag"},
     {"credentials", CONFIG_MAP, NULL, NULL, 0, 0, false, "logins by name"},
     {"credentials.*", CONFIG_MAP, NULL, NULL, 0, 0, false, "one login"},
     {"credentials.*.user", CONFIG_TEXT, NULL, NULL, 0, 0, true, "account"},
-    {"credentials.*.password_file", CONFIG_TEXT, NULL, NULL, 0, 0, false, "file with the password (0600); read again when a login fails"},
-    {"credentials.*.password_command", CONFIG_TEXT, NULL, NULL, 0, 0, false, "command that prints the password (tokens that expire)"},
+    {"credentials.*.password_file", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "file with the password (0600); read again when a login fails"},
+    {"credentials.*.password_command", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "command that prints the password (tokens that expire)"},
     {"credentials.*.tls", CONFIG_MAP, NULL, NULL, 0, 0, false, "encryption of the connections"},
-    {"credentials.*.tls.mode", CONFIG_WORDS, NULL, "DISABLED|PREFERRED|REQUIRED|VERIFY_CA|VERIFY_IDENTITY", 0, 0, false, "as the mysql client; default VERIFY_IDENTITY with a ca, else PREFERRED on loopback and REQUIRED elsewhere"},
-    {"credentials.*.tls.ca", CONFIG_TEXT, NULL, NULL, 0, 0, false, "file with the certificate authorities"},
+    {"credentials.*.tls.mode", CONFIG_WORDS, NULL,
+     "DISABLED|PREFERRED|REQUIRED|VERIFY_CA|VERIFY_IDENTITY", 0, 0, false,
+     "as the mysql client; default VERIFY_IDENTITY with a ca, else PREFERRED on loopback and "
+     "REQUIRED elsewhere"},
+    {"credentials.*.tls.ca", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "file with the certificate authorities"},
     {"credentials.*.tls.cert", CONFIG_TEXT, NULL, NULL, 0, 0, false, "our certificate"},
     {"credentials.*.tls.key", CONFIG_TEXT, NULL, NULL, 0, 0, false, "its key"},
     {"keyspaces", CONFIG_MAP, NULL, NULL, 0, 0, true, "logical databases by name"},
     {"keyspaces.*", CONFIG_MAP, NULL, NULL, 0, 0, false, "one keyspace"},
-    {"keyspaces.*.vschema", CONFIG_TEXT, NULL, NULL, 0, 0, false, "file with Vitess vschema JSON, relative to this file"},
-    {"keyspaces.*.shards", CONFIG_MAP, NULL, NULL, 0, 0, true, "shards by key range (`-`, `-80`, `80-`), or template and ranges"},
-    {"keyspaces.*.shards.template", CONFIG_TEXT, NULL, NULL, 0, 0, false, "address of many shards alike: {n} is the shard's number from 0"},
-    {"keyspaces.*.shards.ranges", CONFIG_INT, NULL, NULL, 1, 4096, false, "how many equal key ranges the template makes"},
+    {"keyspaces.*.vschema", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "file with Vitess vschema JSON, relative to this file"},
+    {"keyspaces.*.shards", CONFIG_MAP, NULL, NULL, 0, 0, true,
+     "shards by key range (`-`, `-80`, `80-`), or template and ranges"},
+    {"keyspaces.*.shards.template", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "address of many shards alike: {n} is the shard's number from 0"},
+    {"keyspaces.*.shards.ranges", CONFIG_INT, NULL, NULL, 1, 4096, false,
+     "how many equal key ranges the template makes"},
     {"keyspaces.*.shards.database", CONFIG_TEXT, NULL, NULL, 0, 0, false, "their database"},
     {"keyspaces.*.shards.credentials", CONFIG_TEXT, NULL, NULL, 0, 0, false, "their login"},
     {"keyspaces.*.shards.cell", CONFIG_TEXT, NULL, NULL, 0, 0, false, "their cell"},
     {"keyspaces.*.shards.*", CONFIG_MAP, NULL, NULL, 0, 0, false, "one shard"},
-    {"keyspaces.*.shards.*.primary", CONFIG_TEXT, NULL, NULL, 0, 0, true, "host:port or unix:PATH of the server that takes writes"},
-    {"keyspaces.*.shards.*.replicas", CONFIG_LIST, NULL, NULL, 0, 0, false, "addresses of its replicas, for the routing document"},
-    {"keyspaces.*.shards.*.database", CONFIG_TEXT, NULL, NULL, 0, 0, true, "database on that server"},
-    {"keyspaces.*.shards.*.credentials", CONFIG_TEXT, NULL, NULL, 0, 0, true, "name under credentials"},
+    {"keyspaces.*.shards.*.primary", CONFIG_TEXT, NULL, NULL, 0, 0, true,
+     "host:port or unix:PATH of the server that takes writes"},
+    {"keyspaces.*.shards.*.replicas", CONFIG_LIST, NULL, NULL, 0, 0, false,
+     "addresses of its replicas, for the routing document"},
+    {"keyspaces.*.shards.*.database", CONFIG_TEXT, NULL, NULL, 0, 0, true,
+     "database on that server"},
+    {"keyspaces.*.shards.*.credentials", CONFIG_TEXT, NULL, NULL, 0, 0, true,
+     "name under credentials"},
     {"keyspaces.*.shards.*.cell", CONFIG_TEXT, NULL, NULL, 0, 0, false, "where it stands"},
     {"routing", CONFIG_MAP, NULL, NULL, 0, 0, false, "publication of the routing document"},
-    {"routing.file", CONFIG_TEXT, NULL, NULL, 0, 0, false, "file that is written atomically; default <state>/routing.json"},
-    {"routing.kafka_topic", CONFIG_TEXT, NULL, NULL, 0, 0, false, "compacted topic, written through routing.to"},
-    {"routing.to", CONFIG_TEXT, NULL, NULL, 0, 0, false, "kafka://host:port for routing.kafka_topic"},
+    {"routing.file", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "file that is written atomically; default <state>/routing.json"},
+    {"routing.kafka_topic", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "compacted topic, written through routing.to"},
+    {"routing.to", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "kafka://host:port for routing.kafka_topic"},
     {"fence", CONFIG_MAP, NULL, NULL, 0, 0, false, "how tables are closed at a switch"},
-    {"fence.mode", CONFIG_WORDS, "auto", "auto|trigger|rename", 0, 0, false, "auto: trigger where privileges allow it, else rename"},
-    {"sinks", CONFIG_MAP, NULL, NULL, 0, 0, false, "streams to publish, by name; commands refuse to change these"},
+    {"fence.mode", CONFIG_WORDS, "auto", "auto|trigger|rename", 0, 0, false,
+     "auto: trigger where privileges allow it, else rename"},
+    {"sinks", CONFIG_MAP, NULL, NULL, 0, 0, false,
+     "streams to publish, by name; commands refuse to change these"},
     {"sinks.*", CONFIG_MAP, NULL, NULL, 0, 0, false, "one sink"},
     {"sinks.*.keyspace", CONFIG_TEXT, NULL, NULL, 0, 0, true, "whose changes"},
     {"sinks.*.tables", CONFIG_LIST, NULL, NULL, 0, 0, false, "which tables; default all"},
-    {"sinks.*.to", CONFIG_TEXT, NULL, NULL, 0, 0, true, "kafka://host:port[,…], file:PATH or stdout"},
-    {"sinks.*.format", CONFIG_WORDS, "ndjson", "ndjson|debezium-json", 0, 0, false, "record format"},
-    {"sinks.*.prefix", CONFIG_TEXT, NULL, NULL, 0, 0, false, "Debezium's topic.prefix; default the installation's name"},
-    {"sinks.*.topic", CONFIG_TEXT, "{prefix}.{db}.{table}", NULL, 0, 0, false, "topic template: {prefix} {keyspace} {shard} {db} {table}"},
+    {"sinks.*.to", CONFIG_TEXT, NULL, NULL, 0, 0, true,
+     "kafka://host:port[,…], file:PATH or stdout"},
+    {"sinks.*.format", CONFIG_WORDS, "ndjson", "ndjson|debezium-json", 0, 0, false,
+     "record format"},
+    {"sinks.*.prefix", CONFIG_TEXT, NULL, NULL, 0, 0, false,
+     "Debezium's topic.prefix; default the installation's name"},
+    {"sinks.*.topic", CONFIG_TEXT, "{prefix}.{db}.{table}", NULL, 0, 0, false,
+     "topic template: {prefix} {keyspace} {shard} {db} {table}"},
     {"sinks.*.delivery", CONFIG_WORDS, "at-least-once", "at-least-once", 0, 0, false, "guarantee"},
     {"sinks.*.copy", CONFIG_BOOL, "false", NULL, 0, 0, false, "publish the rows that exist first"},
-    {"sinks.*.from", CONFIG_TEXT, "current", NULL, 0, 0, false, "current, beginning or a VGTID; only where there is no checkpoint"},
-    {"sinks.*.kafka", CONFIG_ANY, NULL, NULL, 0, 0, false, "librdkafka properties, passed on as they are"},
+    {"sinks.*.from", CONFIG_TEXT, "current", NULL, 0, 0, false,
+     "current, beginning or a VGTID; only where there is no checkpoint"},
+    {"sinks.*.kafka", CONFIG_ANY, NULL, NULL, 0, 0, false,
+     "librdkafka properties, passed on as they are"},
     {NULL, CONFIG_MAP, NULL, NULL, 0, 0, false, NULL},
 };
 
@@ -82,7 +116,8 @@ static bool path_matches(const char *pattern, const char *path)
     return *pattern == '\0' && *path == '\0';
 }
 
-/* The exact key first, else the one with a wildcard. Paths here are joined by "/", for names hold dots. */
+/* The exact key first, else the one with a wildcard. Paths here are joined by "/", for names hold
+ * dots. */
 static const struct config_key *find_key(const char *path)
 {
     const struct config_key *wild = NULL;
@@ -111,7 +146,8 @@ static bool unknown_key(const char *path, const char *file, unsigned line, struc
         const char *last = strrchr(k->path, '.');
         char candidate[512];
         last = last != NULL ? last + 1 : k->path;
-        snprintf(candidate, sizeof candidate, "%.*s%s%s", (int)parent_len, path, parent_len > 0 ? "/" : "", last);
+        snprintf(candidate, sizeof candidate, "%.*s%s%s", (int)parent_len, path,
+                 parent_len > 0 ? "/" : "", last);
         if (last[0] != '*' && path_matches(k->path, candidate))
             names[n++] = last;
     }
@@ -140,7 +176,8 @@ static bool scalar_fits(const struct config_key *k, const char *text, char *why,
     if (k->type == CONFIG_INT)
         ok = sys_parse_i64(text, &i) && (k->max == 0 || (i >= k->min && i <= k->max));
     else if (k->type == CONFIG_SIZE)
-        ok = sys_parse_size(text, &bytes, &ignored) && bytes >= (uint64_t)k->min && bytes <= (uint64_t)k->max;
+        ok = sys_parse_size(text, &bytes, &ignored) && bytes >= (uint64_t)k->min &&
+             bytes <= (uint64_t)k->max;
     else if (k->type == CONFIG_BOOL)
         ok = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
     else if (k->type == CONFIG_WORDS)
@@ -152,14 +189,17 @@ static bool scalar_fits(const struct config_key *k, const char *text, char *why,
     else if (k->type == CONFIG_BOOL)
         snprintf(why, why_len, "must be true or false");
     else
-        snprintf(why, why_len, "must be a %s from %lld to %lld", k->type == CONFIG_SIZE ? "size (like 64MiB)" : "number",
-                 (long long)k->min, (long long)k->max);
+        snprintf(why, why_len, "must be a %s from %lld to %lld",
+                 k->type == CONFIG_SIZE ? "size (like 64MiB)" : "number", (long long)k->min,
+                 (long long)k->max);
     return false;
 }
 
-static bool check_node(const struct yaml_node *n, const char *path, const char *file, struct err *e);
+static bool check_node(const struct yaml_node *n, const char *path, const char *file,
+                       struct err *e);
 
-static bool check_children(const struct yaml_node *n, const char *path, const char *file, struct err *e)
+static bool check_children(const struct yaml_node *n, const char *path, const char *file,
+                           struct err *e)
 {
     char child[1024];
     for (size_t i = 0; i < n->n; i++) {
@@ -171,8 +211,10 @@ static bool check_children(const struct yaml_node *n, const char *path, const ch
         const char *last = strrchr(k->path, '.');
         last = last != NULL ? last + 1 : k->path;
         snprintf(child, sizeof child, "%s%s%s", path, path[0] != '\0' ? "/" : "", last);
-        if (k->required && last[0] != '*' && path_matches(k->path, child) && yaml_get(n, last) == NULL)
-            return err_set(e, ERR_CONFIG, "%s:%u: '%s' is missing (%s)", file, n->line, last, k->doc);
+        if (k->required && last[0] != '*' && path_matches(k->path, child) &&
+            yaml_get(n, last) == NULL)
+            return err_set(e, ERR_CONFIG, "%s:%u: '%s' is missing (%s)", file, n->line, last,
+                           k->doc);
     }
     return true;
 }
@@ -195,8 +237,10 @@ static bool check_node(const struct yaml_node *n, const char *path, const char *
     case CONFIG_LIST:
         for (size_t i = 0; i < n->n; i++)
             if (n->kind != YAML_LIST || n->items[i]->kind != YAML_SCALAR)
-                return err_set(e, ERR_CONFIG, "%s:%u: '%s' must be a list of words", file, n->line, leaf);
-        return n->kind == YAML_LIST || err_set(e, ERR_CONFIG, "%s:%u: '%s' must be a list", file, n->line, leaf);
+                return err_set(e, ERR_CONFIG, "%s:%u: '%s' must be a list of words", file, n->line,
+                               leaf);
+        return n->kind == YAML_LIST ||
+               err_set(e, ERR_CONFIG, "%s:%u: '%s' must be a list", file, n->line, leaf);
     case CONFIG_TEXT:
     case CONFIG_INT:
     case CONFIG_SIZE:
@@ -207,7 +251,8 @@ static bool check_node(const struct yaml_node *n, const char *path, const char *
     if (n->kind != YAML_SCALAR)
         return err_set(e, ERR_CONFIG, "%s:%u: '%s' must be a single value", file, n->line, leaf);
     if (!scalar_fits(k, n->text, why, sizeof why))
-        return err_set(e, ERR_CONFIG, "%s:%u: '%s' %s, not '%s'", file, n->line, leaf, why, n->text);
+        return err_set(e, ERR_CONFIG, "%s:%u: '%s' %s, not '%s'", file, n->line, leaf, why,
+                       n->text);
     return true;
 }
 

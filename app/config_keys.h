@@ -1,4 +1,5 @@
-/* app/config_keys.h — the one table of configuration keys: checked, defaulted and documented from here.
+/* app/config_keys.h — the one table of configuration keys: checked, defaulted and documented from
+ * here.
  *
  * A path's parts are joined by dots; `*` stands for a name that the user chooses.
  */
@@ -7,7 +8,16 @@
 
 #include "app/yaml.h"
 
-enum config_type { CONFIG_MAP, CONFIG_TEXT, CONFIG_LIST, CONFIG_INT, CONFIG_SIZE, CONFIG_BOOL, CONFIG_WORDS, CONFIG_ANY };
+enum config_type {
+    CONFIG_MAP,
+    CONFIG_TEXT,
+    CONFIG_LIST,
+    CONFIG_INT,
+    CONFIG_SIZE,
+    CONFIG_BOOL,
+    CONFIG_WORDS,
+    CONFIG_ANY
+};
 struct config_key {
     const char *path;
     enum config_type type;
@@ -19,7 +29,8 @@ struct config_key {
 };
 extern const struct config_key config_keys[]; /* ends with path NULL */
 
-/* Every key of the tree is known and of its type; else ERR_CONFIG with file:line and the nearest key. */
+/* Every key of the tree is known and of its type; else ERR_CONFIG with file:line and the nearest
+ * key. */
 bool config_keys_check(const struct yaml_node *root, const char *file, struct err *e) WARN_UNUSED;
 /* The text at a path without `*`, or its default; NULL if neither. */
 const char *config_keys_text(const struct yaml_node *root, const char *path);

@@ -1,8 +1,9 @@
 /* app/daemon.c — owns the running parts of one configuration and joins vrepl to sinks.
  *
- * Order of life: store (takes the directory's lock) → readers → engine (finds workflows on the servers)
- * → sinks (start on the serving shards, which the engine knows). Stopped in the opposite order.
- * Sinks made by `sink create` are kept in the store (space "sink"); YAML's are never written there.
+ * Order of life: store (takes the directory's lock) → readers → engine (finds workflows on the
+ * servers) → sinks (start on the serving shards, which the engine knows). Stopped in the opposite
+ * order. Sinks made by `sink create` are kept in the store (space "sink"); YAML's are never written
+ * there.
  */
 #include "app/daemon.h"
 
@@ -52,7 +53,8 @@ struct cdc_reader *daemon_reader(void *arg, const char *keyspace, const char *sh
 {
     struct daemon *d = arg;
     for (size_t i = 0; i < d->n_readers; i++)
-        if (strcmp(d->readers[i].shard->keyspace, keyspace) == 0 && strcmp(d->readers[i].shard->name, shard) == 0)
+        if (strcmp(d->readers[i].shard->keyspace, keyspace) == 0 &&
+            strcmp(d->readers[i].shard->name, shard) == 0)
             return d->readers[i].reader;
     return NULL;
 }
@@ -60,7 +62,8 @@ struct cdc_reader *daemon_reader(void *arg, const char *keyspace, const char *sh
 static void make_readers(struct daemon *d)
 {
     struct topology *t = d->config->topo;
-    struct cdc_reader_options o = {.ring_bytes = d->config->ring_bytes, .private_readers = d->config->private_readers};
+    struct cdc_reader_options o = {.ring_bytes = d->config->ring_bytes,
+                                   .private_readers = d->config->private_readers};
     size_t n = 0;
     for (size_t i = 0; i < t->n_keyspaces; i++)
         n += t->keyspaces[i].n_shards;
@@ -95,7 +98,8 @@ static void run_sink(struct daemon *d, struct daemon_sink *s)
     struct err e = ERR_INIT;
     size_t n = vrepl_engine_serving(d->engine, s->spec.keyspace, &shards);
     s->message[0] = '\0';
-    s->driver = sink_driver_start(&s->spec, d->config->topo, shards, n, d->store, daemon_reader, d, &e);
+    s->driver =
+        sink_driver_start(&s->spec, d->config->topo, shards, n, d->store, daemon_reader, d, &e);
     if (s->driver == NULL) {
         log_err(LOG_ERROR, "sink", &e);
         err_format(&e, s->message, sizeof s->message);
@@ -141,7 +145,8 @@ static char *sink_options(const json_t *flags)
     return out;
 }
 
-static void spec_from_json(struct sink_spec *s, const char *name, const json_t *flags, const char *installation)
+static void spec_from_json(struct sink_spec *s, const char *name, const json_t *flags,
+                           const char *installation)
 {
     json_t *tables = json_object_get(flags, "tables");
     *s = (struct sink_spec){0};
@@ -315,7 +320,8 @@ static bool check_new_sink(struct daemon *d, const struct sink_spec *s, struct e
     size_t n = colon != NULL ? (size_t)(colon - s->to) : strlen(s->to);
     memcpy(scheme, s->to, n < sizeof scheme ? n : sizeof scheme - 1);
     if (topology_keyspace(d->config->topo, s->keyspace) == NULL)
-        return err_set(e, ERR_SINK_CONFIG, "sink %s: there is no keyspace '%s'", s->name, s->keyspace);
+        return err_set(e, ERR_SINK_CONFIG, "sink %s: there is no keyspace '%s'", s->name,
+                       s->keyspace);
     if (sink_find(scheme) == NULL) {
         err_set(e, ERR_SINK_CONFIG, "sink %s: cannot publish to '%s'", s->name, s->to);
         return err_cure(e, "use kafka://HOST:PORT, file:PATH or stdout");
@@ -331,7 +337,8 @@ static bool check_new_sink(struct daemon *d, const struct sink_spec *s, struct e
     return true;
 }
 
-static bool create_sink(struct daemon *d, const char *name, const char *flags, struct buf *result, struct err *e)
+static bool create_sink(struct daemon *d, const char *name, const char *flags, struct buf *result,
+                        struct err *e)
 {
     struct sink_spec spec;
     size_t i;
@@ -343,7 +350,8 @@ static bool create_sink(struct daemon *d, const char *name, const char *flags, s
     }
     spec_from_json(&spec, name, doc, d->config->topo->installation);
     char *text = json_dumps(doc, JSON_COMPACT);
-    bool ok = check_new_sink(d, &spec, e) && store_doc_put(d->store, "sink", name, text != NULL ? text : "{}", e);
+    bool ok = check_new_sink(d, &spec, e) &&
+              store_doc_put(d->store, "sink", name, text != NULL ? text : "{}", e);
     free(text);
     json_decref(doc);
     if (!ok) {
@@ -375,7 +383,8 @@ static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, s
         err_set(e, ERR_WF_PRECONDITION, "sink %s is defined in %s", s->spec.name, d->config->path);
         return err_cure(e, "remove it there and restart the daemon");
     }
-    if (!store_doc_delete(d->store, "sink", s->spec.name, e) || !store_doc_delete(d->store, "sink_paused", s->spec.name, e) ||
+    if (!store_doc_delete(d->store, "sink", s->spec.name, e) ||
+        !store_doc_delete(d->store, "sink_paused", s->spec.name, e) ||
         !store_checkpoint_delete(d->store, s->spec.name, e))
         return false;
     d->sinks[index] = d->sinks[--d->n_sinks];
@@ -383,7 +392,8 @@ static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, s
     return true;
 }
 
-static bool sink_verb(struct daemon *d, const char *verb, const char *name, const char *flags, struct buf *result, struct err *e)
+static bool sink_verb(struct daemon *d, const char *verb, const char *name, const char *flags,
+                      struct buf *result, struct err *e)
 {
     size_t i = 0;
     if (strcmp(verb, "list") == 0) {
@@ -407,7 +417,8 @@ static bool sink_verb(struct daemon *d, const char *verb, const char *name, cons
     return ok;
 }
 
-bool daemon_sink(struct daemon *d, const char *verb, const char *name, const char *flags, struct buf *result, struct err *e)
+bool daemon_sink(struct daemon *d, const char *verb, const char *name, const char *flags,
+                 struct buf *result, struct err *e)
 {
     pthread_mutex_lock(&d->lock);
     bool ok = sink_verb(d, verb, name, flags, result, e);
@@ -421,8 +432,9 @@ void daemon_streams(struct daemon *d, struct buf *json)
     for (size_t i = 0; i < d->n_readers; i++) {
         struct buf one = BUF_INIT;
         cdc_reader_status(d->readers[i].reader, &one);
-        buf_printf(json, "%s{\"keyspace\":\"%s\",\"shard\":\"%s\",\"reader\":%s}", i > 0 ? "," : "", d->readers[i].shard->keyspace,
-                   d->readers[i].shard->name, one.len > 0 ? buf_str(&one) : "{}");
+        buf_printf(json, "%s{\"keyspace\":\"%s\",\"shard\":\"%s\",\"reader\":%s}", i > 0 ? "," : "",
+                   d->readers[i].shard->keyspace, d->readers[i].shard->name,
+                   one.len > 0 ? buf_str(&one) : "{}");
         buf_fini(&one);
     }
     buf_put_u8(json, ']');
@@ -430,8 +442,11 @@ void daemon_streams(struct daemon *d, struct buf *json)
 
 void daemon_status(struct daemon *d, struct buf *json)
 {
-    buf_printf(json, "{\"name\":\"%s\",\"version\":\"%s\",\"uptime_seconds\":%lld,\"memory_bytes\":%zu,\"workflows\":",
-               d->config->topo->installation, SLUICE_VERSION, (long long)((clock_wall_ms() - d->started_ms) / 1000), sys_rss_bytes());
+    buf_printf(json,
+               "{\"name\":\"%s\",\"version\":\"%s\",\"uptime_seconds\":%lld,\"memory_bytes\":%zu,"
+               "\"workflows\":",
+               d->config->topo->installation, SLUICE_VERSION,
+               (long long)((clock_wall_ms() - d->started_ms) / 1000), sys_rss_bytes());
     vrepl_engine_status(d->engine, json);
     buf_put_str(json, ",\"sinks\":");
     pthread_mutex_lock(&d->lock);

@@ -1,4 +1,5 @@
-/* app/doctor.c — `sluice doctor`: every server of the configuration checked in parallel, one table. */
+/* app/doctor.c — `sluice doctor`: every server of the configuration checked in parallel, one table.
+ */
 #include "app/commands.h"
 #include "app/config.h"
 #include "base/mem.h"
@@ -27,7 +28,8 @@ static void *examine(void *arg)
     if (c == NULL)
         return NULL;
     x->server = *my_conn_server(c);
-    x->reached = my_checks_run(c, roles, x->platform, x->shard->primary.database, &x->checks, &x->e);
+    x->reached =
+        my_checks_run(c, roles, x->platform, x->shard->primary.database, &x->checks, &x->e);
     my_close(c);
     return NULL;
 }
@@ -40,7 +42,8 @@ static enum my_platform platform_of(const char *word)
                                              : MY_PLATFORM_AUTO;
 }
 
-static size_t examine_all(const struct config *c, enum my_platform platform, struct examination **out)
+static size_t examine_all(const struct config *c, enum my_platform platform,
+                          struct examination **out)
 {
     size_t n = 0;
     for (size_t i = 0; i < c->topo->n_keyspaces; i++)
@@ -86,8 +89,8 @@ static void print_text(const struct examination *x, unsigned *failures)
         if (k->level == MY_CHECK_OK)
             continue;
         *failures += k->level == MY_CHECK_FAIL;
-        printf("  %-4s  %s is %s, wanted %s%s%s", level_name(k->level), k->name, k->found, k->wanted,
-               k->cure[0] != '\0' ? "; " : "", k->cure);
+        printf("  %-4s  %s is %s, wanted %s%s%s", level_name(k->level), k->name, k->found,
+               k->wanted, k->cure[0] != '\0' ? "; " : "", k->cure);
         printf(k->code != ERR_NONE ? " (code %s)\n" : "\n", err_code_name(k->code));
     }
     printf("  ok    %u of %zu checks\n", ok, x->checks.n);
@@ -102,8 +105,9 @@ static void put_json_text(struct buf *out, const char *key, const char *text)
 
 static void put_json(const struct examination *x, struct buf *out, unsigned *failures)
 {
-    buf_printf(out, "{\"keyspace\":\"%s\",\"shard\":\"%s\",\"address\":\"%s\",\"reached\":%s,", x->shard->keyspace, x->shard->name,
-               x->shard->primary_address, x->reached ? "true" : "false");
+    buf_printf(out, "{\"keyspace\":\"%s\",\"shard\":\"%s\",\"address\":\"%s\",\"reached\":%s,",
+               x->shard->keyspace, x->shard->name, x->shard->primary_address,
+               x->reached ? "true" : "false");
     put_json_text(out, "version", x->reached ? x->server.version_text : "");
     buf_put_str(out, ",");
     put_json_text(out, "error", x->reached ? "" : x->e.text);
@@ -114,7 +118,8 @@ static void put_json(const struct examination *x, struct buf *out, unsigned *fai
         *failures += k->level == MY_CHECK_FAIL;
         buf_put_str(out, i > 0 ? ",{" : "{");
         put_json_text(out, "name", k->name);
-        buf_printf(out, ",\"level\":\"%s\",\"code\":\"%s\",", level_name(k->level), k->code != ERR_NONE ? err_code_name(k->code) : "");
+        buf_printf(out, ",\"level\":\"%s\",\"code\":\"%s\",", level_name(k->level),
+                   k->code != ERR_NONE ? err_code_name(k->code) : "");
         put_json_text(out, "found", k->found);
         buf_put_str(out, ",");
         put_json_text(out, "wanted", k->wanted);
@@ -174,7 +179,9 @@ int cmd_doctor(const struct opt_values *v)
         my_checks_fini(&all[i].checks);
     }
     if (!cmd_json(v) && !opt_flag(v, "fix-script"))
-        printf(failures > 0 ? "%u of the checks failed on %zu servers\n" : "all is well (%u failures on %zu servers)\n", failures, n);
+        printf(failures > 0 ? "%u of the checks failed on %zu servers\n"
+                            : "all is well (%u failures on %zu servers)\n",
+               failures, n);
     free(all);
     config_free(c);
     return failures == 0 ? ERR_EXIT_OK : unreached ? ERR_EXIT_SOURCE : ERR_EXIT_PRECONDITION;

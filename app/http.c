@@ -1,8 +1,9 @@
 /* app/http.c — libevent's evhttp in front of handler threads.
  *
- * A call has two owners: the loop (until the answer is sent or the client is gone) and the handler's
- * thread (until the handler returns); the last one frees it. What the handler writes goes into `pending`
- * under the call's lock, and `wake` tells the loop. Only the loop touches evhttp objects.
+ * A call has two owners: the loop (until the answer is sent or the client is gone) and the
+ * handler's thread (until the handler returns); the last one frees it. What the handler writes goes
+ * into `pending` under the call's lock, and `wake` tells the loop. Only the loop touches evhttp
+ * objects.
  */
 #include "app/http.h"
 
@@ -215,14 +216,18 @@ static char *header_copy(struct evhttp_request *req, const char *name)
 static const char *method_name(struct evhttp_request *req)
 {
     enum evhttp_cmd_type cmd = evhttp_request_get_command(req);
-    return cmd == EVHTTP_REQ_GET ? "GET" : cmd == EVHTTP_REQ_POST ? "POST" : cmd == EVHTTP_REQ_DELETE ? "DELETE" : "?";
+    return cmd == EVHTTP_REQ_GET      ? "GET"
+           : cmd == EVHTTP_REQ_POST   ? "POST"
+           : cmd == EVHTTP_REQ_DELETE ? "DELETE"
+                                      : "?";
 }
 
 static struct http_call *call_new(struct http_server *s, struct evhttp_request *req)
 {
     struct http_call *c = mem_alloc(sizeof *c);
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL, *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL,
+               *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
     struct evbuffer *body = evhttp_request_get_input_buffer(req);
     size_t n = evbuffer_get_length(body);
     c->server = s;
@@ -250,7 +255,8 @@ static bool host_allowed(const struct http_server *s, struct evhttp_request *req
     size_t n = host != NULL ? strcspn(host, ":") : 0;
     if (!s->tcp || (host != NULL && strncmp(host, "[::1]", 5) == 0))
         return true;
-    return (n == 9 && strncasecmp(host, "localhost", 9) == 0) || (n == 9 && strncmp(host, "127.0.0.1", 9) == 0);
+    return (n == 9 && strncasecmp(host, "localhost", 9) == 0) ||
+           (n == 9 && strncmp(host, "127.0.0.1", 9) == 0);
 }
 
 static bool token_right(const struct http_server *s, struct evhttp_request *req)
@@ -267,7 +273,9 @@ static void refuse(struct evhttp_request *req, int status, const char *message)
 {
     struct evbuffer *out = evbuffer_new();
     evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", "application/json");
-    evbuffer_add_printf(out, "{\"error\":{\"code\":\"API\",\"message\":\"%s\",\"cure\":\"\",\"where\":\"\"}}\n", message);
+    evbuffer_add_printf(
+        out, "{\"error\":{\"code\":\"API\",\"message\":\"%s\",\"cure\":\"\",\"where\":\"\"}}\n",
+        message);
     evhttp_send_reply(req, status, NULL, out);
     evbuffer_free(out);
 }
@@ -344,7 +352,8 @@ static int listen_unix(const char *path, struct err *e)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof a.sun_path) {
-        err_set(e, ERR_CONFIG, "the socket path %s is longer than %zu bytes", path, sizeof a.sun_path - 1);
+        err_set(e, ERR_CONFIG, "the socket path %s is longer than %zu bytes", path,
+                sizeof a.sun_path - 1);
         return -1;
     }
     memcpy(a.sun_path, path, strlen(path) + 1);
@@ -386,11 +395,14 @@ static bool bind_tcp(struct http_server *s, const char *listen, struct err *e)
     char *end = NULL;
     unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 65536;
     if (colon == NULL || *end != '\0' || port > 65535 || (size_t)(colon - listen) >= sizeof host)
-        return err_set(e, ERR_CONFIG, "listen '%s' is neither unix:PATH nor 127.0.0.1:PORT", listen);
+        return err_set(e, ERR_CONFIG, "listen '%s' is neither unix:PATH nor 127.0.0.1:PORT",
+                       listen);
     snprintf(host, sizeof host, "%.*s", (int)(colon - listen), listen);
     if (strcmp(host, "127.0.0.1") != 0 && strcmp(host, "localhost") != 0) {
-        err_set(e, ERR_CONFIG, "listen '%s': only loopback addresses and unix sockets are served", listen);
-        return err_cure(e, "listen on unix:PATH or 127.0.0.1:PORT, and put a proxy with TLS before it");
+        err_set(e, ERR_CONFIG, "listen '%s': only loopback addresses and unix sockets are served",
+                listen);
+        return err_cure(
+            e, "listen on unix:PATH or 127.0.0.1:PORT, and put a proxy with TLS before it");
     }
     s->tcp = true;
     if (evhttp_bind_socket(s->http, "127.0.0.1", (ev_uint16_t)port) == 0)
@@ -408,7 +420,8 @@ static void install_events(struct http_server *s)
     s->stopper = event_new(s->base, -1, EV_PERSIST, on_stop, s);
 }
 
-struct http_server *http_open(const char *listen, const char *token, http_handler_fn handler, void *ctx, struct err *e)
+struct http_server *http_open(const char *listen, const char *token, http_handler_fn handler,
+                              void *ctx, struct err *e)
 {
     struct http_server *s = mem_alloc(sizeof *s);
     evthread_use_pthreads();

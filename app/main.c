@@ -49,7 +49,8 @@ static int run_command(const struct cmd_def *cmd, int argc, char **argv)
         opt_help_command(cmd, &help);
         print_and_free(&help, stdout, 0);
     } else {
-        log_init(level_of(opt_str(v, "log-level")), strcasecmp(opt_str(v, "log-format"), "json") == 0);
+        log_init(level_of(opt_str(v, "log-level")),
+                 strcasecmp(opt_str(v, "log-format"), "json") == 0);
         code = cmd->run(v);
     }
     opt_free(v);
@@ -61,9 +62,11 @@ int main(int argc, char **argv)
     struct buf text = BUF_INIT;
     signal(SIGPIPE, SIG_IGN);
     fault_init_from_env();
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         opt_help_all(&text);
-        return print_and_free(&text, argc < 2 ? stderr : stdout, argc < 2 ? ERR_EXIT_USAGE : ERR_EXIT_OK);
+        return print_and_free(&text, argc < 2 ? stderr : stdout,
+                              argc < 2 ? ERR_EXIT_USAGE : ERR_EXIT_OK);
     }
     if (strcmp(argv[1], "--version") == 0) {
         buf_put_str(&text, "sluice " SLUICE_VERSION "\n");

@@ -1,4 +1,5 @@
-/* app/options.c — parses a command line by the command table, and prints the table as help and reference. */
+/* app/options.c — parses a command line by the command table, and prints the table as help and
+ * reference. */
 #include "app/options.h"
 
 #include "base/mem.h"
@@ -13,10 +14,13 @@
 #define OPT_MAX 64
 
 static const struct opt_def global_options[] = {
-    {"config", 0, OPT_STRING, NULL, "FILE", "configuration (default ./sluice.yaml, then /etc/sluice/sluice.yaml)", 0, 0},
-    {"api", 0, OPT_STRING, NULL, "ADDRESS", "the daemon's address instead of the configuration's `listen`", 0, 0},
+    {"config", 0, OPT_STRING, NULL, "FILE",
+     "configuration (default ./sluice.yaml, then /etc/sluice/sluice.yaml)", 0, 0},
+    {"api", 0, OPT_STRING, NULL, "ADDRESS",
+     "the daemon's address instead of the configuration's `listen`", 0, 0},
     {"format", 0, OPT_STRING, NULL, "FORMAT", "text or json; for streams the record format", 0, 0},
-    {"progress", 0, OPT_STRING, "auto", "auto|json|none", "one updating line on a terminal, JSON lines, or nothing", 0, 0},
+    {"progress", 0, OPT_STRING, "auto", "auto|json|none",
+     "one updating line on a terminal, JSON lines, or nothing", 0, 0},
     {"local", 0, OPT_FLAG, NULL, NULL, "run the verb in this process, without a daemon", 0, 0},
     {"log-level", 0, OPT_STRING, "info", "error|warn|info|debug", "what is logged to stderr", 0, 0},
     {"log-format", 0, OPT_STRING, "text", "text|json", "how it is logged", 0, 0},
@@ -26,7 +30,8 @@ static const struct opt_def global_options[] = {
 
 static const struct opt_def workflow_options[] = {
     {"workflow", 'w', OPT_STRING, NULL, "NAME", "the workflow's name", 0, 0},
-    {"target-keyspace", 0, OPT_STRING, NULL, "KEYSPACE", "the keyspace that receives the rows", 0, 0},
+    {"target-keyspace", 0, OPT_STRING, NULL, "KEYSPACE", "the keyspace that receives the rows", 0,
+     0},
     {NULL, 0, OPT_FLAG, NULL, NULL, NULL, 0, 0},
 };
 
@@ -90,7 +95,8 @@ static unsigned edit_distance(const char *a, const char *b)
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= nb; j++) {
             unsigned above = row[j];
-            unsigned change = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
+            unsigned change =
+                diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
             unsigned least = above + 1 < row[j - 1] + 1 ? above + 1 : row[j - 1] + 1;
             row[j] = change < least ? change : least;
             diagonal = above;
@@ -132,7 +138,8 @@ static ssize_t item_index(const struct opt_values *v, const char *name, size_t l
 {
     for (size_t i = 0; i < v->n; i++) {
         const struct opt_def *d = v->items[i].def;
-        if (letter != 0 ? d->letter == letter : strlen(d->name) == len && strncmp(d->name, name, len) == 0)
+        if (letter != 0 ? d->letter == letter
+                        : strlen(d->name) == len && strncmp(d->name, name, len) == 0)
             return (ssize_t)i;
     }
     return -1;
@@ -160,7 +167,8 @@ static bool check_value(const struct opt_def *d, const char *value, struct err *
             return err_set(e, ERR_USAGE, "--%s takes true or false, not '%s'", d->name, value);
         return true;
     case OPT_INT:
-        if (!sys_parse_i64(value, &i) || ((d->min != 0 || d->max != 0) && (i < d->min || i > d->max)))
+        if (!sys_parse_i64(value, &i) ||
+            ((d->min != 0 || d->max != 0) && (i < d->min || i > d->max)))
             return err_set(e, ERR_USAGE, "--%s takes a whole number%s, not '%s'", d->name,
                            d->max != 0 ? " in its range" : "", value);
         return true;
@@ -183,8 +191,9 @@ static bool set_item(struct opt_values *v, size_t i, const char *value, struct e
     const struct opt_def *d = v->items[i].def;
     if (!check_value(d, value, e))
         return false;
-    char *joined = d->type == OPT_LIST && v->items[i].given ? mem_printf("%s,%s", v->items[i].value, value)
-                                                              : mem_strdup(value);
+    char *joined = d->type == OPT_LIST && v->items[i].given
+                       ? mem_printf("%s,%s", v->items[i].value, value)
+                       : mem_strdup(value);
     free(v->items[i].value);
     v->items[i].value = joined;
     v->items[i].given = true;
@@ -454,9 +463,11 @@ static void put_option_help(const struct opt_def *d, struct buf *out)
 {
     char left[80];
     static const char *const shapes[] = {"", " TEXT", " A,B,…", " N", " DURATION", " SIZE"};
-    int n = snprintf(left, sizeof left, "  %c%c%s--%s%s%s", d->letter != 0 ? '-' : ' ', d->letter != 0 ? d->letter : ' ',
-                     d->letter != 0 ? ", " : "  ", d->name, d->arg != NULL ? " " : shapes[d->type], d->arg != NULL ? d->arg : "");
-    buf_printf(out, "%-46s%s%s", left, n > 45 ? "\n                                              " : "", d->doc);
+    int n = snprintf(left, sizeof left, "  %c%c%s--%s%s%s", d->letter != 0 ? '-' : ' ',
+                     d->letter != 0 ? d->letter : ' ', d->letter != 0 ? ", " : "  ", d->name,
+                     d->arg != NULL ? " " : shapes[d->type], d->arg != NULL ? d->arg : "");
+    buf_printf(out, "%-46s%s%s", left,
+               n > 45 ? "\n                                              " : "", d->doc);
     if (d->fallback != NULL)
         buf_printf(out, " (default %s)", d->fallback);
     buf_put_str(out, "\n");
@@ -464,8 +475,9 @@ static void put_option_help(const struct opt_def *d, struct buf *out)
 
 void opt_help_command(const struct cmd_def *cmd, struct buf *out)
 {
-    buf_printf(out, "sluice %s%s%s%s%s [options]\n\n%s\n", cmd->name, cmd->verbs != NULL ? " VERB" : "",
-               cmd->positional != NULL ? " " : "", cmd->positional != NULL ? cmd->positional : "", "", cmd->doc);
+    buf_printf(out, "sluice %s%s%s%s%s [options]\n\n%s\n", cmd->name,
+               cmd->verbs != NULL ? " VERB" : "", cmd->positional != NULL ? " " : "",
+               cmd->positional != NULL ? cmd->positional : "", "", cmd->doc);
     if (cmd->verbs != NULL)
         buf_printf(out, "\nVerbs: %s\n", cmd->verbs);
     buf_put_str(out, "\nOptions:\n");
@@ -481,7 +493,8 @@ void opt_help_command(const struct cmd_def *cmd, struct buf *out)
 
 void opt_help_all(struct buf *out)
 {
-    buf_put_str(out, "sluice " SLUICE_VERSION ": change data capture and vreplication for fleets of MySQL and MariaDB\n\n"
+    buf_put_str(out, "sluice " SLUICE_VERSION
+                     ": change data capture and vreplication for fleets of MySQL and MariaDB\n\n"
                      "Usage: sluice COMMAND [VERB] [options]\n\nCommands:\n");
     for (const struct cmd_def *c = cmd_table; c->name != NULL; c++)
         buf_printf(out, "  %-13s %s\n", c->name, c->doc);
@@ -495,15 +508,18 @@ static void reference_options(const struct opt_def *d, struct buf *out)
         buf_printf(out, "| `--%s%s", d->name, d->arg != NULL ? " " : "");
         for (const char *p = d->arg != NULL ? d->arg : ""; *p != '\0'; p++)
             buf_printf(out, "%s%c", *p == '|' ? "\\" : "", *p);
-        buf_printf(out, "`%s%c%s | %s | %s |\n", d->letter != 0 ? ", `-" : "", d->letter != 0 ? d->letter : ' ',
-                   d->letter != 0 ? "`" : "", d->fallback != NULL ? d->fallback : "–", d->doc);
+        buf_printf(out, "`%s%c%s | %s | %s |\n", d->letter != 0 ? ", `-" : "",
+                   d->letter != 0 ? d->letter : ' ', d->letter != 0 ? "`" : "",
+                   d->fallback != NULL ? d->fallback : "–", d->doc);
     }
 }
 
 void opt_reference(struct buf *out)
 {
-    buf_put_str(out, "# Commands\n\nGenerated from the option table (`sluice config reference commands`); do not edit.\n"
-                     "Every option can also be given as an environment variable `SLUICE_NAME`.\n\n## Options of every command\n");
+    buf_put_str(out, "# Commands\n\nGenerated from the option table (`sluice config reference "
+                     "commands`); do not edit.\n"
+                     "Every option can also be given as an environment variable "
+                     "`SLUICE_NAME`.\n\n## Options of every command\n");
     reference_options(global_options, out);
     buf_put_str(out, "\n## Options of every workflow command\n");
     reference_options(workflow_options, out);

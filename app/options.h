@@ -1,4 +1,5 @@
-/* app/options.h — the one table of commands and options: parser, --help and reference are made from it.
+/* app/options.h — the one table of commands and options: parser, --help and reference are made from
+ * it.
  *
  * An option can be given as --name VALUE, --name=VALUE, its short form, or the environment name
  * SLUICE_NAME (upper case, dashes as underscores). Commands and verbs are case-insensitive, so that
@@ -10,9 +11,9 @@
 #include "base/buf.h"
 
 enum opt_type {
-    OPT_FLAG,     /* present or --name=true|false */
+    OPT_FLAG, /* present or --name=true|false */
     OPT_STRING,
-    OPT_LIST,     /* a,b,c; may be repeated */
+    OPT_LIST, /* a,b,c; may be repeated */
     OPT_INT,
     OPT_DURATION, /* 30s, 500ms; a bare number is seconds */
     OPT_SIZE,     /* 64MiB */
@@ -44,7 +45,8 @@ extern const struct cmd_def cmd_table[]; /* ends with name NULL; app/commands.c 
 
 const struct cmd_def *cmd_find(const char *name);
 /* argv[0] is the command's name. NULL and ERR_USAGE with the nearest known name. */
-struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv, struct err *e) WARN_UNUSED;
+struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv,
+                             struct err *e) WARN_UNUSED;
 void opt_free(struct opt_values *v);
 const struct cmd_def *opt_command(const struct opt_values *v);
 const char *opt_verb(const struct opt_values *v); /* lower case; "" if the command has none */
@@ -52,15 +54,17 @@ size_t opt_n_args(const struct opt_values *v);    /* positional, the verb not am
 const char *opt_arg(const struct opt_values *v, size_t i);
 char **opt_argv(const struct opt_values *v, int *argc); /* as given, borrowed */
 bool opt_given(const struct opt_values *v, const char *name);
-const char *opt_str(const struct opt_values *v, const char *name); /* NULL: not given and no default */
+const char *opt_str(const struct opt_values *v,
+                    const char *name); /* NULL: not given and no default */
 bool opt_flag(const struct opt_values *v, const char *name);
 int64_t opt_i64(const struct opt_values *v, const char *name);
 int64_t opt_ms(const struct opt_values *v, const char *name);
 /* "a,b" → calls fn for each word. */
 size_t opt_list(const struct opt_values *v, const char *name, char ***words);
 void opt_words_free(char **words, size_t n);
-/* The command's own options (not the global ones) as a JSON object: dashes become underscores, lists
- * arrays, durations get "_ms". Options that are neither given nor have a default are left out. */
+/* The command's own options (not the global ones) as a JSON object: dashes become underscores,
+ * lists arrays, durations get "_ms". Options that are neither given nor have a default are left
+ * out. */
 void opt_flags_json(const struct opt_values *v, struct buf *out);
 
 void opt_help_all(struct buf *out);

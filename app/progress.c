@@ -30,7 +30,8 @@ static void put_members(const json_t *object, struct buf *out)
         if (json_is_string(v))
             buf_printf(out, "%s%s", out->len > 0 ? "  " : "", json_string_value(v));
         else if (json_is_integer(v))
-            buf_printf(out, "%s%s %lld", out->len > 0 ? "  " : "", key, (long long)json_integer_value(v));
+            buf_printf(out, "%s%s %lld", out->len > 0 ? "  " : "", key,
+                       (long long)json_integer_value(v));
         else if (json_is_real(v))
             buf_printf(out, "%s%s %.1f", out->len > 0 ? "  " : "", key, json_real_value(v));
         else if (json_is_object(v) && out->len < 120)

@@ -43,7 +43,8 @@ static bool find_target(const struct opt_values *v, struct target *t, struct err
 }
 
 bool remote_call(const struct opt_values *v, const char *method, const char *path, const char *body,
-                 void (*on_line)(void *ctx, const char *line), void *ctx, int *status, struct buf *answer, struct err *e)
+                 void (*on_line)(void *ctx, const char *line), void *ctx, int *status,
+                 struct buf *answer, struct err *e)
 {
     struct target t = {NULL, NULL};
     bool ok = find_target(v, &t, e);
@@ -58,7 +59,8 @@ bool remote_call(const struct opt_values *v, const char *method, const char *pat
     return ok;
 }
 
-bool remote_document(const struct opt_values *v, const char *method, const char *path, const char *body, struct buf *answer, struct err *e)
+bool remote_document(const struct opt_values *v, const char *method, const char *path,
+                     const char *body, struct buf *answer, struct err *e)
 {
     int status = 0;
     if (!remote_call(v, method, path, body, NULL, NULL, &status, answer, e))

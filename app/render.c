@@ -88,7 +88,8 @@ static void put_table(const json_t *list, unsigned depth, struct buf *out)
     for (size_t i = 0; i < json_array_size(list); i++) {
         buf_printf(out, "\n%*s", (int)depth * 2, "");
         for (size_t k = 0; k < n; k++)
-            put_cell(json_object_get(json_array_get(list, i), names[k]), widths[k], k + 1 == n, out);
+            put_cell(json_object_get(json_array_get(list, i), names[k]), widths[k], k + 1 == n,
+                     out);
     }
     buf_put_u8(out, '\n');
 }

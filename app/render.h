@@ -1,4 +1,5 @@
-/* app/render.h — results of verbs as text for people, from the same JSON that --format json prints. */
+/* app/render.h — results of verbs as text for people, from the same JSON that --format json prints.
+ */
 #ifndef SLUICE_APP_RENDER_H
 #define SLUICE_APP_RENDER_H
 

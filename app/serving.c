@@ -13,7 +13,9 @@ static json_t *load_routing(const struct config *c)
 {
     struct buf text = BUF_INIT;
     struct err ignored = ERR_INIT;
-    json_t *doc = sys_read_file(c->routing_file, ROUTING_MAX_BYTES, &text, &ignored) ? json_loads(buf_str(&text), 0, NULL) : NULL;
+    json_t *doc = sys_read_file(c->routing_file, ROUTING_MAX_BYTES, &text, &ignored)
+                      ? json_loads(buf_str(&text), 0, NULL)
+                      : NULL;
     buf_fini(&text);
     return doc;
 }
@@ -30,7 +32,8 @@ static size_t from_document(const json_t *doc, const struct topo_keyspace *ks, c
 {
     size_t n = 0, i;
     json_t *shard;
-    json_t *shards = json_object_get(json_object_get(json_object_get(doc, "keyspaces"), ks->name), "shards");
+    json_t *shards =
+        json_object_get(json_object_get(json_object_get(doc, "keyspaces"), ks->name), "shards");
     json_array_foreach(shards, i, shard)
     {
         const char *name = own_name(ks, json_string_value(json_object_get(shard, "name")));

@@ -4,8 +4,8 @@
 
 #include "app/config.h"
 
-/* Names of the keyspace's serving shards by the routing file; where there is none, the shards of the
- * configuration that no other shard contains. malloc'ed array; names belong to the topology. */
+/* Names of the keyspace's serving shards by the routing file; where there is none, the shards of
+ * the configuration that no other shard contains. malloc'ed array; names belong to the topology. */
 size_t serving_shards(const struct config *c, const struct topo_keyspace *ks, const char ***out);
 /* The routing document's table rule for "ks.t", or NULL: malloc'ed "ks.t". */
 char *serving_table_route(const struct config *c, const char *table);

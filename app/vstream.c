@@ -1,10 +1,11 @@
-/* app/vstream.c — feeds one HTTP client from the daemon's shared readers, one shard after another in turn.
+/* app/vstream.c — feeds one HTTP client from the daemon's shared readers, one shard after another
+ * in turn.
  *
- * Each serving shard has its own cdc_stream; they are polled in turn, so records of one shard keep their
- * order and shards do not wait for each other longer than a poll. Every commit is followed, at the end of a
- * batch, by a `vgtid` record from which the client can resume; nothing of a transaction is sent before
- * its commit was seen when it lies within one batch, and else in slices (the client sees begin and commit
- * with tx=1 and must drop what lacks its commit).
+ * Each serving shard has its own cdc_stream; they are polled in turn, so records of one shard keep
+ * their order and shards do not wait for each other longer than a poll. Every commit is followed,
+ * at the end of a batch, by a `vgtid` record from which the client can resume; nothing of a
+ * transaction is sent before its commit was seen when it lies within one batch, and else in slices
+ * (the client sees begin and commit with tx=1 and must drop what lacks its commit).
  */
 #include "app/vstream.h"
 
@@ -42,8 +43,8 @@ static bool table_wanted(const struct vstream *v, const struct schema_table *t)
     return v->tables == NULL || v->tables[0] == '\0';
 }
 
-static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len, const void *value, size_t value_len,
-                 struct err *e)
+static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
+                 const void *value, size_t value_len, struct err *e)
 {
     struct vstream *v = ctx;
     struct buf line = BUF_INIT;
@@ -56,12 +57,14 @@ static bool emit(void *ctx, const struct schema_table *table, const void *key, s
     buf_put_str(&line, v->events ? "data: " : "");
     buf_put(&line, value, value_len);
     buf_put_str(&line, v->events ? "\n\n" : "\n");
-    v->gone = !http_line(v->call, v->events ? "text/event-stream" : "application/x-ndjson", line.data, line.len);
+    v->gone = !http_line(v->call, v->events ? "text/event-stream" : "application/x-ndjson",
+                         line.data, line.len);
     buf_fini(&line);
     return !v->gone;
 }
 
-static bool send_rows(struct vstream *v, struct encode_context *c, const struct cdc_change *change, struct err *e)
+static bool send_rows(struct vstream *v, struct encode_context *c, const struct cdc_change *change,
+                      struct err *e)
 {
     struct cdc_rows_iter it;
     size_t n = change->rows.n_columns;
@@ -78,7 +81,8 @@ static bool send_rows(struct vstream *v, struct encode_context *c, const struct 
         enum cdc_rows_result r = cdc_rows_next(&it, v->before, v->after, e);
         if (r != CDC_ROWS_ROW)
             return r == CDC_ROWS_END;
-        if (!v->encoder->ops->row(v->encoder, c, change, v->before, v->after, change->rows.first_seq + it.row, emit, v, e))
+        if (!v->encoder->ops->row(v->encoder, c, change, v->before, v->after,
+                                  change->rows.first_seq + it.row, emit, v, e))
             return false;
     }
 }
@@ -98,7 +102,8 @@ static bool send_vgtid(struct vstream *v, struct err *e)
     return ok;
 }
 
-static bool send_change(struct vstream *v, size_t i, struct encode_context *c, const struct cdc_change *change, bool *commits, struct err *e)
+static bool send_change(struct vstream *v, size_t i, struct encode_context *c,
+                        const struct cdc_change *change, bool *commits, struct err *e)
 {
     if (change->skippable)
         return true;
@@ -108,14 +113,16 @@ static bool send_change(struct vstream *v, size_t i, struct encode_context *c, c
     c->begin = &v->begins[i];
     if (change->kind == CDC_ROWS)
         return send_rows(v, c, change, e);
-    if (change->kind == CDC_DDL || (v->tx && (change->kind == CDC_BEGIN || change->kind == CDC_COMMIT)))
+    if (change->kind == CDC_DDL ||
+        (v->tx && (change->kind == CDC_BEGIN || change->kind == CDC_COMMIT)))
         return v->encoder->ops->other(v->encoder, c, change, emit, v, e);
     return true;
 }
 
 static bool send_batch(struct vstream *v, size_t i, const struct cdc_batch *b, struct err *e)
 {
-    const struct topo_shard *shard = topology_shard(daemon_config(v->daemon)->topo, v->keyspace, v->shards[i]);
+    const struct topo_shard *shard =
+        topology_shard(daemon_config(v->daemon)->topo, v->keyspace, v->shards[i]);
     struct encode_context c = {.installation = daemon_config(v->daemon)->topo->installation,
                                .prefix = daemon_config(v->daemon)->topo->installation,
                                .keyspace = v->keyspace,
@@ -153,13 +160,15 @@ static bool poll_streams(struct vstream *v, struct err *e)
     return true;
 }
 
-static bool attach_shards(struct vstream *v, const char *vgtid_text, const char *only, struct err *e)
+static bool attach_shards(struct vstream *v, const char *vgtid_text, const char *only,
+                          struct err *e)
 {
     struct vgtid g = {0};
     struct cdc_stream_options o = {.name = "vstream"};
     const char **serving = NULL;
     size_t n = vrepl_engine_serving(daemon_engine(v->daemon), v->keyspace, &serving);
-    bool ok = vgtid_text == NULL || vgtid_text[0] == '\0' || strcmp(vgtid_text, "current") == 0 || vgtid_parse(vgtid_text, &g, e);
+    bool ok = vgtid_text == NULL || vgtid_text[0] == '\0' || strcmp(vgtid_text, "current") == 0 ||
+              vgtid_parse(vgtid_text, &g, e);
     v->shards = serving;
     v->streams = mem_calloc(n + 1, sizeof(struct cdc_stream *));
     v->positions = mem_calloc(n + 1, sizeof *v->positions);
@@ -177,7 +186,8 @@ static bool attach_shards(struct vstream *v, const char *vgtid_text, const char 
         v->n += ok;
     }
     vgtid_fini(&g);
-    return ok && (v->n > 0 || err_set(e, ERR_WF_NOT_FOUND, "keyspace '%s' has no such serving shard", v->keyspace));
+    return ok && (v->n > 0 || err_set(e, ERR_WF_NOT_FOUND,
+                                      "keyspace '%s' has no such serving shard", v->keyspace));
 }
 
 static void vstream_fini(struct vstream *v)
@@ -198,13 +208,19 @@ static void vstream_fini(struct vstream *v)
 
 void vstream_serve(struct daemon *d, struct http_call *call)
 {
-    const char *accept = http_header(call, "Accept"), *keyspace = http_query(call, "keyspace"), *tx = http_query(call, "tx");
+    const char *accept = http_header(call, "Accept"), *keyspace = http_query(call, "keyspace"),
+               *tx = http_query(call, "tx");
     struct err e = ERR_INIT;
-    struct vstream v = {.daemon = d, .call = call, .keyspace = keyspace != NULL ? keyspace : "", .tables = http_query(call, "tables")};
+    struct vstream v = {.daemon = d,
+                        .call = call,
+                        .keyspace = keyspace != NULL ? keyspace : "",
+                        .tables = http_query(call, "tables")};
     v.events = accept != NULL && strstr(accept, "text/event-stream") != NULL;
     v.tx = tx != NULL && strcmp(tx, "1") == 0;
     v.encoder = encoder_find("ndjson")->open("{}", &e);
-    bool ok = v.encoder != NULL && attach_shards(&v, http_query(call, "vgtid"), http_query(call, "shard"), &e) && send_vgtid(&v, &e);
+    bool ok = v.encoder != NULL &&
+              attach_shards(&v, http_query(call, "vgtid"), http_query(call, "shard"), &e) &&
+              send_vgtid(&v, &e);
     bool started = ok;
     while (ok && *http_cancelled(call) == 0)
         ok = poll_streams(&v, &e);

@@ -26,10 +26,11 @@ void yaml_free(struct yaml_node *n)
     free(n);
 }
 
-static struct yaml_node *convert(yaml_document_t *doc, yaml_node_t *in, const char *path, unsigned depth, struct err *e);
+static struct yaml_node *convert(yaml_document_t *doc, yaml_node_t *in, const char *path,
+                                 unsigned depth, struct err *e);
 
-static struct yaml_node *convert_list(yaml_document_t *doc, yaml_node_t *in, struct yaml_node *out, const char *path,
-                                      unsigned depth, struct err *e)
+static struct yaml_node *convert_list(yaml_document_t *doc, yaml_node_t *in, struct yaml_node *out,
+                                      const char *path, unsigned depth, struct err *e)
 {
     size_t n = (size_t)(in->data.sequence.items.top - in->data.sequence.items.start);
     out->kind = YAML_LIST;
@@ -43,8 +44,8 @@ static struct yaml_node *convert_list(yaml_document_t *doc, yaml_node_t *in, str
     return out;
 }
 
-static struct yaml_node *convert_map(yaml_document_t *doc, yaml_node_t *in, struct yaml_node *out, const char *path,
-                                     unsigned depth, struct err *e)
+static struct yaml_node *convert_map(yaml_document_t *doc, yaml_node_t *in, struct yaml_node *out,
+                                     const char *path, unsigned depth, struct err *e)
 {
     size_t n = (size_t)(in->data.mapping.pairs.top - in->data.mapping.pairs.start);
     out->kind = YAML_MAP;
@@ -59,7 +60,8 @@ static struct yaml_node *convert_map(yaml_document_t *doc, yaml_node_t *in, stru
         }
         const char *name = (const char *)key->data.scalar.value;
         if (yaml_get(out, name) != NULL) {
-            err_set(e, ERR_CONFIG, "%s:%zu: '%s' is given twice", path, key->start_mark.line + 1, name);
+            err_set(e, ERR_CONFIG, "%s:%zu: '%s' is given twice", path, key->start_mark.line + 1,
+                    name);
             return NULL;
         }
         struct yaml_node *item = convert(doc, value, path, depth + 1, e);
@@ -71,7 +73,8 @@ static struct yaml_node *convert_map(yaml_document_t *doc, yaml_node_t *in, stru
     return out;
 }
 
-static struct yaml_node *convert(yaml_document_t *doc, yaml_node_t *in, const char *path, unsigned depth, struct err *e)
+static struct yaml_node *convert(yaml_document_t *doc, yaml_node_t *in, const char *path,
+                                 unsigned depth, struct err *e)
 {
     struct yaml_node *out = mem_alloc(sizeof *out);
     struct yaml_node *done = NULL;
@@ -141,7 +144,8 @@ const char *yaml_text(const struct yaml_node *map, const char *key)
 static void scalar_json(const char *text, struct buf *out)
 {
     int64_t i;
-    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || (sys_parse_i64(text, &i) && text[0] != '+')) {
+    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ||
+        (sys_parse_i64(text, &i) && text[0] != '+')) {
         buf_put_str(out, text);
         return;
     }

@@ -1,5 +1,6 @@
 /* vrepl/vdiff.h — compares source and target of a workflow: checksums of key ranges computed in the
- * servers, only differing ranges read row by row, differences of a moving table re-checked at a later common position.
+ * servers, only differing ranges read row by row, differences of a moving table re-checked at a
+ * later common position.
  */
 #ifndef SLUICE_VREPL_VDIFF_H
 #define SLUICE_VREPL_VDIFF_H
@@ -19,18 +20,20 @@ struct vdiff_request {
     size_t n_sources;
     const struct topo_shard *const *targets;
     size_t n_targets;
-    struct vrepl_stream *const *streams; /* one a source, in their order: to wait for common positions */
+    struct vrepl_stream *const
+        *streams; /* one a source, in their order: to wait for common positions */
     const struct vdiff_table *tables;
     size_t n_tables;
-    unsigned max_sample_rows;  /* 0: 10 */
-    int64_t wait_ms;           /* how long a common position may take; 0: 30 s */
+    unsigned max_sample_rows; /* 0: 10 */
+    int64_t wait_ms;          /* how long a common position may take; 0: 30 s */
     bool only_pks;
     const volatile int *cancelled;
     void (*progress)(void *ctx, const char *json);
     void *progress_ctx;
 };
-/* Runs to the end (Thread: the caller's). report: JSON as vtctldclient's `vdiff show --format json`. *differences:
- * rows that really differ. An error is never a clean result. */
-bool vdiff_run(const struct vdiff_request *rq, struct buf *report, uint64_t *differences, struct err *e) WARN_UNUSED;
+/* Runs to the end (Thread: the caller's). report: JSON as vtctldclient's `vdiff show --format
+ * json`. *differences: rows that really differ. An error is never a clean result. */
+bool vdiff_run(const struct vdiff_request *rq, struct buf *report, uint64_t *differences,
+               struct err *e) WARN_UNUSED;
 
 #endif
