@@ -22,7 +22,7 @@ def _binary():
 
 
 @functools.lru_cache(maxsize=None)
-def _version():
+def version():
     said = subprocess.run([_binary(), "--no-defaults", "--version"], check=True,
                           capture_output=True, text=True).stdout
     return said.split("Ver ", 1)[1].split()[0]
@@ -34,7 +34,7 @@ class MariaDB(SqlServer):
     flavour = "mariadb"
 
     def version(self):
-        return _version()
+        return version()
 
     def _base(self, datadir):
         return [_binary(), "--no-defaults", "--datadir=" + datadir, "--lc-messages-dir=" + SHARE,
