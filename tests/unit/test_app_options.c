@@ -1,0 +1,119 @@
+/* tests/unit/test_app_options.c — command lines, as people and scripts of vtctldclient write them.
+ */
+#include "app/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct opt_values *parse(const char *command, int argc, const char *const *words,
+                                struct err *e)
+{
+    static char *argv[16];
+    for (int i = 0; i < argc; i++)
+        argv[i] = (char *)(uintptr_t)words[i];
+    const struct cmd_def *cmd = cmd_find(command);
+    assert_non_null(cmd);
+    return opt_parse(cmd, argc, argv, e);
+}
+
+static void commands_and_verbs_are_case_insensitive(void **state)
+{
+    struct err e = ERR_INIT;
+    static const char *const words[] = {"MoveTables", "--workflow", "w",
+                                        "--target-keyspace=customer", "SwitchTraffic"};
+    struct opt_values *v = parse("MoveTables", 5, words, &e);
+    (void)state;
+    assert_non_null(v);
+    assert_string_equal(opt_command(v)->name, "movetables");
+    assert_string_equal(opt_verb(v), "switchtraffic");
+    assert_string_equal(opt_str(v, "workflow"), "w");
+    assert_string_equal(opt_str(v, "target-keyspace"), "customer");
+    opt_free(v);
+}
+
+static void a_mistyped_option_names_the_nearest(void **state)
+{
+    struct err e = ERR_INIT;
+    static const char *const words[] = {"movetables", "create", "--source-keyspac=x"};
+    (void)state;
+    assert_null(parse("movetables", 3, words, &e));
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_non_null(strstr(e.cure, "--source-keyspace"));
+}
+
+static void flags_become_json_with_typed_values(void **state)
+{
+    struct err e = ERR_INIT;
+    struct buf json = BUF_INIT;
+    static const char *const words[] = {"movetables", "create", "--tables", "a,b", "--tables", "c",
+                                        "--timeout",  "5s",     "--dry-run"};
+    struct opt_values *v = parse("movetables", 9, words, &e);
+    (void)state;
+    assert_non_null(v);
+    opt_flags_json(v, &json);
+    assert_non_null(strstr(buf_str(&json), "\"tables\":[\"a\",\"b\",\"c\"]"));
+    assert_non_null(strstr(buf_str(&json), "\"timeout_ms\":5000"));
+    assert_non_null(strstr(buf_str(&json), "\"dry_run\":true"));
+    assert_non_null(strstr(buf_str(&json), "\"max_replication_lag_allowed_ms\":30000"));
+    assert_null(strstr(buf_str(&json), "source_keyspace"));
+    buf_fini(&json);
+    opt_free(v);
+}
+
+static void a_value_outside_its_words_is_refused(void **state)
+{
+    struct err e = ERR_INIT;
+    static const char *const words[] = {"movetables", "create", "--on-ddl=maybe"};
+    (void)state;
+    assert_null(parse("movetables", 3, words, &e));
+    assert_non_null(strstr(e.text, "IGNORE|STOP|EXEC|EXEC_IGNORE"));
+}
+
+static void the_environment_gives_what_the_line_does_not(void **state)
+{
+    struct err e = ERR_INIT;
+    static const char *const words[] = {"status", "--api", "unix:/from-line"};
+    (void)state;
+    setenv("SLUICE_CONFIG", "/from-environment", 1);
+    setenv("SLUICE_API", "unix:/from-environment", 1);
+    struct opt_values *v = parse("status", 3, words, &e);
+    unsetenv("SLUICE_CONFIG");
+    unsetenv("SLUICE_API");
+    assert_non_null(v);
+    assert_string_equal(opt_str(v, "config"), "/from-environment");
+    assert_string_equal(opt_str(v, "api"), "unix:/from-line");
+    opt_free(v);
+}
+
+static void every_command_has_help_and_every_option_a_line(void **state)
+{
+    (void)state;
+    for (const struct cmd_def *c = cmd_table; c->name != NULL; c++) {
+        struct buf help = BUF_INIT;
+        opt_help_command(c, &help);
+        for (const struct opt_def *o = c->options; o->name != NULL; o++) {
+            assert_non_null(strstr(buf_str(&help), o->name));
+            assert_true(strlen(o->doc) > 0);
+        }
+        buf_fini(&help);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commands_and_verbs_are_case_insensitive),
+        cmocka_unit_test(a_mistyped_option_names_the_nearest),
+        cmocka_unit_test(flags_become_json_with_typed_values),
+        cmocka_unit_test(a_value_outside_its_words_is_refused),
+        cmocka_unit_test(the_environment_gives_what_the_line_does_not),
+        cmocka_unit_test(every_command_has_help_and_every_option_a_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
