@@ -1,0 +1,264 @@
+/* vrepl/create.c — preconditions, then row, tables, and the first start of the streams.
+ *
+ * Order: everything that may be refused comes before the first write. Then: sidecar tables, the row
+ * (CREATING, with all it takes to go on), target tables one by one, RUNNING. A crash in between
+ * leaves a CREATING row: the same create goes on from it, cancel removes everything.
+ */
+#include "vrepl/create.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "vrepl/finish.h"
+#include "vrepl/names.h"
+#include "vrepl/precheck.h"
+#include "vrepl/routing.h"
+#include "vrepl/sidecar.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct make {
+    struct vrepl_engine *g;
+    const char *keyspace, *name;
+    struct wf_def *def;
+    struct precheck pre;
+    struct workflow *w;
+    bool adopting;
+};
+
+static bool check_name(const char *name, struct err *e)
+{
+    size_t n = name != NULL ? strlen(name) : 0;
+    size_t ok =
+        n > 0 ? strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+              : 0;
+    size_t suffix = strlen(NAMES_REVERSE);
+    if (n == 0 || n > 50 || ok != n)
+        return err_set(
+            e, ERR_USAGE,
+            "a workflow's name has 1 to 50 letters, digits, dots, dashes and underscores");
+    if (n > suffix && strcmp(name + n - suffix, NAMES_REVERSE) == 0)
+        return err_set(e, ERR_USAGE, "a workflow's name does not end in %s: that is its reverse",
+                       NAMES_REVERSE);
+    return true;
+}
+
+/* Another workflow that moves one of the same tables would fence and follow it too. */
+static bool shares_table(const struct wf_def *a, const struct wf_def *b)
+{
+    bool same_source = strcmp(a->source.keyspace, b->source.keyspace) == 0 &&
+                       a->type != WF_MATERIALIZE && b->type != WF_MATERIALIZE;
+    bool same_target = strcmp(a->target.keyspace, b->target.keyspace) == 0 &&
+                       a->type != WF_RESHARD && b->type != WF_RESHARD;
+    for (size_t i = 0; i < a->n_tables; i++) {
+        for (size_t k = 0; k < b->n_tables; k++) {
+            if ((same_source && strcmp(a->tables[i].source, b->tables[k].source) == 0) ||
+                (same_target && strcmp(a->tables[i].target, b->tables[k].target) == 0))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool check_others(struct make *m, struct err *e)
+{
+    bool ok = true;
+    pthread_mutex_lock(&m->g->lock);
+    for (size_t i = 0; ok && i < m->g->n_workflows; i++) {
+        const struct workflow *o = m->g->workflows[i];
+        bool self = strcmp(o->keyspace, m->keyspace) == 0 && strcmp(o->name, m->name) == 0;
+        if (!self && o->def != NULL && shares_table(m->def, o->def))
+            ok =
+                err_set(e, ERR_WF_PRECONDITION, "workflow %s has some of these tables", o->keys[0]);
+    }
+    pthread_mutex_unlock(&m->g->lock);
+    return ok;
+}
+
+static struct my_conn *home_conn(struct make *m)
+{
+    return m->pre.conns[WF_TARGET][0]; /* shards are sorted by name */
+}
+
+/* An interrupted create of the same request is adopted: its row says which tables are ours. */
+static bool look_for_row(struct make *m, struct err *e)
+{
+    struct wf_row row;
+    bool found;
+    if (!wf_row_read(home_conn(m), m->keyspace, m->name, &row, &found, e))
+        return false;
+    if (!found)
+        return true;
+    struct wf_def *old = row.state == WF_CREATING ? wf_def_parse(row.definition, e) : NULL;
+    bool same = old != NULL && strcmp(row.installation, m->g->o.installation) == 0 &&
+                wf_def_same_request(old, m->def);
+    wf_row_fini(&row);
+    if (!same) {
+        wf_def_free(old);
+        err_set(e, ERR_WF_EXISTS, "workflow %s already exists in keyspace %s", m->name,
+                m->keyspace);
+        return err_cure(e, "choose another name, or cancel or complete that one");
+    }
+    wf_def_free(m->def);
+    m->def = m->pre.def = old;
+    m->adopting = m->pre.adopting = true;
+    return true;
+}
+
+static bool edit_table(struct make *m, size_t i, struct buf *sql, struct buf *dropped,
+                       struct err *e)
+{
+    const struct wf_table *t = &m->def->tables[i];
+    struct schema_create_edit edit = {
+        .new_name = t->target,
+        .drop_foreign_keys = true,
+        .drop_auto_increment =
+            m->def->target.n_shards > 1 && t->vindex_type != NULL && !m->def->keep_auto_increment,
+        .drop_secondary_keys = m->def->defer_secondary_keys,
+    };
+    const struct schema_table *source = m->pre.tables[i].source;
+    if (source->create_sql == NULL)
+        return err_set(e, ERR_INTERNAL, "no SHOW CREATE text of %s", t->source);
+    return schema_create_edit(source->create_sql, &edit, sql, dropped, e);
+}
+
+static bool plan_tables(struct make *m, struct err *e)
+{
+    for (size_t i = 0; i < m->def->n_tables && !m->adopting; i++) {
+        struct wf_table *t = &m->def->tables[i];
+        t->created = !m->pre.tables[i].on_target;
+        if (!t->created)
+            continue;
+        CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+        CLEANUP(buf_fini) struct buf dropped = BUF_INIT;
+        if (!edit_table(m, i, &sql, &dropped, e))
+            return err_prepend(e, "table %s", t->source);
+        t->deferred_keys = dropped.len > 0 ? mem_strdup(buf_str(&dropped)) : NULL;
+    }
+    return true;
+}
+
+static bool make_sidecars(struct make *m, struct err *e)
+{
+    for (size_t k = 2; k-- > 0;) { /* the target first: the row stands there */
+        for (size_t i = 0; i < m->pre.sides[k].n; i++) {
+            if (!sidecar_create(m->pre.conns[k][i], e))
+                return err_prepend(e, "%s/%s", m->pre.sides[k].shards[i]->keyspace,
+                                   m->pre.sides[k].shards[i]->name);
+        }
+    }
+    return FAULT_POINT("create.after_sidecar", e);
+}
+
+static bool make_row(struct make *m, struct err *e)
+{
+    struct wf_row_key key = {m->keyspace, m->name, m->g->owner, 1};
+    char *text = wf_def_print(m->def);
+    bool ok = m->adopting || wf_row_insert(home_conn(m), &key, m->g->o.installation,
+                                           wf_type_name(m->def->type), text, LEASE_MS, e);
+    free(text);
+    if (!ok && e->code == ERR_DB_DUPLICATE)
+        return err_set(e, ERR_WF_EXISTS, "workflow %s already exists in keyspace %s", m->name,
+                       m->keyspace);
+    if (!ok || !FAULT_POINT("create.after_row", e))
+        return false;
+    m->w = wf_add(m->g, m->keyspace, m->name);
+    pthread_mutex_lock(&m->w->verb);
+    return wf_own(m->w, home_conn(m), e);
+}
+
+static bool make_table(struct make *m, size_t i, size_t k, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf edited = BUF_INIT;
+    CLEANUP(buf_fini) struct buf dropped = BUF_INIT;
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    static const char begins[] = "CREATE TABLE ";
+    if (!edit_table(m, i, &edited, &dropped, e))
+        return false;
+    if (strncmp(buf_str(&edited), begins, sizeof begins - 1) != 0)
+        return err_set(e, ERR_INTERNAL, "unexpected SHOW CREATE text of %s",
+                       m->def->tables[i].source);
+    buf_printf(&sql, "CREATE /* sluice:%s */ TABLE IF NOT EXISTS ", m->w->keys[0]);
+    buf_put(&sql, edited.data + sizeof begins - 1, edited.len - (sizeof begins - 1));
+    return my_exec(m->pre.conns[WF_TARGET][k], buf_str(&sql), NULL, e);
+}
+
+static bool make_tables(struct make *m, struct err *e)
+{
+    for (size_t k = 0; k < m->pre.sides[WF_TARGET].n; k++) {
+        const struct topo_shard *s = m->pre.sides[WF_TARGET].shards[k];
+        if (!my_exec(m->pre.conns[WF_TARGET][k], "SET SESSION foreign_key_checks = 0", NULL, e))
+            return false;
+        for (size_t i = 0; i < m->def->n_tables; i++) {
+            if (!m->def->tables[i].created)
+                continue;
+            if (!lease_verify(m->w->lease, home_conn(m), e) || !make_table(m, i, k, e))
+                return err_prepend(e, "%s/%s: table %s", s->keyspace, s->name,
+                                   m->def->tables[i].target);
+            if (!FAULT_POINT("create.after_table", e))
+                return false;
+        }
+    }
+    return FAULT_POINT("create.before_running", e);
+}
+
+/* A statement that the target refuses would be refused again: nothing of ours shall stay. */
+static bool undo(struct make *m, struct err *e)
+{
+    struct err second = ERR_INIT;
+    struct finish_options none = {false, false};
+    if (e->class_ != ERR_CLASS_FATAL || m->w == NULL || m->w->state != WF_CREATING)
+        return false;
+    char *todo = finish_options_print(&none);
+    struct wf_row_set set = {.todo = todo};
+    if (!wf_step(m->w, home_conn(m), WF_EVENT_CANCEL, &set, &second) ||
+        !finish_cancel(m->w, home_conn(m), &second)) {
+        log_err(LOG_WARN, "create", &second);
+        err_cure(e, "run the same create again when the cause is gone, or cancel");
+    }
+    free(todo);
+    return false;
+}
+
+static bool make_all(struct make *m, struct err *e)
+{
+    enum wf_event ev = m->def->auto_start ? WF_EVENT_CREATED : WF_EVENT_CREATED_STOPPED;
+    if (!make_sidecars(m, e) || !make_row(m, e) || !make_tables(m, e) ||
+        !wf_step(m->w, home_conn(m), ev, NULL, e))
+        return undo(m, e);
+    if (!FAULT_POINT("create.after_running", e))
+        return false;
+    if (m->def->routing_rules && !routing_publish(m->g, m->w->keys[0], home_conn(m), e))
+        return false;
+    return !m->def->auto_start || wf_streams_run(m->w, false, e);
+}
+
+static bool check_all(struct make *m, struct err *e)
+{
+    return check_others(m, e) && precheck_open(&m->pre, e) && look_for_row(m, e) &&
+           precheck_servers(&m->pre, e) && precheck_tables(&m->pre, e) && plan_tables(m, e);
+}
+
+bool create_run(struct vrepl_engine *g, enum wf_type type, const char *keyspace, const char *name,
+                const json_t *flags, struct workflow **out, struct err *e)
+{
+    struct make m = {.g = g, .keyspace = keyspace, .name = name};
+    if (!check_name(name, e) || (m.def = create_request(g, type, keyspace, flags, e)) == NULL)
+        return false;
+    m.pre = (struct precheck){
+        .g = g, .def = m.def, .tables_must_exist = flags_bool(flags, "skip_schema_copy", false)};
+    bool ok = check_all(&m, e) && make_all(&m, e);
+    if (m.w != NULL) {
+        wf_set_error(m.w, ok ? NULL : e);
+        pthread_mutex_unlock(&m.w->verb);
+    }
+    precheck_close(&m.pre);
+    wf_def_free(m.def);
+    if (ok)
+        *out = m.w;
+    else
+        wf_unref(m.w);
+    return ok;
+}

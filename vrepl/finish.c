@@ -1,0 +1,231 @@
+/* vrepl/finish.c — removing one side's tables, the fences, our rows, and last the workflow's row.
+ *
+ * Every step can be done again; the row goes last, so that a crash leaves somebody who goes on.
+ */
+#include "vrepl/finish.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "vrepl/fence.h"
+#include "vrepl/names.h"
+#include "vrepl/routing.h"
+#include "vrepl/sidecar.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REMOVE_FENCE_MS 30000
+#define TABLE_EXISTS    1050
+#define NO_SUCH_TABLE   1146
+#define NO_DATABASE     1049
+
+char *finish_options_print(const struct finish_options *o)
+{
+    json_t *j =
+        json_pack("{s:b, s:b}", "keep_data", o->keep_data, "rename_tables", o->rename_tables);
+    char *text = json_dumps(j, JSON_COMPACT);
+    json_decref(j);
+    return text;
+}
+
+static struct finish_options options_of(const struct workflow *w)
+{
+    json_t *j = w->todo != NULL ? json_loads(w->todo, 0, NULL) : NULL;
+    struct finish_options o = {json_is_true(json_object_get(j, "keep_data")),
+                               json_is_true(json_object_get(j, "rename_tables"))};
+    json_decref(j);
+    return o;
+}
+
+static void put_table(struct buf *sql, const struct topo_shard *s, const char *table)
+{
+    buf_put_ident(sql, s->primary.database);
+    buf_put_u8(sql, '.');
+    buf_put_ident(sql, table);
+}
+
+/* DDL outside any transaction, marked as ours; its session passes fences. */
+static struct my_conn *connect_for_ddl(struct workflow *w, const struct topo_shard *s,
+                                       struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    struct my_conn *c = my_connect(&s->primary, "finish", e);
+    if (c == NULL)
+        return NULL;
+    buf_put_str(&sql, "SET SESSION foreign_key_checks = 0, @sluice_pass = ");
+    buf_put_sql_string(&sql, w->def->pass, strlen(w->def->pass));
+    if (my_exec(c, buf_str(&sql), NULL, e))
+        return c;
+    my_close(c);
+    return NULL;
+}
+
+static bool drop_table(struct workflow *w, struct my_conn *c, const struct topo_shard *s,
+                       const char *table, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    buf_printf(&sql, "DROP /* sluice:%s */ TABLE IF EXISTS ", w->keys[0]);
+    put_table(&sql, s, table);
+    return my_exec(c, buf_str(&sql), NULL, e);
+}
+
+static bool rename_to_old(struct workflow *w, struct my_conn *c, const struct topo_shard *s,
+                          const char *table, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    char old[NAMES_MAX + 8];
+    names_old(table, old, sizeof old);
+    buf_printf(&sql, "ALTER /* sluice:%s */ TABLE ", w->keys[0]);
+    put_table(&sql, s, table);
+    buf_put_str(&sql, " RENAME TO ");
+    put_table(&sql, s, old);
+    if (my_exec(c, buf_str(&sql), NULL, e) || e->native == NO_SUCH_TABLE) {
+        err_clear(e); /* an earlier attempt renamed it */
+        return true;
+    }
+    return false;
+}
+
+static bool remove_source_table(struct workflow *w, struct my_conn *c, const struct topo_shard *s,
+                                const struct wf_table *t, const struct finish_options *o,
+                                struct err *e)
+{
+    if (o->rename_tables)
+        return rename_to_old(w, c, s, t->source, e);
+    return drop_table(w, c, s, t->source, e);
+}
+
+/* The fence goes last with kept or renamed tables, and with the table itself when it is dropped. */
+static bool clear_source(struct workflow *w, struct my_conn *home, const struct topo_shard *s,
+                         const struct finish_options *o, struct err *e)
+{
+    char hidden[NAMES_MAX];
+    struct my_conn *c = connect_for_ddl(w, s, e);
+    bool ok = c != NULL;
+    bool drop = !o->keep_data && !o->rename_tables;
+    for (size_t i = 0; ok && drop && i < w->def->n_tables; i++) {
+        names_hidden(w->keys[0], false, w->def->tables[i].source, hidden, sizeof hidden);
+        ok = drop_table(w, c, s, hidden, e) &&
+             remove_source_table(w, c, s, &w->def->tables[i], o, e) &&
+             FAULT_POINT("complete.after_drop", e);
+    }
+    if (ok && !drop)
+        ok = fence_remove(w, s, WF_SOURCE, home, REMOVE_FENCE_MS, e);
+    for (size_t i = 0; ok && o->rename_tables && !o->keep_data && i < w->def->n_tables; i++)
+        ok = remove_source_table(w, c, s, &w->def->tables[i], o, e);
+    my_close(c);
+    return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
+}
+
+static bool forget_side(struct workflow *w, enum wf_side_name side, struct err *e)
+{
+    for (size_t i = 0; i < w->sides[side].n; i++) {
+        const struct topo_shard *s = w->sides[side].shards[i];
+        struct my_conn *c = my_connect(&s->primary, "finish", e);
+        bool ok = c != NULL;
+        for (size_t k = 0; ok && k < 2; k++) {
+            ok = sidecar_forget(c, w->keys[k], e) || e->native == NO_SUCH_TABLE ||
+                 e->native == NO_DATABASE;
+            if (ok)
+                err_clear(e);
+        }
+        my_close(c);
+        if (!ok)
+            return err_prepend(e, "%s/%s", s->keyspace, s->name);
+    }
+    return true;
+}
+
+static bool last_step(struct workflow *w, struct my_conn *home, struct err *e)
+{
+    if (!wf_row_delete(home, lease_key(w->lease), w->state, e))
+        return false;
+    log_info("workflow", "%s is gone", w->keys[0]);
+    pthread_mutex_lock(&w->lock);
+    struct lease *l = w->lease;
+    w->lease = NULL;
+    w->state = WF_NONE;
+    pthread_mutex_unlock(&w->lock);
+    lease_free(l, false);
+    wf_remove(w);
+    return true;
+}
+
+bool finish_complete(struct workflow *w, struct my_conn *home, struct err *e)
+{
+    assert(w->state == WF_COMPLETING);
+    struct finish_options o = options_of(w);
+    wf_streams_stop(w);
+    wf_watch_stop(w);
+    if (!FAULT_POINT("complete.after_stop", e))
+        return false;
+    for (size_t i = 0; i < w->sides[WF_SOURCE].n; i++) {
+        if (!lease_verify(w->lease, home, e) ||
+            !clear_source(w, home, w->sides[WF_SOURCE].shards[i], &o, e))
+            return false;
+    }
+    if (!FAULT_POINT("complete.after_source", e) || !forget_side(w, WF_SOURCE, e) ||
+        !forget_side(w, WF_TARGET, e) || !FAULT_POINT("complete.after_forget", e) ||
+        !routing_publish(w->engine, w->keys[0], home, e))
+        return false;
+    return last_step(w, home, e) && FAULT_POINT("complete.after_row", e);
+}
+
+static bool clear_target_table(struct workflow *w, struct my_conn *c, const struct topo_shard *s,
+                               const struct wf_table *t, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    char hidden[NAMES_MAX];
+    names_hidden(w->keys[0], true, t->target, hidden, sizeof hidden);
+    if (t->created)
+        return drop_table(w, c, s, hidden, e) && drop_table(w, c, s, t->target, e);
+    buf_printf(&sql, "TRUNCATE /* sluice:%s */ TABLE ",
+               w->keys[0]); /* it was there, empty, before us */
+    put_table(&sql, s, t->target);
+    if (my_exec(c, buf_str(&sql), NULL, e) || e->native == NO_SUCH_TABLE) {
+        err_clear(e);
+        return true;
+    }
+    return false;
+}
+
+static bool clear_target(struct workflow *w, struct my_conn *home, const struct topo_shard *s,
+                         struct err *e)
+{
+    struct finish_options o = options_of(w);
+    bool pre_existing = false;
+    for (size_t i = 0; i < w->def->n_tables; i++)
+        pre_existing = pre_existing || !w->def->tables[i].created;
+    if (w->fence[WF_TARGET] != NULL && (o.keep_data || pre_existing) &&
+        !fence_remove(w, s, WF_TARGET, home, REMOVE_FENCE_MS, e))
+        return false;
+    struct my_conn *c = connect_for_ddl(w, s, e);
+    bool ok = c != NULL;
+    for (size_t i = 0; ok && !o.keep_data && i < w->def->n_tables; i++)
+        ok = clear_target_table(w, c, s, &w->def->tables[i], e) &&
+             FAULT_POINT("cancel.after_drop", e);
+    my_close(c);
+    return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
+}
+
+bool finish_cancel(struct workflow *w, struct my_conn *home, struct err *e)
+{
+    assert(w->state == WF_CANCELLING);
+    wf_streams_stop(w);
+    wf_watch_stop(w);
+    if (!FAULT_POINT("cancel.after_stop", e))
+        return false;
+    for (size_t i = 0; i < w->sides[WF_TARGET].n; i++) {
+        if (!lease_verify(w->lease, home, e) ||
+            !clear_target(w, home, w->sides[WF_TARGET].shards[i], e))
+            return false;
+    }
+    if (!FAULT_POINT("cancel.after_target", e) || !forget_side(w, WF_TARGET, e) ||
+        !forget_side(w, WF_SOURCE, e) || !FAULT_POINT("cancel.after_forget", e))
+        return false;
+    return last_step(w, home, e) && routing_publish(w->engine, w->keys[0], home, e) &&
+           FAULT_POINT("cancel.after_row", e);
+}

@@ -1,0 +1,19 @@
+/* vrepl/finish.h — the two ends of a workflow: complete removes the source, cancel removes the
+ * target. */
+#ifndef SLUICE_VREPL_FINISH_H
+#define SLUICE_VREPL_FINISH_H
+
+#include "vrepl/workflow.h"
+
+/* Flags of the command, kept in the row's todo column while it is under way. */
+struct finish_options {
+    bool keep_data;
+    bool rename_tables; /* complete only */
+};
+char *finish_options_print(const struct finish_options *o); /* malloc'ed JSON */
+/* From state COMPLETING (CANCELLING) to no row; idempotent. The workflow leaves the engine's list.
+ */
+bool finish_complete(struct workflow *w, struct my_conn *home, struct err *e) WARN_UNUSED;
+bool finish_cancel(struct workflow *w, struct my_conn *home, struct err *e) WARN_UNUSED;
+
+#endif

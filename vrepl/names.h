@@ -1,0 +1,27 @@
+/* vrepl/names.h — the names that a workflow gives to things on the servers; functions of the
+ * workflow alone, so that whoever cleans up after a crash finds them without a list. */
+#ifndef SLUICE_VREPL_NAMES_H
+#define SLUICE_VREPL_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define NAMES_REVERSE "_reverse"
+#define NAMES_MAX     65 /* identifiers: 64 characters */
+
+/* "_sluice_f_<16 hex>": what a rename fence calls the table. */
+void names_hidden(const char *workflow_key, bool target_side, const char *table, char *out,
+                  size_t out_len);
+/* The trigger of a fence; event 'i', 'u' or 'd'. */
+void names_trigger(const char *workflow_key, bool target_side, const char *table, char event,
+                   char *out, size_t out_len);
+/* The user-level lock that every session holds that makes or removes a fence on one shard. */
+void names_barrier(const char *workflow_key, const char *keyspace, const char *shard, char *out,
+                   size_t out_len);
+/* "_NAME_old", NAME cut so that it fits: what `complete --rename-tables` leaves. */
+void names_old(const char *table, char *out, size_t out_len);
+/* "commerce/->-80": the stream column of the sidecar tables. */
+void names_stream(const char *source_keyspace, const char *source_shard, const char *target_shard,
+                  char *out, size_t out_len);
+
+#endif

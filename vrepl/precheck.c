@@ -1,0 +1,366 @@
+/* vrepl/precheck.c — may this workflow be created? */
+#include "vrepl/precheck.h"
+
+#include "base/mem.h"
+#include "mysql/checks.h"
+#include "vrepl/flags.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+bool precheck_open(struct precheck *p, struct err *e)
+{
+    const struct wf_side *sides[] = {&p->def->source, &p->def->target};
+    for (size_t k = 0; k < 2; k++) {
+        p->sides[k].shards = mem_calloc(sides[k]->n_shards + 1, sizeof(void *));
+        p->conns[k] = mem_calloc(sides[k]->n_shards + 1, sizeof(void *));
+        for (size_t i = 0; i < sides[k]->n_shards; i++) {
+            const struct topo_shard *s =
+                topology_shard(p->g->o.topo, sides[k]->keyspace, sides[k]->shards[i]);
+            if (s == NULL)
+                return err_set(e, ERR_WF_PRECONDITION,
+                               "there is no shard %s/%s in the configuration", sides[k]->keyspace,
+                               sides[k]->shards[i]);
+            p->sides[k].shards[i] = s;
+            p->sides[k].n++;
+            p->conns[k][i] = my_connect(&s->primary, "create", e);
+            if (p->conns[k][i] == NULL)
+                return err_prepend(e, "%s/%s", s->keyspace, s->name);
+        }
+    }
+    return true;
+}
+
+void precheck_close(struct precheck *p)
+{
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; p->conns[k] != NULL && i < p->sides[k].n; i++)
+            my_close(p->conns[k][i]);
+        free(p->conns[k]);
+        free(p->sides[k].shards);
+    }
+    for (size_t i = 0; p->tables != NULL && i < p->def->n_tables; i++)
+        schema_table_unref(p->tables[i].source);
+    free(p->tables);
+}
+
+static const char *where(const struct topo_shard *s, char *out, size_t n)
+{
+    snprintf(out, n, "%s/%s", s->keyspace, s->name);
+    return out;
+}
+
+static bool check_metadata(struct my_conn *c, const char *at, struct err *e)
+{
+    char *value = NULL;
+    if (!my_query_text(c, "SELECT @@global.binlog_row_metadata", &value, e))
+        return false;
+    bool full = value != NULL && strcasecmp(value, "FULL") == 0;
+    if (!full) {
+        err_set(e, ERR_SRC_SETTING, "%s: binlog_row_metadata is %s", at,
+                value != NULL ? value : "unknown");
+        err_cure(e,
+                 "run SET GLOBAL binlog_row_metadata=FULL, on RDS set it in the parameter group");
+    }
+    free(value);
+    return full;
+}
+
+static bool check_server(struct my_conn *c, const struct topo_shard *s, unsigned roles,
+                         struct err *e)
+{
+    char at[200];
+    struct my_checks checks = {0};
+    if (!my_checks_run(c, roles, MY_PLATFORM_AUTO, s->primary.database, &checks, e))
+        return err_prepend(e, "%s", where(s, at, sizeof at));
+    bool ok = my_checks_require(&checks, where(s, at, sizeof at), e);
+    my_checks_fini(&checks);
+    return ok && ((roles & MY_ROLE_STREAM) == 0 || check_metadata(c, at, e));
+}
+
+bool precheck_servers(struct precheck *p, struct err *e)
+{
+    bool moves = p->def->type != WF_MATERIALIZE;
+    unsigned source = MY_ROLE_STREAM | MY_ROLE_COPY_SOURCE | (moves ? MY_ROLE_SWITCH : 0u);
+    unsigned target = MY_ROLE_TARGET | (moves ? MY_ROLE_STREAM | MY_ROLE_SWITCH : 0u);
+    for (size_t i = 0; i < p->sides[WF_SOURCE].n; i++) {
+        if (!check_server(p->conns[WF_SOURCE][i], p->sides[WF_SOURCE].shards[i], source, e))
+            return false;
+    }
+    for (size_t i = 0; i < p->sides[WF_TARGET].n; i++) {
+        if (!check_server(p->conns[WF_TARGET][i], p->sides[WF_TARGET].shards[i], target, e))
+            return false;
+    }
+    return true;
+}
+
+static bool check_source_table(const struct schema_table *t, const char *at, struct err *e)
+{
+    if (t->engine != NULL && strcasecmp(t->engine, "InnoDB") != 0) {
+        err_set(e, ERR_WF_PRECONDITION, "%s: table %s is %s, not InnoDB", at, t->name, t->engine);
+        return err_cure(e, "run ALTER TABLE %s ENGINE=InnoDB", t->name);
+    }
+    if (schema_table_identity(t) == NULL) {
+        err_set(e, ERR_WF_PRECONDITION,
+                "%s: table %s has no primary key and no unique key of columns that are NOT NULL",
+                at, t->name);
+        return err_cure(e, "add a primary key to %s", t->name);
+    }
+    return true;
+}
+
+static bool find_sources(struct precheck *p, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf missing = BUF_INIT;
+    char at[200];
+    for (size_t i = 0; i < p->def->n_tables; i++) {
+        for (size_t k = 0; k < p->sides[WF_SOURCE].n; k++) {
+            const struct topo_shard *s = p->sides[WF_SOURCE].shards[k];
+            struct schema_table *t = schema_inspect(p->conns[WF_SOURCE][k], s->primary.database,
+                                                    p->def->tables[i].source, e);
+            if (t == NULL && e->code != ERR_SCHEMA_UNKNOWN)
+                return false;
+            if (t == NULL)
+                buf_printf(&missing, "%s%s", missing.len > 0 ? "," : "", p->def->tables[i].source);
+            else if (!check_source_table(t, where(s, at, sizeof at), e)) {
+                schema_table_unref(t);
+                return false;
+            }
+            if (p->tables[i].source == NULL)
+                p->tables[i].source = t;
+            else
+                schema_table_unref(t);
+        }
+    }
+    if (missing.len == 0)
+        return true;
+    return err_set(e, ERR_WF_PRECONDITION, "table(s) not found in source keyspace %s: %s",
+                   p->def->source.keyspace, buf_str(&missing));
+}
+
+static bool check_vindex(struct precheck *p, size_t i, struct err *e)
+{
+    const struct wf_table *t = &p->def->tables[i];
+    for (size_t k = 0; k < t->n_columns; k++) {
+        if (schema_table_column(p->tables[i].source, t->columns[k]) < 0)
+            return err_set(
+                e, ERR_WF_PRECONDITION,
+                "table %s has no column %s, which its primary vindex in keyspace %s needs",
+                t->source, t->columns[k], p->def->target.keyspace);
+    }
+    return true;
+}
+
+/* Foreign keys. A cascade is not in the log (MariaDB, MySQL before 9.6), and a parent outside the
+ * set could change children past the fence. */
+static bool in_set(const struct wf_def *d, const char *db, const char *want_db, const char *table)
+{
+    if (db == NULL || table == NULL || strcmp(db, want_db) != 0)
+        return false;
+    for (size_t i = 0; i < d->n_tables; i++) {
+        if (strcmp(d->tables[i].source, table) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool cascades(const char *rule)
+{
+    return rule != NULL && strcasecmp(rule, "RESTRICT") != 0 && strcasecmp(rule, "NO ACTION") != 0;
+}
+
+static bool check_foreign_key(const struct wf_def *d, const char *db, const struct my_cell *v,
+                              struct err *e)
+{
+    bool child = in_set(d, v[1].p, db, v[2].p), parent = in_set(d, v[3].p, db, v[4].p);
+    if (!child && !parent)
+        return true;
+    if (child && (cascades(v[5].p) || cascades(v[6].p))) {
+        err_set(e, ERR_WF_PRECONDITION,
+                "foreign key %s of %s cascades (ON UPDATE %s, ON DELETE %s): the log does not hold "
+                "such changes",
+                v[0].p, v[2].p, v[5].p, v[6].p);
+        return err_cure(e,
+                        "let the application make these changes, and define the key with RESTRICT");
+    }
+    if (child == parent || d->type == WF_MATERIALIZE)
+        return true;
+    err_set(e, ERR_WF_PRECONDITION, "foreign key %s from %s to %s leaves the set of tables", v[0].p,
+            v[2].p, v[4].p);
+    return err_cure(e, "move both tables in one workflow, or drop the key");
+}
+
+static bool check_foreign_keys(struct precheck *p, struct my_conn *c, const struct topo_shard *s,
+                               struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    CLEANUP(buf_fini) struct buf db = BUF_INIT;
+    buf_put_sql_string(&db, s->primary.database, strlen(s->primary.database));
+    buf_printf(&sql,
+               "SELECT CONSTRAINT_NAME, CONSTRAINT_SCHEMA, TABLE_NAME, UNIQUE_CONSTRAINT_SCHEMA, "
+               "REFERENCED_TABLE_NAME, "
+               "UPDATE_RULE, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE "
+               "CONSTRAINT_SCHEMA = %s "
+               "OR UNIQUE_CONSTRAINT_SCHEMA = %s",
+               buf_str(&db), buf_str(&db));
+    struct my_result *r = my_query(c, buf_str(&sql), e);
+    struct my_cell v[7];
+    enum my_next next = MY_FAIL;
+    while (r != NULL && (next = my_result_next(r, v, e)) == MY_ROW) {
+        if (!check_foreign_key(p->def, s->primary.database, v, e))
+            break;
+    }
+    my_result_free(r);
+    return next == MY_END || err_prepend(e, "%s/%s", s->keyspace, s->name);
+}
+
+static bool key_has_same_columns(const struct schema_table *a, const struct schema_key *x,
+                                 const struct schema_table *b, const struct schema_key *y)
+{
+    if (x->n != y->n || !y->unique)
+        return false;
+    for (size_t i = 0; i < x->n; i++) {
+        if (strcasecmp(a->columns[x->columns[i]].name, b->columns[y->columns[i]].name) != 0 ||
+            x->prefix[i] != y->prefix[i])
+            return false;
+    }
+    return true;
+}
+
+static bool check_unique_keys(const struct schema_table *source, const struct schema_table *target,
+                              const char *at, struct err *e)
+{
+    for (size_t i = 0; i < source->n_keys; i++) {
+        bool found = !source->keys[i].unique;
+        for (size_t k = 0; k < target->n_keys && !found; k++)
+            found = key_has_same_columns(source, &source->keys[i], target, &target->keys[k]);
+        if (!found)
+            return err_set(e, ERR_WF_PRECONDITION, "%s: table %s lacks the source's unique key %s",
+                           at, target->name, source->keys[i].name);
+    }
+    return true;
+}
+
+static bool check_columns(const struct schema_table *source, const struct schema_table *target,
+                          const char *at, struct err *e)
+{
+    char reason[200];
+    for (size_t i = 0; i < source->n_columns; i++) {
+        const struct schema_column *c = &source->columns[i];
+        int k = schema_table_column(target, c->name);
+        if (c->generated)
+            continue;
+        if (k < 0)
+            return err_set(e, ERR_WF_PRECONDITION, "%s: table %s lacks the source's column %s", at,
+                           target->name, c->name);
+        if (!schema_column_fits(c, &target->columns[k], reason, sizeof reason))
+            return err_set(e, ERR_WF_PRECONDITION,
+                           "%s: column %s.%s cannot take every value of the source's: %s", at,
+                           target->name, c->name, reason);
+    }
+    for (size_t i = 0; i < target->n_columns; i++) {
+        const struct schema_column *c = &target->columns[i];
+        if (!c->generated && schema_table_column(source, c->name) < 0)
+            return err_set(e, ERR_WF_PRECONDITION,
+                           "%s: table %s has a column %s, which the source lacks", at, target->name,
+                           c->name);
+    }
+    return true;
+}
+
+static bool check_empty(struct my_conn *c, const struct topo_shard *s, const char *table,
+                        const char *at, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    char *one = NULL;
+    buf_put_str(&sql, "SELECT 1 FROM ");
+    buf_put_ident(&sql, s->primary.database);
+    buf_put_u8(&sql, '.');
+    buf_put_ident(&sql, table);
+    buf_put_str(&sql, " LIMIT 1");
+    if (!my_query_text(c, buf_str(&sql), &one, e))
+        return false;
+    bool empty = one == NULL;
+    free(one);
+    if (!empty) {
+        err_set(e, ERR_WF_PRECONDITION, "%s: target table %s is not empty", at, table);
+        err_cure(e, "empty or drop it");
+    }
+    return empty;
+}
+
+static bool check_no_triggers(struct my_conn *c, const struct topo_shard *s, const char *table,
+                              const char *at, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf found = BUF_INIT;
+    if (!schema_triggers(c, s->primary.database, table, &found, e))
+        return false;
+    if (found.len == 0)
+        return true;
+    err_set(e, ERR_WF_PRECONDITION, "%s: target table %s has triggers (%s)", at, table,
+            buf_str(&found));
+    return err_cure(e, "drop them; add them again after complete");
+}
+
+static bool check_target_table(struct precheck *p, size_t i, size_t k, const struct schema_table *t,
+                               struct err *e)
+{
+    char at[200];
+    const struct topo_shard *s = p->sides[WF_TARGET].shards[k];
+    struct my_conn *c = p->conns[WF_TARGET][k];
+    where(s, at, sizeof at);
+    if (t->engine != NULL && strcasecmp(t->engine, "InnoDB") != 0)
+        return err_set(e, ERR_WF_PRECONDITION, "%s: target table %s is %s, not InnoDB", at, t->name,
+                       t->engine);
+    return check_columns(p->tables[i].source, t, at, e) &&
+           check_unique_keys(p->tables[i].source, t, at, e) &&
+           check_no_triggers(c, s, t->name, at, e) && check_empty(c, s, t->name, at, e);
+}
+
+static bool find_target(struct precheck *p, size_t i, struct err *e)
+{
+    size_t found = 0, n = p->sides[WF_TARGET].n;
+    const char *name = p->def->tables[i].target;
+    for (size_t k = 0; k < n; k++) {
+        struct schema_table *t = schema_inspect(
+            p->conns[WF_TARGET][k], p->sides[WF_TARGET].shards[k]->primary.database, name, e);
+        if (t == NULL && e->code != ERR_SCHEMA_UNKNOWN)
+            return false;
+        if (t == NULL) {
+            err_clear(e);
+            continue;
+        }
+        found++;
+        bool ok = check_target_table(p, i, k, t, e);
+        schema_table_unref(t);
+        if (!ok)
+            return false;
+    }
+    p->tables[i].on_target = found == n;
+    if (p->adopting || found == n || (found == 0 && !p->tables_must_exist))
+        return true;
+    if (p->tables_must_exist)
+        return err_set(e, ERR_WF_PRECONDITION,
+                       "target table %s does not exist on every target shard", name);
+    err_set(e, ERR_WF_PRECONDITION, "target table %s exists on some target shards only", name);
+    return err_cure(e, "create it on all of them, or drop it");
+}
+
+bool precheck_tables(struct precheck *p, struct err *e)
+{
+    assert(p->tables == NULL);
+    p->tables = mem_calloc(p->def->n_tables + 1, sizeof *p->tables);
+    if (!find_sources(p, e))
+        return false;
+    for (size_t k = 0; k < p->sides[WF_SOURCE].n; k++) {
+        if (!check_foreign_keys(p, p->conns[WF_SOURCE][k], p->sides[WF_SOURCE].shards[k], e))
+            return false;
+    }
+    for (size_t i = 0; i < p->def->n_tables; i++) {
+        if (!check_vindex(p, i, e) || !find_target(p, i, e))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,31 @@
+/* vrepl/precheck.h — the preconditions of create: read-only questions to both sides; the first that
+ * does not hold is an error with exit code 5. */
+#ifndef SLUICE_VREPL_PRECHECK_H
+#define SLUICE_VREPL_PRECHECK_H
+
+#include "schemas/inspect.h"
+#include "vrepl/workflow.h"
+
+struct precheck_table {          /* in the definition's order */
+    struct schema_table *source; /* as the first source shard has it; owned */
+    bool on_target;              /* exists, empty, fitting, on every target shard (else on none) */
+};
+struct precheck {
+    struct vrepl_engine *g;
+    struct wf_def *def;
+    bool tables_must_exist; /* --skip-schema-copy */
+    bool adopting; /* an interrupted create goes on: tables may stand on some shards only */
+    struct wf_shards sides[2];
+    struct my_conn **conns[2];
+    struct precheck_table *tables;
+};
+/* Connects to every shard. sides are filled from the definition. */
+bool precheck_open(struct precheck *p, struct err *e) WARN_UNUSED;
+void precheck_close(struct precheck *p);
+/* Servers: settings and privileges for what the workflow will do with them. */
+bool precheck_servers(struct precheck *p, struct err *e) WARN_UNUSED;
+/* Tables: existence, keys, engines, vindexes, foreign keys, triggers, columns that fit, emptiness.
+ */
+bool precheck_tables(struct precheck *p, struct err *e) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,426 @@
+/* vrepl/switch.c — the way of a switch up to its decision (design §8; the crash table is in
+ * docs/internals/switch.md).
+ *
+ *   1. check            nothing changed yet: state, streams, lag, triggers that would fire twice
+ *   2. prepare          sidecar tables; rows of old streams the other way are forgotten
+ *   3. SWITCHING        one guarded update: from here on the row says that a fence may stand
+ *   4. hold             every shard that serves: barrier, LOCK TABLES … WRITE, all or none
+ *   5. marker           the final position of each
+ *   6. wait             every target has committed it; streams are frozen there
+ *   7. reverse starts   the targets' own positions, before any foreign write
+ *   8. fence            in the holding sessions
+ *   9. DECIDED          one guarded update from SWITCHING; then switch_roll_forward
+ *
+ * Invariants: the decision is written only while every hold answers and every fence is made; a
+ * fence is removed only after the row has left SWITCHING (switch_undo), so that a decision in
+ * flight matches nothing.
+ */
+#include "vrepl/switch.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "schemas/inspect.h"
+#include "vrepl/routing.h"
+#include "vrepl/sidecar.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOCK_WAIT_S   2
+#define WAIT_SLICE_MS 2000
+#define HOLD_PAUSE_MS 250
+
+struct run {
+    struct workflow *w;
+    const struct switch_options *o;
+    struct my_conn *home;
+    const struct wf_shards *from, *to;
+    struct fence_hold *holds; /* one a from-shard */
+    size_t n_holds;           /* opened */
+    struct position *final;   /* one a from-shard */
+    struct position *start;   /* one a to-shard */
+    enum vrepl_fence_mode mode;
+    int64_t journal_id;
+    int64_t until_ms;         /* monotonic */
+    int64_t blocked_since_ms; /* 0: nobody is blocked */
+};
+
+bool switch_fault(bool back, const char *step, struct err *e)
+{
+    char name[64];
+    if (__atomic_load_n(&fault_armed, __ATOMIC_RELAXED) == 0)
+        return true;
+    snprintf(name, sizeof name, "%s.%s", back ? "reverse" : "switch", step);
+    return FAULT_POINT(name, e);
+}
+
+static bool check_stream(struct workflow *w, struct vrepl_stream *s, const char *shard,
+                         int64_t max_lag_ms, struct err *e)
+{
+    struct vrepl_stream_status st = {0};
+    vrepl_stream_status(s, &st);
+    bool ok = true;
+    if (st.state != VREPL_STREAM_RUNNING) {
+        bool copying = st.state == VREPL_STREAM_COPYING || st.state == VREPL_STREAM_CATCHUP;
+        ok = err_set(e, ERR_WF_STATE, "workflow %s cannot switch: the stream of %s %s%s%s",
+                     w->keys[0], shard, copying ? "is still copying" : "is not running",
+                     st.message[0] != '\0' ? ": " : "", st.message);
+    } else if (!st.at_head && st.lag_ms > max_lag_ms) {
+        ok = err_set(e, ERR_WF_LAG,
+                     "cannot switch traffic for workflow %s at this time: replication lag %llds is "
+                     "higher than allowed lag %llds",
+                     w->name, (long long)(st.lag_ms / 1000), (long long)(max_lag_ms / 1000));
+        err_cure(e, "wait, or allow more with --max-replication-lag-allowed");
+    }
+    vrepl_stream_status_fini(&st);
+    return ok;
+}
+
+static bool check_streams(struct workflow *w, const struct switch_options *o, struct err *e)
+{
+    const struct wf_streams *s = w->running;
+    if (s == NULL || s->back != o->back) {
+        err_set(e, ERR_WF_STATE, "workflow %s cannot switch: its streams are not running",
+                w->keys[o->back]);
+        return err_cure(e, "start them, and wait until the lag is small");
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        if (!check_stream(w, s->streams[i], w->sides[wf_reads(o->back)].shards[i]->name,
+                          o->max_lag_ms, e))
+            return false;
+    }
+    return true;
+}
+
+/* Triggers of the application on the side that is given up would fire again for every row that
+ * comes back. */
+static bool check_triggers(struct workflow *w, enum wf_side_name side, const struct topo_shard *s,
+                           struct err *e)
+{
+    struct my_conn *c = my_connect(&s->primary, "switch", e);
+    bool ok = c != NULL;
+    for (size_t i = 0; ok && i < w->def->n_tables; i++) {
+        CLEANUP(buf_fini) struct buf found = BUF_INIT;
+        const char *table = wf_plain_name(&w->def->tables[i], side);
+        ok = schema_triggers(c, s->primary.database, table, &found, e);
+        if (ok && found.len > 0) {
+            ok =
+                err_set(e, ERR_WF_PRECONDITION,
+                        "%s/%s: table %s has triggers (%s), which reverse streams would fire again",
+                        s->keyspace, s->name, table, buf_str(&found));
+            err_cure(e, "drop them first, or switch with --enable-reverse-replication=false");
+        }
+    }
+    my_close(c);
+    return ok;
+}
+
+bool switch_check(struct workflow *w, const struct switch_options *o, struct err *e)
+{
+    enum wf_event ev = o->back ? WF_EVENT_REVERSE : WF_EVENT_SWITCH;
+    if (w->def->type == WF_MATERIALIZE)
+        return err_set(e, ERR_WF_STATE,
+                       "workflow %s is a Materialize workflow: these are never switched",
+                       w->keys[0]);
+    if (wf_transition_find(w->state, ev) == NULL)
+        return err_set(e, ERR_WF_STATE, "workflow %s is %s: its traffic cannot be switched%s",
+                       w->keys[0], wf_state_name(w->state), o->back ? " back" : "");
+    if (!check_streams(w, o, e))
+        return false;
+    const struct wf_shards *from = &w->sides[wf_reads(o->back)];
+    for (size_t i = 0; o->follow && i < from->n; i++) {
+        if (!check_triggers(w, wf_reads(o->back), from->shards[i], e))
+            return false;
+    }
+    return true;
+}
+
+/* Streams the other way start from the decision's positions: what an earlier one left must not
+ * rule. The epoch rows stay, against zombies. */
+static bool forget_positions(struct workflow *w, bool back, const struct topo_shard *s,
+                             struct err *e)
+{
+    static const char *const tables[] = {"progress", "position"};
+    struct my_conn *c = my_connect(&s->primary, "switch", e);
+    bool ok = c != NULL && sidecar_create(c, e);
+    for (size_t i = 0; ok && i < 2; i++) {
+        CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+        buf_printf(&sql, "DELETE FROM _sluice.%s WHERE workflow = ", tables[i]);
+        buf_put_sql_string(&sql, w->keys[!back], strlen(w->keys[!back]));
+        ok = my_exec(c, buf_str(&sql), NULL, e);
+    }
+    my_close(c);
+    return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
+}
+
+static bool prepare(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->from->n; i++) {
+        if (!forget_positions(r->w, r->o->back, r->from->shards[i], e))
+            return false;
+    }
+    for (size_t i = 0; i < r->to->n; i++) {
+        struct my_conn *c = my_connect(&r->to->shards[i]->primary, "switch", e);
+        bool ok = c != NULL && sidecar_create(c, e);
+        my_close(c);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool begin(struct run *r, struct err *e)
+{
+    struct workflow *w = r->w;
+    const char *const *fence = (const char *const *)w->fence;
+    char *json = r->o->back ? wf_fence_json(fence[WF_SOURCE], "auto")
+                            : wf_fence_json("auto", fence[WF_TARGET]);
+    char *todo = mem_printf("{\"journal_id\":%lld}", (long long)r->journal_id);
+    struct wf_row_set set = {.fence = json, .todo = todo};
+    bool ok = wf_step(w, r->home, r->o->back ? WF_EVENT_REVERSE : WF_EVENT_SWITCH, &set, e);
+    free(json);
+    free(todo);
+    return ok;
+}
+
+static bool open_holds(struct run *r, struct err *e)
+{
+    for (; r->n_holds < r->from->n; r->n_holds++) {
+        if (!fence_hold_open(&r->holds[r->n_holds], r->w, r->from->shards[r->n_holds],
+                             wf_reads(r->o->back), r->home, e))
+            return false;
+    }
+    return true;
+}
+
+static bool lock_all(struct run *r, struct err *e)
+{
+    r->blocked_since_ms = clock_mono_ms();
+    for (size_t i = 0; i < r->n_holds; i++) {
+        if (fence_hold_lock(&r->holds[i], LOCK_WAIT_S, e))
+            continue;
+        while (i-- > 0)
+            fence_hold_unlock(&r->holds[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool give_up_waiting(const struct run *r, struct err *e)
+{
+    if (r->o->cancelled != NULL && *r->o->cancelled != 0)
+        return !err_set(e, ERR_SHUTDOWN, "the command was interrupted");
+    return clock_mono_ms() >= r->until_ms;
+}
+
+/* All or none; between attempts everybody may write. */
+static bool hold(struct run *r, struct err *e)
+{
+    while (!lock_all(r, e)) {
+        if (e->code != ERR_WF_BLOCKED || give_up_waiting(r, e))
+            return false;
+        log_info("switch", "%s: %s", r->w->keys[r->o->back], e->text);
+        err_clear(e);
+        clock_sleep_ms(HOLD_PAUSE_MS, r->o->cancelled);
+    }
+    return true;
+}
+
+static bool holds_answer(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->n_holds; i++) {
+        if (!fence_hold_check(&r->holds[i], e))
+            return false;
+    }
+    return lease_held(r->w->lease, e);
+}
+
+static bool mark(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->n_holds; i++) {
+        if (!fence_marker(&r->holds[i], &r->final[i], e))
+            return err_prepend(e, "marker on %s/%s", r->from->shards[i]->keyspace,
+                               r->from->shards[i]->name);
+    }
+    return true;
+}
+
+/* In slices, so that a hold is never silent for as long as the server would end it. */
+static bool wait_one(struct run *r, size_t i, struct err *e)
+{
+    for (;;) {
+        int64_t left = r->until_ms - clock_mono_ms();
+        int64_t slice = left < WAIT_SLICE_MS ? left : WAIT_SLICE_MS;
+        if (vrepl_stream_wait(r->w->running->streams[i], &r->final[i], slice > 0 ? slice : 0, e))
+            return true;
+        if (e->code != ERR_TIMEOUT || give_up_waiting(r, e))
+            return false;
+        err_clear(e);
+        if (!holds_answer(r, e))
+            return false;
+    }
+}
+
+static bool wait_all(struct run *r, struct err *e)
+{
+    assert(r->w->running->n == r->from->n);
+    for (size_t i = 0; i < r->from->n; i++) {
+        if (!wait_one(r, i, e) || !vrepl_stream_freeze(r->w->running->streams[i], &r->final[i], e))
+            return err_prepend(e, "catching up with %s/%s", r->from->shards[i]->keyspace,
+                               r->from->shards[i]->name);
+    }
+    return true;
+}
+
+static bool take_starts(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->to->n; i++) {
+        struct my_conn *c = my_connect(&r->to->shards[i]->primary, "switch", e);
+        bool ok = c != NULL && my_current_position(c, &r->start[i], e);
+        my_close(c);
+        if (!ok)
+            return err_prepend(e, "position of %s/%s", r->to->shards[i]->keyspace,
+                               r->to->shards[i]->name);
+    }
+    return true;
+}
+
+static bool fence_all(struct run *r, struct err *e)
+{
+    r->mode = r->w->engine->o.fence;
+    for (size_t i = 0; i < r->n_holds; i++) {
+        enum vrepl_fence_mode made = r->mode;
+        if (!fence_make(&r->holds[i], &made, e))
+            return false;
+        if (i > 0 && made != r->mode) {
+            err_set(e, ERR_WF_PRECONDITION, "the shards do not allow the same kind of fence");
+            return err_cure(e, "set fence.mode to rename, or grant TRIGGER on all of them");
+        }
+        r->mode = made;
+    }
+    return true;
+}
+
+static void put_marks(struct wf_mark **out, size_t *n, const struct wf_shards *shards,
+                      const struct position *pos)
+{
+    *out = mem_calloc(shards->n, sizeof **out);
+    *n = shards->n;
+    for (size_t i = 0; i < shards->n; i++) {
+        (*out)[i].shard = mem_strdup(shards->shards[i]->name);
+        position_copy(&(*out)[i].pos, &pos[i]);
+    }
+}
+
+static char *decision_text(const struct run *r)
+{
+    struct wf_decision *d = mem_alloc(sizeof *d);
+    d->number = r->w->decision != NULL ? r->w->decision->number + 1 : 1;
+    d->back = r->o->back;
+    d->follow = r->o->follow;
+    d->journal_id = r->journal_id;
+    put_marks(&d->from, &d->n_from, r->from, r->final);
+    put_marks(&d->to, &d->n_to, r->to, r->start);
+    char *text = wf_decision_print(d);
+    wf_decision_free(d);
+    return text;
+}
+
+static bool decide(struct run *r, struct err *e)
+{
+    const char *const *fence = (const char *const *)r->w->fence;
+    const char *mode = fence_mode_name(r->mode);
+    char *json =
+        r->o->back ? wf_fence_json(fence[WF_SOURCE], mode) : wf_fence_json(mode, fence[WF_TARGET]);
+    char *decision = decision_text(r);
+    struct wf_row_set set = {.fence = json, .decision = decision};
+    bool ok = holds_answer(r, e) && wf_step(r->w, r->home, WF_EVENT_DECIDE, &set, e);
+    free(json);
+    free(decision);
+    return ok;
+}
+
+static bool until_decision(struct run *r, struct err *e)
+{
+    bool back = r->o->back;
+    return open_holds(r, e) && switch_fault(back, "before_hold", e) && hold(r, e) &&
+           switch_fault(back, "after_hold", e) && mark(r, e) &&
+           switch_fault(back, "after_marker", e) && wait_all(r, e) &&
+           switch_fault(back, "after_wait", e) && take_starts(r, e) &&
+           switch_fault(back, "after_reverse_prepared", e) && fence_all(r, e) &&
+           switch_fault(back, "after_fence", e) && switch_fault(back, "before_decision", e) &&
+           decide(r, e);
+}
+
+static void run_fini(struct run *r)
+{
+    for (size_t i = 0; i < r->n_holds; i++)
+        fence_hold_close(&r->holds[i]);
+    for (size_t i = 0; i < r->from->n; i++)
+        position_fini(&r->final[i]);
+    for (size_t i = 0; i < r->to->n; i++)
+        position_fini(&r->start[i]);
+    free(r->holds);
+    free(r->final);
+    free(r->start);
+}
+
+/* Undoing may fail too: then the row stays in SWITCHING or UNDOING, and the keeper tries again. */
+static bool fail_and_undo(struct run *r, struct err *e)
+{
+    struct err second = ERR_INIT;
+    log_err(LOG_WARN, "switch", e);
+    if (!switch_undo(r->w, r->home, r->holds, r->n_holds, &second)) {
+        log_err(LOG_WARN, "switch", &second);
+        err_prepend(
+            e, "the switch failed and could not yet be undone (%.300s); this goes on by itself",
+            second.text);
+    }
+    return false;
+}
+
+static void note_blocked(const struct run *r, struct switch_result *out)
+{
+    char labels[400];
+    out->blocked_ms = r->blocked_since_ms != 0 ? clock_mono_ms() - r->blocked_since_ms : 0;
+    metrics_labels(labels, sizeof labels, "workflow", r->w->keys[r->o->back], NULL);
+    metric_set(metrics_get(METRIC_GAUGE, "switch_blocked_seconds", labels,
+                           "How long writers waited in the last switch of a workflow."),
+               (double)out->blocked_ms / 1000.0);
+}
+
+static bool decided_then(struct run *r, struct switch_result *out, struct err *e)
+{
+    bool ok = switch_fault(r->o->back, "after_decision", e) &&
+              switch_roll_forward(r->w, r->home, r->holds, r->n_holds, e);
+    note_blocked(r, out);
+    return ok || err_prepend(e, "the switch of %s is decided and will be completed by itself",
+                             r->w->keys[r->o->back]);
+}
+
+bool switch_run(struct workflow *w, struct my_conn *home, const struct switch_options *o,
+                struct switch_result *out, struct err *e)
+{
+    struct run r = {.w = w,
+                    .o = o,
+                    .home = home,
+                    .from = &w->sides[wf_reads(o->back)],
+                    .to = &w->sides[wf_writes(o->back)]};
+    r.holds = mem_calloc(r.from->n, sizeof *r.holds);
+    r.final = mem_calloc(r.from->n, sizeof *r.final);
+    r.start = mem_calloc(r.to->n, sizeof *r.start);
+    r.journal_id = routing_next_id(w->engine);
+    r.until_ms = clock_mono_ms() + o->timeout_ms;
+    bool ok = switch_check(w, o, e) && prepare(&r, e) && begin(&r, e);
+    if (ok && !until_decision(&r, e))
+        ok = fail_and_undo(&r, e);
+    else if (ok)
+        ok = decided_then(&r, out, e);
+    run_fini(&r);
+    return ok;
+}

@@ -1,0 +1,41 @@
+/* vrepl/switch.h — switching traffic: the two-stage fence, the decision, and what follows from it.
+ *
+ * All with workflow.verb held and the lease ours.
+ */
+#ifndef SLUICE_VREPL_SWITCH_H
+#define SLUICE_VREPL_SWITCH_H
+
+#include "vrepl/fence.h"
+
+struct switch_options {
+    bool back;
+    int64_t timeout_ms; /* for the hold and the catch-up, together */
+    int64_t max_lag_ms;
+    bool follow; /* --enable-reverse-replication */
+    bool dry_run;
+    const volatile int *cancelled; /* may be NULL */
+};
+struct switch_result {
+    int64_t blocked_ms; /* how long writers waited */
+    bool already;       /* traffic was there */
+};
+/* Everything up to UNLOCK. An error before the decision has been undone (or says that it could not
+ * be); after it the error says that the switch is decided and goes on by itself. */
+bool switch_run(struct workflow *w, struct my_conn *home, const struct switch_options *o,
+                struct switch_result *r, struct err *e) WARN_UNUSED;
+/* Checks without effect: state, streams, lag, triggers. */
+bool switch_check(struct workflow *w, const struct switch_options *o, struct err *e) WARN_UNUSED;
+
+/* switch_finish.c */
+/* After the decision: journals, enabling, routing, streams the other way, FINISH. Idempotent. holds
+ * may be NULL (after a crash); they are released before FINISH. */
+bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct fence_hold *holds,
+                         size_t n_holds, struct err *e) WARN_UNUSED;
+/* Before it: leaves SWITCHING so that no decision can come, removes the fences, restarts the
+ * streams. */
+bool switch_undo(struct workflow *w, struct my_conn *home, struct fence_hold *holds, size_t n_holds,
+                 struct err *e) WARN_UNUSED;
+/* `step` of "switch." or "reverse.": a fault point. */
+bool switch_fault(bool back, const char *step, struct err *e) WARN_UNUSED;
+
+#endif

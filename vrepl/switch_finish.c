@@ -1,0 +1,198 @@
+/* vrepl/switch_finish.c — what follows a decision, and what follows when there will be none.
+ *
+ * Both are idempotent and start from the row and the servers alone: the command that switches, the
+ * keeper and a daemon that took the workflow over after a crash run the same code.
+ */
+#include "vrepl/switch.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "vrepl/routing.h"
+#include "vrepl/sidecar.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REMOVE_FENCE_MS 10000
+
+static struct cdc_journal_shard *journal_shards(const char *keyspace, const struct wf_mark *marks,
+                                                size_t n, bool positions)
+{
+    struct cdc_journal_shard *list = mem_calloc(n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++) {
+        list[i].keyspace = mem_strdup(keyspace);
+        list[i].shard = mem_strdup(marks[i].shard);
+        list[i].gtid = positions ? position_text(&marks[i].pos) : NULL;
+    }
+    return list;
+}
+
+/* The journal of one from-shard (its own final position; everything else is the same for all). */
+static void journal_fill(const struct workflow *w, const struct wf_mark *own, struct cdc_journal *j)
+{
+    const struct wf_decision *d = w->decision;
+    enum wf_side_name from = wf_reads(d->back), to = wf_writes(d->back);
+    memset(j, 0, sizeof *j);
+    j->id = d->journal_id;
+    j->shards = w->def->type == WF_RESHARD;
+    j->workflow = mem_strdup(w->keys[d->back]);
+    j->tables = mem_calloc(w->def->n_tables + 1, sizeof *j->tables);
+    for (size_t i = 0; i < w->def->n_tables; i++)
+        j->tables[j->n_tables++] = mem_strdup(wf_plain_name(&w->def->tables[i], from));
+    j->local_position = position_text(&own->pos);
+    j->n_shard_gtids = d->n_to;
+    j->shard_gtids = journal_shards(w->sides[to].shards[0]->keyspace, d->to, d->n_to, true);
+    j->n_participants = d->n_from;
+    j->participants = journal_shards(w->sides[from].shards[0]->keyspace, d->from, d->n_from, false);
+}
+
+static bool journal_write(struct my_conn *c, const struct cdc_journal *j, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    cdc_journal_print(j, &text);
+    buf_printf(&sql, "INSERT INTO _sluice.journal (id, val) VALUES (%lld, ", (long long)j->id);
+    buf_put_sql_string(&sql, buf_str(&text), text.len);
+    buf_put_str(&sql, ")");
+    if (my_exec(c, buf_str(&sql), NULL, e))
+        return true;
+    bool there = e->code == ERR_DB_DUPLICATE; /* by an earlier attempt */
+    if (there)
+        err_clear(e);
+    return there;
+}
+
+static bool write_journals(struct workflow *w, struct err *e)
+{
+    const struct wf_decision *d = w->decision;
+    for (size_t i = 0; i < d->n_from; i++) {
+        const struct topo_shard *s = topology_shard(
+            w->engine->o.topo, w->sides[wf_reads(d->back)].shards[0]->keyspace, d->from[i].shard);
+        assert(s != NULL);
+        struct cdc_journal j;
+        struct my_conn *c = my_connect(&s->primary, "journal", e);
+        journal_fill(w, &d->from[i], &j);
+        bool ok = c != NULL && sidecar_create(c, e) && journal_write(c, &j, e);
+        my_close(c);
+        if (ok)
+            routing_add(w->engine, &j);
+        else
+            cdc_journal_fini(&j);
+        if (!ok)
+            return err_prepend(e, "journal on %s/%s", s->keyspace, s->name);
+    }
+    return true;
+}
+
+static bool enable(struct workflow *w, struct my_conn *home, struct err *e)
+{
+    enum wf_side_name to = wf_writes(w->decision->back);
+    for (size_t i = 0; w->fence[to] != NULL && i < w->sides[to].n; i++) {
+        if (!fence_remove(w, w->sides[to].shards[i], to, home, REMOVE_FENCE_MS, e))
+            return err_prepend(e, "enabling writes on %s/%s", w->sides[to].shards[i]->keyspace,
+                               w->sides[to].shards[i]->name);
+    }
+    return true;
+}
+
+/* The streams that are over are stopped after UNLOCK: joining their threads need not block anybody.
+ */
+static bool turn_streams(struct workflow *w, struct wf_streams **over, struct err *e)
+{
+    const struct wf_decision *d = w->decision;
+    struct wf_streams *s = NULL;
+    wf_watch_stop(w);
+    if (w->running != NULL && w->running->back != d->back)
+        return true; /* an earlier attempt came this far */
+    if (d->follow && !wf_streams_start(w, !d->back, &s, e))
+        return false;
+    *over = wf_streams_put(w, s);
+    return true;
+}
+
+static bool finish(struct workflow *w, struct my_conn *home, struct err *e)
+{
+    bool back = w->decision->back;
+    const char *stands = w->fence[wf_reads(back)];
+    char *json = back ? wf_fence_json(NULL, stands) : wf_fence_json(stands, NULL);
+    struct wf_row_set set = {.fence = json, .todo = ""};
+    bool ok =
+        wf_step(w, home, w->decision->follow ? WF_EVENT_FINISH : WF_EVENT_FINISH_STOPPED, &set, e);
+    free(json);
+    return ok;
+}
+
+/* While `enable` has already removed the other side's fence, names on that side are the plain ones
+ * again. */
+static void forget_fence(struct workflow *w, enum wf_side_name side)
+{
+    pthread_mutex_lock(&w->lock);
+    free(w->fence[side]);
+    w->fence[side] = NULL;
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct fence_hold *holds,
+                         size_t n_holds, struct err *e)
+{
+    assert(w->state == WF_DECIDED || w->state == WF_REVERSE_DECIDED);
+    bool back = w->decision->back;
+    struct wf_streams *over = NULL;
+    if (!write_journals(w, e) || !switch_fault(back, "after_journal", e) || !enable(w, home, e))
+        return false;
+    forget_fence(w, wf_writes(back));
+    bool ok = switch_fault(back, "after_enable", e) &&
+              routing_publish(w->engine, w->keys[back], home, e) &&
+              switch_fault(back, "after_routing", e) && turn_streams(w, &over, e) &&
+              switch_fault(back, "after_reverse_start", e) &&
+              switch_fault(back, "before_unlock", e);
+    for (size_t i = 0; i < n_holds; i++)
+        fence_hold_unlock(&holds[i]);
+    wf_streams_free(over);
+    if (!ok || !finish(w, home, e))
+        return false;
+    wf_watch_start(w);
+    return switch_fault(back, "after_finish", e);
+}
+
+static bool unfence_all(struct workflow *w, struct my_conn *home, enum wf_side_name side,
+                        struct fence_hold *holds, size_t n_holds, struct err *e)
+{
+    for (size_t i = 0; i < w->sides[side].n; i++) {
+        struct err in_hold = ERR_INIT;
+        if (i < n_holds && holds[i].locked && fence_unmake(&holds[i], &in_hold))
+            continue; /* writers that wait go on without an error */
+        if (i < n_holds)
+            fence_hold_close(&holds[i]);
+        if (!fence_remove(w, w->sides[side].shards[i], side, home, REMOVE_FENCE_MS, e))
+            return false;
+    }
+    for (size_t i = 0; i < n_holds; i++)
+        fence_hold_unlock(&holds[i]);
+    return true;
+}
+
+bool switch_undo(struct workflow *w, struct my_conn *home, struct fence_hold *holds, size_t n_holds,
+                 struct err *e)
+{
+    bool back = w->state == WF_REVERSING || w->state == WF_REVERSE_UNDOING;
+    enum wf_side_name side = wf_reads(back);
+    if ((w->state == WF_SWITCHING || w->state == WF_REVERSING) &&
+        !wf_step(w, home, WF_EVENT_GIVE_UP, NULL, e))
+        return false;
+    if (!switch_fault(back, "after_give_up", e) || !unfence_all(w, home, side, holds, n_holds, e) ||
+        !switch_fault(back, "after_unfence", e))
+        return false;
+    char *json =
+        back ? wf_fence_json(w->fence[WF_SOURCE], NULL) : wf_fence_json(NULL, w->fence[WF_TARGET]);
+    struct wf_row_set set = {.fence = json, .todo = ""};
+    bool ok = wf_step(w, home, WF_EVENT_UNDONE, &set, e);
+    free(json);
+    if (!ok)
+        return false;
+    wf_streams_stop(w); /* they may be frozen */
+    return wf_streams_run(w, back, e);
+}
