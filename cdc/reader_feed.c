@@ -129,7 +129,6 @@ static void set_start(struct feed *f, struct cdc_batch *b)
 {
     if (!f->mark.in_tx && f->mark.pos.seq == 0)
         return; /* the decoder knows it, rotations included */
-    assert(!position_is_empty(&f->mark.pos));
     position_copy(&b->start, &f->mark.pos);
     b->starts_in_tx = f->mark.in_tx;
     b->open_gtid = f->mark.open_gtid;

@@ -1,0 +1,697 @@
+/* tests/component/test_cdc_reader.c — streams over a replayed log whose connections are cut: every
+ * consumer gets every change after its start once and in order, whoever serves it.
+ *
+ * The log is made of real events (MariaDB GTID, table map with column names, rows v1, XID) in
+ * memory. Row i of transaction t has the id t × 10⁶ + i, so a consumer can tell exactly what must
+ * come next.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cdc/reader.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+#define ID_STEP 1000000
+
+/* ---- the log ---- */
+
+struct log_event {
+    size_t at, n;
+    unsigned transaction; /* 0: before the first */
+    bool first;           /* GTID event */
+};
+struct log {
+    struct buf bytes;
+    struct log_event *events;
+    size_t n_events, cap;
+    unsigned n_transactions;
+    unsigned gtid_shift; /* added to GTIDs from this log on: another history */
+};
+
+static unsigned rows_of(unsigned t)
+{
+    return t % 97 == 0 ? 9000 : t % 7 + 1; /* some of several batches */
+}
+
+static void put_event(struct log *l, unsigned type, const struct buf *body, unsigned transaction,
+                      bool first)
+{
+    size_t at = l->bytes.len, n = 19 + body->len;
+    buf_put_le(&l->bytes, 1767225600, 4);
+    buf_put_u8(&l->bytes, (uint8_t)type);
+    buf_put_le(&l->bytes, 1, 4);
+    buf_put_le(&l->bytes, n, 4);
+    buf_put_le(&l->bytes, 4 + at + n, 4);
+    buf_put_le(&l->bytes, 0, 2);
+    buf_put(&l->bytes, body->data, body->len);
+    mem_grow((void **)&l->events, &l->cap, l->n_events + 1, sizeof *l->events);
+    l->events[l->n_events++] = (struct log_event){at, n, transaction, first};
+}
+
+static void put_format(struct log *l)
+{
+    struct buf b = BUF_INIT;
+    char version[50] = "10.11.19-MariaDB-log";
+    uint8_t lengths[171] = {0};
+    lengths[1] = 13;
+    lengths[3] = 8;
+    lengths[18] = lengths[22] = lengths[23] = lengths[24] = 8;
+    lengths[161] = 19;
+    lengths[162] = 4;
+    buf_put_le(&b, 4, 2);
+    buf_put(&b, version, sizeof version);
+    buf_put_le(&b, 0, 4);
+    buf_put_u8(&b, 19);
+    buf_put(&b, lengths, sizeof lengths);
+    buf_put_u8(&b, 0); /* no checksums, but the field is there */
+    buf_put_le(&b, 0, 4);
+    put_event(l, 15, &b, 0, false);
+    buf_fini(&b);
+}
+
+static void put_gtid(struct log *l, unsigned t)
+{
+    struct buf b = BUF_INIT;
+    buf_put_le(&b, t + l->gtid_shift, 8);
+    buf_put_le(&b, 0, 4);
+    buf_put_u8(&b, 4); /* transactional */
+    buf_put_le(&b, 0, 6);
+    put_event(l, 162, &b, t, true);
+    buf_fini(&b);
+}
+
+static void put_table_map(struct log *l, unsigned t)
+{
+    static const uint8_t names[] = {4, 7, 2, 'i', 'd', 3, 'p', 'a', 'd'};
+    static const uint8_t key[] = {8, 1, 0};
+    struct buf b = BUF_INIT;
+    buf_put_le(&b, 18, 6);
+    buf_put_le(&b, 1, 2);
+    buf_put(&b, "\4shop", 6);
+    buf_put(&b, "\6orders", 8);
+    buf_put(&b, "\2\10\374", 3); /* BIGINT, BLOB */
+    buf_put(&b, "\1\2", 2);
+    buf_put_u8(&b, 2);
+    buf_put(&b, "\1\1\0", 3); /* signedness */
+    buf_put(&b, names, sizeof names);
+    buf_put(&b, key, sizeof key);
+    put_event(l, 19, &b, t, false);
+    buf_fini(&b);
+}
+
+static void put_rows(struct log *l, unsigned t, unsigned from, unsigned to)
+{
+    static const char pad[160];
+    struct buf b = BUF_INIT;
+    buf_put_le(&b, 18, 6);
+    buf_put_le(&b, 1, 2);
+    buf_put(&b, "\2\3", 2);
+    for (unsigned i = from; i < to; i++) {
+        buf_put_u8(&b, 0xfc);
+        buf_put_le(&b, (uint64_t)t * ID_STEP + i, 8);
+        buf_put_le(&b, sizeof pad, 2);
+        buf_put(&b, pad, sizeof pad);
+    }
+    put_event(l, 23, &b, t, false);
+    buf_fini(&b);
+}
+
+static void put_transaction(struct log *l, unsigned t)
+{
+    struct buf xid = BUF_INIT;
+    put_gtid(l, t);
+    for (unsigned i = 0; i < rows_of(t); i += 50) {
+        put_table_map(l, t);
+        put_rows(l, t, i, i + 50 < rows_of(t) ? i + 50 : rows_of(t));
+    }
+    buf_put_le(&xid, t, 8);
+    put_event(l, 16, &xid, t, false);
+    buf_fini(&xid);
+}
+
+static void log_make(struct log *l, unsigned n_transactions)
+{
+    buf_init(&l->bytes, (size_t)1 << 30);
+    put_format(l);
+    for (unsigned t = 1; t <= n_transactions; t++)
+        put_transaction(l, t);
+    l->n_transactions = n_transactions;
+}
+
+static void log_fini(struct log *l)
+{
+    buf_fini(&l->bytes);
+    free(l->events);
+}
+
+/* ---- a server that serves it ---- */
+
+struct server {
+    pthread_mutex_t lock;
+    struct log *log;
+    struct log *after_first; /* another history from the second connection on; NULL: the same */
+    unsigned connections, open, most_open;
+    unsigned cut_every; /* events of a connection, about; 0: never cut */
+    unsigned cut_first; /* events of the first connection; the later ones are not cut */
+    bool block_at_end;
+    size_t corrupt_event; /* 0: none; its type becomes unknown */
+};
+struct replay {
+    struct cdc_source base;
+    struct server *server;
+    struct log *log;
+    size_t at, left;
+    unsigned opening; /* events of its own: rotate, format */
+    struct buf event;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool interrupted;
+    unsigned noise;
+};
+
+static enum cdc_next wait_for_interrupt(struct replay *r, struct err *e)
+{
+    pthread_mutex_lock(&r->lock);
+    while (!r->interrupted)
+        pthread_cond_wait(&r->wake, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    err_set(e, ERR_SHUTDOWN, "interrupted");
+    return CDC_NEXT_FAIL;
+}
+
+static void make_rotate(struct replay *r, uint64_t pos)
+{
+    static const char name[] = "binlog.000001";
+    buf_reset(&r->event);
+    buf_put_le(&r->event, 0, 4);
+    buf_put_u8(&r->event, 4);
+    buf_put_le(&r->event, 1, 4);
+    buf_put_le(&r->event, 19 + 8 + sizeof name - 1, 4);
+    buf_put_le(&r->event, 0, 4);
+    buf_put_le(&r->event, 0x20, 2);
+    buf_put_le(&r->event, pos, 8);
+    buf_put(&r->event, name, sizeof name - 1);
+}
+
+static void copy_event(struct replay *r, const struct log_event *ev)
+{
+    buf_reset(&r->event);
+    buf_put(&r->event, r->log->bytes.data + ev->at, ev->n);
+    if (r->server->corrupt_event && ev == &r->log->events[r->server->corrupt_event])
+        r->event.data[4] = 90;
+}
+
+static enum cdc_next replay_next(struct cdc_source *s, const uint8_t **event, size_t *n,
+                                 struct err *e)
+{
+    struct replay *r = (struct replay *)s;
+    if (r->opening == 0) {
+        make_rotate(r, r->at < r->log->n_events ? 4 + r->log->events[r->at].at
+                                                : 4 + r->log->bytes.len);
+    } else if (r->opening == 1) {
+        copy_event(r, &r->log->events[0]);
+        r->event.data[13] = r->event.data[14] = r->event.data[15] = r->event.data[16] = 0;
+    } else if (r->left == 0) {
+        err_set(e, ERR_DB_LOST, "cut");
+        return CDC_NEXT_FAIL;
+    } else if (r->at >= r->log->n_events) {
+        return r->server->block_at_end ? wait_for_interrupt(r, e) : CDC_NEXT_END;
+    } else {
+        copy_event(r, &r->log->events[r->at++]);
+        r->left--;
+    }
+    r->opening++;
+    *event = r->event.data;
+    *n = r->event.len;
+    return CDC_NEXT_OK;
+}
+
+static void replay_interrupt(struct cdc_source *s)
+{
+    struct replay *r = (struct replay *)s;
+    pthread_mutex_lock(&r->lock);
+    r->interrupted = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void replay_close(struct cdc_source *s)
+{
+    struct replay *r = (struct replay *)s;
+    pthread_mutex_lock(&r->server->lock);
+    r->server->open--;
+    pthread_mutex_unlock(&r->server->lock);
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->wake);
+    buf_fini(&r->event);
+    free(r);
+}
+
+/* The network has gaps at odd places. */
+static bool replay_ready(struct cdc_source *s)
+{
+    struct replay *r = (struct replay *)s;
+    return r->at < r->log->n_events && ++r->noise % 23 != 0;
+}
+
+static size_t first_event(const struct log *l, const struct position *start)
+{
+    struct buf text = BUF_INIT;
+    unsigned after = 0;
+    if (start->gtids)
+        gtid_set_print(start->gtids, &text);
+    if (text.len)
+        sscanf(buf_str(&text), "0-1-%u", &after);
+    buf_fini(&text);
+    size_t i = 1;
+    while (i < l->n_events &&
+           (l->events[i].transaction <= after || 4 + l->events[i].at < start->pos))
+        i++;
+    return i;
+}
+
+static struct cdc_source *server_open(void *ctx, const struct position *start, uint32_t server_id,
+                                      struct err *e)
+{
+    static const struct cdc_source_ops ops = {.next = replay_next,
+                                              .interrupt = replay_interrupt,
+                                              .close = replay_close,
+                                              .ready = replay_ready};
+    struct server *srv = ctx;
+    struct replay *r = mem_alloc(sizeof *r);
+    (void)server_id;
+    (void)e;
+    pthread_mutex_lock(&srv->lock);
+    unsigned k = srv->connections++;
+    srv->open++;
+    if (srv->open > srv->most_open)
+        srv->most_open = srv->open;
+    pthread_mutex_unlock(&srv->lock);
+    r->base.ops = &ops;
+    r->server = srv;
+    r->log = k && srv->after_first ? srv->after_first : srv->log;
+    r->at = first_event(r->log, start);
+    r->left = srv->cut_every ? srv->cut_every / 2 + k * 7919 % srv->cut_every : SIZE_MAX;
+    if (srv->cut_first && k == 0)
+        r->left = srv->cut_first;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->wake, NULL);
+    return &r->base;
+}
+
+/* ---- a consumer that knows what must come ---- */
+
+struct expect {
+    unsigned transaction; /* that is open or comes next */
+    uint64_t row;         /* that comes next in it */
+    bool open;
+    uint64_t rows_seen;
+    char wrong[200];
+};
+
+static void expect_rows(struct expect *x, const struct cdc_rows *rows)
+{
+    struct cdc_row *after = cdc_row_new(rows->table->n_columns);
+    struct cdc_rows_iter it;
+    struct err e = ERR_INIT;
+    cdc_rows_begin(&it, rows);
+    if (rows->first_seq != x->row && !x->wrong[0])
+        snprintf(x->wrong, sizeof x->wrong, "transaction %u: first_seq %u, row %llu is due",
+                 x->transaction, rows->first_seq, (unsigned long long)x->row);
+    while (cdc_rows_next(&it, NULL, after, &e) == CDC_ROWS_ROW) {
+        int64_t id = cdc_value_i64(&after->values[0]);
+        int64_t due = (int64_t)x->transaction * ID_STEP + (int64_t)x->row;
+        if (id != due && !x->wrong[0])
+            snprintf(x->wrong, sizeof x->wrong, "row %lld came, %lld is due", (long long)id,
+                     (long long)due);
+        x->row++;
+        x->rows_seen++;
+    }
+    cdc_row_free(after);
+}
+
+static void expect_change(struct expect *x, const struct cdc_change *c)
+{
+    switch (c->kind) {
+    case CDC_BEGIN:
+        if ((x->open || c->begin.gtid.seq != x->transaction) && !x->wrong[0])
+            snprintf(x->wrong, sizeof x->wrong, "BEGIN of %llu came, %u is due, open %d",
+                     (unsigned long long)c->begin.gtid.seq, x->transaction, x->open);
+        x->open = true;
+        break;
+    case CDC_ROWS:
+        if (!x->open && !x->wrong[0])
+            snprintf(x->wrong, sizeof x->wrong, "rows outside a transaction");
+        expect_rows(x, &c->rows);
+        break;
+    case CDC_COMMIT:
+        if ((!x->open || x->row != rows_of(x->transaction)) && !x->wrong[0])
+            snprintf(x->wrong, sizeof x->wrong, "COMMIT of %u after %llu rows", x->transaction,
+                     (unsigned long long)x->row);
+        x->open = false;
+        x->transaction++;
+        x->row = 0;
+        break;
+    case CDC_DDL:
+    case CDC_ROLLBACK:
+    case CDC_JOURNAL:
+    case CDC_COPY_ROWS:
+    case CDC_COPY_DONE:
+    case CDC_GAP:
+        snprintf(x->wrong, sizeof x->wrong, "an unexpected change of kind %d", (int)c->kind);
+        break;
+    case CDC_HEARTBEAT:
+        break;
+    }
+}
+
+static void expect_batch(struct expect *x, const struct cdc_batch *b)
+{
+    for (size_t i = 0; i < b->n_changes; i++)
+        expect_change(x, &b->changes[i]);
+}
+
+static void position_of(unsigned after_transaction, uint64_t seq, struct position *out)
+{
+    char text[80];
+    struct err e = ERR_INIT;
+    if (after_transaction)
+        snprintf(text, sizeof text, "MariaDB/0-1-%u", after_transaction);
+    else
+        snprintf(text, sizeof text, "MariaDB/");
+    if (seq)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "+%llu", (unsigned long long)seq);
+    if (!position_parse(text, out, &e)) {
+        out->gtids = gtid_set_new(GTID_FLAVOR_MARIADB);
+        assert_int_equal(after_transaction, 0);
+    }
+}
+
+struct consumer {
+    pthread_t thread;
+    struct cdc_reader *reader;
+    unsigned start, last; /* transactions: first is start + 1 */
+    unsigned pause_at;    /* waits there until *gate is set */
+    const int *gate;
+    unsigned reattach_every; /* batches; 0 never */
+    unsigned rewind_every;   /* the first 40 times */
+    unsigned rewinds;
+    size_t queue_bytes;
+    struct expect x;
+    char name[20];
+    enum cdc_next end;
+    struct err e;
+};
+
+static struct cdc_stream *consumer_attach(struct consumer *c, const struct position *at)
+{
+    struct cdc_stream_options o = {.name = c->name, .queue_bytes = c->queue_bytes};
+    struct cdc_stream *s = cdc_reader_attach(c->reader, at, &o, &c->e);
+    assert_non_null(s);
+    return s;
+}
+
+/* A new attachment knows nothing of an open transaction: BEGIN comes again, delivered rows do not.
+ */
+static struct cdc_stream *consumer_reattach(struct consumer *c, struct cdc_stream *s)
+{
+    struct position at = POSITION_INIT;
+    position_copy(&at, cdc_stream_position(s));
+    cdc_stream_close(s);
+    s = consumer_attach(c, &at);
+    position_fini(&at);
+    c->x.open = false;
+    return s;
+}
+
+static void consumer_rewind(struct consumer *c, struct cdc_stream *s)
+{
+    struct position at = POSITION_INIT;
+    unsigned back = c->x.transaction - 1 > c->start + 5 ? c->x.transaction - 6 : c->start;
+    position_of(back, 0, &at);
+    assert_true(cdc_stream_rewind(s, &at, &c->e));
+    position_fini(&at);
+    c->x.transaction = back + 1;
+    c->x.row = 0;
+    c->x.open = false;
+}
+
+static void *consume(void *arg)
+{
+    struct consumer *c = arg;
+    struct position at = POSITION_INIT;
+    struct cdc_batch *b;
+    position_of(c->start, 0, &at);
+    c->x.transaction = c->start + 1;
+    struct cdc_stream *s = consumer_attach(c, &at);
+    position_fini(&at);
+    for (unsigned n = 1; c->x.transaction <= c->last && !c->x.wrong[0]; n++) {
+        while (c->gate && c->x.transaction >= c->pause_at &&
+               !__atomic_load_n(c->gate, __ATOMIC_ACQUIRE))
+            clock_sleep_ms(1, NULL);
+        c->end = cdc_stream_next(s, &b, 20000, &c->e);
+        if (c->end != CDC_NEXT_OK)
+            break;
+        expect_batch(&c->x, b);
+        cdc_stream_ack(s, cdc_stream_position(s));
+        cdc_batch_unref(b);
+        if (c->reattach_every && n % c->reattach_every == 0)
+            s = consumer_reattach(c, s);
+        else if (c->rewind_every && n % c->rewind_every == 0 && c->rewinds++ < 40)
+            consumer_rewind(c, s);
+    }
+    cdc_stream_close(s);
+    return NULL;
+}
+
+static struct topo_shard shard = {.keyspace = (char[]){"commerce"}, .name = (char[]){"-"}};
+
+static struct cdc_reader *reader_of(struct server *srv, size_t ring_bytes, unsigned private_readers)
+{
+    struct cdc_reader_options o = {.ring_bytes = ring_bytes,
+                                   .private_readers = private_readers,
+                                   .open = server_open,
+                                   .open_ctx = srv};
+    pthread_mutex_init(&srv->lock, NULL);
+    return cdc_reader_new(NULL, &shard, &o);
+}
+
+static void run(struct consumer *all, size_t n, struct cdc_reader *r)
+{
+    for (size_t i = 0; i < n; i++) {
+        all[i].reader = r;
+        snprintf(all[i].name, sizeof all[i].name, "c%zu", i);
+        pthread_create(&all[i].thread, NULL, consume, &all[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        pthread_join(all[i].thread, NULL);
+}
+
+static void assert_complete(const struct consumer *c)
+{
+    if (c->x.wrong[0] || c->x.transaction != c->last + 1)
+        print_error("%s: next is transaction %u of %u, end %d, wrong: %s, error: %s\n", c->name,
+                    c->x.transaction, c->last, (int)c->end, c->x.wrong, c->e.text);
+    assert_string_equal(c->x.wrong, "");
+    assert_int_equal(c->x.transaction, c->last + 1);
+}
+
+/* ---- tests ---- */
+
+static struct log small_log;
+
+static int make_logs(void **state)
+{
+    (void)state;
+    log_make(&small_log, 4000);
+    return 0;
+}
+
+static int free_logs(void **state)
+{
+    (void)state;
+    log_fini(&small_log);
+    return 0;
+}
+
+static void one_consumer_sees_no_cut(void **state)
+{
+    struct server srv = {.log = &small_log, .cut_every = 700};
+    struct consumer c = {.last = 4000};
+    (void)state;
+    struct cdc_reader *r = reader_of(&srv, 0, 0);
+    run(&c, 1, r);
+    assert_complete(&c);
+    assert_true(srv.connections > 10);
+    cdc_reader_free(r);
+}
+
+static void a_connection_cut_at_each_event_loses_nothing(void **state)
+{
+    struct log l = {0};
+    (void)state;
+    log_make(&l, 12);
+    for (unsigned cut = 1; cut < l.n_events; cut++) {
+        struct server srv = {.log = &l, .cut_first = cut};
+        struct consumer c = {.last = 12};
+        struct cdc_reader *r = reader_of(&srv, 0, 0);
+        run(&c, 1, r);
+        assert_complete(&c);
+        cdc_reader_free(r);
+    }
+    log_fini(&l);
+}
+
+static void many_consumers_at_different_places(void **state)
+{
+    struct server srv = {.log = &small_log, .cut_every = 3000, .block_at_end = true};
+    struct consumer c[8] = {{.last = 4000}};
+    (void)state;
+    for (unsigned i = 0; i < 8; i++)
+        c[i] = (struct consumer){.start = i * 450, .last = 4000, .queue_bytes = 400000};
+    struct cdc_reader *r = reader_of(&srv, 4 << 20, 2);
+    run(c, 8, r);
+    for (unsigned i = 0; i < 8; i++)
+        assert_complete(&c[i]);
+    assert_true(srv.most_open <=
+                5); /* the tail, two private readers, and what is just being closed */
+    cdc_reader_free(r);
+}
+
+static void a_stopped_consumer_does_not_stop_the_others(void **state)
+{
+    struct server srv = {.log = &small_log, .block_at_end = true};
+    int gate = 0;
+    struct consumer slow = {
+        .last = 4000, .pause_at = 300, .gate = &gate, .queue_bytes = 200000, .name = "slow"};
+    struct consumer fast = {.last = 4000, .queue_bytes = 200000, .name = "fast"};
+    (void)state;
+    struct cdc_reader *r = reader_of(&srv, 1 << 20, 2);
+    slow.reader = fast.reader = r;
+    pthread_create(&slow.thread, NULL, consume, &slow);
+    pthread_create(&fast.thread, NULL, consume, &fast);
+    pthread_join(fast.thread, NULL); /* although slow does not move */
+    assert_complete(&fast);
+    __atomic_store_n(&gate, 1, __ATOMIC_RELEASE);
+    pthread_join(slow.thread, NULL);
+    assert_complete(&slow);
+    cdc_reader_free(r);
+}
+
+static void attaching_detaching_and_rewinding_race(void **state)
+{
+    struct server srv = {.log = &small_log, .cut_every = 2500, .block_at_end = true};
+    struct consumer c[6] = {
+        {.last = 4000, .queue_bytes = 300000},
+        {.last = 4000, .reattach_every = 11, .queue_bytes = 300000},
+        {.last = 4000, .reattach_every = 29, .start = 100},
+        {.last = 4000, .rewind_every = 13, .queue_bytes = 300000},
+        {.last = 4000, .rewind_every = 37, .start = 2000},
+        {.last = 4000, .rewind_every = 17, .reattach_every = 19, .start = 1000},
+    };
+    (void)state;
+    struct cdc_reader *r = reader_of(&srv, 2 << 20, 2);
+    run(c, 6, r);
+    for (unsigned i = 0; i < 6; i++)
+        assert_complete(&c[i]);
+    cdc_reader_free(r);
+}
+
+static void resuming_inside_a_transaction_skips_its_delivered_rows(void **state)
+{
+    struct server srv = {.log = &small_log};
+    struct consumer c = {.last = 98};
+    struct position at = POSITION_INIT;
+    struct cdc_batch *b;
+    (void)state;
+    struct cdc_reader *r = reader_of(&srv, 0, 0);
+    c.reader = r;
+    position_of(96, 4321, &at);
+    struct cdc_stream *s = consumer_attach(&c, &at);
+    c.x.transaction = 97;
+    c.x.row = 4321;
+    while (c.x.transaction <= c.last && !c.x.wrong[0]) {
+        assert_int_equal(cdc_stream_next(s, &b, 5000, &c.e), CDC_NEXT_OK);
+        expect_batch(&c.x, b);
+        cdc_batch_unref(b);
+    }
+    assert_complete(&c);
+    cdc_stream_close(s);
+    position_fini(&at);
+    cdc_reader_free(r);
+}
+
+static void a_transaction_that_vanished_while_it_was_read_is_an_error(void **state)
+{
+    struct log other = {.gtid_shift = 100000};
+    struct server srv = {.log = &small_log, .after_first = &other};
+    struct consumer c = {.last = 4000};
+    (void)state;
+    log_make(&other, 200); /* where transaction 97 was it holds 100097 */
+    for (size_t i = 1; i < small_log.n_events && small_log.events[i].transaction <= 97; i++)
+        srv.cut_first = (unsigned)i - 60;
+    struct cdc_reader *r = reader_of(&srv, 0, 0);
+    run(&c, 1, r);
+    assert_int_equal(c.end, CDC_NEXT_FAIL);
+    assert_int_equal(c.e.code, ERR_SRC_AHEAD);
+    assert_string_equal(c.x.wrong, "");
+    cdc_reader_free(r);
+    log_fini(&other);
+}
+
+static void an_undecodable_event_reaches_every_consumer_as_an_error(void **state)
+{
+    struct server srv = {.log = &small_log, .corrupt_event = 1000};
+    struct consumer c[2] = {{.last = 4000}, {.last = 4000, .start = 10}};
+    (void)state;
+    struct cdc_reader *r = reader_of(&srv, 0, 0);
+    run(c, 2, r);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(c[i].end, CDC_NEXT_FAIL);
+        assert_int_not_equal(c[i].e.class_, ERR_CLASS_RETRY);
+        assert_string_equal(c[i].x.wrong, "");
+    }
+    cdc_reader_free(r);
+}
+
+static void an_interrupted_pull_returns_at_once(void **state)
+{
+    struct server srv = {.log = &small_log, .block_at_end = true};
+    struct position at = POSITION_INIT;
+    struct cdc_batch *b;
+    struct err e = ERR_INIT;
+    (void)state;
+    struct cdc_reader *r = reader_of(&srv, 0, 0);
+    position_of(4000, 0, &at);
+    struct cdc_stream *s = cdc_reader_attach(r, &at, NULL, &e);
+    assert_int_equal(cdc_stream_next(s, &b, 50, &e), CDC_NEXT_TIMEOUT);
+    cdc_stream_interrupt(s);
+    assert_int_equal(cdc_stream_next(s, &b, -1, &e), CDC_NEXT_FAIL);
+    assert_int_equal(e.code, ERR_SHUTDOWN);
+    cdc_stream_close(s);
+    position_fini(&at);
+    cdc_reader_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_consumer_sees_no_cut),
+        cmocka_unit_test(a_connection_cut_at_each_event_loses_nothing),
+        cmocka_unit_test(many_consumers_at_different_places),
+        cmocka_unit_test(a_stopped_consumer_does_not_stop_the_others),
+        cmocka_unit_test(attaching_detaching_and_rewinding_race),
+        cmocka_unit_test(resuming_inside_a_transaction_skips_its_delivered_rows),
+        cmocka_unit_test(a_transaction_that_vanished_while_it_was_read_is_an_error),
+        cmocka_unit_test(an_undecodable_event_reaches_every_consumer_as_an_error),
+        cmocka_unit_test(an_interrupted_pull_returns_at_once),
+    };
+    return cmocka_run_group_tests(tests, make_logs, free_logs);
+}
