@@ -1,0 +1,521 @@
+/* vrepl/stream.c — the stream's thread: attempts, the pump from the log to the appliers, copy,
+ * catch-up, steady.
+ *
+ * States as the targets' rows have them (phase), not as this object remembers:
+ *
+ *   rounds ──(nothing left to copy)──► catch-up towards U ──(all appliers passed U)──► plain
+ *
+ * An attempt takes the stream over, reads the rows, and goes on from there; an error that may pass
+ * ends it, and the next one begins after a while. So a crash, a lost server and an error are one
+ * path.
+ */
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "vrepl/stream_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STREAM_POLL_MS  100
+#define STREAM_ROUND_MS 10000
+
+static void set_state(struct vrepl_stream *s, enum vrepl_stream_state state)
+{
+    pthread_mutex_lock(&s->lock);
+    s->state = state;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void set_error(struct vrepl_stream *s, const struct err *e, bool final)
+{
+    pthread_mutex_lock(&s->lock);
+    if (e)
+        s->error = *e;
+    else
+        err_clear(&s->error);
+    if (final)
+        s->state = VREPL_STREAM_ERROR;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* --- the pump
+ * -------------------------------------------------------------------------------------------- */
+
+/* The first applier that failed; with RETRY the others are let finish what they have in hand. */
+static bool check_appliers(struct vrepl_stream *s, struct err *e)
+{
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        struct vrepl_apply_status st;
+        vrepl_apply_status(s->targets[i].apply, &st);
+        bool failed = st.failed;
+        if (failed)
+            err_copy(e, &st.error);
+        vrepl_apply_status_fini(&st);
+        if (failed)
+            return err_prepend(e, "target %s", s->spec.targets[i]->name);
+    }
+    return true;
+}
+
+static bool push_to(struct vrepl_stream *s, size_t i, struct cdc_batch *b, struct vrepl_routing *r,
+                    struct err *e)
+{
+    while (!vrepl_apply_push(s->targets[i].apply, b, r, STREAM_POLL_MS)) {
+        if (s->stop)
+            return err_set(e, ERR_SHUTDOWN, "stopped");
+        if (!check_appliers(s, e))
+            return false;
+    }
+    return true;
+}
+
+static bool is_after(const struct cdc_change *c, const struct position *p)
+{
+    int files = position_file_compare(c->file ? c->file : "", p->file);
+    return files > 0 || (files == 0 && c->log_pos >= p->pos);
+}
+
+static void note_fence_break(struct vrepl_stream *s, const struct cdc_change *c,
+                             const struct vrepl_plan *plan)
+{
+    struct err e = ERR_INIT;
+    err_set(&e, ERR_WRITE_AFTER_FENCE,
+            "%s.%s was written on the source at %s:%llu, after traffic had been switched away",
+            plan->source->db, plan->source->name, c->file ? c->file : "",
+            (unsigned long long)c->log_pos);
+    log_err(LOG_ERROR, "stream", &e);
+    pthread_mutex_lock(&s->lock);
+    s->fence_error = e;
+    s->state = VREPL_STREAM_ERROR;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void watch_fence(struct vrepl_stream *s, const struct cdc_batch *b,
+                        const struct vrepl_routing *r)
+{
+    pthread_mutex_lock(&s->lock);
+    struct position from = POSITION_INIT;
+    bool watch = s->watch && s->fence_error.code == ERR_NONE;
+    if (watch)
+        position_copy(&from, &s->watch_pos);
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; watch && i < b->n_changes; i++) {
+        const struct cdc_change *c = &b->changes[i];
+        if (c->kind != CDC_ROWS || !r->changes[i].plan || !is_after(c, &from))
+            continue;
+        note_fence_break(s, c, r->changes[i].plan);
+        watch = false;
+    }
+    position_fini(&from);
+}
+
+/* What is safe on all targets need never be read again; how far the source is, for those who ask.
+ */
+static void report(struct vrepl_stream *s, bool idle)
+{
+    struct stream_attempt *now = &s->now;
+    int64_t t = clock_mono_ms(), lag = -1;
+    if (!idle && t - now->head_ms < STREAM_POLL_MS)
+        return;
+    now->head_ms = t;
+    struct position head = POSITION_INIT, lowest = POSITION_INIT;
+    cdc_stream_source_head(now->in, &head, &lag);
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        struct vrepl_apply_status st;
+        vrepl_apply_status(s->targets[i].apply, &st);
+        if (i == 0 || position_at_or_after(&lowest, &st.committed))
+            position_copy(&lowest, &st.committed);
+        vrepl_apply_status_fini(&st);
+    }
+    cdc_stream_ack(now->in, &lowest);
+    pthread_mutex_lock(&s->lock);
+    position_copy(&s->head, &head);
+    s->head_lag_ms = lag;
+    s->idle = idle;
+    pthread_mutex_unlock(&s->lock);
+    position_fini(&head);
+    position_fini(&lowest);
+}
+
+static bool deliver(struct vrepl_stream *s, struct cdc_batch *b, struct err *e)
+{
+    struct vrepl_routing *r = NULL;
+    bool ok = vrepl_route(s->now.router, b, &r, e);
+    if (ok) {
+        s->now.in_tx = b->ends_in_tx;
+        watch_fence(s, b, r);
+    }
+    for (size_t i = 0; i < s->spec.n_targets && ok; i++)
+        ok = push_to(s, i, b, r, e);
+    vrepl_routing_unref(r);
+    return ok;
+}
+
+/* One batch from the log to the appliers. *got false: nothing came within the time. */
+static bool pump(struct vrepl_stream *s, int64_t timeout_ms, bool *got, struct err *e)
+{
+    struct cdc_batch *b = NULL;
+    *got = false;
+    if (s->stop)
+        return err_set(e, ERR_SHUTDOWN, "stopped");
+    enum cdc_next next = cdc_stream_next(s->now.in, &b, timeout_ms, e);
+    bool ok = next == CDC_NEXT_TIMEOUT || next == CDC_NEXT_END;
+    if (next == CDC_NEXT_OK) {
+        *got = true;
+        ok = deliver(s, b, e);
+        cdc_batch_unref(b);
+    } else if (next == CDC_NEXT_FAIL) {
+        err_prepend(e, "source %s", s->spec.source->name);
+    }
+    if (!ok)
+        return false;
+    report(s, !*got);
+    return check_appliers(s, e);
+}
+
+static bool pump_to_boundary(struct vrepl_stream *s, struct err *e)
+{
+    bool got;
+    while (s->now.in_tx) {
+        if (!pump(s, STREAM_POLL_MS, &got, e))
+            return false;
+    }
+    return true;
+}
+
+static bool barrier(struct vrepl_stream *s, struct err *e)
+{
+    if (!pump_to_boundary(s, e))
+        return false;
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        if (!vrepl_apply_barrier(s->targets[i].apply, e))
+            return err_prepend(e, "target %s", s->spec.targets[i]->name);
+    }
+    return true;
+}
+
+/* Where the source's log ends now, as file:pos: an engine's GTID sets may lag behind what is
+ * visible. */
+static bool source_end(struct vrepl_stream *s, struct position *out, struct err *e)
+{
+    struct position all = POSITION_INIT;
+    bool ok = my_current_position(s->now.source, &all, e);
+    memcpy(out->file, all.file, sizeof out->file);
+    out->pos = all.pos;
+    position_fini(&all);
+    return ok ? true : err_prepend(e, "source %s", s->spec.source->name);
+}
+
+/* Applies what has happened up to now, more or less: until the log's end of this moment, or a
+ * silence. */
+static bool replay(struct vrepl_stream *s, struct err *e)
+{
+    struct position end = POSITION_INIT;
+    bool got = true;
+    if (!source_end(s, &end, e))
+        return false;
+    while (got && !position_at_or_after(cdc_stream_position(s->now.in), &end)) {
+        if (!pump(s, 5 * STREAM_POLL_MS, &got, e))
+            return false;
+    }
+    position_fini(&end);
+    return true;
+}
+
+/* --- copying
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* The common position of all targets after a barrier; *same false: they have to be brought
+ * together. */
+static void common_position(struct vrepl_stream *s, struct position *a, bool *same)
+{
+    *same = true;
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        struct vrepl_apply_status st;
+        vrepl_apply_status(s->targets[i].apply, &st);
+        if (i == 0)
+            position_copy(a, &st.committed);
+        *same = *same && position_equal(a, &st.committed);
+        vrepl_apply_status_fini(&st);
+    }
+}
+
+static bool find_a(struct vrepl_stream *s, struct position *a, struct err *e)
+{
+    for (;;) {
+        bool same = false;
+        if (!barrier(s, e))
+            return false;
+        common_position(s, a, &same);
+        if (same)
+            return true;
+        bool got = false;
+        if (!pump(s, STREAM_POLL_MS, &got, e))
+            return false;
+    }
+}
+
+static int64_t next_budget(const struct vrepl_stream *s, int64_t budget_ms, int64_t replay_ms)
+{
+    int64_t base = s->spec.round_ms ? s->spec.round_ms : STREAM_ROUND_MS;
+    if (replay_ms > budget_ms && budget_ms > base / 4)
+        return budget_ms / 2;
+    if (replay_ms * 10 < budget_ms && budget_ms < base * 6)
+        return budget_ms * 2;
+    return budget_ms;
+}
+
+static bool rounds(struct vrepl_stream *s, struct vrepl_copy *c, struct err *e)
+{
+    struct position a = POSITION_INIT;
+    int64_t budget_ms = s->spec.round_ms ? s->spec.round_ms : STREAM_ROUND_MS;
+    bool ok = true;
+    while (ok && !vrepl_copy_done(c)) {
+        ok = find_a(s, &a, e) && vrepl_copy_round(c, &a, budget_ms, e);
+        stream_note_progress(s);
+        int64_t began = clock_mono_ms();
+        ok = ok && (vrepl_copy_done(c) || replay(s, e));
+        budget_ms = next_budget(s, budget_ms, clock_mono_ms() - began);
+    }
+    position_fini(&a);
+    return ok;
+}
+
+/* A transaction of ours right behind U makes the log pass it now, not with the next foreign one. */
+static void push_log(struct vrepl_stream *s)
+{
+    struct err ignored = ERR_INIT;
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    buf_put_str(&sql, "INSERT INTO `_sluice`.`watermark` (`name`,`n`) VALUES (");
+    buf_put_sql_string(&sql, s->spec.workflow_key, strlen(s->spec.workflow_key));
+    buf_put_str(&sql, ",1) ON DUPLICATE KEY UPDATE `n`=`n`+1");
+    if (!my_exec(s->now.source, buf_str(&sql), NULL, &ignored))
+        log_err(LOG_DEBUG, "stream", &ignored);
+}
+
+static bool set_u(struct vrepl_stream *s, struct err *e)
+{
+    struct position u = POSITION_INIT;
+    bool ok = source_end(s, &u, e);
+    for (size_t i = 0; i < s->spec.n_targets && ok; i++)
+        ok = vrepl_apply_set_u(s->targets[i].apply, &u, e);
+    position_fini(&u);
+    if (ok)
+        push_log(s);
+    return ok && FAULT_POINT("copy.u.reached", e);
+}
+
+static bool any_in(struct vrepl_stream *s, enum copy_phase phase)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        struct vrepl_apply_status st;
+        vrepl_apply_status(s->targets[i].apply, &st);
+        any = any || st.phase == phase;
+        vrepl_apply_status_fini(&st);
+    }
+    return any;
+}
+
+static bool copy(struct vrepl_stream *s, struct err *e)
+{
+    set_state(s, VREPL_STREAM_COPYING);
+    struct vrepl_copy_target *targets = mem_calloc(s->spec.n_targets, sizeof *targets);
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        targets[i].key = stream_key(s, i);
+        targets[i].params = &s->spec.targets[i]->primary;
+        targets[i].progress = &s->targets[i].progress;
+    }
+    struct vrepl_copy_options o = {.spec = &s->spec,
+                                   .targets = targets,
+                                   .router = s->now.router,
+                                   .sources = s->now.sources,
+                                   .stop = &s->stop};
+    struct vrepl_copy *c = vrepl_copy_new(&o, e);
+    bool ok = c && vrepl_copy_prepare(c, e) && rounds(s, c, e) && barrier(s, e) && set_u(s, e);
+    vrepl_copy_free(c);
+    free(targets);
+    return ok;
+}
+
+/* On the applier's thread: all targets do so at once, and what comes from the log waits in their
+ * queues. */
+static bool add_keys(void *ctx, struct my_conn *c, struct err *e)
+{
+    const struct vrepl_stream *s = ctx;
+    for (size_t i = 0; i < s->spec.n_tables; i++) {
+        if (!vrepl_copy_add_keys(c, s->spec.workflow_key, &s->spec.tables[i], e))
+            return false;
+    }
+    return true;
+}
+
+static void ask_for_keys(struct vrepl_stream *s)
+{
+    for (size_t i = 0; i < s->spec.n_targets && s->spec.copy; i++)
+        vrepl_apply_run(s->targets[i].apply, add_keys, s);
+}
+
+/* --- attempts
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static bool steady(struct vrepl_stream *s, struct err *e)
+{
+    bool got, plain = false;
+    while (pump(s, STREAM_POLL_MS, &got, e)) {
+        if (plain || any_in(s, COPY_PHASE_CATCHUP))
+            continue;
+        plain = true;
+        set_error(s, NULL, false);
+        set_state(s, s->fence_error.code == ERR_NONE ? VREPL_STREAM_RUNNING : VREPL_STREAM_ERROR);
+        if (s->spec.copy && s->spec.stop_after_copy)
+            return barrier(s, e);
+    }
+    return false;
+}
+
+/* Without targets there is nothing that could be lost, and nothing to wait for. */
+static bool attempt(struct vrepl_stream *s, struct err *e)
+{
+    assert(s->spec.n_targets > 0);
+    if (!stream_open(s, e))
+        return false;
+    if (any_in(s, COPY_PHASE_ROUNDS) && !copy(s, e))
+        return false;
+    if (any_in(s, COPY_PHASE_CATCHUP)) {
+        set_state(s, VREPL_STREAM_CATCHUP);
+        ask_for_keys(s);
+    }
+    return steady(s, e);
+}
+
+static void end(struct vrepl_stream *s, const struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    s->ended = true;
+    if (e) {
+        s->error = *e;
+        s->state = e->class_ == ERR_CLASS_SHUTDOWN ? VREPL_STREAM_STOPPED : VREPL_STREAM_ERROR;
+        if (e->code == ERR_WF_STATE)
+            s->state = VREPL_STREAM_STOPPED;
+    } else {
+        s->state = VREPL_STREAM_STOPPED;
+        err_clear(&s->error);
+    }
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void *stream_main(void *p)
+{
+    struct vrepl_stream *s = p;
+    struct backoff b;
+    backoff_init(&b, 100, 10000);
+    while (!s->stop) {
+        struct err e = ERR_INIT;
+        int64_t began = clock_mono_ms();
+        bool done = attempt(s, &e);
+        stream_close(s);
+        if (done) {
+            end(s, NULL);
+            return NULL;
+        }
+        if (s->stop)
+            break;
+        if (e.class_ != ERR_CLASS_RETRY) {
+            log_err(LOG_ERROR, "stream", &e);
+            end(s, &e);
+            return NULL;
+        }
+        log_err(LOG_WARN, "stream", &e);
+        set_error(s, &e, false);
+        if (clock_mono_ms() - began > 60000)
+            backoff_reset(&b);
+        clock_sleep_ms(backoff_next_ms(&b), &s->stop);
+    }
+    struct err stopped = ERR_INIT;
+    err_set(&stopped, ERR_SHUTDOWN, "stopped");
+    end(s, &stopped);
+    return NULL;
+}
+
+static void free_stream(struct vrepl_stream *s)
+{
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        target_row_fini(&s->targets[i].row);
+        progress_fini(&s->targets[i].progress);
+        free(s->targets[i].key);
+    }
+    free(s->targets);
+    free(s->rows_total);
+    free(s->bytes_total);
+    free(s->rows_copied);
+    free(s->table_done);
+    position_fini(&s->head);
+    position_fini(&s->freeze_pos);
+    position_fini(&s->watch_pos);
+    stream_spec_fini(&s->spec);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->changed);
+    free(s);
+}
+
+static struct vrepl_stream *new_stream(const struct vrepl_stream_spec *spec,
+                                       struct cdc_reader *reader)
+{
+    struct vrepl_stream *s = mem_alloc(sizeof *s);
+    stream_spec_copy(&s->spec, spec);
+    s->reader = reader;
+    s->targets = mem_calloc(spec->n_targets + 1, sizeof *s->targets);
+    for (size_t i = 0; i < spec->n_targets; i++) {
+        s->targets[i].key = mem_printf("%s/%s>%s", spec->source->keyspace, spec->source->name,
+                                       spec->targets[i]->name);
+        progress_init(&s->targets[i].progress, &s->spec);
+    }
+    s->rows_total = mem_calloc(spec->n_tables + 1, sizeof *s->rows_total);
+    s->bytes_total = mem_calloc(spec->n_tables + 1, sizeof *s->bytes_total);
+    s->rows_copied = mem_calloc(spec->n_tables + 1, sizeof *s->rows_copied);
+    s->table_done = mem_calloc(spec->n_tables + 1, sizeof *s->table_done);
+    s->state = spec->copy ? VREPL_STREAM_COPYING : VREPL_STREAM_RUNNING;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+struct vrepl_stream *vrepl_stream_start(const struct vrepl_stream_spec *spec,
+                                        struct cdc_reader *reader, struct err *e)
+{
+    struct vrepl_stream *s = new_stream(spec, reader);
+    if (spec->n_targets == 0)
+        err_set(e, ERR_INTERNAL, "a stream without targets");
+    else if (stream_take_over(s, e)) {
+        stream_note_progress(s);
+        if (pthread_create(&s->thread, NULL, stream_main, s) == 0)
+            return s;
+        err_set(e, ERR_INTERNAL, "no thread for a stream");
+    }
+    free_stream(s);
+    return NULL;
+}
+
+void vrepl_stream_stop(struct vrepl_stream *s)
+{
+    if (!s)
+        return;
+    s->stop = 1;
+    pthread_join(s->thread, NULL);
+    free_stream(s);
+}

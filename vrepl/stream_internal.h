@@ -1,0 +1,71 @@
+/* vrepl/stream_internal.h — the stream's own struct: stream.c (threads, phases), stream_open.c (one
+ * attempt's connections and definitions), stream_spec.c (copying a spec), stream_ask.c (questions
+ * from other threads). */
+#ifndef SLUICE_VREPL_STREAM_INTERNAL_H
+#define SLUICE_VREPL_STREAM_INTERNAL_H
+
+#include "vrepl/apply.h"
+#include "vrepl/copy.h"
+#include "vrepl/stream.h"
+
+#include <pthread.h>
+
+struct stream_target {
+    char *key;             /* "<source ks>/<source shard>><target shard>" */
+    struct target_row row; /* as read at the attempt's take-over */
+    struct progress progress;
+    struct vrepl_apply *apply; /* pointer guarded by vrepl_stream.lock */
+};
+
+/* What one attempt holds. An attempt goes from take-over to an error or the end. */
+struct stream_attempt {
+    struct my_conn *source;                   /* small questions: positions, definitions */
+    struct schema_table **sources, **targets; /* definitions, one a table of the spec */
+    struct plan_charsets *source_charsets, *target_charsets;
+    enum my_flavor target_flavor;
+    struct vrepl_router *router;
+    struct cdc_stream *in;
+    struct position start; /* of `in`: the lowest of the targets */
+    bool in_tx;            /* the last batch left a transaction open */
+    bool keys_asked;
+    int64_t acked_ms, head_ms;
+};
+
+struct vrepl_stream {
+    struct vrepl_stream_spec spec; /* own copy */
+    struct cdc_reader *reader;
+    struct stream_target *targets;
+    struct stream_attempt now; /* the stream's thread only */
+    pthread_t thread;
+    volatile int stop;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum vrepl_stream_state state;
+    struct err error;     /* why it stands, or what is being retried */
+    bool ended;           /* the thread does no more */
+    struct position head; /* what the source had when last heard of */
+    int64_t head_lag_ms;
+    bool idle;                                 /* nothing came for a moment */
+    uint64_t rows_before, transactions_before; /* of earlier attempts' appliers */
+    struct position freeze_pos, watch_pos;
+    bool freeze, watch;
+    struct err fence_error;             /* kept for ever */
+    uint64_t *rows_total, *bytes_total; /* estimates, one a table */
+    uint64_t *rows_copied;              /* one a table, all targets */
+    bool *table_done;
+};
+
+/* stream_spec.c */
+void stream_spec_copy(struct vrepl_stream_spec *dst, const struct vrepl_stream_spec *src);
+void stream_spec_fini(struct vrepl_stream_spec *s);
+
+/* stream_open.c. Thread: stream's (or the starter's, before there is one). */
+struct target_tx_key stream_key(const struct vrepl_stream *s, size_t target_no);
+/* Epochs bumped and committed on all targets, then rows and progress read. */
+bool stream_take_over(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
+bool stream_open(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
+void stream_close(struct vrepl_stream *s); /* stops appliers, drops everything of the attempt */
+void stream_note_progress(struct vrepl_stream *s);
+
+#endif

@@ -1,0 +1,309 @@
+/* vrepl/writer.c — collects consecutive rows of one form and sends them by the server's cheapest
+ * exact way.
+ *
+ * A form is (plan, verb, present columns, compared columns). MariaDB takes n rows by array binding
+ * for all four verbs; MySQL takes multi-row prepared INSERT and REPLACE, and single UPDATE and
+ * DELETE.
+ */
+#include "vrepl/writer.h"
+
+#include "base/mem.h"
+#include "vrepl/statement.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WRITER_ROWS       1000u
+#define WRITER_BYTES      ((size_t)512 * 1024)
+#define WRITER_MULTI_ROWS 128u   /* of one multi-row statement on MySQL */
+#define WRITER_MAX_PARAMS 60000u /* the protocol's limit is 65,535 */
+#define WRITER_CACHE      512u   /* prepared statements */
+
+struct vrepl_writer {
+    struct my_conn *conn; /* borrowed */
+    bool bulk, one_by_one;
+    size_t max_rows, max_bytes;
+    struct map *statements;     /* form and row count → struct my_stmt * */
+    struct buf form, next_form; /* of what is pending; of the row that comes */
+    const struct vrepl_plan *plan;
+    struct copy_statement what;
+    uint8_t *present, *compared; /* into form */
+    struct my_value *values;     /* rows × params */
+    size_t cap_values, n_params, n_rows, n_bytes;
+    struct arena scratch;
+};
+
+static void free_stmt(void *p)
+{
+    my_stmt_free(p);
+}
+
+struct vrepl_writer *vrepl_writer_new(struct my_conn *c, size_t max_rows, size_t max_bytes)
+{
+    struct vrepl_writer *w = mem_alloc(sizeof *w);
+    w->conn = c;
+    w->bulk = my_conn_server(c)->bulk;
+    w->max_rows = max_rows ? max_rows : WRITER_ROWS;
+    w->max_bytes = max_bytes ? max_bytes : WRITER_BYTES;
+    w->statements = map_new(free_stmt);
+    arena_init(&w->scratch);
+    return w;
+}
+
+void vrepl_writer_free(struct vrepl_writer *w)
+{
+    if (!w)
+        return;
+    map_free(w->statements);
+    buf_fini(&w->form);
+    buf_fini(&w->next_form);
+    free(w->values);
+    arena_fini(&w->scratch);
+    free(w);
+}
+
+void vrepl_writer_one_by_one(struct vrepl_writer *w, bool on)
+{
+    assert(w->n_rows == 0);
+    w->one_by_one = on;
+}
+
+void vrepl_writer_reset(struct vrepl_writer *w)
+{
+    w->n_rows = 0;
+    w->n_bytes = 0;
+    w->plan = NULL;
+    buf_reset(&w->form);
+    arena_reset(&w->scratch);
+}
+
+/* The form as bytes: plan, verb and strictness, then one byte a column for each of the two sets. */
+static bool put_form(struct buf *out, const struct vrepl_plan *p, struct copy_statement s,
+                     const struct cdc_row *before, const struct cdc_row *after)
+{
+    buf_reset(out);
+    buf_put(out, &p, sizeof p);
+    buf_put_u8(out, (uint8_t)s.verb);
+    buf_put_u8(out, s.strict);
+    bool sets = s.verb != COPY_DELETE, compares = s.verb == COPY_DELETE || s.verb == COPY_UPDATE;
+    uint8_t *at = buf_reserve(out, p->n_columns * 2);
+    if (!at)
+        return false;
+    for (size_t i = 0; i < p->n_columns; i++) {
+        const struct plan_column *c = &p->columns[i];
+        at[i] = sets && !after->values[c->source].absent;
+        at[p->n_columns + i] =
+            compares && !before->values[c->source].absent && (p->n_key == 0 || c->key || c->guard);
+    }
+    out->len += p->n_columns * 2;
+    return true;
+}
+
+static bool check_images(const struct vrepl_plan *p, struct copy_statement s,
+                         const struct cdc_row *before, const struct cdc_row *after, struct err *e)
+{
+    for (size_t i = 0; i < p->n_columns; i++) {
+        const struct plan_column *c = &p->columns[i];
+        const char *name = p->source->columns[c->source].name;
+        bool compared = s.verb == COPY_DELETE || s.verb == COPY_UPDATE;
+        if (compared && (c->key || c->guard) && before->values[c->source].absent)
+            return err_set(e, ERR_SRC_SETTING,
+                           "%s.%s: the log's row image has no value of key column %s",
+                           p->source->db, p->source->name, name);
+        if (s.verb == COPY_REPLACE && after->values[c->source].absent) {
+            err_set(e, ERR_SRC_SETTING, "%s.%s: the log's row image has no value of column %s",
+                    p->source->db, p->source->name, name);
+            return err_cure(e, "set binlog_row_image=FULL on the source while tables are copied");
+        }
+    }
+    return true;
+}
+
+static size_t value_bytes(const struct my_value *v)
+{
+    return v->type == MY_VALUE_BYTES ? v->v.bytes.n + 4 : 9;
+}
+
+static bool bind_set(struct vrepl_writer *w, const uint8_t *set, const struct cdc_row *row,
+                     struct my_value **at, struct err *e)
+{
+    for (size_t i = 0; i < w->plan->n_columns; i++) {
+        const struct plan_column *c = &w->plan->columns[i];
+        if (!set[i])
+            continue;
+        if (!value_bind(c, &row->values[c->source], &w->scratch, *at, e))
+            return err_prepend(e, "%s.%s", w->plan->source->name,
+                               w->plan->source->columns[c->source].name);
+        w->n_bytes += value_bytes(*at);
+        (*at)++;
+    }
+    return true;
+}
+
+static size_t count_set(const uint8_t *set, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += set[i];
+    return count;
+}
+
+static void take_form(struct vrepl_writer *w, const struct vrepl_plan *p, struct copy_statement s)
+{
+    struct buf old = w->form;
+    w->form = w->next_form;
+    w->next_form = old;
+    w->plan = p;
+    w->what = s;
+    w->present = w->form.data + sizeof p + 2;
+    w->compared = w->present + p->n_columns;
+    w->n_params = count_set(w->present, p->n_columns) + count_set(w->compared, p->n_columns);
+}
+
+/* A statement for this form and number of VALUES lists; owned by the cache. */
+static struct my_stmt *prepared(struct vrepl_writer *w, size_t rows, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf key = BUF_INIT;
+    buf_put(&key, w->form.data, w->form.len);
+    buf_put_le(&key, rows, 4);
+    struct my_stmt *s = map_get(w->statements, key.data, key.len);
+    if (s)
+        return s;
+    if (map_count(w->statements) >= WRITER_CACHE)
+        map_clear(w->statements);
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    statement_text(w->plan, w->what.verb, w->present, w->compared, rows, &sql);
+    s = my_prepare(w->conn, buf_str(&sql), e);
+    if (s)
+        map_put(w->statements, key.data, key.len, s);
+    return s;
+}
+
+static bool check_hits(const struct vrepl_writer *w, size_t rows, uint64_t hits, struct err *e)
+{
+    if (!w->what.strict || hits == rows)
+        return true;
+    return err_set(e, ERR_APPLY_MISSED, "%s: %llu of %zu changes hit a row of the target",
+                   w->plan->target->name, (unsigned long long)hits, rows);
+}
+
+static bool send_bulk(struct vrepl_writer *w, struct err *e)
+{
+    uint64_t hits = 0;
+    struct my_stmt *s = prepared(w, 1, e);
+    return s && my_stmt_exec_bulk(s, w->values, w->n_rows, &hits, e) &&
+           check_hits(w, w->n_rows, hits, e);
+}
+
+/* rows: VALUES lists in the statement. */
+static bool send_some(struct vrepl_writer *w, size_t first, size_t rows, struct err *e)
+{
+    uint64_t hits = 0;
+    struct my_stmt *s = prepared(w, rows, e);
+    return s && my_stmt_exec(s, &w->values[first * w->n_params], &hits, e) &&
+           check_hits(w, rows, hits, e);
+}
+
+static size_t rows_per_statement(const struct vrepl_writer *w, size_t left)
+{
+    bool multi = w->what.verb == COPY_INSERT || w->what.verb == COPY_REPLACE;
+    if (!multi || w->n_params == 0)
+        return 1;
+    size_t most = WRITER_MAX_PARAMS / w->n_params;
+    size_t rows = WRITER_MULTI_ROWS;
+    while (rows > 1 && (rows > left || rows > most))
+        rows /= 2;
+    return rows;
+}
+
+static bool send_pending(struct vrepl_writer *w, struct err *e)
+{
+    if (w->bulk && w->n_rows > 1 && w->n_params > 0)
+        return send_bulk(w, e);
+    for (size_t at = 0, rows; at < w->n_rows; at += rows) {
+        rows = rows_per_statement(w, w->n_rows - at);
+        if (!send_some(w, at, rows, e))
+            return false;
+    }
+    return true;
+}
+
+bool vrepl_writer_flush(struct vrepl_writer *w, struct err *e)
+{
+    if (w->n_rows == 0)
+        return true;
+    bool ok = send_pending(w, e);
+    if (ok) {
+        w->n_rows = 0;
+        w->n_bytes = 0;
+        arena_reset(&w->scratch);
+    }
+    return ok;
+}
+
+static bool same_form(const struct vrepl_writer *w)
+{
+    return w->plan && w->form.len == w->next_form.len &&
+           !memcmp(w->form.data, w->next_form.data, w->form.len);
+}
+
+static bool add_row(struct vrepl_writer *w, const struct cdc_row *before,
+                    const struct cdc_row *after, struct err *e)
+{
+    size_t need = (w->n_rows + 1) * w->n_params;
+    if (need > w->cap_values)
+        mem_grow((void **)&w->values, &w->cap_values, need, sizeof *w->values);
+    struct my_value *at = &w->values[w->n_rows * w->n_params];
+    if (!bind_set(w, w->present, after, &at, e) || !bind_set(w, w->compared, before, &at, e))
+        return false;
+    w->n_rows++;
+    return true;
+}
+
+bool vrepl_writer_put(struct vrepl_writer *w, const struct vrepl_plan *p, struct copy_statement s,
+                      const struct cdc_row *before, const struct cdc_row *after, struct err *e)
+{
+    if (!check_images(p, s, before, after, e))
+        return false;
+    if (!put_form(&w->next_form, p, s, before, after))
+        return err_set(e, ERR_LIMIT, "%s: too many columns", p->source->name);
+    if (!same_form(w)) {
+        if (!vrepl_writer_flush(w, e))
+            return false;
+        take_form(w, p, s);
+    }
+    if (!add_row(w, before, after, e))
+        return false;
+    bool full = w->one_by_one || w->n_rows >= w->max_rows || w->n_bytes >= w->max_bytes;
+    if (!full || vrepl_writer_flush(w, e))
+        return true;
+    if (w->one_by_one) {
+        CLEANUP(buf_fini) struct buf row = BUF_INIT;
+        vrepl_row_describe(p, s.verb == COPY_DELETE || s.verb == COPY_UPDATE ? before : after,
+                           &row);
+        err_prepend(e, "%s", buf_str(&row));
+    }
+    return false;
+}
+
+void vrepl_row_describe(const struct vrepl_plan *p, const struct cdc_row *row, struct buf *out)
+{
+    struct arena scratch;
+    arena_init(&scratch);
+    buf_printf(out, "%s(", p->target->name);
+    for (size_t i = 0; i < p->n_key; i++) {
+        const struct plan_column *c = &p->columns[p->key[i]];
+        const struct cdc_value *v = &row->values[c->source];
+        struct my_value value = {.type = MY_VALUE_NULL};
+        if (i > 0)
+            buf_put_str(out, ", ");
+        buf_printf(out, "%s=", p->source->columns[c->source].name);
+        if (v->absent || !value_bind(c, v, &scratch, &value, NULL))
+            buf_put_u8(out, '?');
+        else
+            value_describe(&value, out);
+    }
+    buf_put_u8(out, ')');
+    arena_fini(&scratch);
+}
