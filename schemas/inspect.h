@@ -7,10 +7,12 @@
 
 /* ERR_SCHEMA_UNKNOWN if there is no such base table. New reference. */
 struct schema_table *schema_inspect(struct my_conn *c, const char *db, const char *table, struct err *e) WARN_UNUSED;
-/* Names of all base tables of db without `_sluice…` ones and ghost tables, sorted; free each and the array. */
+/* Names of all base tables of db, sorted, for schema_names_free; without `_sluice…`, `_vt_…` and ghost tables
+ * (`_t_gho`, `_ghc`, `_del`, `_new`, `_old`, if t exists). */
 bool schema_list_tables(struct my_conn *c, const char *db, char ***names, size_t *n, struct err *e) WARN_UNUSED;
 void schema_names_free(char **names, size_t n);
-/* Foreign keys that touch the table, triggers on it: for preconditions. Text list, "" if none. */
+/* Foreign keys that touch the table from either end, triggers on it except our own (`_sluice…`): for
+ * preconditions. Appends a text list, nothing if there are none. */
 bool schema_foreign_keys(struct my_conn *c, const char *db, const char *table, struct buf *out, struct err *e) WARN_UNUSED;
 bool schema_triggers(struct my_conn *c, const char *db, const char *table, struct buf *out, struct err *e) WARN_UNUSED;
 /* Why a source column's values might not fit the target's column; true if they all fit. reason: ≤ 200 bytes. */

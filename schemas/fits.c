@@ -1,0 +1,372 @@
+/* schemas/fits.c — whether every value of a source column can stand unchanged in a target column.
+ *
+ * "Fits" is about all values the type admits, not those present: strict mode would stop the copy at
+ * the first one that does not, hours later. Pairs of types that are not named here do not fit.
+ */
+#include "schemas/charset.h"
+#include "schemas/inspect.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLLATION_BINARY = 63 };
+
+struct pair {
+    const struct schema_column *s, *t;
+    char *reason;
+    size_t reason_len;
+};
+
+static bool refuse(const struct pair *p, const char *fmt, ...) ERR_PRINTF(2, 3);
+
+static const char *type_text(const struct schema_column *c)
+{
+    return c->column_type ? c->column_type : "?";
+}
+
+/* "price: decimal(12,2) → decimal(10,2): fewer integer digits" */
+static bool refuse(const struct pair *p, const char *fmt, ...)
+{
+    char why[100];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
+    snprintf(p->reason, p->reason_len, "%.60s: %.40s to %.40s: %s", p->s->name ? p->s->name : "?",
+             type_text(p->s), type_text(p->t), why);
+    return false;
+}
+
+static bool other_type(const struct pair *p)
+{
+    return refuse(p, "another type");
+}
+
+enum family {
+    FAMILY_INTEGER,
+    FAMILY_DECIMAL,
+    FAMILY_FLOATING,
+    FAMILY_BIT,
+    FAMILY_DATE,
+    FAMILY_YEAR,
+    FAMILY_TIME,
+    FAMILY_DATETIME,
+    FAMILY_TIMESTAMP,
+    FAMILY_STRING,
+    FAMILY_LABELS,
+    FAMILY_JSON,
+    FAMILY_GEOMETRY,
+    FAMILY_VECTOR,
+    FAMILY_NETWORK, /* UUID, INET4, INET6 */
+    FAMILY_UNKNOWN
+};
+
+static enum family family_of_number(uint8_t type)
+{
+    if (schema_type_is_integer(type))
+        return FAMILY_INTEGER;
+    if (type == SCHEMA_TYPE_NEWDECIMAL)
+        return FAMILY_DECIMAL;
+    if (type == SCHEMA_TYPE_FLOAT || type == SCHEMA_TYPE_DOUBLE)
+        return FAMILY_FLOATING;
+    return type == SCHEMA_TYPE_BIT ? FAMILY_BIT : FAMILY_UNKNOWN;
+}
+
+static enum family family_of_time(uint8_t type)
+{
+    if (type == SCHEMA_TYPE_DATE || type == SCHEMA_TYPE_NEWDATE)
+        return FAMILY_DATE;
+    if (type == SCHEMA_TYPE_YEAR)
+        return FAMILY_YEAR;
+    if (type == SCHEMA_TYPE_TIME || type == SCHEMA_TYPE_TIME2)
+        return FAMILY_TIME;
+    if (type == SCHEMA_TYPE_DATETIME || type == SCHEMA_TYPE_DATETIME2)
+        return FAMILY_DATETIME;
+    bool timestamp = type == SCHEMA_TYPE_TIMESTAMP || type == SCHEMA_TYPE_TIMESTAMP2;
+    return timestamp ? FAMILY_TIMESTAMP : FAMILY_UNKNOWN;
+}
+
+static enum family family_of_bytes(const struct schema_column *c)
+{
+    if (c->ext == SCHEMA_EXT_UUID || c->ext == SCHEMA_EXT_INET4 || c->ext == SCHEMA_EXT_INET6)
+        return FAMILY_NETWORK;
+    if (c->vector_dim > 0 || c->type == SCHEMA_TYPE_VECTOR)
+        return FAMILY_VECTOR;
+    if (schema_type_is_string(c->type))
+        return FAMILY_STRING;
+    if (c->type == SCHEMA_TYPE_ENUM || c->type == SCHEMA_TYPE_SET)
+        return FAMILY_LABELS;
+    if (c->type == SCHEMA_TYPE_JSON)
+        return FAMILY_JSON;
+    return c->type == SCHEMA_TYPE_GEOMETRY ? FAMILY_GEOMETRY : FAMILY_UNKNOWN;
+}
+
+static enum family family_of(const struct schema_column *c)
+{
+    enum family f = family_of_number(c->type);
+    if (f == FAMILY_UNKNOWN)
+        f = family_of_time(c->type);
+    return f == FAMILY_UNKNOWN ? family_of_bytes(c) : f;
+}
+
+static bool sign_fits(const struct pair *p)
+{
+    return p->s->is_unsigned || !p->t->is_unsigned || refuse(p, "no negative values");
+}
+
+static unsigned integer_bits(uint8_t type)
+{
+    switch (type) {
+    case SCHEMA_TYPE_TINY:
+        return 8;
+    case SCHEMA_TYPE_SHORT:
+        return 16;
+    case SCHEMA_TYPE_INT24:
+        return 24;
+    case SCHEMA_TYPE_LONG:
+        return 32;
+    default:
+        return 64;
+    }
+}
+
+static unsigned integer_digits(const struct schema_column *c)
+{
+    switch (integer_bits(c->type)) {
+    case 8:
+        return 3;
+    case 16:
+        return 5;
+    case 24:
+        return c->is_unsigned ? 8 : 7;
+    case 32:
+        return 10;
+    default:
+        return c->is_unsigned ? 20 : 19;
+    }
+}
+
+static bool integer_fits(const struct pair *p)
+{
+    unsigned have = integer_bits(p->s->type), room = integer_bits(p->t->type);
+    if (p->s->is_unsigned && !p->t->is_unsigned)
+        have++;
+    return sign_fits(p) && (have <= room || refuse(p, "smaller range"));
+}
+
+static bool decimal_fits(const struct pair *p, unsigned whole, unsigned scale)
+{
+    unsigned to_scale = p->t->meta & 0xff, to_whole = (unsigned)(p->t->meta >> 8) - to_scale;
+    if (whole > to_whole)
+        return refuse(p, "fewer integer digits");
+    return scale <= to_scale ? sign_fits(p) : refuse(p, "smaller scale");
+}
+
+/* "float(7,3)" rounds; *digits 0 when the type says nothing. */
+static void declared_digits(const struct schema_column *c, unsigned *digits, unsigned *scale)
+{
+    const char *open = c->column_type ? strchr(c->column_type, '(') : NULL;
+    const char *comma = open ? strchr(open, ',') : NULL;
+    *digits = comma ? (unsigned)strtoul(open + 1, NULL, 10) : 0;
+    *scale = comma ? (unsigned)strtoul(comma + 1, NULL, 10) : 0;
+}
+
+static bool floating_fits(const struct pair *p)
+{
+    unsigned digits, scale, to_digits, to_scale;
+    declared_digits(p->s, &digits, &scale);
+    declared_digits(p->t, &to_digits, &to_scale);
+    if (p->s->type == SCHEMA_TYPE_DOUBLE && p->t->type == SCHEMA_TYPE_FLOAT)
+        return refuse(p, "less precision");
+    if (to_digits > 0 && (digits == 0 || scale > to_scale || digits - scale > to_digits - to_scale))
+        return refuse(p, "rounds to %u,%u digits", to_digits, to_scale);
+    return sign_fits(p);
+}
+
+static unsigned bit_length(const struct schema_column *c)
+{
+    return (unsigned)(c->meta >> 8) * 8 + (c->meta & 0xff);
+}
+
+static bool fraction_fits(const struct pair *p)
+{
+    return p->s->meta <= p->t->meta || refuse(p, "fewer fraction digits");
+}
+
+static bool is_blob(const struct schema_column *c)
+{
+    return c->type == SCHEMA_TYPE_BLOB || c->type == SCHEMA_TYPE_BLOB_COMPRESSED;
+}
+
+static uint64_t max_octets(const struct schema_column *c)
+{
+    return is_blob(c) ? (UINT64_C(1) << (8 * c->meta)) - 1 : c->meta;
+}
+
+static bool binary_fits(const struct pair *p)
+{
+    bool padded = p->t->type == SCHEMA_TYPE_STRING;
+    if (padded && p->s->type != SCHEMA_TYPE_STRING)
+        return refuse(p, "pads with zero bytes");
+    if (padded && p->s->meta != p->t->meta)
+        return refuse(p, "another length of BINARY");
+    return max_octets(p->s) <= max_octets(p->t) || refuse(p, "shorter");
+}
+
+static bool is_unicode(const char *charset)
+{
+    static const char *const whole[] = {"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"};
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        if (strcmp(charset, whole[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool charset_fits(const struct pair *p)
+{
+    const char *from = charset_name(p->s->collation), *to = charset_name(p->t->collation);
+    if (!from || !to)
+        return refuse(p, "unknown character set");
+    bool basic_plane = strcmp(from, "utf8mb3") == 0 || strcmp(from, "ucs2") == 0;
+    bool to_basic = strcmp(to, "utf8mb3") == 0 || strcmp(to, "ucs2") == 0;
+    bool single = charset_max_bytes(p->s->collation) == 1;
+    if (strcmp(from, to) == 0 || is_unicode(to) || ((basic_plane || single) && to_basic) ||
+        (strcmp(from, "ascii") == 0 && strcmp(to, "swe7") != 0))
+        return true;
+    return refuse(p, "character set %s has characters that %s has not", from, to);
+}
+
+/* The longest text of c in characters. */
+static uint64_t max_characters(const struct schema_column *c)
+{
+    unsigned width = charset_max_bytes(c->collation);
+    return is_blob(c) || width == 0 ? max_octets(c) : max_octets(c) / width;
+}
+
+/* The longest text of the source in the target's bytes. */
+static uint64_t octets_at_target(const struct pair *p)
+{
+    const char *from = charset_name(p->s->collation), *to = charset_name(p->t->collation);
+    bool same = strcmp(from, to) == 0 || strcmp(from, "ascii") == 0 ||
+                (strcmp(from, "utf8mb3") == 0 && strcmp(to, "utf8mb4") == 0);
+    if (same && is_blob(p->s))
+        return max_octets(p->s);
+    unsigned width = charset_max_bytes(same ? p->s->collation : p->t->collation);
+    return max_characters(p->s) * width;
+}
+
+static bool text_fits(const struct pair *p)
+{
+    if (!charset_fits(p))
+        return false;
+    if (p->t->type == SCHEMA_TYPE_STRING && p->s->type != SCHEMA_TYPE_STRING)
+        return refuse(p, "CHAR drops trailing spaces");
+    bool ok = is_blob(p->t) ? octets_at_target(p) <= max_octets(p->t)
+                            : max_characters(p->s) <= max_characters(p->t);
+    return ok || refuse(p, "shorter");
+}
+
+static bool string_fits(const struct pair *p)
+{
+    bool from_binary = p->s->collation == COLLATION_BINARY;
+    bool to_binary = p->t->collation == COLLATION_BINARY;
+    if (from_binary != to_binary)
+        return refuse(p, from_binary ? "binary to text" : "text to binary");
+    if (p->t->ext == SCHEMA_EXT_JSON_TEXT && p->s->ext != SCHEMA_EXT_JSON_TEXT)
+        return refuse(p, "not every text is JSON");
+    return from_binary ? binary_fits(p) : text_fits(p);
+}
+
+static bool has_label(const struct schema_column *c, const char *label)
+{
+    for (size_t i = 0; i < c->n_labels; i++)
+        if (strcmp(c->labels[i], label) == 0)
+            return true;
+    return false;
+}
+
+static bool labels_fit(const struct pair *p)
+{
+    if (p->s->type != p->t->type)
+        return other_type(p);
+    for (size_t i = 0; i < p->s->n_labels; i++)
+        if (!has_label(p->t, p->s->labels[i]))
+            return refuse(p, "no label '%.60s'", p->s->labels[i]);
+    return true;
+}
+
+static bool geometry_fits(const struct pair *p)
+{
+    return p->t->geometry_type == 0 || p->s->geometry_type == p->t->geometry_type ||
+           refuse(p, "another kind of geometry");
+}
+
+static bool same_family_fits(const struct pair *p, enum family f)
+{
+    switch (f) {
+    case FAMILY_INTEGER:
+        return integer_fits(p);
+    case FAMILY_DECIMAL:
+        return decimal_fits(p, (unsigned)(p->s->meta >> 8) - (p->s->meta & 0xffu),
+                            p->s->meta & 0xff);
+    case FAMILY_FLOATING:
+        return floating_fits(p);
+    case FAMILY_BIT:
+        return bit_length(p->s) <= bit_length(p->t) || refuse(p, "fewer bits");
+    case FAMILY_TIME:
+    case FAMILY_DATETIME:
+    case FAMILY_TIMESTAMP:
+        return fraction_fits(p);
+    case FAMILY_STRING:
+        return string_fits(p);
+    case FAMILY_LABELS:
+        return labels_fit(p);
+    case FAMILY_GEOMETRY:
+        return geometry_fits(p);
+    case FAMILY_VECTOR:
+        return p->s->vector_dim <= p->t->vector_dim || refuse(p, "fewer dimensions");
+    case FAMILY_NETWORK:
+        return p->s->ext == p->t->ext || other_type(p);
+    case FAMILY_DATE:
+    case FAMILY_YEAR:
+    case FAMILY_JSON:
+        return true;
+    case FAMILY_UNKNOWN:
+        return other_type(p);
+    }
+    return false;
+}
+
+/* A JSON document is at most as long as a LONGTEXT, and is UTF-8. */
+static bool takes_json(const struct schema_column *t)
+{
+    return is_blob(t) && t->meta == 4 && charset_name(t->collation) &&
+           strcmp(charset_name(t->collation), "utf8mb4") == 0;
+}
+
+static bool type_fits(const struct pair *p)
+{
+    enum family from = family_of(p->s), to = family_of(p->t);
+    if (from == to)
+        return same_family_fits(p, from);
+    if (from == FAMILY_INTEGER && to == FAMILY_DECIMAL)
+        return decimal_fits(p, integer_digits(p->s), 0);
+    if (from == FAMILY_JSON && takes_json(p->t))
+        return true;
+    return other_type(p);
+}
+
+bool schema_column_fits(const struct schema_column *source, const struct schema_column *target,
+                        char *reason, size_t reason_len)
+{
+    const struct pair p = {source, target, reason, reason_len};
+    if (reason_len > 0)
+        reason[0] = 0;
+    if (target->generated)
+        return source->generated || refuse(&p, "generated on the target only");
+    if (source->nullable && !target->nullable)
+        return refuse(&p, "no NULL");
+    return type_fits(&p);
+}
