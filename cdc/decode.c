@@ -63,6 +63,11 @@ bool cdc_decoder_in_transaction(const struct cdc_decoder *d)
     return d->tx.open;
 }
 
+bool cdc_decoder_is_mariadb(const struct cdc_decoder *d)
+{
+    return d->mariadb;
+}
+
 const struct cdc_decode_stats *cdc_decoder_stats(const struct cdc_decoder *d)
 {
     return &d->stats;
@@ -157,8 +162,10 @@ bool decode_gap(struct cdc_decoder *d, const struct event *ev, struct err *e)
 
 bool decode_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
-    d->stats.events[ev->type]++;
-    d->stats.bytes[ev->type] += EVENT_HEADER_LEN + ev->n;
+    if (!(ev->type == EV_ROTATE && ev->flags & EVENT_ARTIFICIAL)) { /* those are in no file */
+        d->stats.events[ev->type]++;
+        d->stats.bytes[ev->type] += EVENT_HEADER_LEN + ev->n;
+    }
     decode_fn handler = handlers[ev->type] ? handlers[ev->type] : unknown;
     if (handler(d, ev, e))
         return true;

@@ -42,6 +42,7 @@ struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush);
 bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e); /* true: dead, *e set */
 const struct position *cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event */
 bool cdc_decoder_in_transaction(const struct cdc_decoder *d);
+bool cdc_decoder_is_mariadb(const struct cdc_decoder *d); /* as the last format description says */
 struct cdc_decode_stats { /* for --stats */
     uint64_t events[256], bytes[256];
     uint64_t rows, transactions, skipped_events; /* skipped: of unknown type, ignorable */

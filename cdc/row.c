@@ -53,7 +53,7 @@ static void set_all_absent(const struct schema_table *t, struct cdc_row *out)
 {
     if (!out)
         return;
-    assert(out->n_columns == t->n_columns);
+    assert(out->n_columns >= t->n_columns);
     for (size_t i = 0; i < t->n_columns; i++)
         out->values[i] = (struct cdc_value){.column = &t->columns[i], .absent = true};
 }
@@ -154,7 +154,7 @@ static const uint8_t *walk_image(struct image *im, const uint8_t *at, struct cdc
         return NULL;
     im->nulls = at;
     at += null_bytes;
-    assert(!out || out->n_columns == im->plan->n_columns);
+    assert(!out || out->n_columns >= im->plan->n_columns);
     if (im->n_present == im->plan->n_columns && !im->partial &&
         !any_null(im->nulls, im->n_present)) {
         if (out)

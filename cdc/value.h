@@ -19,7 +19,7 @@ struct cdc_value {
 
 /* The row plan of a table definition (column offsets that need no look at data, lengths…), cached on
  * first use; immutable. */
-struct cdc_row { /* caller's storage: values has n_columns entries */
+struct cdc_row { /* caller's storage: values has n_columns entries, at least as many as the table */
     struct cdc_value *values;
     size_t n_columns;
 };

@@ -1,0 +1,19 @@
+/* sinks/encode_debezium.h — what the files of the Debezium format share. Private to
+ * sinks/encode_debezium*.c. */
+#ifndef SLUICE_SINKS_ENCODE_DEBEZIUM_H
+#define SLUICE_SINKS_ENCODE_DEBEZIUM_H
+
+#include "cdc/value.h"
+
+#define DEBEZIUM_UNAVAILABLE "__debezium_unavailable_value"
+
+/* One column's value as Debezium's JSON without schema has it, default handling modes. before: the
+ * column in the before image, for values that an after image only completes (may be NULL). scratch:
+ * any buffer. */
+bool debezium_put_value(const struct cdc_value *v, const struct cdc_value *before, bool mariadb,
+                        struct buf *scratch, struct buf *out, struct err *e) WARN_UNUSED;
+/* A quoted string with Jackson's escapes: controls as \u001B, characters beyond the BMP as two
+ * escapes. */
+void debezium_put_string(struct buf *out, const void *utf8, size_t n);
+
+#endif
