@@ -88,6 +88,16 @@ static void copy_column_definition(struct schema_column *to, const struct schema
         to->ext = SCHEMA_EXT_JSON_TEXT;
 }
 
+static void copy_key_definition(struct schema_key *to, const struct schema_key *from)
+{
+    *to = *from;
+    to->name = mem_strdup(from->name);
+    to->columns = mem_calloc(from->n ? from->n : 1, sizeof *to->columns);
+    to->prefix = mem_calloc(from->n ? from->n : 1, sizeof *to->prefix);
+    memcpy(to->columns, from->columns, from->n * sizeof *to->columns);
+    memcpy(to->prefix, from->prefix, from->n * sizeof *to->prefix);
+}
+
 /* The definition of a table whose JSON columns carry text. */
 static struct schema_table *json_text_table(const struct schema_table *t)
 {
@@ -95,8 +105,12 @@ static struct schema_table *json_text_table(const struct schema_table *t)
     for (size_t i = 0; i < t->n_columns; i++)
         copy_column_definition(&copy->columns[i], &t->columns[i]);
     copy->pk = mem_calloc(t->n_pk ? t->n_pk : 1, sizeof *copy->pk);
-    memcpy(copy->pk, t->pk, t->n_pk * sizeof *copy->pk);
+    if (t->n_pk)
+        memcpy(copy->pk, t->pk, t->n_pk * sizeof *copy->pk);
     copy->n_pk = t->n_pk;
+    copy->keys = mem_calloc(t->n_keys ? t->n_keys : 1, sizeof *copy->keys);
+    for (size_t i = 0; i < t->n_keys; i++)
+        copy_key_definition(&copy->keys[copy->n_keys++], &t->keys[i]);
     copy->full_metadata = t->full_metadata;
     copy->content_hash = t->content_hash ^ 0x6a736f6e74657874u;
     return copy;

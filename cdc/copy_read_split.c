@@ -53,7 +53,6 @@ static void put_from(const struct splitter *s, struct buf *sql)
     buf_put_ident(sql, s->table->db);
     buf_put_str(sql, ".");
     buf_put_ident(sql, s->table->name);
-    buf_put_str(sql, s->r->plan.key.force_index);
 }
 
 static bool explain_rows(struct my_conn *c, const char *sql, uint64_t *rows, struct err *e)
