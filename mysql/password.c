@@ -67,7 +67,6 @@ static bool check_mode(const char *path, struct err *e)
 static bool read_file(const char *path, char **out, struct err *e)
 {
     struct buf b CLEANUP(wipe) = BUF_INIT;
-    buf_init(&b, PASSWORD_MAX_BYTES + 1);
     if (!check_mode(path, e))
         return false;
     if (!sys_read_file(path, PASSWORD_MAX_BYTES, &b, e))
