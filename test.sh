@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # test.sh — installs what tests need, builds, runs them, and ends with `N passed, N failed, N skipped`.
 #
-# usage: ./test.sh [checks|unit|golden|component|integration|fault|fuzz]... [options]
-#   no group      checks, unit, golden, component (dev and asan builds), integration, 40 seeded kills
-#   --deep        500 seeded kills, longer fuzzing, the slow checks
+# usage: ./test.sh [checks|unit|golden|component|model|integration|fault|fuzz]... [options]
+#   no group      checks, unit, golden, component (dev and asan builds), model, integration,
+#                 40 seeded kills
+#   --deep        500 seeded kills, a larger model, longer fuzzing, the slow checks
 #   -k NAME       only programs and tests whose name contains NAME
 #   --asan, --tsan, --clang   unit, golden and component tests in that build alone
 #   --mutants     applies each patch of tests/mutants and shows the test that finds it
@@ -12,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 usage() {
-    sed -n '4,10s/^# \{0,1\}//p' "$0"
+    sed -n '4,11s/^# \{0,1\}//p' "$0"
     exit "$1"
 }
 
@@ -24,7 +25,7 @@ mutants=
 coverage=
 while [ $# -gt 0 ]; do
     case $1 in
-    checks | unit | golden | component | integration | fault | fuzz) groups+=("$1") ;;
+    checks | unit | golden | component | model | integration | fault | fuzz) groups+=("$1") ;;
     --deep) deep=1 ;;
     --mutants) mutants=1 ;;
     --cov) coverage=1 ;;
@@ -46,7 +47,7 @@ if [ ${#groups[@]} -eq 0 ]; then
     if [ ${#presets[@]} -gt 0 ] || [ -n "$coverage" ]; then
         groups=(unit golden component)
     else
-        groups=(checks unit golden component integration fault)
+        groups=(checks unit golden component model integration fault)
     fi
 fi
 [ ${#presets[@]} -gt 0 ] || presets=(dev asan)
@@ -81,18 +82,18 @@ if [ -n "$coverage" ]; then
     export LLVM_PROFILE_FILE="$PWD/build/cov/profile/%p-%m.profraw"
 fi
 
+# Real servers and the model are driven by the first build.
 dirs=()
 for preset in "${presets[@]}"; do
     build "$preset"
     dirs+=(--build "$(build_dir "$preset")")
 done
-# Real servers are driven by the first build.
 if wants fuzz; then
     build fuzz
 fi
 
 options=("${dirs[@]}" --name "$name" --kills 40)
-[ -z "$deep" ] || options=("${dirs[@]}" --name "$name" --kills 500 --slow-checks)
+[ -z "$deep" ] || options=("${dirs[@]}" --name "$name" --kills 500 --deep)
 sum=$(mktemp -d)
 trap 'rm -rf "$sum"' EXIT
 status=0

@@ -21,7 +21,8 @@ import xml.etree.ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CMOCKA_GROUPS = ("unit", "golden", "component")
 PYTEST_GROUPS = ("integration", "fault")
-PROGRAM_TIMEOUT_S = 600
+PROGRAM_TIMEOUT_S = 300
+MODEL_TIMEOUT_S = 1800
 SLOW_CHECKS = ("check_tidy",)
 
 
@@ -128,6 +129,26 @@ def run_programs(options, tally):
             tally.add(passed, failed, skips, label, output)
 
 
+# --- the model ---------------------------------------------------------------------------------------
+
+
+def run_model(options, tally):
+    """tests/model's program: one case for each line that it begins with ok or FAIL."""
+    for _, name, command in ctest_programs(options.build[0], ("model",)):
+        begun = time.monotonic()
+        done = subprocess.run(command + (["--deep"] if options.deep else []), cwd=ROOT, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=MODEL_TIMEOUT_S)
+        output = done.stdout.decode("utf-8", "replace")
+        passed = len(re.findall(r"^ok ", output, re.M))
+        failed = len(re.findall(r"^FAIL", output, re.M))
+        if failed == 0 and (done.returncode != 0 or passed == 0):
+            failed = 1
+        say("FAIL" if failed else "ok", "model/" + name, time.monotonic() - begun,
+            "%d passed" % passed)
+        tally.add(passed, failed, [], "model/" + name, output)
+
+
 # --- pytest -----------------------------------------------------------------------------------------
 
 
@@ -157,6 +178,8 @@ def run_pytest(group, options, tally):
         begun = time.monotonic()
         environment = dict(os.environ, SLUICE_BUILD=os.path.abspath(options.build[0]),
                            SLUICE_KILLS=str(options.kills), PYTHONDONTWRITEBYTECODE="1")
+        if options.deep:
+            environment["SLUICE_KEEP_RESULTS"] = "1"
         done = subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
         before = (tally.passed, tally.failed)
         if os.path.getsize(report.name):
@@ -175,7 +198,7 @@ def run_checks(options, tally):
     """Every tools/check_* is one case; the slow ones only when asked for."""
     for path in sorted(glob.glob(os.path.join(ROOT, "tools", "check_*"))):
         name = os.path.basename(path)
-        if (name in SLOW_CHECKS and not options.slow_checks) or (
+        if (name in SLOW_CHECKS and not options.deep) or (
                 options.name and options.name not in name):
             continue
         begun = time.monotonic()
@@ -192,7 +215,7 @@ def arguments():
     parser.add_argument("--build", action="append", required=True)
     parser.add_argument("--name", default="")
     parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--slow-checks", action="store_true")
+    parser.add_argument("--deep", action="store_true")
     parser.add_argument("--into", help="adds the figures to this JSON file instead of printing them")
     parser.add_argument("--report", help="prints what --into has collected in this file")
     return parser.parse_args()
@@ -223,6 +246,8 @@ def main():
         run_checks(options, tally)
     if any(group in CMOCKA_GROUPS for group in options.groups):
         run_programs(options, tally)
+    if "model" in options.groups:
+        run_model(options, tally)
     for group in PYTEST_GROUPS:
         if group in options.groups:
             run_pytest(group, options, tally)

@@ -1,0 +1,100 @@
+# tests/integration/test_refusals.py — what cannot be done is refused by name, with its cure, and nothing is changed.
+"""Exit codes and messages of the refusals that an operator meets."""
+
+import fleet as fleet_module
+import pytest
+
+TABLES = ",".join(fleet_module.MOVED_TABLES)
+CREATE = ("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "create",
+          "--source-keyspace", "commerce", "--tables", TABLES)
+
+
+@pytest.fixture
+def served(make_fleet, need_sluice):
+    """A fleet with a daemon and nobody who writes."""
+    fleet = make_fleet(rows=1000)
+    fleet.start_daemon()
+    return fleet
+
+
+def refused(fleet, words, code, *texts):
+    done = fleet.try_sluice(*words)
+    assert done.returncode == code, done.stdout + done.stderr
+    for text in texts:
+        assert text in done.stderr, done.stderr
+    return done.stderr
+
+
+def tables_of(fleet):
+    return fleet.server("customer").query("SHOW TABLES", database="customer")
+
+
+def test_a_target_that_is_not_empty(served):
+    target = served.server("customer")
+    target.query("CREATE TABLE orders (customer_id BIGINT PRIMARY KEY)", database="customer")
+    target.query("INSERT INTO orders VALUES (1)", database="customer")
+    refused(served, CREATE, 5, "orders")
+    assert tables_of(served) == (("orders",),)
+
+
+def test_a_table_that_does_not_exist(served):
+    words = [word.replace(TABLES, "nowhere") for word in CREATE]
+    refused(served, words, 5, "nowhere")
+    assert tables_of(served) == ()
+
+
+def test_statement_format_on_the_source(served):
+    served.server("commerce").query("SET GLOBAL binlog_format=STATEMENT")
+    assert "binlog_format" in refused(served, CREATE, 5, "ROW")
+    assert tables_of(served) == ()
+
+
+def test_a_missing_grant_is_named(served):
+    served.server("commerce").query("REVOKE REPLICATION SLAVE ON *.* FROM 'sluice'@'127.0.0.1'")
+    done = served.try_sluice("doctor")
+    assert done.returncode != 0
+    assert "REPLICATION SLAVE" in done.stdout + done.stderr
+
+
+def test_a_wrong_password_is_said_and_not_shown(served):
+    with open(served.path("sluice.password"), "w", encoding="utf-8") as out:
+        out.write("not-the-password\n")
+    done = served.try_sluice("doctor")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "password" in said.lower() or "denied" in said.lower()
+    assert "not-the-password" not in said
+
+
+def test_a_switch_before_the_copy_is_done_or_without_a_workflow(served):
+    words = ("movetables", "--workflow", "none", "--target-keyspace", "customer", "switchtraffic")
+    refused(served, words, 5, "none")
+
+
+def test_an_open_transaction_holds_the_switch_and_is_named(served):
+    served.sluice(*CREATE)
+    served.wait_running("movetables", "c2c")
+    blocker = served.server("commerce").connect(user="app", database="commerce", autocommit=False)
+    with blocker.cursor() as cursor:
+        cursor.execute("UPDATE orders SET total = total + 1 LIMIT 1")
+        cursor.execute("SELECT CONNECTION_ID()")
+        number = cursor.fetchone()[0]
+    words = ("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "switchtraffic",
+             "--timeout", "3s")
+    done = served.try_sluice(*words)
+    assert done.returncode in (5, 7), done.stdout + done.stderr
+    assert str(number) in done.stderr, done.stderr
+    blocker.rollback()
+    blocker.close()
+    served.sluice(*words[:-2])
+    assert served.routing_version() > 0
+
+
+def test_a_second_daemon_is_refused(served):
+    done = served.try_sluice("serve", timeout_s=30)
+    assert done.returncode != 0
+    assert str(served.daemon.pid) in done.stderr, done.stderr
+
+
+def test_an_unknown_word_names_the_nearest(served):
+    assert "--workflow" in refused(served, ("movetables", "--workflwo", "c2c", "show"), 2)

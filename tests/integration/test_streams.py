@@ -1,0 +1,79 @@
+# tests/integration/test_streams.py — change streams of two shards: to stdout, to a file and to a real Kafka.
+"""Every acknowledged change is in the stream, and the last record of a key is its final state."""
+
+import shutil
+import time
+
+import fleet as fleet_module
+import pytest
+from sluice_servers import Kafka, ServerError
+from sluice_servers import kafka as kafka_server
+from sluice_servers.process import wait_until
+
+TABLES = ",".join(fleet_module.MOVED_TABLES)
+
+
+@pytest.fixture(params=["mariadb", "mysql"])
+def moved(make_fleet, need_sluice, request):
+    """A fleet whose tables live on customer/-, with a daemon and an application that writes."""
+    fleet = make_fleet(rows=2000, flavour=request.param)
+    fleet.start_writer(rate=200)
+    fleet.start_daemon()
+    fleet.workflow("movetables", "c2c", "create", "--source-keyspace", "commerce", "--tables", TABLES)
+    fleet.wait_running("movetables", "c2c")
+    fleet.workflow("movetables", "c2c", "switchtraffic")
+    fleet.wait_acknowledged(20)
+    return fleet
+
+
+def wait_first_record(capture):
+    wait_until(lambda: capture.size() > 0 or capture.process.poll() is not None, 30,
+               "first record in " + capture.path)
+    assert capture.process.poll() is None
+    return time.time_ns() // 1000
+
+
+def finish(fleet, kind, path, since_us):
+    fleet.wait_acknowledged(150)
+    fleet.stop_writer()
+    fleet.wait_for_stream(path, "customer")
+    return fleet.assert_nothing_lost(streams=["%s:customer:%d:%s" % (kind, since_us, path)])
+
+
+def test_every_change_is_in_the_native_stream(moved):
+    capture = moved.stream("stream", "--keyspace", "customer", "--tables", TABLES)
+    figures = finish(moved, "ndjson", capture.path, wait_first_record(capture))
+    assert figures["streams"][0]["changes"] > 100
+
+
+def test_a_stream_goes_on_through_a_split(moved):
+    moved.workflow("movetables", "c2c", "complete")
+    capture = moved.capture("sink", "tail", "-n", "+1", "-F", moved.path("sink.ndjson"))
+    moved.sluice("sink", "create", "all", "--keyspace", "customer", "--tables", TABLES, "--to",
+                 "file:" + moved.path("sink.ndjson"), "--format", "ndjson")
+    since_us = wait_first_record(capture)
+    moved.workflow("reshard", "split", "create", "--source-shards", "-", "--target-shards",
+                   "-80,80-")
+    moved.wait_running("reshard", "split")
+    moved.workflow("reshard", "split", "switchtraffic")
+    figures = finish(moved, "ndjson", capture.path, since_us)
+    assert figures["streams"][0]["changes"] > 100
+
+
+def test_every_change_reaches_a_real_kafka(moved, scratch):
+    if not shutil.which("mvn") or not shutil.which("java"):
+        pytest.skip("Java or Maven is not installed (tools/install_deps.sh kafka)")
+    try:
+        kafka_server.fetch()
+    except ServerError as error:
+        pytest.skip(str(error))
+    broker = scratch.start(Kafka, "kafka")
+    capture = moved.capture("kafka", fleet_module.program("sluice_test_consumer"), broker.bootstrap,
+                            "shop.", stamp=False)
+    moved.sluice("sink", "create", "shop", "--keyspace", "customer", "--tables", TABLES, "--to",
+                 "kafka://" + broker.bootstrap, "--format", "debezium-json", "--prefix", "shop")
+    since_us = wait_first_record(capture)
+    broker.kill9()
+    broker.restart()
+    figures = finish(moved, "debezium", capture.path, since_us)
+    assert figures["streams"][0]["changes"] > 100
