@@ -30,9 +30,9 @@ void config_free(struct config *c)
     free(c);
 }
 
-static char *dup_text(const struct yaml_node *map, const char *key)
+static char *dup_text(const struct ytree *map, const char *key)
 {
-    return mem_strdup(yaml_text(map, key));
+    return mem_strdup(ytree_text(map, key));
 }
 
 static bool is_loopback(const struct my_params *p)
@@ -53,28 +53,27 @@ static enum my_tls_mode tls_mode(const char *word, const struct my_params *p)
     return is_loopback(p) ? MY_TLS_PREFERRED : MY_TLS_REQUIRED;
 }
 
-static bool fill_login(struct my_params *p, const struct yaml_node *root, const char *name,
+static bool fill_login(struct my_params *p, const struct ytree *root, const char *name,
                        struct err *e)
 {
-    const struct yaml_node *login =
-        yaml_get(yaml_get(root, "credentials"), name != NULL ? name : "");
+    const struct ytree *login = ytree_get(ytree_get(root, "credentials"), name != NULL ? name : "");
     if (login == NULL) {
         err_set(e, ERR_CONFIG, "credentials '%s' are not defined", name != NULL ? name : "");
         return err_cure(e, "add them under `credentials:`");
     }
-    const struct yaml_node *tls = yaml_get(login, "tls");
+    const struct ytree *tls = ytree_get(login, "tls");
     p->user = dup_text(login, "user");
     p->password_file = dup_text(login, "password_file");
     p->password_command = dup_text(login, "password_command");
     p->tls_ca = dup_text(tls, "ca");
     p->tls_cert = dup_text(tls, "cert");
     p->tls_key = dup_text(tls, "key");
-    p->tls_mode = tls_mode(yaml_text(tls, "mode"), p);
+    p->tls_mode = tls_mode(ytree_text(tls, "mode"), p);
     return true;
 }
 
 static bool fill_shard(struct topo_shard *s, const char *keyspace, const char *name,
-                       const char *address, const struct yaml_node *n, const struct yaml_node *root,
+                       const char *address, const struct ytree *n, const struct ytree *root,
                        struct err *e)
 {
     s->keyspace = mem_strdup(keyspace);
@@ -85,26 +84,26 @@ static bool fill_shard(struct topo_shard *s, const char *keyspace, const char *n
     if (s->primary.database == NULL)
         return err_set(e, ERR_CONFIG, "keyspace %s, shard %s: 'database' is missing", keyspace,
                        name);
-    const struct yaml_node *replicas = yaml_get(n, "replicas");
+    const struct ytree *replicas = ytree_get(n, "replicas");
     s->n_replicas = replicas != NULL ? replicas->n : 0;
     s->replicas = mem_calloc(s->n_replicas + 1, sizeof(char *));
     for (size_t i = 0; i < s->n_replicas; i++)
         s->replicas[i] = mem_strdup(replicas->items[i]->text);
     if (!keyrange_parse(s->name, &s->range, e) ||
         !my_params_parse_address(&s->primary, address, e) ||
-        !fill_login(&s->primary, root, yaml_text(n, "credentials"), e))
+        !fill_login(&s->primary, root, ytree_text(n, "credentials"), e))
         return err_prepend(e, "keyspace %s, shard %s", keyspace, name);
     return true;
 }
 
-static bool fill_template(struct topo_keyspace *ks, const struct yaml_node *shards,
-                          const struct yaml_node *root, struct err *e)
+static bool fill_template(struct topo_keyspace *ks, const struct ytree *shards,
+                          const struct ytree *root, struct err *e)
 {
-    const char *pattern = yaml_text(shards, "template");
+    const char *pattern = ytree_text(shards, "template");
     int64_t n = 0;
     struct buf names = BUF_INIT;
     bool ok = true;
-    const char *text = yaml_text(shards, "ranges");
+    const char *text = ytree_text(shards, "ranges");
     if (text == NULL || !sys_parse_i64(text, &n))
         return err_set(e, ERR_CONFIG, "keyspace %s: a template needs `ranges`", ks->name);
     const char *hole = strstr(pattern, "{n}");
@@ -137,19 +136,19 @@ static int compare_shards(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static bool fill_shards(struct topo_keyspace *ks, const struct yaml_node *shards,
-                        const struct yaml_node *root, struct err *e)
+static bool fill_shards(struct topo_keyspace *ks, const struct ytree *shards,
+                        const struct ytree *root, struct err *e)
 {
-    if (yaml_get(shards, "template") != NULL)
+    if (ytree_get(shards, "template") != NULL)
         return fill_template(ks, shards, root, e);
     ks->shards = mem_calloc(shards->n + 1, sizeof *ks->shards);
     for (size_t i = 0; i < shards->n; i++) {
-        const struct yaml_node *n = shards->items[i];
-        if (n->kind != YAML_MAP)
+        const struct ytree *n = shards->items[i];
+        if (n->kind != YTREE_MAP)
             return err_set(e, ERR_CONFIG, "keyspace %s: '%s' is only for a template", ks->name,
                            shards->keys[i]);
         if (!fill_shard(&ks->shards[ks->n_shards++], ks->name, shards->keys[i],
-                        yaml_text(n, "primary"), n, root, e))
+                        ytree_text(n, "primary"), n, root, e))
             return false;
     }
     if (ks->n_shards == 0)
@@ -185,16 +184,16 @@ static bool fill_vschema(struct topo_keyspace *ks, const char *config_path, cons
     return ks->vschema != NULL;
 }
 
-static bool fill_keyspaces(struct config *c, const struct yaml_node *root, struct err *e)
+static bool fill_keyspaces(struct config *c, const struct ytree *root, struct err *e)
 {
-    const struct yaml_node *all = yaml_get(root, "keyspaces");
+    const struct ytree *all = ytree_get(root, "keyspaces");
     struct topology *t = c->topo;
     t->keyspaces = mem_calloc(all->n + 1, sizeof *t->keyspaces);
     for (size_t i = 0; i < all->n; i++) {
         struct topo_keyspace *ks = &t->keyspaces[t->n_keyspaces++];
         ks->name = mem_strdup(all->keys[i]);
-        if (!fill_vschema(ks, c->path, yaml_text(all->items[i], "vschema"), e) ||
-            !fill_shards(ks, yaml_get(all->items[i], "shards"), root, e))
+        if (!fill_vschema(ks, c->path, ytree_text(all->items[i], "vschema"), e) ||
+            !fill_shards(ks, ytree_get(all->items[i], "shards"), root, e))
             return false;
     }
     return true;
@@ -219,15 +218,15 @@ static bool fill_server_ids(struct topology *t, const char *text, struct err *e)
     return err_set(e, ERR_CONFIG, "server_ids '%s' is no range like 900000-900999", text);
 }
 
-static void fill_sink(struct sink_spec *s, const char *name, const struct yaml_node *n,
+static void fill_sink(struct sink_spec *s, const char *name, const struct ytree *n,
                       const char *installation)
 {
-    const char *prefix = yaml_text(n, "prefix"), *format = yaml_text(n, "format"),
-               *topic = yaml_text(n, "topic");
-    const struct yaml_node *tables = yaml_get(n, "tables");
+    const char *prefix = ytree_text(n, "prefix"), *format = ytree_text(n, "format"),
+               *topic = ytree_text(n, "topic");
+    const struct ytree *tables = ytree_get(n, "tables");
     struct buf json = BUF_INIT;
-    const char *copy = yaml_text(n, "copy"), *from = yaml_text(n, "from");
-    yaml_json(n, &json);
+    const char *copy = ytree_text(n, "copy"), *from = ytree_text(n, "from");
+    ytree_json(n, &json);
     s->name = mem_strdup(name);
     s->keyspace = dup_text(n, "keyspace");
     s->to = dup_text(n, "to");
@@ -244,9 +243,9 @@ static void fill_sink(struct sink_spec *s, const char *name, const struct yaml_n
         s->tables[i] = mem_strdup(tables->items[i]->text);
 }
 
-static void fill_sinks(struct config *c, const struct yaml_node *root)
+static void fill_sinks(struct config *c, const struct ytree *root)
 {
-    const struct yaml_node *all = yaml_get(root, "sinks");
+    const struct ytree *all = ytree_get(root, "sinks");
     c->n_sinks = all != NULL ? all->n : 0;
     c->sinks = mem_calloc(c->n_sinks + 1, sizeof *c->sinks);
     for (size_t i = 0; i < c->n_sinks; i++)
@@ -262,22 +261,22 @@ static bool check_sinks(const struct config *c, struct err *e)
     return true;
 }
 
-static uint64_t size_of(const struct yaml_node *root, const char *path)
+static uint64_t size_of(const struct ytree *root, const char *path)
 {
     uint64_t bytes = 0;
     struct err ignored = ERR_INIT;
     return sys_parse_size(config_keys_text(root, path), &bytes, &ignored) ? bytes : 0;
 }
 
-static unsigned number_of(const struct yaml_node *root, const char *path)
+static unsigned number_of(const struct ytree *root, const char *path)
 {
     uint64_t n = 0;
     return sys_parse_u64(config_keys_text(root, path), &n) ? (unsigned)n : 0;
 }
 
-static void fill_scalars(struct config *c, const struct yaml_node *root)
+static void fill_scalars(struct config *c, const struct ytree *root)
 {
-    const char *fence = config_keys_text(root, "fence.mode"), *listen = yaml_text(root, "listen");
+    const char *fence = config_keys_text(root, "fence.mode"), *listen = ytree_text(root, "listen");
     const char *routing = config_keys_text(root, "routing.file");
     c->topo->installation = dup_text(root, "name");
     c->state_dir = mem_strdup(config_keys_text(root, "state"));
@@ -308,7 +307,7 @@ struct config *config_load(const char *path, struct err *e)
     struct config *c = mem_alloc(sizeof *c);
     c->path = mem_strdup(default_path(path));
     c->topo = mem_alloc(sizeof *c->topo);
-    struct yaml_node *root = yaml_load(c->path, e);
+    struct ytree *root = ytree_load(c->path, e);
     bool ok = root != NULL && config_keys_check(root, c->path, e);
     if (ok) {
         fill_scalars(c, root);
@@ -319,7 +318,7 @@ struct config *config_load(const char *path, struct err *e)
     } else if (root == NULL && path == NULL) {
         err_cure(e, "name the configuration with --config or SLUICE_CONFIG");
     }
-    yaml_free(root);
+    ytree_free(root);
     if (ok)
         return c;
     config_free(c);

@@ -195,11 +195,9 @@ static bool scalar_fits(const struct config_key *k, const char *text, char *why,
     return false;
 }
 
-static bool check_node(const struct yaml_node *n, const char *path, const char *file,
-                       struct err *e);
+static bool check_node(const struct ytree *n, const char *path, const char *file, struct err *e);
 
-static bool check_children(const struct yaml_node *n, const char *path, const char *file,
-                           struct err *e)
+static bool check_children(const struct ytree *n, const char *path, const char *file, struct err *e)
 {
     char child[1024];
     for (size_t i = 0; i < n->n; i++) {
@@ -212,14 +210,14 @@ static bool check_children(const struct yaml_node *n, const char *path, const ch
         last = last != NULL ? last + 1 : k->path;
         snprintf(child, sizeof child, "%s%s%s", path, path[0] != '\0' ? "/" : "", last);
         if (k->required && last[0] != '*' && path_matches(k->path, child) &&
-            yaml_get(n, last) == NULL)
+            ytree_get(n, last) == NULL)
             return err_set(e, ERR_CONFIG, "%s:%u: '%s' is missing (%s)", file, n->line, last,
                            k->doc);
     }
     return true;
 }
 
-static bool check_node(const struct yaml_node *n, const char *path, const char *file, struct err *e)
+static bool check_node(const struct ytree *n, const char *path, const char *file, struct err *e)
 {
     char why[200];
     const struct config_key *k = find_key(path);
@@ -231,15 +229,15 @@ static bool check_node(const struct yaml_node *n, const char *path, const char *
     case CONFIG_ANY:
         return true;
     case CONFIG_MAP:
-        if (n->kind != YAML_MAP)
+        if (n->kind != YTREE_MAP)
             return err_set(e, ERR_CONFIG, "%s:%u: '%s' must hold keys", file, n->line, leaf);
         return check_children(n, path, file, e);
     case CONFIG_LIST:
         for (size_t i = 0; i < n->n; i++)
-            if (n->kind != YAML_LIST || n->items[i]->kind != YAML_SCALAR)
+            if (n->kind != YTREE_LIST || n->items[i]->kind != YTREE_SCALAR)
                 return err_set(e, ERR_CONFIG, "%s:%u: '%s' must be a list of words", file, n->line,
                                leaf);
-        return n->kind == YAML_LIST ||
+        return n->kind == YTREE_LIST ||
                err_set(e, ERR_CONFIG, "%s:%u: '%s' must be a list", file, n->line, leaf);
     case CONFIG_TEXT:
     case CONFIG_INT:
@@ -248,7 +246,7 @@ static bool check_node(const struct yaml_node *n, const char *path, const char *
     case CONFIG_WORDS:
         break;
     }
-    if (n->kind != YAML_SCALAR)
+    if (n->kind != YTREE_SCALAR)
         return err_set(e, ERR_CONFIG, "%s:%u: '%s' must be a single value", file, n->line, leaf);
     if (!scalar_fits(k, n->text, why, sizeof why))
         return err_set(e, ERR_CONFIG, "%s:%u: '%s' %s, not '%s'", file, n->line, leaf, why,
@@ -256,25 +254,25 @@ static bool check_node(const struct yaml_node *n, const char *path, const char *
     return true;
 }
 
-bool config_keys_check(const struct yaml_node *root, const char *file, struct err *e)
+bool config_keys_check(const struct ytree *root, const char *file, struct err *e)
 {
-    if (root->kind != YAML_MAP)
+    if (root->kind != YTREE_MAP)
         return err_set(e, ERR_CONFIG, "%s: must hold keys", file);
     return check_children(root, "", file, e);
 }
 
-const char *config_keys_text(const struct yaml_node *root, const char *path)
+const char *config_keys_text(const struct ytree *root, const char *path)
 {
-    const struct yaml_node *n = root;
+    const struct ytree *n = root;
     for (const char *p = path; n != NULL && *p != '\0';) {
         char part[64];
         size_t len = strcspn(p, ".");
         snprintf(part, sizeof part, "%.*s", (int)len, p);
-        n = yaml_get(n, part);
+        n = ytree_get(n, part);
         p += len;
         p += *p == '.';
     }
-    if (n != NULL && n->kind == YAML_SCALAR)
+    if (n != NULL && n->kind == YTREE_SCALAR)
         return n->text;
     for (const struct config_key *k = config_keys; k->path != NULL; k++)
         if (strcmp(k->path, path) == 0)

@@ -6,7 +6,7 @@
 #ifndef SLUICE_APP_CONFIG_KEYS_H
 #define SLUICE_APP_CONFIG_KEYS_H
 
-#include "app/yaml.h"
+#include "app/ytree.h"
 
 enum config_type {
     CONFIG_MAP,
@@ -31,8 +31,8 @@ extern const struct config_key config_keys[]; /* ends with path NULL */
 
 /* Every key of the tree is known and of its type; else ERR_CONFIG with file:line and the nearest
  * key. */
-bool config_keys_check(const struct yaml_node *root, const char *file, struct err *e) WARN_UNUSED;
+bool config_keys_check(const struct ytree *root, const char *file, struct err *e) WARN_UNUSED;
 /* The text at a path without `*`, or its default; NULL if neither. */
-const char *config_keys_text(const struct yaml_node *root, const char *path);
+const char *config_keys_text(const struct ytree *root, const char *path);
 
 #endif

@@ -1,5 +1,5 @@
-/* app/yaml.c — libyaml's document turned into the program's own small tree. */
-#include "app/yaml.h"
+/* app/ytree.c — libyaml's document turned into the program's own small tree. */
+#include "app/ytree.h"
 
 #include "base/mem.h"
 #include "base/sys.h"
@@ -11,14 +11,14 @@
 #define YAML_MAX_BYTES ((size_t)8 * 1024 * 1024)
 #define YAML_MAX_DEPTH 32
 
-void yaml_free(struct yaml_node *n)
+void ytree_free(struct ytree *n)
 {
     if (n == NULL)
         return;
     for (size_t i = 0; i < n->n; i++) {
         if (n->keys != NULL)
             free(n->keys[i]);
-        yaml_free(n->items[i]);
+        ytree_free(n->items[i]);
     }
     free(n->keys);
     free(n->items);
@@ -26,15 +26,15 @@ void yaml_free(struct yaml_node *n)
     free(n);
 }
 
-static struct yaml_node *convert(yaml_document_t *doc, yaml_node_t *in, const char *path,
-                                 unsigned depth, struct err *e);
+static struct ytree *convert(yaml_document_t *doc, yaml_node_t *in, const char *path,
+                             unsigned depth, struct err *e);
 
-static struct yaml_node *convert_list(yaml_document_t *doc, yaml_node_t *in, struct yaml_node *out,
-                                      const char *path, unsigned depth, struct err *e)
+static struct ytree *convert_list(yaml_document_t *doc, yaml_node_t *in, struct ytree *out,
+                                  const char *path, unsigned depth, struct err *e)
 {
     size_t n = (size_t)(in->data.sequence.items.top - in->data.sequence.items.start);
-    out->kind = YAML_LIST;
-    out->items = mem_calloc(n + 1, sizeof(struct yaml_node *));
+    out->kind = YTREE_LIST;
+    out->items = mem_calloc(n + 1, sizeof(struct ytree *));
     for (size_t i = 0; i < n; i++) {
         yaml_node_t *item = yaml_document_get_node(doc, in->data.sequence.items.start[i]);
         if ((out->items[out->n] = convert(doc, item, path, depth + 1, e)) == NULL)
@@ -44,12 +44,12 @@ static struct yaml_node *convert_list(yaml_document_t *doc, yaml_node_t *in, str
     return out;
 }
 
-static struct yaml_node *convert_map(yaml_document_t *doc, yaml_node_t *in, struct yaml_node *out,
-                                     const char *path, unsigned depth, struct err *e)
+static struct ytree *convert_map(yaml_document_t *doc, yaml_node_t *in, struct ytree *out,
+                                 const char *path, unsigned depth, struct err *e)
 {
     size_t n = (size_t)(in->data.mapping.pairs.top - in->data.mapping.pairs.start);
-    out->kind = YAML_MAP;
-    out->items = mem_calloc(n + 1, sizeof(struct yaml_node *));
+    out->kind = YTREE_MAP;
+    out->items = mem_calloc(n + 1, sizeof(struct ytree *));
     out->keys = mem_calloc(n + 1, sizeof(char *));
     for (size_t i = 0; i < n; i++) {
         yaml_node_t *key = yaml_document_get_node(doc, in->data.mapping.pairs.start[i].key);
@@ -59,12 +59,12 @@ static struct yaml_node *convert_map(yaml_document_t *doc, yaml_node_t *in, stru
             return NULL;
         }
         const char *name = (const char *)key->data.scalar.value;
-        if (yaml_get(out, name) != NULL) {
+        if (ytree_get(out, name) != NULL) {
             err_set(e, ERR_CONFIG, "%s:%zu: '%s' is given twice", path, key->start_mark.line + 1,
                     name);
             return NULL;
         }
-        struct yaml_node *item = convert(doc, value, path, depth + 1, e);
+        struct ytree *item = convert(doc, value, path, depth + 1, e);
         if (item == NULL)
             return NULL;
         out->keys[out->n] = mem_strdup(name);
@@ -73,16 +73,16 @@ static struct yaml_node *convert_map(yaml_document_t *doc, yaml_node_t *in, stru
     return out;
 }
 
-static struct yaml_node *convert(yaml_document_t *doc, yaml_node_t *in, const char *path,
-                                 unsigned depth, struct err *e)
+static struct ytree *convert(yaml_document_t *doc, yaml_node_t *in, const char *path,
+                             unsigned depth, struct err *e)
 {
-    struct yaml_node *out = mem_alloc(sizeof *out);
-    struct yaml_node *done = NULL;
+    struct ytree *out = mem_alloc(sizeof *out);
+    struct ytree *done = NULL;
     out->line = (unsigned)in->start_mark.line + 1;
     if (depth > YAML_MAX_DEPTH) {
         err_set(e, ERR_CONFIG, "%s:%u: nested too deeply", path, out->line);
     } else if (in->type == YAML_SCALAR_NODE) {
-        out->kind = YAML_SCALAR;
+        out->kind = YTREE_SCALAR;
         out->text = mem_strndup((const char *)in->data.scalar.value, in->data.scalar.length);
         done = out;
     } else if (in->type == YAML_SEQUENCE_NODE) {
@@ -93,16 +93,16 @@ static struct yaml_node *convert(yaml_document_t *doc, yaml_node_t *in, const ch
         err_set(e, ERR_CONFIG, "%s:%u: cannot be read", path, out->line);
     }
     if (done == NULL)
-        yaml_free(out);
+        ytree_free(out);
     return done;
 }
 
-struct yaml_node *yaml_load(const char *path, struct err *e)
+struct ytree *ytree_load(const char *path, struct err *e)
 {
     struct buf text = BUF_INIT;
     yaml_parser_t parser;
     yaml_document_t doc;
-    struct yaml_node *root = NULL;
+    struct ytree *root = NULL;
     if (!sys_read_file(path, YAML_MAX_BYTES, &text, e)) {
         buf_fini(&text);
         return NULL;
@@ -125,9 +125,9 @@ struct yaml_node *yaml_load(const char *path, struct err *e)
     return root;
 }
 
-const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
+const struct ytree *ytree_get(const struct ytree *map, const char *key)
 {
-    if (map == NULL || map->kind != YAML_MAP)
+    if (map == NULL || map->kind != YTREE_MAP)
         return NULL;
     for (size_t i = 0; i < map->n; i++)
         if (strcmp(map->keys[i], key) == 0)
@@ -135,10 +135,10 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
     return NULL;
 }
 
-const char *yaml_text(const struct yaml_node *map, const char *key)
+const char *ytree_text(const struct ytree *map, const char *key)
 {
-    const struct yaml_node *n = yaml_get(map, key);
-    return n != NULL && n->kind == YAML_SCALAR ? n->text : NULL;
+    const struct ytree *n = ytree_get(map, key);
+    return n != NULL && n->kind == YTREE_SCALAR ? n->text : NULL;
 }
 
 static void scalar_json(const char *text, struct buf *out)
@@ -154,22 +154,22 @@ static void scalar_json(const char *text, struct buf *out)
     buf_put_u8(out, '"');
 }
 
-void yaml_json(const struct yaml_node *n, struct buf *out)
+void ytree_json(const struct ytree *n, struct buf *out)
 {
-    if (n->kind == YAML_SCALAR) {
+    if (n->kind == YTREE_SCALAR) {
         scalar_json(n->text, out);
         return;
     }
-    buf_put_u8(out, n->kind == YAML_MAP ? '{' : '[');
+    buf_put_u8(out, n->kind == YTREE_MAP ? '{' : '[');
     for (size_t i = 0; i < n->n; i++) {
         if (i > 0)
             buf_put_u8(out, ',');
-        if (n->kind == YAML_MAP) {
+        if (n->kind == YTREE_MAP) {
             buf_put_u8(out, '"');
             buf_put_json_escaped(out, n->keys[i], strlen(n->keys[i]));
             buf_put_str(out, "\":");
         }
-        yaml_json(n->items[i], out);
+        ytree_json(n->items[i], out);
     }
-    buf_put_u8(out, n->kind == YAML_MAP ? '}' : ']');
+    buf_put_u8(out, n->kind == YTREE_MAP ? '}' : ']');
 }
