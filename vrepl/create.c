@@ -26,6 +26,7 @@ struct make {
     struct precheck pre;
     struct workflow *w;
     bool adopting;
+    bool done; /* an earlier create of the same request came to its end; only its answer was lost */
 };
 
 static bool check_name(const char *name, struct err *e)
@@ -82,6 +83,17 @@ static struct my_conn *home_conn(struct make *m)
     return m->pre.conns[WF_TARGET][0]; /* shards are sorted by name */
 }
 
+/* True when this process has answered a create of that name: the same again is a mistake of the
+ * user's. */
+static bool was_answered(struct make *m)
+{
+    bool back;
+    struct workflow *w = wf_find(m->g, m->keyspace, m->name, &back);
+    bool yes = w != NULL && !back && w->answered;
+    wf_unref(w);
+    return yes;
+}
+
 /* An interrupted create of the same request is adopted: its row says which tables are ours. */
 static bool look_for_row(struct make *m, struct err *e)
 {
@@ -91,7 +103,10 @@ static bool look_for_row(struct make *m, struct err *e)
         return false;
     if (!found)
         return true;
-    struct wf_def *old = row.state == WF_CREATING ? wf_def_parse(row.definition, e) : NULL;
+    bool young = row.state == WF_RUNNING || row.state == WF_STOPPED;
+    m->done = young && row.decision == NULL && !was_answered(m);
+    struct wf_def *old =
+        row.state == WF_CREATING || m->done ? wf_def_parse(row.definition, e) : NULL;
     bool same = old != NULL && strcmp(row.installation, m->g->o.installation) == 0 &&
                 wf_def_same_request(old, m->def);
     wf_row_fini(&row);
@@ -156,8 +171,9 @@ static bool make_row(struct make *m, struct err *e)
 {
     struct wf_row_key key = {m->keyspace, m->name, m->g->owner, 1};
     char *text = wf_def_print(m->def);
-    bool ok = m->adopting || wf_row_insert(home_conn(m), &key, m->g->o.installation,
-                                           wf_type_name(m->def->type), text, LEASE_MS, e);
+    bool ok = m->adopting || (finish_forget_notes(home_conn(m), m->keyspace, m->name, e) &&
+                              wf_row_insert(home_conn(m), &key, m->g->o.installation,
+                                            wf_type_name(m->def->type), text, LEASE_MS, e));
     free(text);
     if (!ok && e->code == ERR_DB_DUPLICATE)
         return err_set(e, ERR_WF_EXISTS, "workflow %s already exists in keyspace %s", m->name,
@@ -237,8 +253,17 @@ static bool make_all(struct make *m, struct err *e)
 
 static bool check_all(struct make *m, struct err *e)
 {
-    return check_others(m, e) && precheck_open(&m->pre, e) && look_for_row(m, e) &&
-           precheck_servers(&m->pre, e) && precheck_tables(&m->pre, e) && plan_tables(m, e);
+    if (!precheck_open(&m->pre, e) || !look_for_row(m, e))
+        return false;
+    return m->done || (check_others(m, e) && precheck_servers(&m->pre, e) &&
+                       precheck_tables(&m->pre, e) && plan_tables(m, e));
+}
+
+static bool adopt_done(struct make *m, struct err *e)
+{
+    m->w = wf_add(m->g, m->keyspace, m->name);
+    pthread_mutex_lock(&m->w->verb);
+    return wf_own(m->w, home_conn(m), e) && wf_resume(m->w, home_conn(m), e);
 }
 
 bool create_run(struct vrepl_engine *g, enum wf_type type, const char *keyspace, const char *name,
@@ -249,8 +274,9 @@ bool create_run(struct vrepl_engine *g, enum wf_type type, const char *keyspace,
         return false;
     m.pre = (struct precheck){
         .g = g, .def = m.def, .tables_must_exist = flags_bool(flags, "skip_schema_copy", false)};
-    bool ok = check_all(&m, e) && make_all(&m, e);
+    bool ok = check_all(&m, e) && (m.done ? adopt_done(&m, e) : make_all(&m, e));
     if (m.w != NULL) {
+        m.w->answered = ok;
         wf_set_error(m.w, ok ? NULL : e);
         pthread_mutex_unlock(&m.w->verb);
     }

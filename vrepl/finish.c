@@ -139,11 +139,75 @@ static bool forget_side(struct workflow *w, enum wf_side_name side, struct err *
     return true;
 }
 
-static bool last_step(struct workflow *w, struct my_conn *home, struct err *e)
+static void put_note(struct buf *sql, const char *keyspace, const char *name, const char *verb)
 {
-    if (!wf_row_delete(home, lease_key(w->lease), w->state, e))
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    buf_printf(&text, "ended:%s:%s/%s", verb, keyspace, name);
+    buf_put_sql_string(sql, buf_str(&text), text.len);
+}
+
+bool finish_forget_notes(struct my_conn *home, const char *keyspace, const char *name,
+                         struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    buf_put_str(&sql, "DELETE FROM _sluice.watermark WHERE name IN (");
+    put_note(&sql, keyspace, name, "complete");
+    buf_put_str(&sql, ", ");
+    put_note(&sql, keyspace, name, "cancel");
+    buf_put_str(&sql, ")");
+    return my_exec(home, buf_str(&sql), NULL, e);
+}
+
+static bool has_note(const struct topo_shard *s, const char *note_sql, bool *yes, struct err *e)
+{
+    uint64_t n = 0;
+    struct my_conn *c = my_connect(&s->primary, "finish", e);
+    bool ok = c != NULL && (my_query_u64(c, note_sql, &n, e) || e->native == NO_SUCH_TABLE ||
+                            e->native == NO_DATABASE);
+    if (ok)
+        err_clear(e);
+    my_close(c);
+    *yes = *yes || n > 0;
+    return ok;
+}
+
+bool finish_was(struct vrepl_engine *g, const char *keyspace, const char *name, const char *verb,
+                bool *yes, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    const struct topo_keyspace *ks = topology_keyspace(g->o.topo, keyspace);
+    buf_put_str(&sql, "SELECT COUNT(*) FROM _sluice.watermark WHERE name = ");
+    put_note(&sql, keyspace, name, verb);
+    *yes = false;
+    for (size_t i = 0; ks != NULL && i < ks->n_shards && !*yes; i++) {
+        if (!has_note(&ks->shards[i], buf_str(&sql), yes, e))
+            return false;
+    }
+    return true;
+}
+
+static bool delete_row(struct workflow *w, struct my_conn *home, const char *verb, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    buf_put_str(&sql, "INSERT INTO _sluice.watermark (name, n) VALUES (");
+    put_note(&sql, w->keyspace, w->name, verb);
+    buf_put_str(&sql, ", 1) ON DUPLICATE KEY UPDATE n = n + 1");
+    if (!my_exec(home, "START TRANSACTION", NULL, e))
         return false;
-    log_info("workflow", "%s is gone", w->keys[0]);
+    if (my_exec(home, buf_str(&sql), NULL, e) &&
+        wf_row_delete(home, lease_key(w->lease), w->state, e) && my_exec(home, "COMMIT", NULL, e))
+        return true;
+    struct err ignored = ERR_INIT; /* the first error is the one to tell */
+    if (!my_exec(home, "ROLLBACK", NULL, &ignored))
+        log_err(LOG_DEBUG, "workflow", &ignored);
+    return false;
+}
+
+static bool last_step(struct workflow *w, struct my_conn *home, const char *verb, struct err *e)
+{
+    if (!delete_row(w, home, verb, e))
+        return false;
+    log_info("workflow", "%s is gone (%s)", w->keys[0], verb);
     pthread_mutex_lock(&w->lock);
     struct lease *l = w->lease;
     w->lease = NULL;
@@ -171,7 +235,7 @@ bool finish_complete(struct workflow *w, struct my_conn *home, struct err *e)
         !forget_side(w, WF_TARGET, e) || !FAULT_POINT("complete.after_forget", e) ||
         !routing_publish(w->engine, w->keys[0], home, e))
         return false;
-    return last_step(w, home, e) && FAULT_POINT("complete.after_row", e);
+    return last_step(w, home, "complete", e) && FAULT_POINT("complete.after_row", e);
 }
 
 static bool clear_target_table(struct workflow *w, struct my_conn *c, const struct topo_shard *s,
@@ -226,6 +290,6 @@ bool finish_cancel(struct workflow *w, struct my_conn *home, struct err *e)
     if (!FAULT_POINT("cancel.after_target", e) || !forget_side(w, WF_TARGET, e) ||
         !forget_side(w, WF_SOURCE, e) || !FAULT_POINT("cancel.after_forget", e))
         return false;
-    return last_step(w, home, e) && routing_publish(w->engine, w->keys[0], home, e) &&
+    return last_step(w, home, "cancel", e) && routing_publish(w->engine, w->keys[0], home, e) &&
            FAULT_POINT("cancel.after_row", e);
 }

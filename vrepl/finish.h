@@ -15,5 +15,12 @@ char *finish_options_print(const struct finish_options *o); /* malloc'ed JSON */
  */
 bool finish_complete(struct workflow *w, struct my_conn *home, struct err *e) WARN_UNUSED;
 bool finish_cancel(struct workflow *w, struct my_conn *home, struct err *e) WARN_UNUSED;
+/* The row's deletion leaves a note beside it: so the same complete or cancel, given again after its
+ * answer was lost, can say that it is done. verb: "complete" or "cancel". */
+bool finish_was(struct vrepl_engine *g, const char *keyspace, const char *name, const char *verb,
+                bool *yes, struct err *e) WARN_UNUSED;
+/* For a new workflow of that name. */
+bool finish_forget_notes(struct my_conn *home, const char *keyspace, const char *name,
+                         struct err *e) WARN_UNUSED;
 
 #endif

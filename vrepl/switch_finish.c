@@ -151,7 +151,7 @@ bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct fence_
               switch_fault(back, "before_unlock", e);
     for (size_t i = 0; i < n_holds; i++)
         fence_hold_unlock(&holds[i]);
-    wf_streams_free(over);
+    wf_streams_free(w, over);
     if (!ok || !finish(w, home, e))
         return false;
     wf_watch_start(w);

@@ -21,6 +21,7 @@ struct workflow *wf_new(struct vrepl_engine *g, const char *keyspace, const char
     w->keys[0] = mem_printf("%s/%s", keyspace, name);
     pthread_mutex_init(&w->verb, NULL);
     pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->unpinned, NULL);
     return w;
 }
 
@@ -42,6 +43,7 @@ static void wf_free(struct workflow *w)
     free(w->watches);
     pthread_mutex_destroy(&w->verb);
     pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->unpinned);
     free(w);
 }
 

@@ -46,6 +46,7 @@ struct wf_streams {
     bool back;
     struct vrepl_stream **streams; /* in the order of the side's shards */
     size_t n;
+    volatile int *pin; /* under workflow.lock: a comparison uses them; set to 1 to ask it to end */
 };
 
 enum wf_side_name { WF_SOURCE, WF_TARGET };
@@ -62,6 +63,7 @@ struct workflow {
     pthread_mutex_t verb;
 
     pthread_mutex_t lock;
+    pthread_cond_t unpinned; /* with lock: a comparison gave the streams back */
     struct wf_def
         *def; /* replaced under all three locks: holding any of them is enough to read it */
     struct wf_shards sides[2]; /* by wf_side_name */
@@ -76,7 +78,8 @@ struct workflow {
     size_t n_watches;
     struct err error;    /* what keeps it from going on; code 0: nothing */
     int64_t retry_at_ms; /* monotonic; keeper */
-    unsigned failures;   /* of streams in a row, for the backoff */
+    bool answered; /* a create of it was answered by this process: the same again is a mistake */
+    unsigned failures; /* of streams in a row, for the backoff */
 };
 
 struct vrepl_engine {
@@ -90,7 +93,10 @@ struct vrepl_engine {
     pthread_t keeper;
     pthread_cond_t wake;
     bool stop;
-    char *scanned; /* one flag a shard of the topology: its rows were read */
+    int64_t scan_at_ms;        /* monotonic; when the servers are asked for workflows again */
+    pthread_mutex_t jobs_lock; /* over jobs; vdiff_verbs.c */
+    pthread_cond_t job_ended;
+    struct vdiff_job *jobs;
 };
 
 /* workflow.c */
@@ -133,7 +139,12 @@ enum wf_side_name wf_writes(bool back);
  */
 bool wf_streams_start(struct workflow *w, bool back, struct wf_streams **out,
                       struct err *e) WARN_UNUSED;
-void wf_streams_free(struct wf_streams *s); /* stops them */
+/* Stops them, after a comparison that uses them has ended (it is asked to). */
+void wf_streams_free(struct workflow *w, struct wf_streams *s);
+/* Lends the running streams to one comparison at a time; NULL when there are none, or they are
+ * lent. */
+struct wf_streams *wf_streams_pin(struct workflow *w, volatile int *cancel);
+void wf_streams_unpin(struct workflow *w, struct wf_streams *s);
 /* Exchanges the running streams and returns the old ones. */
 struct wf_streams *wf_streams_put(struct workflow *w, struct wf_streams *s);
 void wf_streams_stop(struct workflow *w);
@@ -141,6 +152,11 @@ bool wf_streams_run(struct workflow *w, bool back,
                     struct err *e) WARN_UNUSED; /* start and put, when not yet running */
 void wf_watch_start(struct workflow *w);        /* of the side that the last decision fenced */
 void wf_watch_stop(struct workflow *w);
+
+/* engine.c */
+/* Reads the workflow rows (and journals) of a keyspace's servers; NULL: of all. Servers that do not
+ * answer are left out; false if there was one. */
+bool engine_scan(struct vrepl_engine *g, const char *keyspace);
 
 /* workflow_resume.c */
 /* Does what the state obliges an owner to do (table wf_transitions, event FOUND). With verb held.

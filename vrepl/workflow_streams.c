@@ -163,10 +163,34 @@ static struct vrepl_stream *start_one(struct workflow *w, bool back, const struc
     return vrepl_stream_start(&s, reader, e);
 }
 
-void wf_streams_free(struct wf_streams *s)
+struct wf_streams *wf_streams_pin(struct workflow *w, volatile int *cancel)
+{
+    pthread_mutex_lock(&w->lock);
+    struct wf_streams *s = w->running != NULL && w->running->pin == NULL ? w->running : NULL;
+    if (s != NULL)
+        s->pin = cancel;
+    pthread_mutex_unlock(&w->lock);
+    return s;
+}
+
+void wf_streams_unpin(struct workflow *w, struct wf_streams *s)
+{
+    pthread_mutex_lock(&w->lock);
+    s->pin = NULL;
+    pthread_cond_broadcast(&w->unpinned);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void wf_streams_free(struct workflow *w, struct wf_streams *s)
 {
     if (s == NULL)
         return;
+    pthread_mutex_lock(&w->lock);
+    while (s->pin != NULL) {
+        *s->pin = 1;
+        pthread_cond_wait(&w->unpinned, &w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
     for (size_t i = 0; i < s->n; i++)
         vrepl_stream_stop(s->streams[i]);
     free(s->streams);
@@ -188,7 +212,7 @@ bool wf_streams_start(struct workflow *w, bool back, struct wf_streams **out, st
     }
     texts_free(&x);
     if (!ok) {
-        wf_streams_free(s);
+        wf_streams_free(w, s);
         return err_prepend(e, "workflow %s", w->keys[back]);
     }
     *out = s;
@@ -206,7 +230,7 @@ struct wf_streams *wf_streams_put(struct workflow *w, struct wf_streams *s)
 
 void wf_streams_stop(struct workflow *w)
 {
-    wf_streams_free(wf_streams_put(w, NULL));
+    wf_streams_free(w, wf_streams_put(w, NULL));
 }
 
 bool wf_streams_run(struct workflow *w, bool back, struct err *e)
@@ -217,7 +241,7 @@ bool wf_streams_run(struct workflow *w, bool back, struct err *e)
     wf_streams_stop(w);
     if (!wf_streams_start(w, back, &s, e))
         return false;
-    wf_streams_free(wf_streams_put(w, s));
+    wf_streams_free(w, wf_streams_put(w, s));
     return true;
 }
 
