@@ -269,6 +269,15 @@ static bool follow(struct shard_run *s, struct err *e)
 
 /* ---- initial copy ---- */
 
+/* A copied row is said to stand at the position from which its changes follow. The batch is ours
+ * alone. */
+static bool give_copied(struct shard_run *s, struct cdc_change *c, struct err *e)
+{
+    c->file = s->pos.file;
+    c->log_pos = s->pos.pos;
+    return c->kind != CDC_COPY_ROWS || give_rows(s, c, e);
+}
+
 static bool copy_rows(struct shard_run *s, struct copy_reader *r, const struct schema_table *t,
                       struct err *e)
 {
@@ -278,7 +287,7 @@ static bool copy_rows(struct shard_run *s, struct copy_reader *r, const struct s
         struct cdc_batch *b = NULL;
         ok = copy_read_chunk(r, t, &range, NULL, COPY_CHUNK_BYTES, &b, &range.lower, &end, e);
         for (size_t i = 0; ok && b != NULL && i < b->n_changes; i++)
-            ok = b->changes[i].kind != CDC_COPY_ROWS || give_rows(s, &b->changes[i], e);
+            ok = give_copied(s, &b->changes[i], e);
         ok = ok && stream_out_release(&s->out, e);
         cdc_batch_unref(b);
     }
