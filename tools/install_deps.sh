@@ -14,7 +14,7 @@ BUILD=(build-essential cmake ninja-build pkg-config ccache git
        libzstd-dev libxxhash-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libcmocka-dev)
 RUN=(mariadb-server-core mariadb-client python3 python3-pymysql python3-cryptography kcat
      debian-archive-keyring)
-TEST=(clang clang-format clang-tidy libclang-rt-14-dev llvm-14 cppcheck shellcheck libavro-dev
+TEST=(clang clang-format clang-tidy universal-ctags libclang-rt-14-dev llvm-14 cppcheck shellcheck libavro-dev
       python3-pytest)
 KAFKA=(maven openjdk-17-jdk-headless)
 

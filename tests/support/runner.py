@@ -8,6 +8,7 @@ failure's output stands above the last line, which is `N passed, N failed, N ski
 
 import argparse
 import concurrent.futures
+import contextlib
 import glob
 import json
 import os
@@ -15,10 +16,15 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "servers"))
+
+from sluice_servers import MariaDB, MySQL, Scratch, ServerError  # noqa: E402
+
 CMOCKA_GROUPS = ("unit", "golden", "component")
 PYTEST_GROUPS = ("integration", "fault")
 PROGRAM_TIMEOUT_S = 300
@@ -87,7 +93,42 @@ def skip_reasons(output):
     return reasons
 
 
-def run_cmocka(command, environment):
+# Programs named *_live share one database on each server, and so run one after the other.
+LIVE_LOCK = threading.Lock()
+LIVE_ACCOUNT = ("everything", "tests-only")
+
+
+@contextlib.contextmanager
+def live_servers(jobs):
+    """The environment that names a MariaDB and a MySQL, when one of the programs wants them."""
+    environment = {}
+    with Scratch() as scratch:
+        for server_class, variable in ((MariaDB, "SLUICE_TEST_MARIADB"), (MySQL, "SLUICE_TEST_MYSQL")):
+            if not any(is_live(job[1]) for job in jobs):
+                break
+            try:
+                server = scratch.start(server_class, server_class.flavour)
+            except ServerError as error:
+                print("no %s: %s" % (server_class.flavour, error), flush=True)
+                continue
+            account = "'%s'@'127.0.0.1'" % LIVE_ACCOUNT[0]
+            server.query("CREATE USER %s IDENTIFIED BY '%s'" % (account, LIVE_ACCOUNT[1]))
+            server.query("GRANT ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION" % account)
+            environment[variable] = "127.0.0.1:%d:%s:%s" % ((server.port,) + LIVE_ACCOUNT)
+        yield environment
+
+
+def is_live(name):
+    return name.endswith("_live")
+
+
+def run_cmocka(name, command, environment):
+    """Runs a program to its end; returns what it counted, its output and its seconds."""
+    with LIVE_LOCK if is_live(name) else contextlib.nullcontext():
+        return count_cmocka(command, environment)
+
+
+def count_cmocka(command, environment):
     begun = time.monotonic()
     try:
         done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
@@ -118,8 +159,10 @@ def run_programs(options, tally):
         for group, name, command in ctest_programs(build, groups):
             if not options.name or options.name in name:
                 jobs.append((group, name, command, os.path.basename(os.path.normpath(build))))
-    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-        runs = {pool.submit(run_cmocka, job[2], environment): job for job in jobs}
+    with live_servers(jobs) as servers, concurrent.futures.ThreadPoolExecutor(
+            max_workers=os.cpu_count() or 2) as pool:
+        environment.update(servers)
+        runs = {pool.submit(run_cmocka, job[1], job[2], environment): job for job in jobs}
         for run in concurrent.futures.as_completed(runs):
             group, name, _, build = runs[run]
             passed, failed, skips, output, seconds = run.result()
