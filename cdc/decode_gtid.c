@@ -9,7 +9,9 @@
 
 #include <assert.h>
 
-#define MARIADB_GTID_STANDALONE 1u
+#define MARIADB_GTID_STANDALONE  1u
+#define MARIADB_GTID_COMMIT_ID   2u
+#define MARIADB_GTID_PREPARED_XA 64u
 
 /* A new transaction is announced; what was open before it never ended. */
 static struct transaction *announce(struct cdc_decoder *d, const struct event *ev)
@@ -175,6 +177,27 @@ bool decode_gtid_tagged(struct cdc_decoder *d, const struct event *ev, struct er
     return true;
 }
 
+/* What follows is the content of a prepared transaction; its xid stands in the GTID event alone. */
+static bool start_prepared(struct cdc_decoder *d, const struct event *ev, unsigned flags,
+                           struct wire *w, struct err *e)
+{
+    if (flags & MARIADB_GTID_COMMIT_ID)
+        (void)wire_get(w, 8);
+    uint32_t format = (uint32_t)wire_get(w, 4);
+    size_t gtrid_len = (size_t)wire_get(w, 1), bqual_len = (size_t)wire_get(w, 1);
+    const uint8_t *xid = wire_take(w, gtrid_len + bqual_len);
+    if (w->failed)
+        return decode_short(ev, e);
+    struct buf text CLEANUP(buf_fini) = BUF_INIT;
+    buf_put_str(&text, "X'");
+    buf_put_hex(&text, xid, gtrid_len);
+    buf_put_str(&text, "',X'");
+    buf_put_hex(&text, xid + gtrid_len, bqual_len);
+    buf_printf(&text, "',%u", format);
+    xa_start(d, buf_str(&text), text.len);
+    return true;
+}
+
 bool decode_gtid_mariadb(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     struct wire w = wire_of(ev->body, ev->n);
@@ -190,7 +213,7 @@ bool decode_gtid_mariadb(struct cdc_decoder *d, const struct event *ev, struct e
     tx->standalone = flags & MARIADB_GTID_STANDALONE;
     if (!tx->standalone)
         decode_begin(d, ev); /* other groups have no BEGIN of their own */
-    return true;
+    return !(flags & MARIADB_GTID_PREPARED_XA) || start_prepared(d, ev, flags, &w, e);
 }
 
 static void adopt_gtids(struct cdc_decoder *d, struct gtid_set *set)

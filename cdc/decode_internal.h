@@ -237,6 +237,7 @@ bool xa_is_holding(const struct cdc_decoder *d); /* between XA START and PREPARE
 bool xa_hold(struct cdc_decoder *d, const struct event *ev, struct err *e) WARN_UNUSED;
 bool xa_statement(struct cdc_decoder *d, const struct event *ev, const char *sql, size_t n,
                   struct err *e) WARN_UNUSED;
+void xa_start(struct cdc_decoder *d, const char *xid, size_t n); /* xid as XA COMMIT spells it */
 void xa_free(struct xa_state *xa);
 
 #endif

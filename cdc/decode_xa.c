@@ -1,11 +1,11 @@
 /* cdc/decode_xa.c — XA transactions: what was prepared is held and published when its COMMIT comes.
  *
- * In the log: XA START, rows, XA END, XA_PREPARE event as one transaction; later, perhaps after
- * many others and in another file, the statement XA COMMIT or XA ROLLBACK as another. With
- * one_phase set in the XA_PREPARE event that event is the commit. Held are the raw table-map, row
- * and text events; they run through the decoder again at the COMMIT, as rows of its transaction. A
- * COMMIT of something that was prepared before this decoder began is an error: its rows lie behind
- * us, and going on would lose them.
+ * In the log: XA START (MariaDB: a GTID event that has the xid), rows, XA END, XA_PREPARE event as
+ * one transaction; later, perhaps after many others and in another file, the statement XA COMMIT or
+ * XA ROLLBACK as another. With one_phase set in the XA_PREPARE event that event is the commit. Held
+ * are the raw table-map, row and text events; they run through the decoder again at the COMMIT, as
+ * rows of its transaction. A COMMIT of something that was prepared before this decoder began is an
+ * error: its rows lie behind us, and going on would lose them.
  */
 #include "base/mem.h"
 #include "cdc/decode_internal.h"
@@ -120,7 +120,7 @@ static bool replay(struct cdc_decoder *d, const struct event *ev, const struct h
     return true;
 }
 
-static void start(struct cdc_decoder *d, const char *xid, size_t n)
+void xa_start(struct cdc_decoder *d, const char *xid, size_t n)
 {
     if (!d->xa) {
         d->xa = mem_alloc(sizeof *d->xa);
@@ -189,7 +189,7 @@ bool xa_statement(struct cdc_decoder *d, const struct event *ev, const char *sql
     switch (verb) {
     case 0:
     case 1:
-        start(d, xid, xid_len);
+        xa_start(d, xid, xid_len);
         return true;
     case 2:
         return true;

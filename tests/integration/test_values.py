@@ -79,7 +79,7 @@ def strings():
     for kind in ("TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT"):
         made.append(Case(kind.lower(), kind, text, compare="string"))
     for charset in ("latin1", "latin2", "cp1251", "koi8r", "greek", "hebrew", "cp1250", "cp850", "macroman"):
-        values = latin if charset == "latin1" else ["'abc'", "''", "CONVERT(X'C0E1F2' USING %s)" % charset]
+        values = latin if charset == "latin1" else ["'abc'", "''", "CONVERT(X'E1F2E3' USING %s)" % charset]
         made.append(Case("text_" + charset, "VARCHAR(50) CHARACTER SET " + charset, values,
                          oracle="CONVERT(v USING utf8mb4)", compare="string"))
     for charset, literal in (("ucs2", "'ü☃'"), ("utf16", "'😀a'"), ("utf32", "'😀a'"), ("sjis", "'日本'"),
