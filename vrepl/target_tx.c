@@ -230,9 +230,12 @@ bool target_tx_create_row(struct target_tx *t, const struct target_row *row, str
                params, NULL, e);
 }
 
-static enum target_tx_result mark_result(bool ok, uint64_t hits)
+static enum target_tx_result run_mark(struct target_tx *t, enum statement which,
+                                      const struct my_value *params, struct err *e)
 {
-    if (!ok)
+    uint64_t hits = 0;
+    struct my_stmt *s = statement(t, which, e);
+    if (!s || !my_stmt_exec(s, params, &hits, e))
         return TARGET_TX_FAIL;
     return hits == 1 ? TARGET_TX_OK : TARGET_TX_MOVED;
 }
@@ -240,19 +243,15 @@ static enum target_tx_result mark_result(bool ok, uint64_t hits)
 enum target_tx_result target_tx_mark(struct target_tx *t, uint64_t n, const struct position *pos,
                                      enum copy_phase phase, struct err *e)
 {
-    uint64_t hits = 0;
     assert(t->open);
-    if (!pos) {
-        const struct my_value params[] = {text_value(t->key.workflow), text_value(t->key.stream),
-                                          number_value(n)};
-        struct my_stmt *s = statement(t, MARK, e);
-        return mark_result(s && my_stmt_exec(s, params, &hits, e), hits);
-    }
-    const struct my_value params[] = {text_value(position_into(t, pos)),
-                                      text_value(phase_names[phase]), text_value(t->key.workflow),
-                                      text_value(t->key.stream), number_value(n)};
-    struct my_stmt *s = statement(t, MARK_AND_MOVE, e);
-    return mark_result(s && my_stmt_exec(s, params, &hits, e), hits);
+    const struct my_value marker[] = {text_value(t->key.workflow), text_value(t->key.stream),
+                                      number_value(n)};
+    if (!pos)
+        return run_mark(t, MARK, marker, e);
+    const struct my_value moved[] = {text_value(position_into(t, pos)),
+                                     text_value(phase_names[phase]), marker[0], marker[1],
+                                     marker[2]};
+    return run_mark(t, MARK_AND_MOVE, moved, e);
 }
 
 bool target_tx_finish(struct target_tx *t, const struct position *pos, enum copy_phase phase,
