@@ -406,3 +406,14 @@ bool schema_triggers(struct my_conn *c, const char *db, const char *table, struc
     buf_put_str(&sql, " ORDER BY 1");
     return list_rows(c, buf_str(&sql), out, e);
 }
+
+bool schema_exec_ddl(struct my_conn *c, const char *sql, struct err *e)
+{
+    struct err undo = ERR_INIT;
+    if (!my_exec(c, "SET NAMES utf8mb4", NULL, e))
+        return false;
+    bool ok = my_exec(c, sql, NULL, e);
+    if (!my_exec(c, "SET NAMES binary, character_set_results = NULL", NULL, &undo))
+        return ok ? err_copy(e, &undo) : false;
+    return ok;
+}

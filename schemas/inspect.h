@@ -27,5 +27,9 @@ struct schema_create_edit {
 };
 bool schema_create_edit(const char *create_sql, const struct schema_create_edit *edit, struct buf *out,
                         struct buf *dropped /* "ADD KEY …, ADD KEY …" or empty; may be NULL */, struct err *e) WARN_UNUSED;
+/* Runs a DDL made of SHOW CREATE text, whose literals are UTF-8: in our sessions (SET NAMES binary) the server
+ * would take them as bytes of the column's character set, or as binary strings. The session is as before
+ * afterwards, also after an error. */
+bool schema_exec_ddl(struct my_conn *c, const char *sql, struct err *e) WARN_UNUSED;
 
 #endif

@@ -6,12 +6,11 @@
 
 /* ── definitions ───────────────────────────────────────────────────────── */
 
-static void in_utf8(struct live *l, const char *sql)
+static void ddl(struct live *l, const char *sql)
 {
-    live_exec(l, "SET NAMES utf8mb4"); /* the labels below are text, not bytes */
-    live_exec(l, sql);
-    live_exec(l, "SET NAMES binary");
-    live_exec(l, "SET character_set_results = NULL");
+    struct err e = ERR_INIT;
+    if (!schema_exec_ddl(l->admin, sql, &e))
+        fail_msg("%s: %s", sql, e.text);
 }
 
 static const char types_sql[] =
@@ -76,7 +75,7 @@ static const struct schema_column *column(const struct schema_table *t, const ch
 static void columns_have_the_words_of_the_table_map(void **state)
 {
     struct live *l = live_begin(state);
-    in_utf8(l, types_sql);
+    ddl(l, types_sql);
     struct schema_table *t = inspect(l, "types");
     for (size_t i = 0; i < sizeof expected_columns / sizeof expected_columns[0]; i++) {
         const struct expected *x = &expected_columns[i];
@@ -268,10 +267,10 @@ static void comes_back_whole(struct live *l, const char *table)
     live_exec(l, "DROP DATABASE IF EXISTS " OTHER_DATABASE);
     live_exec(l, "CREATE DATABASE " OTHER_DATABASE);
     live_exec(l, "USE " OTHER_DATABASE);
-    in_utf8(l, buf_str(&create));
+    ddl(l, buf_str(&create));
     if (keys.len > 0) {
         char *alter = mem_printf("ALTER TABLE again %s", buf_str(&keys));
-        in_utf8(l, alter);
+        ddl(l, alter);
         free(alter);
     }
     /* Keys stand in the order in which the server made them: compare the lines as a set. */
@@ -304,6 +303,25 @@ static void edited_texts_are_accepted_and_come_back_whole(void **state)
                      : "CREATE TABLE special (a int PRIMARY KEY, b int, KEY k (b) INVISIBLE, KEY f "
                        "((b + 1)), CHECK (b > 3) NOT ENFORCED)");
     comes_back_whole(l, "special");
+}
+
+static void literals_of_a_definition_are_text(void **state)
+{
+    struct live *l = live_begin(state);
+    struct err e = ERR_INIT;
+    ddl(l, "CREATE TABLE lit (a enum('ü') CHARACTER SET latin1, b varchar(9) CHARACTER SET latin1 "
+           "DEFAULT 'é', g int AS (b = 'É') VIRTUAL)");
+    live_exec(l, "INSERT INTO lit (a) VALUES (x'fc')"); /* ü in latin1 */
+    uint64_t matches = 0;
+    char *hex CLEANUP(mem_free_ptr) = NULL;
+    assert_ok(my_query_text(l->admin, "SELECT HEX(b) FROM lit", &hex, &e), e);
+    assert_string_equal(hex, "E9");
+    assert_ok(my_query_u64(l->admin, "SELECT g FROM lit", &matches, &e), e);
+    assert_int_equal(matches, 1); /* compared by the column's collation, not bytewise */
+    assert_false(schema_exec_ddl(l->admin, "CREATE TABLE lit (a int)", &e));
+    char *client CLEANUP(mem_free_ptr) = NULL;
+    assert_ok(my_query_text(l->admin, "SELECT @@character_set_client", &client, &e), e);
+    assert_string_equal(client, "binary");
 }
 
 static void dropped_things_are_gone(void **state)
@@ -553,6 +571,7 @@ int main(void)
         cmocka_unit_test(the_list_has_base_tables_without_internal_ones),
         cmocka_unit_test(foreign_keys_and_triggers_are_listed),
         cmocka_unit_test(edited_texts_are_accepted_and_come_back_whole),
+        cmocka_unit_test(literals_of_a_definition_are_text),
         cmocka_unit_test(dropped_things_are_gone),
         cmocka_unit_test(every_byte_and_pair_is_the_servers_character),
         cmocka_unit_test(unicode_encodings_give_the_servers_utf8),
