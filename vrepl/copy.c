@@ -64,6 +64,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cdc/journal.h"
+#include "schemas/inspect.h"
 #include "schemas/sqltoken.h"
 
 #include <assert.h>
@@ -612,7 +613,7 @@ static bool alter(struct my_conn *c, const char *workflow, const struct vrepl_ta
     buf_printf(&sql, " %s", t->deferred_keys);
     /* 1061, duplicate key name: another stream's last step was faster; the check that follows
      * decides. */
-    if (my_exec(c, buf_str(&sql), NULL, e))
+    if (schema_exec_ddl(c, buf_str(&sql), e))
         return true;
     bool there = e->native == 1061;
     if (there)

@@ -198,7 +198,7 @@ static bool make_table(struct make *m, size_t i, size_t k, struct err *e)
                        m->def->tables[i].source);
     buf_printf(&sql, "CREATE /* sluice:%s */ TABLE IF NOT EXISTS ", m->w->keys[0]);
     buf_put(&sql, edited.data + sizeof begins - 1, edited.len - (sizeof begins - 1));
-    return my_exec(m->pre.conns[WF_TARGET][k], buf_str(&sql), NULL, e);
+    return schema_exec_ddl(m->pre.conns[WF_TARGET][k], buf_str(&sql), e);
 }
 
 static bool make_tables(struct make *m, struct err *e)
