@@ -1,4 +1,5 @@
-/* schemas/charset_multi.h — one character of the East Asian character sets. For schemas/charset.c. */
+/* schemas/charset_multi.h — one character of the East Asian character sets. For schemas/charset.c.
+ */
 #ifndef SLUICE_SCHEMAS_CHARSET_MULTI_H
 #define SLUICE_SCHEMAS_CHARSET_MULTI_H
 
@@ -17,7 +18,8 @@ enum charset_multi {
     CHARSET_UJIS,
     CHARSET_MULTI_COUNT
 };
-/* The code point of the character at p (n ≥ 1) and its length in bytes; 0: no character. Thread: any. */
+/* The code point of the character at p (n ≥ 1) and its length in bytes; 0: no character. Thread:
+ * any. */
 uint32_t charset_multi_next(enum charset_multi which, const uint8_t *p, size_t n, size_t *used);
 
 #endif

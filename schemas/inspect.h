@@ -1,4 +1,5 @@
-/* schemas/inspect.h — reading table definitions from a live server (information_schema, SHOW CREATE). */
+/* schemas/inspect.h — reading table definitions from a live server (information_schema, SHOW
+ * CREATE). */
 #ifndef SLUICE_SCHEMAS_INSPECT_H
 #define SLUICE_SCHEMAS_INSPECT_H
 
@@ -6,30 +7,39 @@
 #include "schemas/table.h"
 
 /* ERR_SCHEMA_UNKNOWN if there is no such base table. New reference. */
-struct schema_table *schema_inspect(struct my_conn *c, const char *db, const char *table, struct err *e) WARN_UNUSED;
-/* Names of all base tables of db, sorted, for schema_names_free; without `_sluice…`, `_vt_…` and ghost tables
+struct schema_table *schema_inspect(struct my_conn *c, const char *db, const char *table,
+                                    struct err *e) WARN_UNUSED;
+/* Names of all base tables of db, sorted, for schema_names_free; without `_sluice…`, `_vt_…` and
+ * ghost tables
  * (`_t_gho`, `_ghc`, `_del`, `_new`, `_old`, if t exists). */
-bool schema_list_tables(struct my_conn *c, const char *db, char ***names, size_t *n, struct err *e) WARN_UNUSED;
+bool schema_list_tables(struct my_conn *c, const char *db, char ***names, size_t *n,
+                        struct err *e) WARN_UNUSED;
 void schema_names_free(char **names, size_t n);
-/* Foreign keys that touch the table from either end, triggers on it except our own (`_sluice…`): for
- * preconditions. Appends a text list, nothing if there are none. */
-bool schema_foreign_keys(struct my_conn *c, const char *db, const char *table, struct buf *out, struct err *e) WARN_UNUSED;
-bool schema_triggers(struct my_conn *c, const char *db, const char *table, struct buf *out, struct err *e) WARN_UNUSED;
-/* Why a source column's values might not fit the target's column; true if they all fit. reason: ≤ 200 bytes. */
-bool schema_column_fits(const struct schema_column *source, const struct schema_column *target, char *reason, size_t reason_len);
+/* Foreign keys that touch the table from either end, triggers on it except our own (`_sluice…`):
+ * for preconditions. Appends a text list, nothing if there are none. */
+bool schema_foreign_keys(struct my_conn *c, const char *db, const char *table, struct buf *out,
+                         struct err *e) WARN_UNUSED;
+bool schema_triggers(struct my_conn *c, const char *db, const char *table, struct buf *out,
+                     struct err *e) WARN_UNUSED;
+/* Why a source column's values might not fit the target's column; true if they all fit. reason: ≤
+ * 200 bytes. */
+bool schema_column_fits(const struct schema_column *source, const struct schema_column *target,
+                        char *reason, size_t reason_len);
 
 /* Editing SHOW CREATE TABLE texts (no DDL grammar; the tokenizer's brackets and quotes only). */
 struct schema_create_edit {
-    const char *new_name;      /* NULL keeps */
+    const char *new_name; /* NULL keeps */
     bool drop_foreign_keys;
-    bool drop_auto_increment;  /* the column attribute and the table option */
-    bool drop_secondary_keys;  /* not unique, full-text or spatial ones; collected in *dropped */
+    bool drop_auto_increment; /* the column attribute and the table option */
+    bool drop_secondary_keys; /* not unique, full-text or spatial ones; collected in *dropped */
 };
-bool schema_create_edit(const char *create_sql, const struct schema_create_edit *edit, struct buf *out,
-                        struct buf *dropped /* "ADD KEY …, ADD KEY …" or empty; may be NULL */, struct err *e) WARN_UNUSED;
-/* Runs a DDL made of SHOW CREATE text, whose literals are UTF-8: in our sessions (SET NAMES binary) the server
- * would take them as bytes of the column's character set, or as binary strings. The session is as before
- * afterwards, also after an error. */
+bool schema_create_edit(const char *create_sql, const struct schema_create_edit *edit,
+                        struct buf *out,
+                        struct buf *dropped /* "ADD KEY …, ADD KEY …" or empty; may be NULL */,
+                        struct err *e) WARN_UNUSED;
+/* Runs a DDL made of SHOW CREATE text, whose literals are UTF-8: in our sessions (SET NAMES binary)
+ * the server would take them as bytes of the column's character set, or as binary strings. The
+ * session is as before afterwards, also after an error. */
 bool schema_exec_ddl(struct my_conn *c, const char *sql, struct err *e) WARN_UNUSED;
 
 #endif

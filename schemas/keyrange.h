@@ -13,7 +13,8 @@ struct keyrange { /* start ≤ id < end; empty end = unbounded */
     uint8_t start[KSID_MAX], end[KSID_MAX];
     uint8_t start_len, end_len;
 };
-bool keyrange_parse(const char *name, struct keyrange *out, struct err *e) WARN_UNUSED; /* "-80"; "-" and "0" are everything */
+bool keyrange_parse(const char *name, struct keyrange *out,
+                    struct err *e) WARN_UNUSED; /* "-80"; "-" and "0" are everything */
 void keyrange_print(const struct keyrange *r, struct buf *out);
 bool keyrange_contains(const struct keyrange *r, const struct ksid *id);
 bool keyrange_intersects(const struct keyrange *a, const struct keyrange *b);
@@ -24,7 +25,8 @@ bool keyrange_is_full(const struct keyrange *r);
 bool keyrange_sets_equal(const struct keyrange *a, size_t na, const struct keyrange *b, size_t nb);
 /* Order of two keyspace ids: −1, 0, 1; bytewise, trailing zero bytes do not count. */
 int keyrange_compare_ids(const uint8_t *a, size_t na, const uint8_t *b, size_t nb);
-/* "start-end" in hex whose order is not checked (Vitess ParseKeyRangeParts), for arguments of functions. */
+/* "start-end" in hex whose order is not checked (Vitess ParseKeyRangeParts), for arguments of
+ * functions. */
 bool keyrange_parse_unordered(const char *text, struct keyrange *out, struct err *e) WARN_UNUSED;
 /* Order by start, then by end: −1, 0, 1; an empty start is the lowest, an empty end the highest. */
 int keyrange_compare(const struct keyrange *a, const struct keyrange *b);
@@ -37,6 +39,7 @@ bool keyrange_add(const struct keyrange *a, const struct keyrange *b, struct key
 /* Vitess GenerateShardRanges: n equal ranges ("-40","40-80",…), appended as lines. */
 bool keyrange_generate(unsigned n, struct buf *out, struct err *e) WARN_UNUSED;
 /* The same with the number of hex digits in a boundary: 2, 4, or 0 for the fewest that do. */
-bool keyrange_generate_digits(unsigned n, unsigned hex_digits, struct buf *out, struct err *e) WARN_UNUSED;
+bool keyrange_generate_digits(unsigned n, unsigned hex_digits, struct buf *out,
+                              struct err *e) WARN_UNUSED;
 
 #endif

@@ -1,11 +1,19 @@
-/* schemas/sqltoken.h — SQL tokenizer: words, quoted identifiers, strings, numbers, comments, punctuation.
- * Only to find which tables a DDL touches and to edit SHOW CREATE texts; there is no grammar. */
+/* schemas/sqltoken.h — SQL tokenizer: words, quoted identifiers, strings, numbers, comments,
+ * punctuation. Only to find which tables a DDL touches and to edit SHOW CREATE texts; there is no
+ * grammar. */
 #ifndef SLUICE_SCHEMAS_SQLTOKEN_H
 #define SLUICE_SCHEMAS_SQLTOKEN_H
 
 #include "base/buf.h"
 
-enum sqltoken_kind { SQLTOKEN_END, SQLTOKEN_WORD, SQLTOKEN_IDENT /* `quoted`, text unquoted */, SQLTOKEN_STRING, SQLTOKEN_NUMBER, SQLTOKEN_PUNCT };
+enum sqltoken_kind {
+    SQLTOKEN_END,
+    SQLTOKEN_WORD,
+    SQLTOKEN_IDENT /* `quoted`, text unquoted */,
+    SQLTOKEN_STRING,
+    SQLTOKEN_NUMBER,
+    SQLTOKEN_PUNCT
+};
 struct sqltoken {
     enum sqltoken_kind kind;
     size_t start, end; /* byte offsets in the text */
@@ -18,14 +26,33 @@ struct sqltoken_scanner {
     bool in_version_comment;
 };
 void sqltoken_init(struct sqltoken_scanner *s, const char *sql, size_t n, bool ansi_quotes);
-bool sqltoken_next(struct sqltoken_scanner *s, struct sqltoken *t); /* false at the end; comments skipped, version comments entered */
+bool sqltoken_next(
+    struct sqltoken_scanner *s,
+    struct sqltoken *t); /* false at the end; comments skipped, version comments entered */
 bool sqltoken_is(const struct sqltoken *t, const char *word); /* WORD, case-insensitive */
-/* Appends the whole value of a STRING token of sql, with its backslash escapes and doubled quotes resolved. */
+/* Appends the whole value of a STRING token of sql, with its backslash escapes and doubled quotes
+ * resolved. */
 void sqltoken_string(const char *sql, const struct sqltoken *t, struct buf *out);
 
-enum sqlstmt_kind { SQLSTMT_OTHER, SQLSTMT_BEGIN, SQLSTMT_COMMIT, SQLSTMT_ROLLBACK, SQLSTMT_SAVEPOINT, SQLSTMT_XA,
-                    SQLSTMT_CREATE_TABLE, SQLSTMT_ALTER_TABLE, SQLSTMT_DROP_TABLE, SQLSTMT_RENAME_TABLE, SQLSTMT_TRUNCATE,
-                    SQLSTMT_CREATE_INDEX, SQLSTMT_DROP_INDEX, SQLSTMT_DML, SQLSTMT_DATABASE, SQLSTMT_TRIGGER_OR_ROUTINE, SQLSTMT_ACCOUNT };
+enum sqlstmt_kind {
+    SQLSTMT_OTHER,
+    SQLSTMT_BEGIN,
+    SQLSTMT_COMMIT,
+    SQLSTMT_ROLLBACK,
+    SQLSTMT_SAVEPOINT,
+    SQLSTMT_XA,
+    SQLSTMT_CREATE_TABLE,
+    SQLSTMT_ALTER_TABLE,
+    SQLSTMT_DROP_TABLE,
+    SQLSTMT_RENAME_TABLE,
+    SQLSTMT_TRUNCATE,
+    SQLSTMT_CREATE_INDEX,
+    SQLSTMT_DROP_INDEX,
+    SQLSTMT_DML,
+    SQLSTMT_DATABASE,
+    SQLSTMT_TRIGGER_OR_ROUTINE,
+    SQLSTMT_ACCOUNT
+};
 struct sqlstmt_table {
     char db[260], name[260]; /* db "" = default database */
 };
@@ -36,8 +63,8 @@ struct sqlstmt {
     size_t n_tables;
     bool more_tables; /* there were more than fit */
 };
-/* Never fails: what is not understood is OTHER. ROLLBACK TO is SAVEPOINT; MariaDB's sequences count as tables;
- * ALTER … RENAME, RENAME TABLE, EXCHANGE and CONVERT PARTITION list both tables. */
+/* Never fails: what is not understood is OTHER. ROLLBACK TO is SAVEPOINT; MariaDB's sequences count
+ * as tables; ALTER … RENAME, RENAME TABLE, EXCHANGE and CONVERT PARTITION list both tables. */
 void sqlstmt_classify(const char *sql, size_t n, bool ansi_quotes, struct sqlstmt *out);
 
 #endif

@@ -9,37 +9,67 @@
 #include "base/buf.h"
 
 enum schema_type { /* values are the wire's */
-    SCHEMA_TYPE_DECIMAL = 0, SCHEMA_TYPE_TINY = 1, SCHEMA_TYPE_SHORT = 2, SCHEMA_TYPE_LONG = 3,
-    SCHEMA_TYPE_FLOAT = 4, SCHEMA_TYPE_DOUBLE = 5, SCHEMA_TYPE_NULL = 6, SCHEMA_TYPE_TIMESTAMP = 7,
-    SCHEMA_TYPE_LONGLONG = 8, SCHEMA_TYPE_INT24 = 9, SCHEMA_TYPE_DATE = 10, SCHEMA_TYPE_TIME = 11,
-    SCHEMA_TYPE_DATETIME = 12, SCHEMA_TYPE_YEAR = 13, SCHEMA_TYPE_NEWDATE = 14, SCHEMA_TYPE_VARCHAR = 15,
-    SCHEMA_TYPE_BIT = 16, SCHEMA_TYPE_TIMESTAMP2 = 17, SCHEMA_TYPE_DATETIME2 = 18, SCHEMA_TYPE_TIME2 = 19,
-    SCHEMA_TYPE_TYPED_ARRAY = 20, SCHEMA_TYPE_BLOB_COMPRESSED = 140, SCHEMA_TYPE_VARCHAR_COMPRESSED = 141,
-    SCHEMA_TYPE_VECTOR = 242, SCHEMA_TYPE_JSON = 245, SCHEMA_TYPE_NEWDECIMAL = 246, SCHEMA_TYPE_ENUM = 247,
-    SCHEMA_TYPE_SET = 248, SCHEMA_TYPE_BLOB = 252, SCHEMA_TYPE_VAR_STRING = 253, SCHEMA_TYPE_STRING = 254,
-    SCHEMA_TYPE_GEOMETRY = 255
+                   SCHEMA_TYPE_DECIMAL = 0,
+                   SCHEMA_TYPE_TINY = 1,
+                   SCHEMA_TYPE_SHORT = 2,
+                   SCHEMA_TYPE_LONG = 3,
+                   SCHEMA_TYPE_FLOAT = 4,
+                   SCHEMA_TYPE_DOUBLE = 5,
+                   SCHEMA_TYPE_NULL = 6,
+                   SCHEMA_TYPE_TIMESTAMP = 7,
+                   SCHEMA_TYPE_LONGLONG = 8,
+                   SCHEMA_TYPE_INT24 = 9,
+                   SCHEMA_TYPE_DATE = 10,
+                   SCHEMA_TYPE_TIME = 11,
+                   SCHEMA_TYPE_DATETIME = 12,
+                   SCHEMA_TYPE_YEAR = 13,
+                   SCHEMA_TYPE_NEWDATE = 14,
+                   SCHEMA_TYPE_VARCHAR = 15,
+                   SCHEMA_TYPE_BIT = 16,
+                   SCHEMA_TYPE_TIMESTAMP2 = 17,
+                   SCHEMA_TYPE_DATETIME2 = 18,
+                   SCHEMA_TYPE_TIME2 = 19,
+                   SCHEMA_TYPE_TYPED_ARRAY = 20,
+                   SCHEMA_TYPE_BLOB_COMPRESSED = 140,
+                   SCHEMA_TYPE_VARCHAR_COMPRESSED = 141,
+                   SCHEMA_TYPE_VECTOR = 242,
+                   SCHEMA_TYPE_JSON = 245,
+                   SCHEMA_TYPE_NEWDECIMAL = 246,
+                   SCHEMA_TYPE_ENUM = 247,
+                   SCHEMA_TYPE_SET = 248,
+                   SCHEMA_TYPE_BLOB = 252,
+                   SCHEMA_TYPE_VAR_STRING = 253,
+                   SCHEMA_TYPE_STRING = 254,
+                   SCHEMA_TYPE_GEOMETRY = 255
 };
 /* MariaDB types that travel as STRING; known only from information_schema. */
-enum schema_ext { SCHEMA_EXT_NONE, SCHEMA_EXT_UUID, SCHEMA_EXT_INET4, SCHEMA_EXT_INET6, SCHEMA_EXT_JSON_TEXT };
+enum schema_ext {
+    SCHEMA_EXT_NONE,
+    SCHEMA_EXT_UUID,
+    SCHEMA_EXT_INET4,
+    SCHEMA_EXT_INET6,
+    SCHEMA_EXT_JSON_TEXT
+};
 
 struct schema_column {
-    char *name;        /* NULL: the log has none (decode prints @n) */
-    uint8_t type;      /* the real type: ENUM and SET already resolved out of STRING */
-    /* CHAR and BINARY (STRING), VARCHAR, VAR_STRING: most bytes. BLOB, JSON, GEOMETRY, VECTOR: length bytes.
-     * NEWDECIMAL: precision<<8|scale. BIT: (bits/8)<<8|(bits%8). ENUM, SET: bytes a value takes.
-     * TIME2, DATETIME2, TIMESTAMP2: fraction digits. Others: 0 or the type's size. */
+    char *name;   /* NULL: the log has none (decode prints @n) */
+    uint8_t type; /* the real type: ENUM and SET already resolved out of STRING */
+    /* CHAR and BINARY (STRING), VARCHAR, VAR_STRING: most bytes. BLOB, JSON, GEOMETRY, VECTOR:
+     * length bytes. NEWDECIMAL: precision<<8|scale. BIT: (bits/8)<<8|(bits%8). ENUM, SET: bytes a
+     * value takes. TIME2, DATETIME2, TIMESTAMP2: fraction digits. Others: 0 or the type's size. */
     uint16_t meta;
     uint16_t collation; /* id; 63 binary; 0 unknown or not a string */
     bool unsigned_known, is_unsigned;
     bool nullable;
-    bool visible;      /* true unless known otherwise */
-    bool generated;    /* virtual or stored; only information_schema knows */
+    bool visible;        /* true unless known otherwise */
+    bool generated;      /* virtual or stored; only information_schema knows */
     bool auto_increment; /* only information_schema knows */
-    bool label_known;  /* labels filled */
+    bool label_known;    /* labels filled */
     enum schema_ext ext;
-    char **labels;     /* ENUM and SET, in the column's charset bytes converted to UTF-8 */
+    char **labels; /* ENUM and SET, in the column's charset bytes converted to UTF-8 */
     size_t n_labels;
-    char *column_type; /* information_schema.COLUMN_TYPE: "decimal(12,2)"; NULL when from a table map */
+    char *column_type; /* information_schema.COLUMN_TYPE: "decimal(12,2)"; NULL when from a table
+                          map */
     uint32_t vector_dim;
     uint32_t geometry_type;
 };
@@ -49,7 +79,7 @@ struct schema_key {
     uint32_t *prefix; /* 0 whole */
     size_t n;
     bool unique;
-    bool not_null; /* no nullable column */
+    bool not_null;   /* no nullable column */
     bool functional; /* has parts that are expressions; columns holds the others */
 };
 struct schema_table {
@@ -61,10 +91,11 @@ struct schema_table {
     size_t n_pk;
     struct schema_key *keys; /* all keys, PRIMARY first; only from information_schema */
     size_t n_keys;
-    uint64_t content_hash; /* of everything above: equal tables, equal hash */
-    bool full_metadata;    /* column names are known */
+    uint64_t content_hash;     /* of everything above: equal tables, equal hash */
+    bool full_metadata;        /* column names are known */
     char *engine, *create_sql; /* only from information_schema */
-    void *row_plan; /* made by cdc/row.c on first use, set atomically; one block, freed by free() with the table */
+    void *row_plan; /* made by cdc/row.c on first use, set atomically; one block, freed by free()
+                       with the table */
     uint64_t rows_estimate, bytes_estimate;
 };
 /* One reference, all columns visible, nothing known of them. Thread: any. */
@@ -76,10 +107,13 @@ void schema_table_unref(const struct schema_table *t);
 void schema_table_seal(struct schema_table *t);
 /* Appends a key with room for n_columns (n is that number); the caller fills it before sealing. */
 struct schema_key *schema_table_add_key(struct schema_table *t, const char *name, size_t n_columns);
-int schema_table_column(const struct schema_table *t, const char *name); /* -1; case-insensitive ASCII */
+int schema_table_column(const struct schema_table *t,
+                        const char *name); /* -1; case-insensitive ASCII */
 bool schema_type_is_integer(uint8_t type);
-bool schema_type_is_string(uint8_t type); /* CHAR, VARCHAR, TEXT, BLOB, BINARY … (collation tells which) */
-/* Key by which rows are identified: PRIMARY, else a unique key without nullable columns or prefixes; NULL if none. */
+bool schema_type_is_string(
+    uint8_t type); /* CHAR, VARCHAR, TEXT, BLOB, BINARY … (collation tells which) */
+/* Key by which rows are identified: PRIMARY, else a unique key without nullable columns or
+ * prefixes; NULL if none. */
 const struct schema_key *schema_table_identity(const struct schema_table *t);
 
 #endif

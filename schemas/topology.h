@@ -1,4 +1,5 @@
-/* schemas/topology.h — the fleet of one configuration: keyspaces, their shards, servers and vschema.
+/* schemas/topology.h — the fleet of one configuration: keyspaces, their shards, servers and
+ * vschema.
  *
  * Filled by app/config from YAML, read by everybody, immutable afterwards.
  */
@@ -22,7 +23,8 @@ struct topo_shard {
 };
 struct topo_keyspace {
     char *name;
-    struct topo_shard *shards; /* sorted by range start; may hold overlapping sets (before and after a reshard) */
+    struct topo_shard
+        *shards; /* sorted by range start; may hold overlapping sets (before and after a reshard) */
     size_t n_shards;
     struct vschema *vschema; /* never NULL; unsharded and empty when none is configured */
 };
@@ -31,13 +33,16 @@ struct topology {
     struct topo_keyspace *keyspaces;
     size_t n_keyspaces;
     uint32_t server_id_first, server_id_last; /* one for each dump */
-    uint32_t *server_ids_taken;               /* only topology_server_id_take and _give touch these */
+    uint32_t *server_ids_taken; /* only topology_server_id_take and _give touch these */
     size_t n_server_ids_taken, cap_server_ids_taken;
 };
 void topology_free(struct topology *t);
-struct topo_keyspace *topology_keyspace(const struct topology *t, const char *name); /* NULL if unknown */
-struct topo_shard *topology_shard(const struct topology *t, const char *keyspace, const char *shard);
-/* ERR_CONFIG-worthy facts of a keyspace: every shard's range parsed from its name, shards sorted by start. */
+struct topo_keyspace *topology_keyspace(const struct topology *t,
+                                        const char *name); /* NULL if unknown */
+struct topo_shard *topology_shard(const struct topology *t, const char *keyspace,
+                                  const char *shard);
+/* ERR_CONFIG-worthy facts of a keyspace: every shard's range parsed from its name, shards sorted by
+ * start. */
 bool topology_finish(struct topology *t, struct err *e) WARN_UNUSED;
 /* Takes / gives back a server id for a dump. Thread: any. */
 bool topology_server_id_take(struct topology *t, uint32_t *id, struct err *e) WARN_UNUSED;
