@@ -20,30 +20,42 @@ static void put_string(const uint8_t *p, size_t n, struct buf *out)
     buf_put_u8(out, '"');
 }
 
+static void put_server_double(const struct number_digits *d, struct buf *out)
+{
+    size_t before = out->len;
+    number_print(d, out);
+    for (size_t i = before; i < out->len; i++) {
+        if (out->data[i] == '.' || out->data[i] == 'e')
+            return;
+    }
+    buf_put_str(out, ".0");
+}
+
+/* The binary value's whole decimal expansion, as Java's new BigDecimal(double).toPlainString(). */
+static void put_expansion(double v, struct buf *out)
+{
+    char text[1500];
+    int n = snprintf(text, sizeof text, "%.1074f", v);
+    while (n > 0 && text[n - 1] == '0')
+        n--;
+    n -= n > 0 && text[n - 1] == '.';
+    buf_put(out, text, (size_t)n);
+}
+
 static void put_double(double v, enum jsonb_style style, struct buf *out)
 {
     if (!isfinite(v)) {
         buf_put_str(out, "null");
         return;
     }
-    size_t before = out->len;
-    if (style == JSONB_STYLE_SERVER) {
-        struct number_digits d;
-        number_digits_double(v, &d);
-        number_print(&d, out);
-    } else {
-        char text[1200];
-        int n = snprintf(text, sizeof text, "%.1074f", v);
-        while (n > 0 && text[n - 1] == '0' && text[n - 2] != '.')
-            n--;
-        buf_put(out, text, (size_t)n);
-    }
-    for (size_t i = before; i < out->len; i++) {
-        if (out->data[i] == '.' || out->data[i] == 'e')
-            return;
-    }
-    if (!out->failed)
-        buf_put_str(out, ".0");
+    struct number_digits d;
+    number_digits_double(v, &d);
+    if (style == JSONB_STYLE_SERVER)
+        put_server_double(&d, out);
+    else if (d.digits[0] == '0' || (d.point > -3 && d.point <= 7))
+        number_print_java(&d, out);
+    else
+        put_expansion(v, out);
 }
 
 /* i64: year·13+month, day, hour, minute, second as DATETIME2, fraction in the low 24 bits. */
@@ -67,7 +79,9 @@ static void put_packed_time(uint8_t type, int64_t packed, enum jsonb_style style
         buf_put_u8(out, ' ');
     if (type != SCHEMA_TYPE_DATE)
         buf_printf(out, "%02u:%02u:%02u", hour, minute, second);
-    if (type != SCHEMA_TYPE_DATE && fraction)
+    if (type != SCHEMA_TYPE_DATE && fraction && style == JSONB_STYLE_DEBEZIUM && micro % 1000 == 0)
+        buf_printf(out, ".%03u", micro / 1000);
+    else if (type != SCHEMA_TYPE_DATE && fraction)
         buf_printf(out, ".%06u", micro);
     buf_put_u8(out, '"');
 }

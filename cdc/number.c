@@ -29,34 +29,78 @@ static void take_apart(const char *text, struct number_digits *out)
     out->point = (int)exponent + 1;
 }
 
-void number_digits_double(double v, struct number_digits *out)
+/* Whether the text lies nearer than half of the distance to the smaller neighbour (for powers of
+ * two that is less than reading back the same asks for). */
+static bool java_accepts(const char *text, long double v, long double below)
+{
+    long double off = strtold(text, NULL) - v, half = (v - below) / 2;
+    return fabsl(off) <= fabsl(half);
+}
+
+static bool same_double(const char *text, double v, bool java)
+{
+    int exponent;
+    if (strtod(text, NULL) != v)
+        return false;
+    bool power = java && fabs(frexp(v, &exponent)) == 0.5 && fabs(v) >= DBL_MIN;
+    return !power || java_accepts(text, (long double)v, (long double)nextafter(v, 0));
+}
+
+static bool same_float(const char *text, float v, bool java)
+{
+    int exponent;
+    if (strtof(text, NULL) != v)
+        return false;
+    bool power = java && fabsf(frexpf(v, &exponent)) == 0.5f && fabsf(v) >= FLT_MIN;
+    long double below = v == FLT_MIN ? (long double)v - (long double)FLT_TRUE_MIN / 2
+                                     : (long double)nextafterf(v, 0);
+    return !power || java_accepts(text, (long double)v, below);
+}
+
+static void digits_double(double v, bool java, struct number_digits *out)
 {
     char text[40];
     assert(isfinite(v));
-    int precision = v != 0 && fabs(v) < DBL_MIN ? 1 : DBL_DIG;
-    for (; precision < 17; precision++) {
+    int precision = v != 0 && fabs(v) < DBL_MIN ? 1 + java : DBL_DIG;
+    for (; precision <= 17; precision++) {
         snprintf(text, sizeof text, "%.*e", precision - 1, v);
-        if (strtod(text, NULL) == v)
+        if (same_double(text, v, java))
             break;
     }
-    if (precision == 17)
-        snprintf(text, sizeof text, "%.16e", v);
     take_apart(text, out);
+}
+
+static void digits_float(float v, bool java, struct number_digits *out)
+{
+    char text[40];
+    assert(isfinite(v));
+    int precision = v != 0 && fabsf(v) < FLT_MIN ? 1 + java : FLT_DIG;
+    for (; precision <= 9; precision++) {
+        snprintf(text, sizeof text, "%.*e", precision - 1, (double)v);
+        if (same_float(text, v, java))
+            break;
+    }
+    take_apart(text, out);
+}
+
+void number_digits_double(double v, struct number_digits *out)
+{
+    digits_double(v, false, out);
 }
 
 void number_digits_float(float v, struct number_digits *out)
 {
-    char text[40];
-    assert(isfinite(v));
-    int precision = v != 0 && fabsf(v) < FLT_MIN ? 1 : FLT_DIG;
-    for (; precision < 9; precision++) {
-        snprintf(text, sizeof text, "%.*e", precision - 1, (double)v);
-        if (strtof(text, NULL) == v)
-            break;
-    }
-    if (precision == 9)
-        snprintf(text, sizeof text, "%.8e", (double)v);
-    take_apart(text, out);
+    digits_float(v, false, out);
+}
+
+void number_digits_double_java(double v, struct number_digits *out)
+{
+    digits_double(v, true, out);
+}
+
+void number_digits_float_java(float v, struct number_digits *out)
+{
+    digits_float(v, true, out);
 }
 
 static void put_zeros(struct buf *out, int n)

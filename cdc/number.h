@@ -14,6 +14,10 @@ void number_digits_double(double v, struct number_digits *out); /* finite */
 void number_digits_float(float v, struct number_digits *out);
 /* As MySQL prints doubles: plain between 10^-15 and 10^15, else "1.5e100". Valid JSON. */
 void number_print(const struct number_digits *d, struct buf *out);
+/* Digits as Java ≤ 18 finds them: at least two, and for powers of two within half the smaller
+ * distance to a neighbour (Float.MIN_NORMAL is 1.17549435E-38 there). */
+void number_digits_double_java(double v, struct number_digits *out);
+void number_digits_float_java(float v, struct number_digits *out);
 /* As Java's Double.toString and Float.toString: "100.0", "1.0E10", "1.0E-4". */
 void number_print_java(const struct number_digits *d, struct buf *out);
 

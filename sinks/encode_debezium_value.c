@@ -81,9 +81,9 @@ static void put_float(struct buf *out, double v, bool single)
         return;
     }
     if (single)
-        number_digits_float((float)v, &d);
+        number_digits_float_java((float)v, &d);
     else
-        number_digits_double(v, &d);
+        number_digits_double_java(v, &d);
     number_print_java(&d, out);
 }
 
