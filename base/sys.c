@@ -199,7 +199,7 @@ size_t sys_rss_bytes(void)
     if (!sys_read_file("/proc/self/statm", 4096, &text, NULL))
         return 0;
     char *rest = (char *)text.data;
-    strsep(&rest, " "); /* total program size */
+    (void)strsep(&rest, " "); /* total program size */
     char *resident = rest ? strsep(&rest, " ") : NULL;
     if (!resident || !sys_parse_u64(resident, &pages))
         return 0;
