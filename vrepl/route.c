@@ -94,6 +94,7 @@ static int find_spec(const struct vrepl_router *r, const struct schema_table *t)
 static const struct vrepl_plan *find_or_make(struct vrepl_router *r, const struct schema_table *t,
                                              struct err *e)
 {
+    assert(t->content_hash != 0); /* an unsealed definition would be taken for another */
     struct known_table *k = map_get(r->known, &t->content_hash, sizeof t->content_hash);
     if (k)
         return k->plan;
