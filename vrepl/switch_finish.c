@@ -13,6 +13,7 @@
 #include "vrepl/sidecar.h"
 
 #include <assert.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,38 @@ bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct fence_
     return switch_fault(back, "after_finish", e);
 }
 
+/* A home server that lost the decision has not lost the journals: they are the witness that it was
+ * made. */
+static bool no_journal(const struct workflow *w, const struct topo_shard *s, int64_t id,
+                       struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    uint64_t n = 0;
+    struct my_conn *c = my_connect(&s->primary, "switch", e);
+    buf_printf(&sql, "SELECT COUNT(*) FROM _sluice.journal WHERE id = %lld", (long long)id);
+    bool ok = c != NULL && my_query_u64(c, buf_str(&sql), &n, e);
+    my_close(c);
+    if (!ok || n == 0)
+        return ok;
+    err_set(e, ERR_WF_STATE,
+            "%s/%s has the journal of a switch that the row of workflow %s does not know: the row "
+            "is older",
+            s->keyspace, s->name, w->keys[0]);
+    return err_cure(e, "the server that holds the row lost a committed transaction; restore it, "
+                       "fences stay as they are");
+}
+
+static bool no_journals(const struct workflow *w, enum wf_side_name side, struct err *e)
+{
+    json_t *j = w->todo != NULL ? json_loads(w->todo, 0, NULL) : NULL;
+    int64_t id = json_integer_value(json_object_get(j, "journal_id"));
+    bool ok = true;
+    json_decref(j);
+    for (size_t i = 0; ok && id != 0 && i < w->sides[side].n; i++)
+        ok = no_journal(w, w->sides[side].shards[i], id, e);
+    return ok;
+}
+
 static bool unfence_all(struct workflow *w, struct my_conn *home, enum wf_side_name side,
                         struct fence_hold *holds, size_t n_holds, struct err *e)
 {
@@ -183,8 +216,8 @@ bool switch_undo(struct workflow *w, struct my_conn *home, struct fence_hold *ho
     if ((w->state == WF_SWITCHING || w->state == WF_REVERSING) &&
         !wf_step(w, home, WF_EVENT_GIVE_UP, NULL, e))
         return false;
-    if (!switch_fault(back, "after_give_up", e) || !unfence_all(w, home, side, holds, n_holds, e) ||
-        !switch_fault(back, "after_unfence", e))
+    if (!no_journals(w, side, e) || !switch_fault(back, "after_give_up", e) ||
+        !unfence_all(w, home, side, holds, n_holds, e) || !switch_fault(back, "after_unfence", e))
         return false;
     char *json =
         back ? wf_fence_json(w->fence[WF_SOURCE], NULL) : wf_fence_json(NULL, w->fence[WF_TARGET]);
