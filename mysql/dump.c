@@ -107,6 +107,17 @@ static bool check_request(struct my_dump *d, const struct my_dump_options *o,
     return true;
 }
 
+/* The servers refuse a replica without the privilege by the number of a wrong password. */
+static bool start_failed(struct err *e)
+{
+    if (e && e->native == 1045) {
+        e->code = ERR_DB_DENIED;
+        e->class_ = ERR_CLASS_FATAL;
+        err_cure(e, "GRANT REPLICATION SLAVE ON *.* to that account");
+    }
+    return false;
+}
+
 static bool start_stream(struct my_dump *d, const struct my_dump_options *o,
                          const struct position *start, struct err *e)
 {
@@ -130,7 +141,7 @@ static bool start_stream(struct my_dump *d, const struct my_dump_options *o,
             s.pos = LOG_BEGIN;
         }
     }
-    return d->b->ops->start(d->b, &s, e);
+    return d->b->ops->start(d->b, &s, e) || start_failed(e);
 }
 
 static bool open_stream(struct my_dump *d, const struct my_params *p,

@@ -43,7 +43,8 @@ struct my_dump_backend_ops {
 extern const struct my_dump_backend_ops my_dump_connector_c;
 
 /* Error 1236 (and its kin) by its text: purged, clash of server ids, ahead of the server, … */
-#define MY_ERROR_DUMP 1236
+#define MY_ERROR_DUMP    1236
+#define MY_ERROR_SAME_ID 4052 /* MariaDB */
 void my_dump_error(struct err *e);
 
 /* Skips whole events up to a file position that the request (32 bits) cannot name. */

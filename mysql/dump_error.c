@@ -56,7 +56,7 @@ static const struct dump_text *find_text(const char *message)
 
 void my_dump_error(struct err *e)
 {
-    if (e->native != MY_ERROR_DUMP)
+    if (e->native != MY_ERROR_DUMP && e->native != MY_ERROR_SAME_ID)
         return;
     const struct dump_text *t = find_text(e->text);
     e->code = t ? t->code : ERR_SRC_DUMP;

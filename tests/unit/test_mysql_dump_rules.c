@@ -71,6 +71,16 @@ static void a_purged_log_and_a_clash_of_ids_name_their_cure(void **state)
     assert_non_null(strstr(e.cure, "server_ids"));
 }
 
+static void mariadbs_own_number_for_a_clash_is_known(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    err_set_native(&e, ERR_DB_QUERY, ERR_CLASS_FATAL, MY_ERROR_SAME_ID,
+                   "A slave with the same server_uuid/server_id is already connected");
+    my_dump_error(&e);
+    assert_int_equal(e.code, ERR_SRC_SERVER_ID);
+}
+
 static void other_numbers_stay_as_they_are(void **state)
 {
     (void)state;
@@ -126,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_text_of_1236_has_its_code),
         cmocka_unit_test(a_purged_log_and_a_clash_of_ids_name_their_cure),
+        cmocka_unit_test(mariadbs_own_number_for_a_clash_is_known),
         cmocka_unit_test(other_numbers_stay_as_they_are),
         cmocka_unit_test(events_before_the_position_are_skipped_and_the_heads_delivered),
         cmocka_unit_test(a_position_inside_an_event_is_refused),
