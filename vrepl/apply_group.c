@@ -62,8 +62,7 @@ static void add_part(struct group *g, struct apply_item *item, size_t from, size
     g->received_us = item->batch->received_us;
 }
 
-/* --- forming ------------------------------------------------------------------------------------
- */
+/* --- forming --- */
 
 static void note_begin(struct apply_tx *tx, const struct cdc_change *c)
 {
@@ -198,8 +197,7 @@ static size_t form(struct vrepl_apply *a, struct group *g)
     return i;
 }
 
-/* --- executing ----------------------------------------------------------------------------------
- */
+/* --- executing --- */
 
 static bool key_differs(const struct vrepl_plan *p, const struct cdc_row *before,
                         const struct cdc_row *after)
@@ -409,8 +407,7 @@ static bool attempt(struct vrepl_apply *a, struct group *g, struct err *e)
     return finish(a, g, known_end, e);
 }
 
-/* --- after an error ------------------------------------------------------------------------------
- */
+/* --- after an error --- */
 
 static bool wait_and_reread(struct vrepl_apply *a, struct target_row *now, struct err *e)
 {

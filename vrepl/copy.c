@@ -143,8 +143,7 @@ bool vrepl_copy_done(const struct vrepl_copy *c)
     return true;
 }
 
-/* --- ranges
- * ---------------------------------------------------------------------------------------- */
+/* --- ranges --- */
 
 static bool reload(struct vrepl_copy *c, size_t target_no, struct err *e)
 {
@@ -214,8 +213,7 @@ static bool split_table(struct vrepl_copy *c, size_t table_no, struct err *e)
     return ok;
 }
 
-/* --- one exact snapshot
- * ------------------------------------------------------------------------------ */
+/* --- one exact snapshot --- */
 
 static bool is_exact(const struct vrepl_copy *c, size_t table_no)
 {
@@ -378,8 +376,7 @@ bool vrepl_copy_prepare(struct vrepl_copy *c, struct err *e)
     return true;
 }
 
-/* --- rounds
- * ------------------------------------------------------------------------------------------ */
+/* --- rounds --- */
 
 static struct copy_unit *find_unit(struct vrepl_copy *c, size_t table_no,
                                    const struct progress_range *r)
@@ -542,8 +539,7 @@ bool vrepl_copy_round(struct vrepl_copy *c, const struct position *a, int64_t bu
     return *c->o.stop ? err_set(e, ERR_SHUTDOWN, "stopped") : judge(c, e);
 }
 
-/* --- deferred keys
- * ----------------------------------------------------------------------------------- */
+/* --- deferred keys --- */
 
 static bool others_copy(struct my_conn *c, const char *workflow, const char *tab, bool *yes,
                         struct err *e)

@@ -44,8 +44,7 @@ static void set_error(struct vrepl_stream *s, const struct err *e, bool final)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* --- the pump
- * -------------------------------------------------------------------------------------------- */
+/* --- the pump --- */
 
 /* The first applier that failed; with RETRY the others are let finish what they have in hand. */
 static bool check_appliers(struct vrepl_stream *s, struct err *e)
@@ -229,9 +228,7 @@ static bool replay(struct vrepl_stream *s, struct err *e)
     return true;
 }
 
-/* --- copying
- * ------------------------------------------------------------------------------------------------
- */
+/* --- copying --- */
 
 /* The common position of all targets after a barrier; *same false: they have to be brought
  * together. */
@@ -325,6 +322,29 @@ static bool any_in(struct vrepl_stream *s, enum copy_phase phase)
     return any;
 }
 
+/* On the applier's thread, so that all targets do so at once. */
+static bool add_keys(void *ctx, struct my_conn *c, struct err *e)
+{
+    const struct vrepl_stream *s = ctx;
+    for (size_t i = 0; i < s->spec.n_tables; i++) {
+        if (!vrepl_copy_add_keys(c, s->spec.workflow_key, &s->spec.tables[i], e))
+            return false;
+    }
+    return true;
+}
+
+/* Before U is set: as long as a key may be missing the phase says that the copy is not over. */
+static bool run_keys(struct vrepl_stream *s, struct err *e)
+{
+    for (size_t i = 0; i < s->spec.n_targets; i++)
+        vrepl_apply_run(s->targets[i].apply, add_keys, s);
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        if (!vrepl_apply_wait(s->targets[i].apply, e))
+            return err_prepend(e, "target %s", s->spec.targets[i]->name);
+    }
+    return true;
+}
+
 static bool copy(struct vrepl_stream *s, struct err *e)
 {
     set_state(s, VREPL_STREAM_COPYING);
@@ -340,33 +360,14 @@ static bool copy(struct vrepl_stream *s, struct err *e)
                                    .sources = s->now.sources,
                                    .stop = &s->stop};
     struct vrepl_copy *c = vrepl_copy_new(&o, e);
-    bool ok = c && vrepl_copy_prepare(c, e) && rounds(s, c, e) && barrier(s, e) && set_u(s, e);
+    bool ok = c && vrepl_copy_prepare(c, e) && rounds(s, c, e) && barrier(s, e) && run_keys(s, e) &&
+              set_u(s, e);
     vrepl_copy_free(c);
     free(targets);
     return ok;
 }
 
-/* On the applier's thread: all targets do so at once, and what comes from the log waits in their
- * queues. */
-static bool add_keys(void *ctx, struct my_conn *c, struct err *e)
-{
-    const struct vrepl_stream *s = ctx;
-    for (size_t i = 0; i < s->spec.n_tables; i++) {
-        if (!vrepl_copy_add_keys(c, s->spec.workflow_key, &s->spec.tables[i], e))
-            return false;
-    }
-    return true;
-}
-
-static void ask_for_keys(struct vrepl_stream *s)
-{
-    for (size_t i = 0; i < s->spec.n_targets && s->spec.copy; i++)
-        vrepl_apply_run(s->targets[i].apply, add_keys, s);
-}
-
-/* --- attempts
- * -------------------------------------------------------------------------------------------------
- */
+/* --- attempts --- */
 
 static bool steady(struct vrepl_stream *s, struct err *e)
 {
@@ -391,10 +392,8 @@ static bool attempt(struct vrepl_stream *s, struct err *e)
         return false;
     if (any_in(s, COPY_PHASE_ROUNDS) && !copy(s, e))
         return false;
-    if (any_in(s, COPY_PHASE_CATCHUP)) {
+    if (any_in(s, COPY_PHASE_CATCHUP))
         set_state(s, VREPL_STREAM_CATCHUP);
-        ask_for_keys(s);
-    }
     return steady(s, e);
 }
 
@@ -485,7 +484,7 @@ static struct vrepl_stream *new_stream(const struct vrepl_stream_spec *spec,
     s->bytes_total = mem_calloc(spec->n_tables + 1, sizeof *s->bytes_total);
     s->rows_copied = mem_calloc(spec->n_tables + 1, sizeof *s->rows_copied);
     s->table_done = mem_calloc(spec->n_tables + 1, sizeof *s->table_done);
-    s->state = spec->copy ? VREPL_STREAM_COPYING : VREPL_STREAM_RUNNING;
+    s->state = spec->copy ? VREPL_STREAM_COPYING : VREPL_STREAM_CATCHUP;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

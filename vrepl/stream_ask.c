@@ -11,8 +11,7 @@
 
 #define ASK_FREEZE_MS 30000
 
-/* --- waiting: the condition is signalled by every commit, failure and change of state
- * ------------------------ */
+/* --- waiting: the condition is signalled by every commit, failure and change of state --- */
 
 static void wait_until(struct vrepl_stream *s, int64_t deadline_ms)
 {
@@ -127,9 +126,7 @@ void vrepl_stream_watch_fence(struct vrepl_stream *s, const struct position *pos
     pthread_mutex_unlock(&s->lock);
 }
 
-/* --- status
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- status --- */
 
 static void fill_tables(const struct vrepl_stream *s, struct vrepl_stream_status *out)
 {

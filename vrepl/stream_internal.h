@@ -27,7 +27,6 @@ struct stream_attempt {
     struct cdc_stream *in;
     struct position start; /* of `in`: the lowest of the targets */
     bool in_tx;            /* the last batch left a transaction open */
-    bool keys_asked;
     int64_t acked_ms, head_ms;
 };
 

@@ -26,8 +26,7 @@ static const char *target_name(const struct vrepl_stream *s, size_t i)
     return s->spec.targets[i]->name;
 }
 
-/* --- take-over
- * --------------------------------------------------------------------------------------- */
+/* --- take-over --- */
 
 static bool bump(struct vrepl_stream *s, size_t i, struct err *e)
 {
@@ -67,8 +66,7 @@ bool stream_take_over(struct vrepl_stream *s, struct err *e)
     return true;
 }
 
-/* --- definitions
- * ------------------------------------------------------------------------------------- */
+/* --- definitions --- */
 
 static bool same_columns(const struct schema_table *a, const struct schema_table *b)
 {
@@ -176,8 +174,7 @@ static bool reload_progress(struct vrepl_stream *s, struct err *e)
     return true;
 }
 
-/* --- position rows
- * ------------------------------------------------------------------------------------- */
+/* --- position rows --- */
 
 static bool create_row(struct vrepl_stream *s, size_t i, const struct target_row *row,
                        struct err *e)
@@ -228,8 +225,7 @@ static void find_start(struct vrepl_stream *s)
     position_copy(&s->now.start, lowest);
 }
 
-/* --- the log and the appliers
- * ---------------------------------------------------------------------------- */
+/* --- the log and the appliers --- */
 
 static void applier_changed(void *ctx)
 {

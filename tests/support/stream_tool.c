@@ -6,7 +6,7 @@
  *               [--user U] [--password P] [--epoch N] [--copy] [--round-ms N] [--copiers N]
  * [--several]
  *               [--workflow KEY] [--skip-origin KEY] [--start POS]
- *   stdin:  status | wait MS | wait MS POSITION | flush MS | freeze | copied MS | metrics | stop
+ *   stdin:  status | wait MS | wait MS POSITION | flush MS | freeze | metrics | stop
  * Every line is answered by one line: "ok …" or "error CODE text".
  */
 #include "base/clock.h"
@@ -45,8 +45,8 @@ static void die(const struct err *e)
     exit(1);
 }
 
-static void parse_server(struct tool *t, struct topo_shard *s, const char *text,
-                         const char *keyspace, const char *name)
+static void parse_server(struct topo_shard *s, const char *text, const char *keyspace,
+                         const char *name)
 {
     struct err e = ERR_INIT;
     char *copy = mem_strdup(text), *slash = strrchr(copy, '/');
@@ -57,8 +57,6 @@ static void parse_server(struct tool *t, struct topo_shard *s, const char *text,
     if (!keyrange_parse(name, &s->range, &e) || !my_params_parse_address(&s->primary, copy, &e))
         die(&e);
     s->primary.database = mem_strdup(slash ? slash + 1 : "test");
-    s->primary.user = mem_strdup(t->user);
-    s->primary.password = mem_strdup(t->password);
     s->primary_address = copy;
 }
 
@@ -67,7 +65,7 @@ static void parse_target(struct tool *t, const char *text)
     const char *eq = strchr(text, '=');
     char *name = mem_strndup(text, (size_t)(eq - text));
     size_t i = t->spec.n_targets++;
-    parse_server(t, &t->targets[i], eq + 1, "customer", name);
+    parse_server(&t->targets[i], eq + 1, "customer", name);
     t->target_list[i] = &t->targets[i];
     free(name);
 }
@@ -111,7 +109,7 @@ static void parse_option(struct tool *t, const char *name, const char *value)
 {
     struct err e = ERR_INIT;
     if (!strcmp(name, "--source"))
-        parse_server(t, &t->source, value, "commerce", "-");
+        parse_server(&t->source, value, "commerce", "-");
     else if (!strcmp(name, "--target"))
         parse_target(t, value);
     else if (!strcmp(name, "--table"))
@@ -140,6 +138,12 @@ static void parse_option(struct tool *t, const char *name, const char *value)
     }
 }
 
+static void set_login(const struct tool *t, struct topo_shard *s)
+{
+    s->primary.user = mem_strdup(t->user);
+    s->primary.password = mem_strdup(t->password);
+}
+
 static void parse(struct tool *t, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -152,6 +156,9 @@ static void parse(struct tool *t, int argc, char **argv)
             i++;
         }
     }
+    set_login(t, &t->source);
+    for (size_t i = 0; i < t->spec.n_targets; i++)
+        set_login(t, &t->targets[i]);
     t->spec.source = &t->source;
     t->spec.targets = t->target_list;
     t->spec.tables = t->tables;
