@@ -4,8 +4,8 @@
  * a change has to cancel out in two independent ways to go unseen. A range is SUM(h) and
  * BIT_XOR(r): additive, so that the parts of several shards can be added up. Every value is
  * preceded by its length where it may hold the separator, and the NULLs stand as a word of their
- * own. Long types enter as MD5: a result of more than max_allowed_packet would be NULL, and a NULL
- * hash is an error (COUNT(h)).
+ * own. Long types enter as SHA-256 (MySQL ≥ 9.6 has no MD5): a result of more than
+ * max_allowed_packet would be NULL, and a NULL hash is an error (COUNT(h)).
  */
 #include "vrepl/vdiff_internal.h"
 
@@ -104,10 +104,10 @@ static void put_value(const struct schema_column *c, const struct schema_column 
         buf_printf(out, "(%s+0)", n);
         break;
     case CLASS_JSON:
-        buf_printf(out, "MD5(CAST(%s AS CHAR))", n);
+        buf_printf(out, "SHA2(CAST(%s AS CHAR),256)", n);
         break;
     case CLASS_GEOMETRY:
-        buf_printf(out, "MD5(HEX(%s))", n);
+        buf_printf(out, "SHA2(HEX(%s),256)", n);
         break;
     case CLASS_LABEL:
         buf_printf(out, "CAST(CONVERT(%s USING utf8mb4) AS BINARY)", n);
@@ -118,7 +118,7 @@ static void put_value(const struct schema_column *c, const struct schema_column 
         buf_printf(out,
                    convert ? "%sCAST(CONVERT(%s USING utf8mb4) AS BINARY)%s"
                            : "%sCAST(%s AS BINARY)%s",
-                   is_long ? "MD5(" : "", n, is_long ? ")" : "");
+                   is_long ? "SHA2(" : "", n, is_long ? ",256)" : "");
         break;
     }
     case CLASS_PLAIN:
