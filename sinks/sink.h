@@ -1,7 +1,8 @@
 /* sinks/sink.h — a destination of records, and the driver that feeds it from streams.
  *
- * The driver advances the checkpoint in SQLite only after the sink acknowledged, in order; every sink but
- * stdout stores its position with its data too; at start the newest acknowledged of the two wins.
+ * The driver advances the checkpoint in SQLite only after the sink acknowledged, in order; every
+ * sink but stdout stores its position with its data too; at start the newest acknowledged of the
+ * two wins.
  */
 #ifndef SLUICE_SINKS_SINK_H
 #define SLUICE_SINKS_SINK_H
@@ -23,12 +24,16 @@ struct sink_ops {
     const char *scheme; /* "kafka", "file", "stdout" */
     /* target: what stands behind the scheme; options_json: the sink's configuration. */
     struct sink *(*open)(const char *target, const char *options_json, struct err *e);
-    bool (*write)(struct sink *s, const struct sink_record *r, struct err *e); /* bytes copied or sent on return */
-    /* Everything written so far is acknowledged and `position` (text) with it. Blocks up to timeout_ms. */
-    bool (*flush)(struct sink *s, const char *keyspace, const char *shard, const char *position, int64_t timeout_ms, struct err *e);
+    bool (*write)(struct sink *s, const struct sink_record *r,
+                  struct err *e); /* bytes copied or sent on return */
+    /* Everything written so far is acknowledged and `position` (text) with it. Blocks up to
+     * timeout_ms. */
+    bool (*flush)(struct sink *s, const char *keyspace, const char *shard, const char *position,
+                  int64_t timeout_ms, struct err *e);
     void (*poll)(struct sink *s); /* serves callbacks; called often */
     /* The position stored with the data; *out "" if none. */
-    bool (*position)(struct sink *s, const char *keyspace, const char *shard, struct buf *out, struct err *e);
+    bool (*position)(struct sink *s, const char *keyspace, const char *shard, struct buf *out,
+                     struct err *e);
     void (*close)(struct sink *s);
 };
 struct sink {
@@ -41,22 +46,24 @@ struct sink_spec {
     char *name, *keyspace, *to, *format, *prefix, *topic, *options_json /* incl. "kafka":{…} */;
     char **tables; /* none: all */
     size_t n_tables;
-    bool copy;      /* initial copy first */
-    char *from;     /* "current", "beginning" or a VGTID; only without a checkpoint */
+    bool copy;  /* initial copy first */
+    char *from; /* "current", "beginning" or a VGTID; only without a checkpoint */
     bool from_yaml;
 };
 void sink_spec_fini(struct sink_spec *s);
 
 struct sink_driver;
 typedef struct cdc_reader *(*sink_reader_fn)(void *ctx, const char *keyspace, const char *shard);
-/* Starts the sink's threads (one per source shard). shards: names of the keyspace's serving shards; a shard
- * with a checkpoint that says it ended is left out. A JOURNAL of type SHARDS whose participants contain
- * the stream's shard ends that stream (flush, checkpoint "ended"), and its children start at the journal's
- * shard_gtids once all their parents have ended. */
+/* Starts the sink's threads (one per source shard). shards: names of the keyspace's serving shards;
+ * a shard with a checkpoint that says it ended is left out. A JOURNAL of type SHARDS whose
+ * participants contain the stream's shard ends that stream (flush, checkpoint "ended"), and its
+ * children start at the journal's shard_gtids once all their parents have ended. */
 struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct topology *topo,
-                                      const char *const *shards, size_t n_shards, struct store *store,
-                                      sink_reader_fn reader, void *reader_ctx, struct err *e) WARN_UNUSED;
+                                      const char *const *shards, size_t n_shards,
+                                      struct store *store, sink_reader_fn reader, void *reader_ctx,
+                                      struct err *e) WARN_UNUSED;
 void sink_driver_stop(struct sink_driver *d); /* drains, flushes, checkpoints; then frees */
-void sink_driver_status(struct sink_driver *d, struct buf *json); /* {"name","state","streams":[{"shard","position","lag_seconds","records",…}],"message"} */
+void sink_driver_status(struct sink_driver *d, struct buf *json); /* {"name","state","streams":[{"shard","position","lag_seconds","records",…}],"message"}
+                                                                   */
 
 #endif

@@ -1,0 +1,463 @@
+/* sinks/driver.c — a sink's lanes: one a source shard, and what happens to them when shards are
+ * split or merged.
+ *
+ * Across a reshard: a lane ends behind the journal's transaction, with a checkpoint
+ * {"ended":true,"journal", "children":[{shard, gtid}]}. A child begins when all participants of the
+ * journal have ended, at its position of the journal, which is stored as its checkpoint first; so a
+ * crash in between starts it again from there.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sinks/driver_internal.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static char *dup_or(const char *text, const char *fallback)
+{
+    return mem_strdup(text && text[0] ? text : fallback);
+}
+
+static void copy_spec(struct sink_spec *to, const struct sink_spec *from,
+                      const struct topology *topo)
+{
+    *to = *from;
+    to->name = mem_strdup(from->name);
+    to->keyspace = mem_strdup(from->keyspace);
+    to->to = mem_strdup(from->to);
+    to->format = mem_strdup(from->format);
+    to->prefix = dup_or(from->prefix, topo->installation ? topo->installation : "sluice");
+    to->topic = mem_strdup(from->topic);
+    to->options_json = mem_strdup(from->options_json);
+    to->from = mem_strdup(from->from);
+    to->tables = mem_calloc(from->n_tables + 1, sizeof *to->tables);
+    for (size_t i = 0; i < from->n_tables; i++)
+        to->tables[i] = mem_strdup(from->tables[i]);
+}
+
+bool driver_stopping(struct sink_driver *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool stop = d->stop;
+    pthread_mutex_unlock(&d->lock);
+    return stop;
+}
+
+bool driver_pause(struct sink_driver *d, int64_t ms)
+{
+    int64_t until_ms = clock_mono_ms() + ms;
+    pthread_mutex_lock(&d->lock);
+    for (int64_t now_ms; !d->stop && (now_ms = clock_mono_ms()) < until_ms;) {
+        struct timespec ts;
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        int64_t at_ns = ts.tv_nsec + (until_ms - now_ms) * 1000000;
+        ts.tv_sec += at_ns / 1000000000;
+        ts.tv_nsec = at_ns % 1000000000;
+        pthread_cond_timedwait(&d->wake, &d->lock, &ts);
+    }
+    bool go_on = !d->stop;
+    pthread_mutex_unlock(&d->lock);
+    return go_on;
+}
+
+/* ---- lanes ---- */
+
+static void lane_metrics(struct lane *l)
+{
+    char labels[400];
+    metrics_labels(labels, sizeof labels, "sink", l->driver->spec->name, "keyspace",
+                   l->shard->keyspace, "shard", l->shard->name, NULL);
+    l->m_records = metrics_get(METRIC_COUNTER, "sink_records_total", labels,
+                               "Records that a sink acknowledged.");
+    l->m_bytes = metrics_get(METRIC_COUNTER, "sink_bytes_total", labels,
+                             "Bytes of records that a sink acknowledged.");
+    l->m_retries = metrics_get(METRIC_COUNTER, "sink_retries_total", labels,
+                               "Waits for a sink, and new instances of it.");
+    l->m_latency =
+        metrics_get(METRIC_HISTOGRAM, "sink_latency_seconds", labels, "Time of a flush.");
+    l->m_checkpoint =
+        metrics_get(METRIC_HISTOGRAM, "checkpoint_seconds", labels, "Time to store a checkpoint.");
+}
+
+static struct lane *find_lane(struct sink_driver *d, const char *shard)
+{
+    struct lane *l = d->lanes;
+    while (l && strcmp(l->shard->name, shard) != 0)
+        l = l->next;
+    return l;
+}
+
+static void lane_fini(struct lane *l)
+{
+    free(l->position_text);
+    position_fini(&l->acked);
+    cdc_journal_fini(&l->journal);
+    buf_fini(&l->topic);
+    schema_table_unref(l->topic_table);
+}
+
+bool driver_lane_start(struct sink_driver *d, const struct topo_shard *shard, struct err *e)
+{
+    struct lane *old = find_lane(d, shard->name);
+    if (old && old->state != LANE_ENDED)
+        return true;
+    struct cdc_reader *reader = d->reader(d->reader_ctx, shard->keyspace, shard->name);
+    if (!reader)
+        return err_set(e, ERR_INTERNAL, "there is no reader of %s/%s", shard->keyspace,
+                       shard->name);
+    struct lane *l = mem_alloc(sizeof *l);
+    l->driver = d;
+    l->shard = shard;
+    l->reader = reader;
+    lane_metrics(l);
+    int rc = pthread_create(&l->thread, NULL, lane_main, l);
+    if (rc != 0) {
+        free(l);
+        return err_set_native(e, ERR_LIMIT, ERR_CLASS_RETRY, rc, "no thread for sink %s: %s",
+                              d->spec->name, strerror(rc));
+    }
+    l->next = d->lanes; /* before the ended one of the same shard */
+    d->lanes = l;
+    return true;
+}
+
+/* ---- checkpoints of shards ---- */
+
+struct checkpoint {
+    bool found, ended;
+    struct position pos;
+    json_t *data;
+};
+
+static void checkpoint_fini(struct checkpoint *c)
+{
+    position_fini(&c->pos);
+    json_decref(c->data);
+}
+
+static bool read_checkpoint(struct sink_driver *d, const struct topo_shard *shard,
+                            struct checkpoint *c, struct err *e)
+{
+    struct buf data = BUF_INIT;
+    *c = (struct checkpoint){0};
+    bool ok = store_checkpoint_get(d->store, d->spec->name, shard->keyspace, shard->name, &c->pos,
+                                   &data, &c->found, e);
+    c->data = data.len ? json_loads(buf_str(&data), 0, NULL) : NULL;
+    c->ended = json_is_true(json_object_get(c->data, "ended"));
+    buf_fini(&data);
+    return ok;
+}
+
+static const struct topo_keyspace *own_keyspace(const struct sink_driver *d)
+{
+    return topology_keyspace(d->topo, d->spec->keyspace);
+}
+
+/* Whether a shard that has not ended holds a part of this one's range. */
+static bool parent_goes_on(struct sink_driver *d, const struct topo_shard *child, bool *yes,
+                           struct err *e)
+{
+    const struct topo_keyspace *ks = own_keyspace(d);
+    *yes = false;
+    for (size_t i = 0; i < ks->n_shards && !*yes; i++) {
+        struct checkpoint c;
+        if (&ks->shards[i] == child || !keyrange_intersects(&ks->shards[i].range, &child->range))
+            continue;
+        if (!read_checkpoint(d, &ks->shards[i], &c, e))
+            return false;
+        *yes = c.found && !c.ended;
+        checkpoint_fini(&c);
+    }
+    return true;
+}
+
+/* The place at which an ended parent's journal says that this shard begins. */
+static bool inherit(struct sink_driver *d, const struct topo_shard *child, struct err *e)
+{
+    const struct topo_keyspace *ks = own_keyspace(d);
+    for (size_t i = 0; i < ks->n_shards; i++) {
+        struct checkpoint c;
+        struct position at = POSITION_INIT;
+        const char *gtid = NULL;
+        if (!read_checkpoint(d, &ks->shards[i], &c, e))
+            return false;
+        const json_t *children = json_object_get(c.data, "children");
+        for (size_t k = 0; c.ended && k < json_array_size(children) && !gtid; k++) {
+            const json_t *o = json_array_get(children, k);
+            const char *name = json_string_value(json_object_get(o, "shard"));
+            if (name && strcmp(name, child->name) == 0)
+                gtid = json_string_value(json_object_get(o, "gtid"));
+        }
+        bool ok = !gtid || (position_parse(gtid, &at, e) &&
+                            store_checkpoint_put(d->store, d->spec->name, child->keyspace,
+                                                 child->name, &at, "", e));
+        position_fini(&at);
+        checkpoint_fini(&c);
+        if (!ok || gtid)
+            return ok;
+    }
+    return true;
+}
+
+/* A serving shard begins unless it ended, or waits for a parent that goes on. */
+static bool start_serving(struct sink_driver *d, const struct topo_shard *shard, struct err *e)
+{
+    struct checkpoint c;
+    bool wait = false, ok = read_checkpoint(d, shard, &c, e);
+    if (ok && !c.found)
+        ok = parent_goes_on(d, shard, &wait, e) && (wait || inherit(d, shard, e));
+    if (ok && !c.ended && !wait)
+        ok = driver_lane_start(d, shard, e);
+    checkpoint_fini(&c);
+    return ok;
+}
+
+/* A shard that does not serve any more, but whose journal was not reached yet. */
+static bool start_unfinished(struct sink_driver *d, const struct topo_shard *shard, struct err *e)
+{
+    struct checkpoint c;
+    bool ok = read_checkpoint(d, shard, &c, e);
+    if (ok && c.found && !c.ended)
+        ok = driver_lane_start(d, shard, e);
+    checkpoint_fini(&c);
+    return ok;
+}
+
+static bool participant_ended(struct lane *self, const char *shard, bool *ended, struct err *e)
+{
+    struct sink_driver *d = self->driver;
+    const struct topo_shard *s = topology_shard(d->topo, d->spec->keyspace, shard);
+    struct checkpoint c;
+    *ended = true;
+    if (!s || s == self->shard)
+        return true;
+    if (!read_checkpoint(d, s, &c, e))
+        return false;
+    *ended = c.ended && json_integer_value(json_object_get(c.data, "journal")) >= self->journal.id;
+    checkpoint_fini(&c);
+    return true;
+}
+
+/* Two parents may end at the same time: the second one must not set back what the child did
+ * already. */
+static bool set_child_start(struct sink_driver *d, const struct topo_shard *child,
+                            const struct position *at, struct err *e)
+{
+    struct checkpoint c;
+    if (!read_checkpoint(d, child, &c, e))
+        return false;
+    bool further = c.found && !c.ended && position_at_or_after(&c.pos, at);
+    checkpoint_fini(&c);
+    return further ||
+           store_checkpoint_put(d->store, d->spec->name, child->keyspace, child->name, at, "", e);
+}
+
+static bool start_child(struct lane *l, const struct cdc_journal_shard *child, struct err *e)
+{
+    struct sink_driver *d = l->driver;
+    struct position at = POSITION_INIT;
+    const struct topo_shard *shard = topology_shard(d->topo, child->keyspace, child->shard);
+    if (!shard) {
+        log_warn("sink", "%s: the journal names shard %s/%s, which is not configured",
+                 d->spec->name, child->keyspace, child->shard);
+        return true;
+    }
+    bool ok =
+        position_parse(child->gtid, &at, e) &&
+        store_checkpoint_put(d->store, d->spec->name, shard->keyspace, shard->name, &at, "", e);
+    position_fini(&at);
+    if (!ok)
+        return false;
+    pthread_mutex_lock(&d->lock);
+    ok = d->stop || driver_lane_start(d, shard, e);
+    pthread_mutex_unlock(&d->lock);
+    return ok;
+}
+
+bool driver_start_children(struct lane *l, struct err *e)
+{
+    const struct cdc_journal *j = &l->journal;
+    for (size_t i = 0; i < j->n_participants; i++) {
+        bool ended;
+        if (!participant_ended(l, j->participants[i].shard, &ended, e))
+            return false;
+        if (!ended)
+            return true; /* the last one to end starts them */
+    }
+    for (size_t i = 0; i < j->n_shard_gtids; i++) {
+        if (!start_child(l, &j->shard_gtids[i], e))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the driver ---- */
+
+static bool wants_dead_letters(const char *options_json)
+{
+    json_t *o = options_json && options_json[0] ? json_loads(options_json, 0, NULL) : NULL;
+    const char *policy = json_string_value(json_object_get(o, "on_record_error"));
+    bool yes = policy && strcmp(policy, "dead_letter") == 0;
+    json_decref(o);
+    return yes;
+}
+
+static bool resolve(struct sink_driver *d, struct err *e)
+{
+    char scheme[32];
+    if (!d->own.to || !sink_parse_to(d->own.to, scheme, sizeof scheme, &d->target, e))
+        return d->own.to ? false : err_set(e, ERR_SINK_CONFIG, "the sink has no destination (to)");
+    d->sink_ops = sink_find(scheme);
+    d->encoder_ops = encoder_find(d->own.format);
+    if (!own_keyspace(d))
+        return err_set(e, ERR_SINK_CONFIG, "there is no keyspace %s", d->own.keyspace);
+    if (d->encoder_ops)
+        return true;
+    struct buf names = BUF_INIT;
+    encoder_names(&names);
+    err_set(e, ERR_SINK_CONFIG, "there is no format '%s'", d->own.format);
+    err_cure(e, "one of %s", buf_str(&names));
+    buf_fini(&names);
+    return false;
+}
+
+static bool start_lanes(struct sink_driver *d, const char *const *shards, size_t n_shards,
+                        struct err *e)
+{
+    const struct topo_keyspace *ks = own_keyspace(d);
+    bool ok = true;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < n_shards && ok; i++) {
+        const struct topo_shard *s = topology_shard(d->topo, d->spec->keyspace, shards[i]);
+        ok = s ? start_serving(d, s, e)
+               : err_set(e, ERR_SINK_CONFIG, "there is no shard %s", shards[i]);
+    }
+    for (size_t i = 0; i < ks->n_shards && ok; i++)
+        ok = start_unfinished(d, &ks->shards[i], e);
+    pthread_mutex_unlock(&d->lock);
+    return ok;
+}
+
+struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct topology *topo,
+                                      const char *const *shards, size_t n_shards,
+                                      struct store *store, sink_reader_fn reader, void *reader_ctx,
+                                      struct err *e)
+{
+    struct sink_driver *d = mem_alloc(sizeof *d);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&d->lock, NULL);
+    copy_spec(&d->own, spec, topo);
+    d->spec = &d->own;
+    d->topo = topo;
+    d->store = store;
+    d->reader = reader;
+    d->reader_ctx = reader_ctx;
+    d->dead_letters = wants_dead_letters(spec->options_json);
+    if (resolve(d, e) && start_lanes(d, shards, n_shards, e))
+        return d;
+    err_prepend(e, "sink %s", spec->name);
+    sink_driver_stop(d);
+    return NULL;
+}
+
+void sink_driver_stop(struct sink_driver *d)
+{
+    if (!d)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->stop = true;
+    pthread_cond_broadcast(&d->wake);
+    for (struct lane *l = d->lanes; l; l = l->next) {
+        if (l->stream)
+            cdc_stream_interrupt(l->stream);
+    }
+    pthread_mutex_unlock(&d->lock);
+    for (struct lane *l = d->lanes, *next; l; l = next) { /* no lane is added any more */
+        pthread_join(l->thread, NULL);
+        next = l->next;
+        lane_fini(l);
+        free(l);
+    }
+    pthread_mutex_destroy(&d->lock);
+    pthread_cond_destroy(&d->wake);
+    sink_spec_fini(&d->own);
+    free(d);
+}
+
+/* ---- status ---- */
+
+static const char *state_name(enum lane_state s)
+{
+    static const char *const names[] = {
+        [LANE_STARTING] = "starting", [LANE_COPYING] = "copying", [LANE_RUNNING] = "running",
+        [LANE_WAITING] = "waiting",   [LANE_ERROR] = "error",     [LANE_ENDED] = "ended",
+        [LANE_STOPPED] = "stopped"};
+    return names[s];
+}
+
+/* The worst of the lanes' states. */
+static enum lane_state overall(const struct sink_driver *d)
+{
+    static const enum lane_state order[] = {LANE_ERROR,   LANE_WAITING, LANE_STARTING, LANE_COPYING,
+                                            LANE_RUNNING, LANE_STOPPED, LANE_ENDED};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        for (const struct lane *l = d->lanes; l; l = l->next) {
+            if (l->state == order[i])
+                return order[i];
+        }
+    }
+    return LANE_RUNNING;
+}
+
+static void put_text(struct buf *json, const char *name, const char *text)
+{
+    buf_printf(json, "\"%s\":\"", name);
+    buf_put_json_escaped(json, text, strlen(text));
+    buf_put_str(json, "\"");
+}
+
+static void put_lane(const struct lane *l, struct buf *json)
+{
+    int64_t lag_ms = 0;
+    if (l->stream)
+        cdc_stream_source_head(l->stream, NULL, &lag_ms);
+    buf_put_str(json, "{");
+    put_text(json, "shard", l->shard->name);
+    buf_put_str(json, ",");
+    put_text(json, "state", state_name(l->state));
+    buf_put_str(json, ",");
+    put_text(json, "position", l->position_text ? l->position_text : "");
+    buf_printf(json, ",\"lag_seconds\":%.3f,\"records\":%llu,", (double)lag_ms / 1000,
+               (unsigned long long)l->records);
+    put_text(json, "message", l->message);
+    buf_put_str(json, "}");
+}
+
+void sink_driver_status(struct sink_driver *d, struct buf *json)
+{
+    const char *message = "";
+    pthread_mutex_lock(&d->lock);
+    buf_put_str(json, "{");
+    put_text(json, "name", d->spec->name);
+    buf_put_str(json, ",");
+    put_text(json, "state", state_name(overall(d)));
+    buf_put_str(json, ",\"streams\":[");
+    for (const struct lane *l = d->lanes; l; l = l->next) {
+        put_lane(l, json);
+        if (l->next)
+            buf_put_str(json, ",");
+        if (l->message[0])
+            message = l->message;
+    }
+    buf_put_str(json, "],");
+    put_text(json, "message", message);
+    buf_put_str(json, "}");
+    pthread_mutex_unlock(&d->lock);
+}

@@ -1,0 +1,126 @@
+/* sinks/driver_emit.c — one encoded record on its way from the encoder to the sink: topic, waiting,
+ * dead letters. */
+#include "base/mem.h"
+#include "sinks/driver_internal.h"
+
+#include <string.h>
+
+#define RETRY_PAUSE_MS 100
+
+static void put_name(struct buf *out, const char *pattern, const char *prefix, const char *db,
+                     const char *table)
+{
+    const struct {
+        const char *name, *value;
+    } fields[] = {{"{prefix}", prefix}, {"{db}", db}, {"{table}", table}};
+    while (*pattern) {
+        size_t i = 0;
+        while (i < 3 && strncmp(pattern, fields[i].name, strlen(fields[i].name)) != 0)
+            i++;
+        if (i == 3) {
+            buf_put_u8(out, (uint8_t)*pattern++);
+            continue;
+        }
+        buf_put_str(out, fields[i].value);
+        pattern += strlen(fields[i].name);
+    }
+}
+
+/* Kafka allows letters, digits, '.', '_' and '-' only. */
+static void make_valid(struct buf *topic)
+{
+    for (size_t i = 0; i < topic->len; i++) {
+        uint8_t c = topic->data[i];
+        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '.' || c == '_' || c == '-';
+        if (!good)
+            topic->data[i] = '_';
+    }
+}
+
+/* The topic of a table's records; without a table (DDL, transactions) it is the prefix itself. */
+static const char *topic_of(struct lane *l, const struct schema_table *table)
+{
+    const struct sink_spec *spec = l->driver->spec;
+    if (!table)
+        return spec->prefix;
+    if (l->topic_table == table)
+        return buf_str(&l->topic);
+    buf_reset(&l->topic);
+    put_name(&l->topic, spec->topic && spec->topic[0] ? spec->topic : "{prefix}.{db}.{table}",
+             spec->prefix, table->db, table->name);
+    make_valid(&l->topic);
+    schema_table_unref(l->topic_table);
+    l->topic_table = schema_table_ref(table);
+    return buf_str(&l->topic);
+}
+
+static bool refused(struct lane *l, const struct sink_record *r, struct err *e)
+{
+    struct sink_driver *d = l->driver;
+    CLEANUP(mem_free_ptr) char *pos = position_text(sink_tx_position(l->tx));
+    if (!d->dead_letters)
+        return err_prepend(e, "transaction after %.300s", pos);
+    struct err why = *e;
+    err_clear(e);
+    return store_dead_letter(d->store, d->spec->name, pos, why.text, r->value,
+                             r->value ? r->value_len : 0, e);
+}
+
+static bool write_record(struct lane *l, const struct sink_record *r, struct err *e)
+{
+    for (;;) {
+        if (l->sink->ops->write(l->sink, r, e))
+            return true;
+        if (e->class_ == ERR_CLASS_SKIP_ROW)
+            return refused(l, r, e);
+        if (e->class_ != ERR_CLASS_RETRY)
+            return false;
+        metric_add(l->m_retries, 1);
+        lane_set_state(l, LANE_WAITING, e);
+        if (!driver_pause(l->driver, RETRY_PAUSE_MS))
+            return err_set(e, ERR_SHUTDOWN, "sink %s was asked to stop", l->driver->spec->name);
+    }
+}
+
+bool lane_emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
+               const void *value, size_t value_len, struct err *e)
+{
+    struct lane *l = ctx;
+    struct sink_record r = {.topic = topic_of(l, table),
+                            .key = key,
+                            .key_len = key_len,
+                            .value = value,
+                            .value_len = value_len};
+    if (!write_record(l, &r, e))
+        return false;
+    l->dirty_records++;
+    l->dirty_bytes += key_len + value_len;
+    return true;
+}
+
+static bool concerns(const struct lane *l, const struct cdc_journal *j)
+{
+    for (size_t i = 0; i < j->n_participants; i++) {
+        if (strcmp(j->participants[i].keyspace, l->shard->keyspace) == 0 &&
+            strcmp(j->participants[i].shard, l->shard->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool lane_journal(void *ctx, const char *json, size_t n, struct err *e)
+{
+    struct lane *l = ctx;
+    struct cdc_journal j;
+    (void)n;
+    if (!cdc_journal_parse(json, &j, e))
+        return false;
+    if (!j.shards || l->journal_seen || !concerns(l, &j)) {
+        cdc_journal_fini(&j);
+        return true;
+    }
+    l->journal = j;
+    l->journal_seen = true;
+    return true;
+}

@@ -1,0 +1,86 @@
+/* sinks/driver_internal.h — what the files of the driver share: the driver, and one lane a source
+ * shard. */
+#ifndef SLUICE_SINKS_DRIVER_INTERNAL_H
+#define SLUICE_SINKS_DRIVER_INTERNAL_H
+
+#include "base/metrics.h"
+#include "cdc/journal.h"
+#include "sinks/sink_tx.h"
+#include "sinks/sinks_internal.h"
+
+#include <pthread.h>
+
+enum lane_state {
+    LANE_STARTING,
+    LANE_COPYING,
+    LANE_RUNNING,
+    LANE_WAITING,
+    LANE_ERROR,
+    LANE_ENDED,
+    LANE_STOPPED
+};
+
+struct lane {
+    struct sink_driver *driver;
+    struct lane *next;
+    const struct topo_shard *shard;
+    struct cdc_reader *reader;
+    pthread_t thread;
+    /* Under the driver's lock: */
+    enum lane_state state;
+    char message[600];
+    char *position_text; /* last acknowledged, for status */
+    uint64_t records;
+    struct cdc_stream *stream; /* while attached; for interrupting */
+    /* The thread's own: */
+    struct sink *sink;
+    struct encoder *encoder;
+    struct sink_tx *tx;
+    struct position acked;
+    uint64_t dirty_records, dirty_bytes;
+    int64_t first_dirty_ms; /* of what is not flushed; 0: nothing */
+    int64_t last_save_ms;
+    bool journal_seen; /* the stream ends behind this transaction */
+    struct cdc_journal journal;
+    struct buf topic;
+    const struct schema_table *topic_table; /* of topic; reference */
+    struct metric *m_records, *m_bytes, *m_retries, *m_latency, *m_checkpoint;
+};
+
+struct sink_driver {
+    const struct sink_spec *spec; /* own copy below */
+    struct sink_spec own;
+    const struct topology *topo;
+    struct store *store;
+    sink_reader_fn reader;
+    void *reader_ctx;
+    const struct sink_ops *sink_ops;
+    const char *target; /* in own.to */
+    const struct encoder_ops *encoder_ops;
+    bool dead_letters; /* records that the sink refuses are stored, not an error */
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* stop */
+    bool stop;
+    struct lane *lanes;
+};
+
+/* driver.c */
+bool driver_stopping(struct sink_driver *d);
+/* Sleeps up to ms; false: the driver stops. */
+bool driver_pause(struct sink_driver *d, int64_t ms);
+bool driver_lane_start(struct sink_driver *d, const struct topo_shard *shard,
+                       struct err *e) WARN_UNUSED; /* lock held */
+/* The lane's shard ended by its journal: starts those children whose parents have all ended. */
+bool driver_start_children(struct lane *l, struct err *e) WARN_UNUSED;
+/* driver_lane.c */
+void *lane_main(void *arg);
+void lane_set_state(struct lane *l, enum lane_state state, const struct err *why);
+bool lane_flush(struct lane *l, bool with_position, const char *data, struct err *e) WARN_UNUSED;
+/* driver_emit.c */
+bool lane_emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
+               const void *value, size_t value_len, struct err *e);
+bool lane_journal(void *ctx, const char *json, size_t n, struct err *e);
+/* driver_copy.c: everything that the sink wants, from one snapshot; the stream goes on at *at. */
+bool lane_copy(struct lane *l, struct position *at, struct err *e) WARN_UNUSED;
+
+#endif

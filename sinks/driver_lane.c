@@ -1,0 +1,421 @@
+/* sinks/driver_lane.c — the thread of one sink and source shard: pull, encode, write, flush,
+ * checkpoint.
+ *
+ * Invariants:
+ *   1. A checkpoint is stored only after the sink acknowledged everything before it (flush), in
+ * this order: records, position with the records, checkpoint in SQLite.
+ *   2. A session begins at the newest acknowledged position, of SQLite's and the sink's own. What
+ * was written and not acknowledged is written again: at least once.
+ *   3. The position that is acknowledged lies between transactions.
+ * A crash between any two steps of 1 repeats records, and loses none.
+ * Errors: what may pass (broker down, disk full) is waited out in place; anything else ends the
+ * session, and a new one with a new sink instance begins at the acknowledged position after a
+ * pause.
+ */
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sinks/driver_internal.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLUSH_BYTES      ((uint64_t)1024 * 1024)
+#define FLUSH_MS         100
+#define IDLE_SAVE_MS     1000
+#define FLUSH_TIMEOUT_MS 2000
+#define STOP_TIMEOUT_MS  5000
+#define RETRY_PAUSE_MS   500
+#define ERROR_PAUSE_MS   10000
+
+void lane_set_state(struct lane *l, enum lane_state state, const struct err *why)
+{
+    pthread_mutex_lock(&l->driver->lock);
+    l->state = state;
+    if (why)
+        err_format(why, l->message, sizeof l->message);
+    else
+        l->message[0] = '\0';
+    pthread_mutex_unlock(&l->driver->lock);
+}
+
+static bool asked_to_stop(struct lane *l, struct err *e)
+{
+    return err_set(e, ERR_SHUTDOWN, "sink %s was asked to stop", l->driver->spec->name);
+}
+
+/* Waits for a cause that may pass; false (SHUTDOWN) when the driver stops. */
+static bool wait_out(struct lane *l, struct err *e)
+{
+    metric_add(l->m_retries, 1);
+    lane_set_state(l, LANE_WAITING, e);
+    return driver_pause(l->driver, RETRY_PAUSE_MS) || asked_to_stop(l, e);
+}
+
+/* ---- flush and checkpoint ---- */
+
+static bool flush_sink(struct lane *l, const char *position, struct err *e)
+{
+    int64_t give_up_ms = 0;
+    for (;;) {
+        if (l->sink->ops->flush(l->sink, l->shard->keyspace, l->shard->name, position,
+                                FLUSH_TIMEOUT_MS, e))
+            return true;
+        if (e->class_ != ERR_CLASS_RETRY)
+            return false;
+        bool stopping = driver_stopping(l->driver);
+        if (stopping && !give_up_ms)
+            give_up_ms = clock_mono_ms() + STOP_TIMEOUT_MS;
+        if (stopping && clock_mono_ms() >= give_up_ms)
+            return asked_to_stop(l, e);
+        metric_add(l->m_retries, 1);
+        lane_set_state(l, LANE_WAITING, e);
+        clock_sleep_ms(50, NULL);
+    }
+}
+
+static bool put_checkpoint(struct lane *l, const struct position *pos, const char *data,
+                           struct err *e)
+{
+    struct sink_driver *d = l->driver;
+    int64_t began_us = clock_mono_us();
+    while (!store_checkpoint_put(d->store, d->spec->name, l->shard->keyspace, l->shard->name, pos,
+                                 data, e)) {
+        if (e->class_ != ERR_CLASS_RETRY || !wait_out(l, e))
+            return false;
+    }
+    metric_observe(l->m_checkpoint, (double)(clock_mono_us() - began_us) / 1e6);
+    return true;
+}
+
+static void note_flushed(struct lane *l, int64_t began_us, char *position)
+{
+    struct sink_driver *d = l->driver;
+    metric_add(l->m_records, (double)l->dirty_records);
+    metric_add(l->m_bytes, (double)l->dirty_bytes);
+    metric_observe(l->m_latency, (double)(clock_mono_us() - began_us) / 1e6);
+    pthread_mutex_lock(&d->lock);
+    l->records += l->dirty_records;
+    if (position) {
+        free(l->position_text);
+        l->position_text = position;
+    }
+    if (l->state != LANE_COPYING || position) {
+        l->state = LANE_RUNNING;
+        l->message[0] = '\0';
+    }
+    pthread_mutex_unlock(&d->lock);
+    l->dirty_records = l->dirty_bytes = 0;
+    l->first_dirty_ms = 0;
+}
+
+static bool flush_steps(struct lane *l, const char *position, const char *data, struct err *e)
+{
+    if (!FAULT_POINT("sink.before_flush", e) || !flush_sink(l, position, e) ||
+        !FAULT_POINT("sink.after_flush", e))
+        return false;
+    if (!position[0])
+        return true;
+    return FAULT_POINT("sink.before_checkpoint", e) &&
+           put_checkpoint(l, sink_tx_position(l->tx), data, e) &&
+           FAULT_POINT("sink.after_checkpoint", e);
+}
+
+bool lane_flush(struct lane *l, bool with_position, const char *data, struct err *e)
+{
+    int64_t began_us = clock_mono_us();
+    char *position = with_position ? position_text(sink_tx_position(l->tx)) : NULL;
+    if (!flush_steps(l, position ? position : "", data, e)) {
+        free(position);
+        return false;
+    }
+    if (with_position) {
+        position_copy(&l->acked, sink_tx_position(l->tx));
+        l->last_save_ms = clock_mono_ms();
+        if (l->stream)
+            cdc_stream_ack(l->stream, &l->acked);
+    }
+    note_flushed(l, began_us, position);
+    return true;
+}
+
+/* Records go out soon; a position alone (others' transactions) once a second. */
+static bool flush_is_due(const struct lane *l)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (l->dirty_records)
+        return l->dirty_bytes >= FLUSH_BYTES || now_ms - l->first_dirty_ms >= FLUSH_MS;
+    return now_ms - l->last_save_ms >= IDLE_SAVE_MS &&
+           !position_equal(sink_tx_position(l->tx), &l->acked);
+}
+
+/* ---- where to begin ---- */
+
+static bool stored_position(struct lane *l, struct position *out, bool *found, struct err *e)
+{
+    struct sink_driver *d = l->driver;
+    return store_checkpoint_get(d->store, d->spec->name, l->shard->keyspace, l->shard->name, out,
+                                NULL, found, e);
+}
+
+static bool sinks_position(struct lane *l, struct position *out, bool *found, struct err *e)
+{
+    struct buf text = BUF_INIT;
+    bool ok = l->sink->ops->position(l->sink, l->shard->keyspace, l->shard->name, &text, e);
+    *found = ok && text.len > 0;
+    if (*found)
+        ok = position_parse(buf_str(&text), out, e);
+    buf_fini(&text);
+    return ok;
+}
+
+/* The newer one of SQLite's and the sink's own; *found false: neither knows. */
+static bool acknowledged_position(struct lane *l, struct position *out, bool *found, struct err *e)
+{
+    struct position own = POSITION_INIT;
+    bool stored, kept;
+    bool ok = stored_position(l, out, &stored, e) && sinks_position(l, &own, &kept, e);
+    if (ok && kept && (!stored || position_at_or_after(&own, out)))
+        position_copy(out, &own);
+    *found = ok && (stored || kept);
+    position_fini(&own);
+    return ok;
+}
+
+/* Of a definition without checkpoint: current, beginning, or the shard's entry of a VGTID. */
+static bool first_position(struct lane *l, struct position *out, struct err *e)
+{
+    const char *from = l->driver->spec->from;
+    struct vgtid v = {0};
+    if (!from || !from[0] || strcmp(from, "current") == 0 || strcmp(from, "beginning") == 0)
+        return cdc_reader_locate(l->reader, from && strcmp(from, "beginning") == 0, out, e);
+    if (!vgtid_parse(from, &v, e))
+        return false;
+    const struct position *p = vgtid_get(&v, l->shard->keyspace, l->shard->name);
+    if (p)
+        position_copy(out, p);
+    vgtid_fini(&v);
+    return p || err_set(e, ERR_SINK_CONFIG, "from: has no position for %s/%s", l->shard->keyspace,
+                        l->shard->name);
+}
+
+/* ---- one session ---- */
+
+static char *sink_options(const struct lane *l)
+{
+    const struct sink_spec *spec = l->driver->spec;
+    json_t *o = spec->options_json && spec->options_json[0]
+                    ? json_loads(spec->options_json, 0, NULL)
+                    : NULL;
+    if (!o)
+        o = json_object();
+    json_object_set_new(o, "name", json_string(spec->name));
+    json_object_set_new(o, "prefix", json_string(spec->prefix));
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text;
+}
+
+static bool open_parts(struct lane *l, struct err *e)
+{
+    struct sink_driver *d = l->driver;
+    CLEANUP(mem_free_ptr) char *options = sink_options(l);
+    if (!FAULT_POINT("sink.open", e))
+        return false;
+    l->sink = d->sink_ops->open(d->target, options, e);
+    if (!l->sink)
+        return false;
+    l->encoder = d->encoder_ops->open(options, e);
+    if (!l->encoder)
+        return false;
+    struct sink_tx_options o = {.database = l->shard->primary.database,
+                                .tables = (const char *const *)d->spec->tables,
+                                .n_tables = d->spec->n_tables,
+                                .spill_dir = store_dir(d->store),
+                                .encoder = l->encoder,
+                                .context = {.installation = d->topo->installation,
+                                            .prefix = d->spec->prefix,
+                                            .keyspace = l->shard->keyspace,
+                                            .shard = l->shard->name,
+                                            .version = SLUICE_VERSION},
+                                .emit = lane_emit,
+                                .journal = lane_journal,
+                                .ctx = l};
+    l->tx = sink_tx_new(&o, NULL);
+    return true;
+}
+
+static void show_stream(struct lane *l, struct cdc_stream *s)
+{
+    pthread_mutex_lock(&l->driver->lock);
+    l->stream = s;
+    if (s && l->driver->stop)
+        cdc_stream_interrupt(s);
+    pthread_mutex_unlock(&l->driver->lock);
+}
+
+static void close_parts(struct lane *l)
+{
+    struct cdc_stream *s = l->stream;
+    show_stream(l, NULL);
+    cdc_stream_close(s);
+    sink_tx_free(l->tx);
+    if (l->encoder)
+        l->encoder->ops->close(l->encoder);
+    if (l->sink)
+        l->sink->ops->close(l->sink);
+    cdc_journal_fini(&l->journal);
+    l->journal_seen = false;
+    l->tx = NULL;
+    l->encoder = NULL;
+    l->sink = NULL;
+    l->dirty_records = l->dirty_bytes = 0;
+    l->first_dirty_ms = 0;
+}
+
+static bool begin(struct lane *l, struct err *e)
+{
+    struct position at = POSITION_INIT;
+    bool found;
+    bool ok = acknowledged_position(l, &at, &found, e);
+    if (ok && !found)
+        ok = l->driver->spec->copy ? lane_copy(l, &at, e) : first_position(l, &at, e);
+    if (ok && !found) /* a restart before the first record begins here too */
+        ok = put_checkpoint(l, &at, "", e);
+    if (ok) {
+        struct cdc_stream_options o = {.name = l->driver->spec->name};
+        sink_tx_reset(l->tx, &at);
+        position_copy(&l->acked, &at);
+        l->last_save_ms = clock_mono_ms();
+        struct cdc_stream *s = cdc_reader_attach(l->reader, &at, &o, e);
+        show_stream(l, s);
+        ok = s != NULL;
+    }
+    position_fini(&at);
+    return ok;
+}
+
+static bool take_batch(struct lane *l, struct cdc_batch *b, struct err *e)
+{
+    size_t at = 0;
+    bool clean = true;
+    while (!sink_tx_batch(l->tx, b, &at, &clean, e)) {
+        if (!clean || e->class_ != ERR_CLASS_RETRY || e->code == ERR_FAULT_INJECTED ||
+            !wait_out(l, e))
+            return false;
+    }
+    if (l->dirty_records && !l->first_dirty_ms)
+        l->first_dirty_ms = clock_mono_ms();
+    l->sink->ops->poll(l->sink);
+    return true;
+}
+
+static int64_t pull_timeout_ms(const struct lane *l)
+{
+    int64_t left_ms =
+        l->first_dirty_ms ? l->first_dirty_ms + FLUSH_MS - clock_mono_ms() : IDLE_SAVE_MS;
+    return left_ms > 0 ? left_ms : 0;
+}
+
+/* One pull. *ended: the journal's transaction was taken. */
+static bool step(struct lane *l, bool *ended, struct err *e)
+{
+    struct cdc_batch *b;
+    enum cdc_next next = cdc_stream_next(l->stream, &b, pull_timeout_ms(l), e);
+    bool ok = next != CDC_NEXT_FAIL;
+    if (next == CDC_NEXT_OK) {
+        ok = take_batch(l, b, e);
+        cdc_batch_unref(b);
+    } else if (next == CDC_NEXT_END) {
+        ok = driver_pause(l->driver, FLUSH_MS) || asked_to_stop(l, e);
+    }
+    *ended = ok && l->journal_seen && !sink_tx_is_open(l->tx);
+    return ok && (*ended || !flush_is_due(l) || lane_flush(l, true, "", e));
+}
+
+static char *ended_data(const struct cdc_journal *j)
+{
+    json_t *o = json_pack("{s:b,s:I}", "ended", 1, "journal", (json_int_t)j->id);
+    json_t *children = json_array();
+    for (size_t i = 0; i < j->n_shard_gtids; i++)
+        json_array_append_new(
+            children, json_pack("{s:s,s:s,s:s}", "keyspace", j->shard_gtids[i].keyspace, "shard",
+                                j->shard_gtids[i].shard, "gtid", j->shard_gtids[i].gtid));
+    json_object_set_new(o, "children", children);
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text;
+}
+
+static bool finish(struct lane *l, struct err *e)
+{
+    CLEANUP(mem_free_ptr) char *data = ended_data(&l->journal);
+    if (!lane_flush(l, true, data, e))
+        return false;
+    while (!driver_start_children(l, e)) {
+        if (!wait_out(l, e))
+            return false; /* the checkpoint says where the children begin */
+    }
+    lane_set_state(l, LANE_ENDED, NULL);
+    return true;
+}
+
+/* True: the lane is done. */
+static bool session(struct lane *l, struct err *e)
+{
+    bool ended = false;
+    if (!open_parts(l, e) || !begin(l, e))
+        return false;
+    lane_set_state(l, LANE_RUNNING, NULL);
+    while (!ended) {
+        if (!step(l, &ended, e))
+            break;
+    }
+    if (ended)
+        return finish(l, e);
+    if (e->class_ != ERR_CLASS_SHUTDOWN)
+        return false;
+    struct err flush_error = ERR_INIT;
+    bool records = l->dirty_records > 0 || !position_equal(sink_tx_position(l->tx), &l->acked);
+    if (records && !lane_flush(l, true, "", &flush_error))
+        log_err(LOG_WARN, "sink", &flush_error);
+    return false;
+}
+
+static bool pause_after(struct lane *l, struct backoff *backoff, struct err *e)
+{
+    char area[100];
+    bool passes = e->class_ == ERR_CLASS_RETRY || e->code == ERR_SINK_FATAL;
+    snprintf(area, sizeof area, "sink.%s", l->driver->spec->name);
+    err_prepend(e, "sink %s, %s/%s", l->driver->spec->name, l->shard->keyspace, l->shard->name);
+    lane_set_state(l, passes ? LANE_WAITING : LANE_ERROR, e);
+    log_err(passes ? LOG_WARN : LOG_ERROR, area, e);
+    metric_add(l->m_retries, 1);
+    return driver_pause(l->driver, passes ? backoff_next_ms(backoff) : ERROR_PAUSE_MS);
+}
+
+void *lane_main(void *arg)
+{
+    struct lane *l = arg;
+    struct backoff backoff;
+    backoff_init(&backoff, 200, ERROR_PAUSE_MS);
+    for (bool done = false; !done && !driver_stopping(l->driver);) {
+        struct err e = ERR_INIT;
+        uint64_t records = l->records;
+        done = session(l, &e);
+        close_parts(l);
+        if (l->records != records)
+            backoff_reset(&backoff);
+        if (done || e.class_ == ERR_CLASS_SHUTDOWN)
+            break;
+        if (!pause_after(l, &backoff, &e))
+            break;
+    }
+    if (l->state != LANE_ENDED)
+        lane_set_state(l, LANE_STOPPED, NULL);
+    return NULL;
+}

@@ -1,0 +1,409 @@
+/* sinks/sink_tx.c — holds a transaction back until its end, then encodes it change by change.
+ *
+ * A transaction that lies wholly in one batch (nearly all) is encoded from there; others go through
+ * the spool. Invariants: 1. position is moved by COMMIT, ROLLBACK, and HEARTBEAT between
+ * transactions only, after everything before was emitted. 2. The spool holds exactly the changes of
+ * the open transaction that were taken (in_tx), and is empty between transactions.
+ */
+#include "sinks/sink_tx.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cdc/journal.h"
+#include "schemas/sqltoken.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sink_tx {
+    struct sink_tx_options o;
+    struct encode_context c;
+    struct position pos;
+    struct cdc_spool *spool;
+    bool in_tx;
+    struct sink_tx_stats stats;
+    /* the transaction that is being encoded */
+    struct cdc_change begin;
+    char begin_file[POSITION_FILE_MAX];
+    struct buf begin_query; /* begin.query's copy: a spooled change does not stay */
+    bool begun;             /* its BEGIN record was emitted */
+    bool emitted;           /* anything of it */
+    struct cdc_row *before, *after;
+    struct buf scratch;
+    const struct schema_table *last_table; /* reference; last_wanted is about it */
+    bool last_wanted;
+};
+
+struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct position *start)
+{
+    struct sink_tx *t = mem_alloc(sizeof *t);
+    t->o = *o;
+    t->c = o->context;
+    if (start)
+        position_copy(&t->pos, start);
+    uint64_t max_bytes = o->spill_max_bytes;
+    if (!o->spill_dir && !max_bytes)
+        max_bytes = UINT64_MAX;
+    t->spool = cdc_spool_new(o->spill_dir, 0, max_bytes);
+    return t;
+}
+
+void sink_tx_free(struct sink_tx *t)
+{
+    if (!t)
+        return;
+    cdc_spool_free(t->spool);
+    position_fini(&t->pos);
+    cdc_row_free(t->before);
+    cdc_row_free(t->after);
+    buf_fini(&t->begin_query);
+    buf_fini(&t->scratch);
+    schema_table_unref(t->last_table);
+    free(t);
+}
+
+void sink_tx_reset(struct sink_tx *t, const struct position *pos)
+{
+    cdc_spool_clear(t->spool);
+    t->in_tx = t->begun = t->emitted = false;
+    if (pos != &t->pos)
+        position_copy(&t->pos, pos);
+}
+
+const struct position *sink_tx_position(const struct sink_tx *t)
+{
+    return &t->pos;
+}
+
+bool sink_tx_is_open(const struct sink_tx *t)
+{
+    return t->in_tx;
+}
+
+const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t)
+{
+    return &t->stats;
+}
+
+/* ---- which tables ---- */
+
+static bool listed(const struct sink_tx *t, const char *name)
+{
+    for (size_t i = 0; i < t->o.n_tables; i++) {
+        if (strcmp(t->o.tables[i], name) == 0)
+            return true;
+    }
+    return t->o.n_tables == 0;
+}
+
+bool sink_tx_wants(const struct sink_tx *t, const struct schema_table *table)
+{
+    bool here = !t->o.database || strcmp(t->o.database, table->db) == 0;
+    return here && !cdc_is_sidecar(table) && listed(t, table->name);
+}
+
+static bool wants_cached(struct sink_tx *t, const struct schema_table *table)
+{
+    if (t->last_table == table)
+        return t->last_wanted;
+    schema_table_unref(t->last_table);
+    t->last_table = schema_table_ref(table);
+    t->last_wanted = sink_tx_wants(t, table);
+    return t->last_wanted;
+}
+
+static bool wants_ddl_table(const struct sink_tx *t, const struct cdc_change *c,
+                            const struct sqlstmt_table *table)
+{
+    const char *db = table->db[0] ? table->db : c->ddl.db;
+    bool here = t->o.database ? db && strcmp(db, t->o.database) == 0
+                              : !db || strcmp(db, SLUICE_SIDECAR_DB) != 0;
+    return here && listed(t, table->name);
+}
+
+static bool wants_ddl(const struct sink_tx *t, const struct cdc_change *c)
+{
+    struct sqlstmt *s = mem_alloc(sizeof *s);
+    bool wanted = false;
+    sqlstmt_classify(c->ddl.sql, c->ddl.n, c->ddl.ansi_quotes, s);
+    for (size_t i = 0; i < s->n_tables && !wanted; i++)
+        wanted = wants_ddl_table(t, c, &s->tables[i]);
+    if (s->n_tables == 0 && t->o.n_tables == 0)
+        wanted = !t->o.database || (c->ddl.db && strcmp(c->ddl.db, t->o.database) == 0);
+    free(s);
+    return wanted;
+}
+
+/* ---- encoding ---- */
+
+static bool emit_other(struct sink_tx *t, const struct cdc_change *c, struct err *e)
+{
+    if (!t->o.encoder)
+        return true;
+    t->emitted = true;
+    return t->o.encoder->ops->other(t->o.encoder, &t->c, c, t->o.emit, t->o.ctx, e);
+}
+
+static bool ensure_begin(struct sink_tx *t, struct err *e)
+{
+    if (t->begun)
+        return true;
+    t->begun = true;
+    t->stats.transactions++;
+    return !t->o.transactions || emit_other(t, &t->begin, e);
+}
+
+static void fit_rows(struct sink_tx *t, size_t n_columns)
+{
+    if (t->before && t->before->n_columns == n_columns)
+        return;
+    cdc_row_free(t->before);
+    cdc_row_free(t->after);
+    t->before = cdc_row_new(n_columns);
+    t->after = cdc_row_new(n_columns);
+}
+
+static bool decode_text(struct sink_tx *t, const struct cdc_value *v, struct err *e)
+{
+    bool valid;
+    if (v->column->type == SCHEMA_TYPE_JSON)
+        return v->json_diff || cdc_value_json(v, &t->scratch, e);
+    if (v->column->ext == SCHEMA_EXT_UUID || v->column->ext == SCHEMA_EXT_INET4 ||
+        v->column->ext == SCHEMA_EXT_INET6)
+        return cdc_value_ext_text(v, &t->scratch);
+    if (cdc_value_is_binary(v) || !schema_type_is_string(v->column->type))
+        return cdc_value_bytes(v, &t->scratch, e);
+    return cdc_value_text(v, &t->scratch, &valid, e);
+}
+
+static bool decode_value(struct sink_tx *t, const struct cdc_value *v, struct err *e)
+{
+    struct cdc_datetime d;
+    if (v->absent || v->null)
+        return true;
+    switch (v->column->type) {
+    case SCHEMA_TYPE_TINY:
+    case SCHEMA_TYPE_SHORT:
+    case SCHEMA_TYPE_INT24:
+    case SCHEMA_TYPE_LONG:
+    case SCHEMA_TYPE_LONGLONG:
+        buf_put_i64(&t->scratch,
+                    cdc_value_is_unsigned(v) ? (int64_t)cdc_value_u64(v) : cdc_value_i64(v));
+        return true;
+    case SCHEMA_TYPE_NEWDECIMAL:
+        return cdc_value_decimal(v, &t->scratch);
+    case SCHEMA_TYPE_DATE:
+    case SCHEMA_TYPE_TIME2:
+    case SCHEMA_TYPE_DATETIME2:
+    case SCHEMA_TYPE_TIMESTAMP2:
+        return cdc_value_datetime(v, &d);
+    case SCHEMA_TYPE_FLOAT:
+    case SCHEMA_TYPE_DOUBLE:
+    case SCHEMA_TYPE_YEAR:
+    case SCHEMA_TYPE_BIT:
+    case SCHEMA_TYPE_ENUM:
+    case SCHEMA_TYPE_SET:
+        return true; /* views need no decoding */
+    default:
+        return decode_text(t, v, e);
+    }
+}
+
+/* Without an encoder: every value is brought to its final form, and thrown away. */
+static bool decode_row(struct sink_tx *t, const struct cdc_row *row, struct err *e)
+{
+    buf_reset(&t->scratch);
+    for (size_t i = 0; i < row->n_columns; i++) {
+        if (!decode_value(t, &row->values[i], e))
+            return false;
+    }
+    return true;
+}
+
+static bool give_row(struct sink_tx *t, const struct cdc_change *c, uint32_t seq, struct err *e)
+{
+    t->stats.rows++;
+    if (!t->o.encoder)
+        return decode_row(t, t->before, e) && decode_row(t, t->after, e);
+    t->emitted = true;
+    return t->o.encoder->ops->row(t->o.encoder, &t->c, c, t->before, t->after, seq, t->o.emit,
+                                  t->o.ctx, e);
+}
+
+static bool give_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e)
+{
+    struct cdc_rows_iter it;
+    enum cdc_rows_result r;
+    fit_rows(t, c->rows.table->n_columns);
+    t->stats.bytes += c->rows.images_len;
+    cdc_rows_begin(&it, &c->rows);
+    while ((r = cdc_rows_next(&it, t->before, t->after, e)) == CDC_ROWS_ROW) {
+        if (!give_row(t, c, c->rows.first_seq + it.row, e))
+            return err_prepend(e, "%s.%s", c->rows.table->db, c->rows.table->name);
+    }
+    return r == CDC_ROWS_END;
+}
+
+static void set_times(struct sink_tx *t)
+{
+    t->c.now_us = clock_wall_us();
+    t->c.now_ms = t->c.now_us / 1000;
+    t->c.now_ns = t->c.now_us * 1000;
+}
+
+static void set_begin(struct sink_tx *t, const struct cdc_change *c)
+{
+    t->begin = *c;
+    if (c->begin.query) {
+        buf_reset(&t->begin_query);
+        buf_put_str(&t->begin_query, c->begin.query);
+        t->begin.begin.query = buf_str(&t->begin_query);
+    }
+    snprintf(t->begin_file, sizeof t->begin_file, "%s", c->file ? c->file : "");
+    t->begin.file = t->begin_file;
+    t->c.begin = &t->begin;
+    t->c.pos = &t->pos;
+    if (c->begin.gtid.flavor != GTID_FLAVOR_NONE)
+        t->c.mariadb = c->begin.gtid.flavor == GTID_FLAVOR_MARIADB;
+    t->begun = false;
+    set_times(t);
+}
+
+static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct err *e)
+{
+    switch (c->kind) {
+    case CDC_BEGIN:
+        set_begin(t, c);
+        return true;
+    case CDC_ROWS:
+        return !wants_cached(t, c->rows.table) || (ensure_begin(t, e) && give_rows(t, c, e));
+    case CDC_DDL:
+        return !wants_ddl(t, c) || (ensure_begin(t, e) && emit_other(t, c, e));
+    case CDC_COMMIT:
+        return !t->begun || !t->o.transactions || emit_other(t, c, e);
+    case CDC_JOURNAL:
+        return !t->o.journal || t->o.journal(t->o.ctx, c->journal.json, c->journal.n, e);
+    case CDC_GAP:
+        return err_set(e, ERR_LOG_UNSUPPORTED, "event of type %u: %s", c->gap.event_type,
+                       c->gap.why ? c->gap.why : "cannot be read");
+    case CDC_ROLLBACK:
+    case CDC_HEARTBEAT:
+    case CDC_COPY_ROWS:
+    case CDC_COPY_DONE:
+        return true;
+    }
+    return true;
+}
+
+static void end_transaction(struct sink_tx *t, const struct cdc_change *end)
+{
+    cdc_position_advance(&t->pos, end);
+    t->c.begin = NULL;
+    t->in_tx = t->begun = t->emitted = false;
+}
+
+static bool give_spool(struct sink_tx *t, struct err *e)
+{
+    const struct cdc_change *c;
+    struct cdc_change end = {0};
+    char file[POSITION_FILE_MAX] = "";
+    cdc_spool_rewind(t->spool);
+    for (;;) {
+        if (!cdc_spool_next(t->spool, &c, e))
+            return false;
+        if (!c)
+            break;
+        if (!give_change(t, c, e))
+            return false;
+        end = *c;
+        if (c->file)
+            memcpy(file, c->file, strnlen(c->file, sizeof file - 1) + 1);
+    }
+    assert(end.kind == CDC_COMMIT);
+    end.file = file[0] ? file : NULL;
+    end_transaction(t, &end);
+    cdc_spool_clear(t->spool);
+    return true;
+}
+
+/* ---- batches ---- */
+
+/* Index of the COMMIT or ROLLBACK from `from` on; n_changes if it is not in this batch. */
+static size_t find_end(const struct cdc_batch *b, size_t from)
+{
+    size_t i = from;
+    while (i < b->n_changes && b->changes[i].kind != CDC_COMMIT &&
+           b->changes[i].kind != CDC_ROLLBACK)
+        i++;
+    return i;
+}
+
+static bool give_slice(struct sink_tx *t, const struct cdc_batch *b, size_t from, size_t end,
+                       struct err *e)
+{
+    for (size_t i = from; i <= end; i++) {
+        if (!give_change(t, &b->changes[i], e))
+            return false;
+    }
+    end_transaction(t, &b->changes[end]);
+    return true;
+}
+
+static bool take_transaction(struct sink_tx *t, struct cdc_batch *b, size_t *at, struct err *e)
+{
+    size_t end = find_end(b, *at), next = end < b->n_changes ? end + 1 : end;
+    bool whole = end < b->n_changes;
+    bool rolled_back = whole && b->changes[end].kind == CDC_ROLLBACK;
+    if (rolled_back) {
+        cdc_spool_clear(t->spool);
+        end_transaction(t, &b->changes[end]);
+    } else if (whole && cdc_spool_is_empty(t->spool)) {
+        if (!give_slice(t, b, *at, end, e))
+            return false;
+    } else {
+        if (!cdc_spool_add(t->spool, b, *at, next - *at, e))
+            return false;
+        t->in_tx = true;
+        if (whole && !give_spool(t, e)) {
+            t->emitted = true; /* the spool holds its end too: only a reset helps */
+            return false;
+        }
+    }
+    *at = next;
+    return true;
+}
+
+bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *clean, struct err *e)
+{
+    if (position_is_empty(&t->pos) && *at == 0)
+        position_copy(&t->pos, &b->start);
+    while (*at < b->n_changes) {
+        const struct cdc_change *c = &b->changes[*at];
+        t->emitted = false;
+        *clean = true;
+        if (!t->in_tx && c->kind == CDC_GAP)
+            return give_change(t, c, e);
+        if (!t->in_tx && c->kind != CDC_BEGIN) {
+            cdc_position_advance(&t->pos, c);
+            ++*at;
+        } else if (!take_transaction(t, b, at, e)) {
+            *clean = !t->emitted;
+            return false;
+        }
+    }
+    return true;
+}
+
+bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e)
+{
+    assert(c->kind == CDC_COPY_ROWS);
+    set_times(t);
+    t->c.begin = NULL;
+    t->c.pos = &t->pos;
+    t->c.snapshot = true;
+    bool ok = give_rows(t, c, e);
+    t->c.snapshot = false;
+    return ok;
+}

@@ -1,0 +1,48 @@
+/* sinks/sink_tx.h — whole transactions out of a stream of batches, as records: nothing of a
+ * transaction is encoded before its COMMIT was seen, nothing ever of one that was rolled back.
+ *
+ * Behind the sinks' driver and `sluice stream`. Keeps the position after the last transaction that
+ * was encoded wholly: a checkpoint may be set there. Thread: one.
+ */
+#ifndef SLUICE_SINKS_SINK_TX_H
+#define SLUICE_SINKS_SINK_TX_H
+
+#include "cdc/spool.h"
+#include "sinks/encode.h"
+
+struct sink_tx_options {
+    const char *database;      /* only tables of it; NULL: of all, but the sidecar's never */
+    const char *const *tables; /* names; none: all */
+    size_t n_tables;
+    bool transactions;             /* BEGIN and COMMIT are records too */
+    const char *spill_dir;         /* state directory, or NULL: big transactions stay in memory */
+    uint64_t spill_max_bytes;      /* 0: default */
+    struct encoder *encoder;       /* borrowed; NULL: every value is decoded, nothing is encoded */
+    struct encode_context context; /* what stays the same; begin, pos and times are filled in */
+    encode_emit_fn emit;
+    /* A committed JOURNAL; NULL: not wanted. */
+    bool (*journal)(void *ctx, const char *json, size_t n, struct err *e);
+    void *ctx; /* of emit and journal */
+};
+struct sink_tx_stats {
+    uint64_t rows, transactions, bytes; /* of wanted tables; bytes of images */
+};
+struct sink_tx;
+/* Strings and the encoder must outlive it. */
+struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct position *start);
+void sink_tx_free(struct sink_tx *t);
+/* Takes changes *at … of b; *at moves on and is b->n_changes at the end. After a failure the call
+ * may be repeated if nothing of the transaction at *at was emitted yet (*clean), else by
+ * sink_tx_reset only. */
+bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *clean,
+                   struct err *e) WARN_UNUSED;
+/* Drops the open transaction; the stream was rewound to pos. */
+void sink_tx_reset(struct sink_tx *t, const struct position *pos);
+/* Rows of an initial copy. */
+bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e) WARN_UNUSED;
+const struct position *sink_tx_position(const struct sink_tx *t);
+bool sink_tx_is_open(const struct sink_tx *t); /* a part of a transaction is held back */
+const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t);
+bool sink_tx_wants(const struct sink_tx *t, const struct schema_table *table);
+
+#endif
