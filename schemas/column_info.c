@@ -126,9 +126,10 @@ static bool has_word(const char *column_type, const char *word)
 
 static void make_compressed(struct schema_column *c)
 {
-    if (c->type == SCHEMA_TYPE_VARCHAR)
+    if (c->type == SCHEMA_TYPE_VARCHAR) {
         c->type = SCHEMA_TYPE_VARCHAR_COMPRESSED;
-    else if (c->type == SCHEMA_TYPE_BLOB)
+        c->meta++; /* the byte that says how it is compressed */
+    } else if (c->type == SCHEMA_TYPE_BLOB)
         c->type = SCHEMA_TYPE_BLOB_COMPRESSED;
 }
 

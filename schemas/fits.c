@@ -202,7 +202,9 @@ static bool is_blob(const struct schema_column *c)
 
 static uint64_t max_octets(const struct schema_column *c)
 {
-    return is_blob(c) ? (UINT64_C(1) << (8 * c->meta)) - 1 : c->meta;
+    if (is_blob(c))
+        return (UINT64_C(1) << (8 * c->meta)) - 1;
+    return c->type == SCHEMA_TYPE_VARCHAR_COMPRESSED ? c->meta - 1u : c->meta;
 }
 
 static bool binary_fits(const struct pair *p)
