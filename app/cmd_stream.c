@@ -1,507 +1,458 @@
-/* app/cmd_stream.c — `sluice stream`: one thread a shard pulls, encodes and writes whole
- * transactions.
+/* app/cmd_stream.c — merges the streams of a keyspace's shards to standard output.
  *
- * With --copy each shard first notes its position A, then reads the tables through a view that is
- * proven to be at or after A, and prints their rows as `r`; the changes from A follow. So the last
- * record of a key is its state, and a change between A and the view appears a second time, after
- * the row that contains it.
+ * One thread a shard reads and encodes; whole transactions are written under one lock, so that
+ * records of different shards never mix inside a transaction's flush. The end: SIGINT or SIGTERM,
+ * every shard idle for until_idle_ms, or every shard at its entry of the until VGTID. The VGTID on
+ * stderr at the end is that of what was written.
  */
 #include "app/cmd_stream.h"
 
-#include "app/stream_out.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cdc/copy_read.h"
-#include "cdc/journal.h"
 #include "cdc/reader.h"
 #include "schemas/inspect.h"
-#include "sinks/encode.h"
+#include "sinks/sink_tx.h"
+#include "state/position.h"
+
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define COPY_CHUNK_BYTES ((size_t)1024 * 1024)
-#define COPY_PROOF_MS    30000
+#define OUT_BYTES   ((size_t)256 * 1024)
+#define PULL_MS     100
+#define CHUNK_BYTES ((size_t)512 * 1024)
 
-struct shard_run {
-    struct stream_job *job;
+struct shard_stream {
+    struct run *run;
     const struct topo_shard *shard;
     struct cdc_reader *reader;
     struct cdc_stream *stream;
-    struct position pos;
-    struct cdc_change begin; /* of the open transaction */
-    struct stream_out out;
-    struct encoder *encoder; /* NULL: format none */
-    struct encode_context context;
-    struct cdc_row *before, *after;
-    uint64_t rows, bytes, transactions,
-        sum; /* sum: keeps the typed values from being optimised away */
-    bool started, ok;
-    struct err e;
+    struct sink_tx *tx;
+    struct encoder *encoder;
+    struct buf out;
+    struct position start, until;
     pthread_t thread;
+    bool started, done;
+    int64_t last_change_ms; /* monotonic; of the last batch with changes */
+    struct err error;
 };
-
-struct stream_job {
-    struct topology *topo;
+struct run {
     const struct stream_request *rq;
-    struct shard_run *shards;
-    struct vgtid until, from;
-    volatile int failed;
+    struct topology *topo;
+    struct shard_stream *shards;
+    pthread_mutex_t out_lock;
+    int stop; /* atomic */
 };
 
-static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t signalled;
 
 static void on_signal(int number)
 {
-    stop_signal = number;
+    (void)number;
+    signalled = 1;
 }
 
-static bool table_wanted(const struct shard_run *s, const struct schema_table *t)
+static bool stopping(struct run *r)
 {
-    const struct stream_request *rq = s->job->rq;
-    if (cdc_is_sidecar(t))
-        return false;
-    for (size_t i = 0; i < rq->n_tables; i++)
-        if (strcmp(rq->tables[i], t->name) == 0)
-            return true;
-    return rq->n_tables == 0;
+    return signalled || __atomic_load_n(&r->stop, __ATOMIC_RELAXED);
+}
+
+/* ---- output ---- */
+
+static bool write_out(struct shard_stream *s, struct err *e)
+{
+    bool ok = true;
+    pthread_mutex_lock(&s->run->out_lock);
+    for (size_t done = 0; done < s->out.len && ok;) {
+        ssize_t n = write(STDOUT_FILENO, s->out.data + done, s->out.len - done);
+        ok = n > 0 || errno == EINTR;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    pthread_mutex_unlock(&s->run->out_lock);
+    buf_reset(&s->out);
+    return ok || err_set_native(e, ERR_IO, ERR_CLASS_FATAL, errno, "standard output: %s",
+                                strerror(errno));
 }
 
 static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
                  const void *value, size_t value_len, struct err *e)
 {
-    struct shard_run *s = ctx;
+    struct shard_stream *s = ctx;
     (void)table;
     (void)key;
     (void)key_len;
-    return value == NULL ||
-           (stream_out_put(&s->out, value, value_len, e) && stream_out_put(&s->out, "\n", 1, e));
+    if (!value)
+        return true; /* a tombstone is no line */
+    buf_put(&s->out, value, value_len);
+    buf_put_u8(&s->out, '\n');
+    if (s->out.failed)
+        return err_set(e, ERR_LIMIT, "a record is too long");
+    return s->out.len < OUT_BYTES || write_out(s, e);
 }
 
-/* Format none: every value is brought into its type, nothing is printed. */
-static void touch_value(struct shard_run *s, const struct cdc_value *v)
+/* ---- one shard ---- */
+
+static bool give_chunk(struct shard_stream *s, struct cdc_batch *b, struct err *e)
 {
-    struct cdc_datetime d;
-    if (v->absent || v->null)
-        return;
-    switch ((enum schema_type)v->column->type) {
-    case SCHEMA_TYPE_TINY:
-    case SCHEMA_TYPE_SHORT:
-    case SCHEMA_TYPE_INT24:
-    case SCHEMA_TYPE_LONG:
-    case SCHEMA_TYPE_LONGLONG:
-        s->sum += cdc_value_is_unsigned(v) ? cdc_value_u64(v) : (uint64_t)cdc_value_i64(v);
-        break;
-    case SCHEMA_TYPE_YEAR:
-        s->sum += (uint64_t)cdc_value_i64(v);
-        break;
-    case SCHEMA_TYPE_BIT:
-    case SCHEMA_TYPE_ENUM:
-    case SCHEMA_TYPE_SET:
-        s->sum += cdc_value_u64(v);
-        break;
-    case SCHEMA_TYPE_FLOAT:
-        s->sum += cdc_value_float(v) > 0;
-        break;
-    case SCHEMA_TYPE_DOUBLE:
-        s->sum += cdc_value_double(v) > 0;
-        break;
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_NEWDATE:
-    case SCHEMA_TYPE_TIME:
-    case SCHEMA_TYPE_TIME2:
-    case SCHEMA_TYPE_DATETIME:
-    case SCHEMA_TYPE_DATETIME2:
-    case SCHEMA_TYPE_TIMESTAMP:
-    case SCHEMA_TYPE_TIMESTAMP2:
-        s->sum += cdc_value_datetime(v, &d) ? d.second : 0;
-        break;
-    case SCHEMA_TYPE_DECIMAL:
-    case SCHEMA_TYPE_NULL:
-    case SCHEMA_TYPE_VARCHAR:
-    case SCHEMA_TYPE_TYPED_ARRAY:
-    case SCHEMA_TYPE_BLOB_COMPRESSED:
-    case SCHEMA_TYPE_VARCHAR_COMPRESSED:
-    case SCHEMA_TYPE_VECTOR:
-    case SCHEMA_TYPE_JSON:
-    case SCHEMA_TYPE_NEWDECIMAL:
-    case SCHEMA_TYPE_BLOB:
-    case SCHEMA_TYPE_VAR_STRING:
-    case SCHEMA_TYPE_STRING:
-    case SCHEMA_TYPE_GEOMETRY:
-        s->sum += v->n;
-        break;
-    }
+    bool ok = true;
+    for (size_t i = 0; b && i < b->n_changes && ok; i++)
+        ok = sink_tx_copy_rows(s->tx, &b->changes[i], e);
+    return ok && write_out(s, e);
 }
 
-static bool give_row(struct shard_run *s, const struct cdc_change *c, uint32_t seq, struct err *e)
+static bool copy_table(struct shard_stream *s, struct copy_reader *r, const struct schema_table *t,
+                       struct err *e)
 {
-    s->rows++;
-    if (s->encoder != NULL)
-        return s->encoder->ops->row(s->encoder, &s->context, c, s->before, s->after, seq, emit, s,
-                                    e);
-    for (size_t i = 0; c->rows.op != CDC_OP_INSERT && i < c->rows.n_columns; i++)
-        touch_value(s, &s->before->values[i]);
-    for (size_t i = 0; c->rows.op != CDC_OP_DELETE && i < c->rows.n_columns; i++)
-        touch_value(s, &s->after->values[i]);
-    return true;
-}
-
-static bool give_rows(struct shard_run *s, const struct cdc_change *c, struct err *e)
-{
-    struct cdc_rows_iter it;
-    if (!table_wanted(s, c->rows.table))
-        return true;
-    if (s->before == NULL || s->before->n_columns < c->rows.n_columns) {
-        cdc_row_free(s->before);
-        cdc_row_free(s->after);
-        s->before = cdc_row_new(c->rows.n_columns);
-        s->after = cdc_row_new(c->rows.n_columns);
-    }
-    cdc_rows_begin(&it, &c->rows);
-    for (;;) {
-        enum cdc_rows_result r = cdc_rows_next(&it, s->before, s->after, e);
-        if (r != CDC_ROWS_ROW)
-            return r == CDC_ROWS_END;
-        if (!give_row(s, c, c->rows.first_seq + it.row, e))
-            return false;
-    }
-}
-
-static bool give_other(struct shard_run *s, const struct cdc_change *c, struct err *e)
-{
-    bool frame = c->kind == CDC_BEGIN || c->kind == CDC_COMMIT;
-    return s->encoder == NULL || (frame && !s->job->rq->tx) ||
-           s->encoder->ops->other(s->encoder, &s->context, c, emit, s, e);
-}
-
-static bool give_change(struct shard_run *s, const struct cdc_change *c, struct err *e)
-{
-    switch (c->kind) {
-    case CDC_BEGIN:
-        s->begin = *c;
-        return give_other(s, c, e);
-    case CDC_ROWS:
-        return give_rows(s, c, e);
-    case CDC_DDL:
-        return give_other(s, c, e);
-    case CDC_COMMIT:
-        s->transactions++;
-        return give_other(s, c, e);
-    case CDC_ROLLBACK:
-        stream_out_drop(&s->out);
-        return true;
-    case CDC_GAP:
-        return err_set(e, ERR_LOG_UNSUPPORTED, "%s: event type %u: %s", c->file, c->gap.event_type,
-                       c->gap.why);
-    case CDC_HEARTBEAT:
-    case CDC_JOURNAL:
-    case CDC_COPY_ROWS:
-    case CDC_COPY_DONE:
-        break;
-    }
-    return true;
-}
-
-static bool reached(struct shard_run *s)
-{
-    const struct position *end = vgtid_get(&s->job->until, s->shard->keyspace, s->shard->name);
-    return end != NULL && position_at_or_after(&s->pos, end);
-}
-
-/* One batch; whole transactions leave at its end. *end: --until is reached. */
-static bool give_batch(struct shard_run *s, const struct cdc_batch *b, bool *end, struct err *e)
-{
-    s->bytes += b->bytes;
-    s->context.now_us = clock_wall_us();
-    s->context.now_ms = s->context.now_us / 1000;
-    s->context.now_ns = s->context.now_us * 1000;
-    for (size_t i = 0; i < b->n_changes && !*end; i++) {
-        const struct cdc_change *c = &b->changes[i];
-        s->context.begin = s->begin.kind == CDC_BEGIN ? &s->begin : NULL;
-        if (!c->skippable && !give_change(s, c, e))
-            return false;
-        cdc_position_advance(&s->pos, c);
-        if (c->kind == CDC_COMMIT && !stream_out_put(&s->out, "", 0, e))
-            return false;
-        if (c->kind == CDC_COMMIT &&
-            (i + 1 == b->n_changes || b->ends_in_tx || s->job->until.n > 0) &&
-            !stream_out_release(&s->out, e))
-            return false;
-        *end = c->kind == CDC_COMMIT && reached(s);
-    }
-    s->begin.begin.query = NULL; /* lived in the batch */
-    s->begin.file = NULL;
-    return b->ends_in_tx || stream_out_release(&s->out, e);
-}
-
-static bool stopping(const struct shard_run *s)
-{
-    return stop_signal != 0 || s->job->failed != 0;
-}
-
-static bool follow(struct shard_run *s, struct err *e)
-{
-    int64_t quiet_since = clock_mono_ms();
-    bool end = reached(s);
-    while (!end && !stopping(s)) {
+    struct copy_range range = {0};
+    bool ok = true;
+    for (bool end = false; ok && !end && !stopping(s->run);) {
         struct cdc_batch *b = NULL;
-        enum cdc_next r = cdc_stream_next(s->stream, &b, 100, e);
-        int64_t now = clock_mono_ms();
-        if (r == CDC_NEXT_FAIL)
-            return false;
-        if (r == CDC_NEXT_OK) {
-            bool only_heartbeat = b->n_changes == 1 && b->changes[0].kind == CDC_HEARTBEAT;
-            bool ok = give_batch(s, b, &end, e);
-            cdc_batch_unref(b);
-            cdc_stream_ack(s->stream, &s->pos);
-            if (!ok)
-                return false;
-            quiet_since = only_heartbeat ? quiet_since : now;
-        }
-        end = end ||
-              (s->job->rq->until_idle_ms > 0 && now - quiet_since >= s->job->rq->until_idle_ms);
-    }
-    return true;
-}
-
-/* ---- initial copy ---- */
-
-/* A copied row is said to stand at the position from which its changes follow. The batch is ours
- * alone. */
-static bool give_copied(struct shard_run *s, struct cdc_change *c, struct err *e)
-{
-    c->file = s->pos.file;
-    c->log_pos = s->pos.pos;
-    return c->kind != CDC_COPY_ROWS || give_rows(s, c, e);
-}
-
-static bool copy_rows(struct shard_run *s, struct copy_reader *r, const struct schema_table *t,
-                      struct err *e)
-{
-    struct copy_range range = {{NULL}, {NULL}};
-    bool end = false, ok = true;
-    while (ok && !end && !stopping(s)) {
-        struct cdc_batch *b = NULL;
-        ok = copy_read_chunk(r, t, &range, NULL, COPY_CHUNK_BYTES, &b, &range.lower, &end, e);
-        for (size_t i = 0; ok && b != NULL && i < b->n_changes; i++)
-            ok = give_copied(s, &b->changes[i], e);
-        ok = ok && stream_out_release(&s->out, e);
+        ok = copy_read_chunk(r, t, &range, NULL, CHUNK_BYTES, &b, &range.lower, &end, e) &&
+             give_chunk(s, b, e);
         cdc_batch_unref(b);
     }
     copy_range_fini(&range);
     return ok;
 }
 
-static bool copy_table(struct shard_run *s, struct copy_reader *r, const char *name, struct err *e)
+struct wanted {
+    struct schema_table **items;
+    char **quoted;
+    size_t n;
+};
+
+static void wanted_fini(struct wanted *w)
 {
-    struct schema_table *t =
-        schema_inspect(copy_reader_conn(r), s->shard->primary.database, name, e);
-    bool ok = t != NULL && (!table_wanted(s, t) || copy_rows(s, r, t, e));
-    if (t != NULL)
-        schema_table_unref(t);
-    return ok || err_prepend(e, "copy of %s", name);
+    for (size_t i = 0; i < w->n; i++) {
+        schema_table_unref(w->items[i]);
+        free(w->quoted[i]);
+    }
+    free(w->items);
+    free(w->quoted);
 }
 
-static bool copy_tables(struct shard_run *s, struct copy_reader *r, struct err *e)
+static bool list_wanted(struct shard_stream *s, struct my_conn *c, struct wanted *w, struct err *e)
 {
-    char **names = NULL;
-    size_t n = 0;
-    if (!schema_list_tables(copy_reader_conn(r), s->shard->primary.database, &names, &n, e))
+    const char *db = s->shard->primary.database;
+    char **names;
+    size_t n;
+    if (!schema_list_tables(c, db, &names, &n, e))
         return false;
-    bool ok = copy_prove_visible(r, &s->pos, COPY_PROOF_MS, e);
-    s->context.snapshot = true;
-    s->context.begin = NULL;
-    for (size_t i = 0; ok && i < n; i++)
-        ok = copy_table(s, r, names[i], e);
-    s->context.snapshot = false;
+    w->items = mem_calloc(n + 1, sizeof *w->items);
+    w->quoted = mem_calloc(n + 1, sizeof *w->quoted);
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++) {
+        struct schema_table *t = schema_inspect(c, db, names[i], e);
+        struct buf quoted = BUF_INIT;
+        ok = t != NULL;
+        if (!ok || !sink_tx_wants(s->tx, t)) {
+            schema_table_unref(t);
+            continue;
+        }
+        buf_put_ident(&quoted, t->db);
+        buf_put_str(&quoted, ".");
+        buf_put_ident(&quoted, t->name);
+        w->quoted[w->n] = buf_take(&quoted);
+        w->items[w->n++] = t;
+    }
     schema_names_free(names, n);
     return ok;
 }
 
-/* ---- a shard's thread ---- */
-
-static bool current_position(struct shard_run *s, struct err *e)
+/* The rows that exist, from one snapshot; the stream then begins at its position. */
+static bool copy_shard(struct shard_stream *s, struct err *e)
 {
-    struct my_conn *c = my_connect(&s->shard->primary, "stream", e);
-    bool ok = c != NULL && my_current_position(c, &s->pos, e);
-    s->context.mariadb = c != NULL && my_conn_server(c)->flavor == MY_FLAVOR_MARIADB;
-    my_close(c);
+    struct wanted w = {0};
+    struct copy_reader *r = copy_reader_open(&s->shard->primary, e);
+    bool ok = r && list_wanted(s, copy_reader_conn(r), &w, e) &&
+              copy_exact_snapshot(r, &s->shard->primary, (const char *const *)w.quoted, w.n,
+                                  &s->start, e);
+    if (ok)
+        sink_tx_reset(s->tx, &s->start);
+    for (size_t i = 0; i < w.n && ok; i++)
+        ok = copy_table(s, r, w.items[i], e);
+    wanted_fini(&w);
+    copy_reader_close(r);
     return ok;
 }
 
-static bool start_position(struct shard_run *s, struct err *e)
+static bool attach(struct shard_stream *s, struct err *e)
 {
-    const char *from = s->job->rq->from;
-    if (!current_position(s, e))
+    struct cdc_stream_options o = {.name = "stdout"};
+    if (s->run->rq->copy && !copy_shard(s, e))
         return false;
-    if (strcmp(from, "beginning") == 0) {
-        struct my_conn *c = my_connect(&s->shard->primary, "stream", e);
-        char *file = NULL;
-        bool ok = c != NULL && my_query_text(c, "SHOW BINARY LOGS", &file, e);
-        position_fini(&s->pos);
-        s->pos = (struct position)POSITION_INIT;
-        if (ok && file != NULL)
-            snprintf(s->pos.file, sizeof s->pos.file, "%s", file);
-        s->pos.pos = 4;
-        free(file);
-        my_close(c);
-        return ok;
+    s->stream = cdc_reader_attach(s->reader, &s->start, &o, e);
+    return s->stream != NULL;
+}
+
+static bool has_content(const struct cdc_batch *b)
+{
+    for (size_t i = 0; i < b->n_changes; i++) {
+        if (b->changes[i].kind != CDC_HEARTBEAT)
+            return true;
     }
-    const struct position *p = vgtid_get(&s->job->from, s->shard->keyspace, s->shard->name);
-    if (p != NULL)
-        position_copy(&s->pos, p);
+    return false;
+}
+
+static bool take_batch(struct shard_stream *s, struct cdc_batch *b, struct err *e)
+{
+    size_t at = 0;
+    bool clean;
+    if (has_content(b))
+        __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
+    return sink_tx_batch(s->tx, b, &at, &clean, e) && write_out(s, e);
+}
+
+static bool reached_until(const struct shard_stream *s)
+{
+    return !position_is_empty(&s->until) && !sink_tx_is_open(s->tx) &&
+           position_at_or_after(sink_tx_position(s->tx), &s->until);
+}
+
+static bool follow(struct shard_stream *s, struct err *e)
+{
+    while (!stopping(s->run) && !reached_until(s)) {
+        struct cdc_batch *b;
+        switch (cdc_stream_next(s->stream, &b, PULL_MS, e)) {
+        case CDC_NEXT_OK: {
+            bool ok = take_batch(s, b, e);
+            cdc_batch_unref(b);
+            if (!ok)
+                return false;
+            break;
+        }
+        case CDC_NEXT_TIMEOUT:
+            break;
+        case CDC_NEXT_END:
+            return true;
+        case CDC_NEXT_FAIL:
+            return false;
+        }
+    }
     return true;
 }
 
-static bool run_shard(struct shard_run *s, struct err *e)
+static void *shard_main(void *arg)
 {
-    struct cdc_stream_options o = {.name = "stream"};
-    struct cdc_reader_options ro = {.ring_bytes = 0};
-    if (!start_position(s, e))
-        return false;
-    s->reader = cdc_reader_new(s->job->topo, s->shard, &ro);
-    if (s->job->rq->copy) {
-        struct copy_reader *r = copy_reader_open(&s->shard->primary, e);
-        bool ok = r != NULL && copy_tables(s, r, e);
-        if (r != NULL)
-            copy_reader_close(r);
-        if (!ok)
-            return false;
+    struct shard_stream *s = arg;
+    bool ok = attach(s, &s->error) && follow(s, &s->error);
+    if (!ok) {
+        err_prepend(&s->error, "%s/%s", s->shard->keyspace, s->shard->name);
+        __atomic_store_n(&s->run->stop, 1, __ATOMIC_RELAXED);
     }
-    s->stream = cdc_reader_attach(s->reader, &s->pos, &o, e);
-    return s->stream != NULL && follow(s, e);
-}
-
-static void *shard_thread(void *arg)
-{
-    struct shard_run *s = arg;
-    s->ok = run_shard(s, &s->e);
-    if (!s->ok)
-        err_prepend(&s->e, "stream %s/%s", s->shard->keyspace, s->shard->name);
-    if (!s->ok)
-        s->job->failed = 1;
+    __atomic_store_n(&s->done, true, __ATOMIC_RELEASE);
     return NULL;
 }
 
-static void shard_fini(struct shard_run *s)
+/* ---- preparing ---- */
+
+static bool entry_of(const char *json, const struct topo_shard *shard, struct position *out,
+                     struct err *e)
 {
-    if (s->stream != NULL)
-        cdc_stream_close(s->stream);
-    if (s->reader != NULL)
-        cdc_reader_free(s->reader);
-    if (s->encoder != NULL)
-        s->encoder->ops->close(s->encoder);
-    cdc_row_free(s->before);
-    cdc_row_free(s->after);
-    stream_out_fini(&s->out);
-    position_fini(&s->pos);
+    struct vgtid v = {0};
+    if (!vgtid_parse(json, &v, e))
+        return false;
+    const struct position *p = vgtid_get(&v, shard->keyspace, shard->name);
+    if (p)
+        position_copy(out, p);
+    vgtid_fini(&v);
+    return p ||
+           err_set(e, ERR_USAGE, "the VGTID has no entry for %s/%s", shard->keyspace, shard->name);
 }
 
-static bool open_shard(struct stream_job *job, struct shard_run *s, const char *name, struct err *e)
+static bool find_start(struct shard_stream *s, struct err *e)
 {
-    const struct encoder_ops *ops =
-        strcmp(job->rq->format, "none") == 0 ? NULL : encoder_find(job->rq->format);
-    struct buf names = BUF_INIT;
-    s->job = job;
-    s->shard = topology_shard(job->topo, job->rq->keyspace, name);
-    s->context = (struct encode_context){.installation = job->topo->installation,
-                                         .prefix = job->rq->prefix,
-                                         .keyspace = s->shard->keyspace,
-                                         .shard = s->shard->name,
-                                         .version = SLUICE_VERSION,
-                                         .pos = &s->pos};
-    if (ops == NULL && strcmp(job->rq->format, "none") != 0) {
+    const struct stream_request *rq = s->run->rq;
+    const char *from = rq->from && rq->from[0] ? rq->from : "current";
+    if (rq->until && !entry_of(rq->until, s->shard, &s->until, e))
+        return false;
+    if (rq->copy)
+        return true;
+    if (strcmp(from, "current") == 0 || strcmp(from, "beginning") == 0)
+        return cdc_reader_locate(s->reader, strcmp(from, "beginning") == 0, &s->start, e);
+    return entry_of(from, s->shard, &s->start, e);
+}
+
+static bool open_encoder(struct shard_stream *s, struct err *e)
+{
+    const char *format = s->run->rq->format;
+    if (format && strcmp(format, "none") == 0)
+        return true;
+    const struct encoder_ops *ops = encoder_find(format);
+    if (!ops) {
+        struct buf names = BUF_INIT;
         encoder_names(&names);
-        err_set(e, ERR_USAGE, "there is no record format '%s'", job->rq->format);
-        err_cure(e, "use one of %s, none", buf_str(&names));
+        err_set(e, ERR_USAGE, "there is no format '%s'", format);
+        err_cure(e, "one of %s, none", buf_str(&names));
         buf_fini(&names);
         return false;
     }
-    s->encoder = ops != NULL ? ops->open("{}", e) : NULL;
-    return ops == NULL || s->encoder != NULL;
+    s->encoder = ops->open("{}", e);
+    return s->encoder != NULL;
 }
 
-static void print_vgtid(const struct stream_job *job)
+static bool prepare(struct run *r, struct shard_stream *s, const char *name, struct err *e)
 {
-    struct vgtid g = {0};
+    const struct stream_request *rq = r->rq;
+    s->run = r;
+    s->shard = topology_shard(r->topo, rq->keyspace, name);
+    if (!s->shard)
+        return err_set(e, ERR_USAGE, "keyspace %s has no shard '%s'", rq->keyspace, name);
+    struct cdc_reader_options ro = {.heartbeat_ms = 1000};
+    s->reader = cdc_reader_new(r->topo, s->shard, &ro);
+    if (!open_encoder(s, e) || !find_start(s, e))
+        return false;
+    struct sink_tx_options o = {.database = s->shard->primary.database,
+                                .tables = rq->tables,
+                                .n_tables = rq->n_tables,
+                                .transactions = rq->tx,
+                                .encoder = s->encoder,
+                                .context = {.installation = r->topo->installation,
+                                            .prefix = rq->prefix,
+                                            .keyspace = s->shard->keyspace,
+                                            .shard = s->shard->name,
+                                            .version = SLUICE_VERSION},
+                                .emit = emit,
+                                .ctx = s};
+    CLEANUP(mem_free_ptr)
+    char *tmp = mem_printf("%s", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    o.spill_dir = tmp;
+    s->tx = sink_tx_new(&o, &s->start);
+    s->last_change_ms = clock_mono_ms();
+    return true;
+}
+
+static void shard_close(struct shard_stream *s)
+{
+    cdc_stream_close(s->stream);
+    cdc_reader_free(s->reader);
+    sink_tx_free(s->tx);
+    if (s->encoder)
+        s->encoder->ops->close(s->encoder);
+    position_fini(&s->start);
+    position_fini(&s->until);
+    buf_fini(&s->out);
+}
+
+/* ---- the run ---- */
+
+static bool all_done(const struct run *r)
+{
+    for (size_t i = 0; i < r->rq->n_shards; i++) {
+        if (!__atomic_load_n(&r->shards[i].done, __ATOMIC_ACQUIRE))
+            return false;
+    }
+    return true;
+}
+
+static bool all_idle(const struct run *r)
+{
+    int64_t now_ms = clock_mono_ms();
+    for (size_t i = 0; i < r->rq->n_shards && r->rq->until_idle_ms > 0; i++) {
+        int64_t last_ms = __atomic_load_n(&r->shards[i].last_change_ms, __ATOMIC_RELAXED);
+        if (now_ms - last_ms < r->rq->until_idle_ms)
+            return false;
+    }
+    return r->rq->until_idle_ms > 0;
+}
+
+static bool start_all(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->rq->n_shards; i++) {
+        struct shard_stream *s = &r->shards[i];
+        int rc = pthread_create(&s->thread, NULL, shard_main, s);
+        if (rc != 0)
+            return err_set_native(e, ERR_LIMIT, ERR_CLASS_FATAL, rc, "no thread for a shard: %s",
+                                  strerror(rc));
+        s->started = true;
+    }
+    while (!all_done(r) && !stopping(r) && !all_idle(r))
+        clock_sleep_ms(20, NULL);
+    return true;
+}
+
+static bool first_error(const struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->rq->n_shards; i++) {
+        if (r->shards[i].error.code != ERR_NONE)
+            return err_copy(e, &r->shards[i].error);
+    }
+    return true;
+}
+
+static void print_vgtid(const struct run *r)
+{
+    struct vgtid v = {0};
     struct buf text = BUF_INIT;
-    for (size_t i = 0; i < job->rq->n_shards; i++)
-        vgtid_set(&g, job->rq->keyspace, job->shards[i].shard->name, &job->shards[i].pos);
-    vgtid_print(&g, &text);
+    for (size_t i = 0; i < r->rq->n_shards; i++) {
+        const struct shard_stream *s = &r->shards[i];
+        vgtid_set(&v, s->shard->keyspace, s->shard->name, sink_tx_position(s->tx));
+    }
+    vgtid_print(&v, &text);
     fprintf(stderr, "vgtid: %s\n", buf_str(&text));
     buf_fini(&text);
-    vgtid_fini(&g);
+    vgtid_fini(&v);
 }
 
-static void print_stats(const struct stream_job *job, int64_t begun_us)
+/* The time of waiting for idleness at the end is not counted. */
+static void print_stats(const struct run *r, int64_t began_ms)
 {
-    uint64_t rows = 0, bytes = 0, transactions = 0;
-    double seconds = (double)(clock_mono_us() - begun_us) / 1e6;
-    for (size_t i = 0; i < job->rq->n_shards; i++) {
-        rows += job->shards[i].rows;
-        bytes += job->shards[i].bytes;
-        transactions += job->shards[i].transactions;
+    struct sink_tx_stats sum = {0};
+    int64_t last_ms = began_ms;
+    for (size_t i = 0; i < r->rq->n_shards; i++) {
+        const struct sink_tx_stats *s = sink_tx_stats(r->shards[i].tx);
+        sum.rows += s->rows;
+        sum.transactions += s->transactions;
+        sum.bytes += s->bytes;
+        last_ms = r->shards[i].last_change_ms > last_ms ? r->shards[i].last_change_ms : last_ms;
     }
+    double seconds = last_ms > began_ms ? (double)(last_ms - began_ms) / 1000 : 0.001;
     fprintf(stderr,
             "stats: rows=%llu transactions=%llu bytes=%llu seconds=%.3f rows_per_second=%.0f\n",
-            (unsigned long long)rows, (unsigned long long)transactions, (unsigned long long)bytes,
-            seconds, (double)rows / (seconds > 0 ? seconds : 1));
+            (unsigned long long)sum.rows, (unsigned long long)sum.transactions,
+            (unsigned long long)sum.bytes, seconds, (double)sum.rows / seconds);
 }
 
-static bool parse_places(struct stream_job *job, struct err *e)
+static void catch_signals(void)
 {
-    const char *from = job->rq->from;
-    if (strcmp(from, "current") != 0 && strcmp(from, "beginning") != 0 &&
-        !vgtid_parse(from, &job->from, e))
-        return err_prepend(e, "--from");
-    return job->rq->until == NULL || vgtid_parse(job->rq->until, &job->until, e) ||
-           err_prepend(e, "--until");
-}
-
-static bool run_all(struct stream_job *job, struct err *e)
-{
-    bool ok = parse_places(job, e);
-    for (size_t i = 0; ok && i < job->rq->n_shards; i++)
-        ok = open_shard(job, &job->shards[i], job->rq->shards[i], e);
-    for (size_t i = 0; ok && i < job->rq->n_shards; i++) {
-        ok = pthread_create(&job->shards[i].thread, NULL, shard_thread, &job->shards[i]) == 0 ||
-             err_set(e, ERR_LIMIT, "no further thread can be started");
-        job->shards[i].started = ok;
-    }
-    if (!ok)
-        job->failed = 1;
-    for (size_t i = 0; i < job->rq->n_shards; i++) {
-        if (!job->shards[i].started)
-            continue;
-        pthread_join(job->shards[i].thread, NULL);
-        if (ok && !job->shards[i].ok)
-            ok = err_copy(e, &job->shards[i].e);
-    }
-    return ok;
+    struct sigaction on = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+    signalled = 0;
+    sigaction(SIGINT, &on, NULL);
+    sigaction(SIGTERM, &on, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 bool cmd_stream_run(struct topology *topo, const struct stream_request *rq, struct err *e)
 {
-    struct stream_job job = {.topo = topo, .rq = rq};
-    struct sigaction act = {.sa_handler = on_signal};
-    int64_t begun_us = clock_mono_us();
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
-    job.shards = mem_calloc(rq->n_shards + 1, sizeof *job.shards);
-    bool ok = run_all(&job, e);
-    if (job.shards[0].shard != NULL && job.shards[rq->n_shards - 1].shard != NULL)
-        print_vgtid(&job);
-    if (rq->stats)
-        print_stats(&job, begun_us);
+    struct run r = {.rq = rq, .topo = topo};
+    bool ok = true;
+    catch_signals();
+    pthread_mutex_init(&r.out_lock, NULL);
+    r.shards = mem_calloc(rq->n_shards ? rq->n_shards : 1, sizeof *r.shards);
+    for (size_t i = 0; i < rq->n_shards && ok; i++)
+        ok = prepare(&r, &r.shards[i], rq->shards[i], e);
+    int64_t began_ms = clock_mono_ms();
+    bool ran = ok;
+    ok = ok && start_all(&r, e);
+    __atomic_store_n(&r.stop, 1, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < rq->n_shards; i++) {
+        if (r.shards[i].started)
+            pthread_join(r.shards[i].thread, NULL);
+    }
+    ok = ok && first_error(&r, e);
+    if (ran)
+        print_vgtid(&r);
+    if (ran && rq->stats)
+        print_stats(&r, began_ms);
     for (size_t i = 0; i < rq->n_shards; i++)
-        shard_fini(&job.shards[i]);
-    free(job.shards);
-    vgtid_fini(&job.from);
-    vgtid_fini(&job.until);
-    if (ok && stop_signal != 0)
-        return err_set(e, ERR_SHUTDOWN, "interrupted");
-    return ok;
+        shard_close(&r.shards[i]);
+    free(r.shards);
+    pthread_mutex_destroy(&r.out_lock);
+    return ok && (!signalled || err_set(e, ERR_SHUTDOWN, "interrupted"));
 }

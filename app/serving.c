@@ -58,7 +58,8 @@ size_t serving_shards(const struct config *c, const struct topo_keyspace *ks, co
     *out = mem_calloc(ks->n_shards + 1, sizeof(const char *));
     size_t n = from_document(doc, ks, *out);
     json_decref(doc);
-    for (size_t i = 0; n == 0 && i < ks->n_shards; i++)
+    bool published = n > 0;
+    for (size_t i = 0; !published && i < ks->n_shards; i++)
         if (!contained(ks, i))
             (*out)[n++] = ks->shards[i].name;
     return n;

@@ -265,9 +265,7 @@ static bool start_child(struct lane *l, const struct cdc_journal_shard *child, s
                  d->spec->name, child->keyspace, child->shard);
         return true;
     }
-    bool ok =
-        position_parse(child->gtid, &at, e) &&
-        store_checkpoint_put(d->store, d->spec->name, shard->keyspace, shard->name, &at, "", e);
+    bool ok = position_parse(child->gtid, &at, e) && set_child_start(d, shard, &at, e);
     position_fini(&at);
     if (!ok)
         return false;

@@ -403,7 +403,10 @@ bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c, struct err
     t->c.begin = NULL;
     t->c.pos = &t->pos;
     t->c.snapshot = true;
-    bool ok = give_rows(t, c, e);
+    struct cdc_change own = *c; /* it belongs to the position of its snapshot */
+    own.file = t->pos.file;
+    own.log_pos = t->pos.pos;
+    bool ok = give_rows(t, &own, e);
     t->c.snapshot = false;
     return ok;
 }
