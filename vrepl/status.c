@@ -45,14 +45,15 @@ static void snapshot_fini(struct snapshot *s)
     free(s->streams);
 }
 
-static const char *stream_word(const struct vrepl_stream_status *st)
+/* Without a copy before it, catching up is running. */
+static const char *stream_word(const struct workflow *w, const struct vrepl_stream_status *st)
 {
     switch (st->state) {
     case VREPL_STREAM_STOPPED:
         return "Stopped";
     case VREPL_STREAM_COPYING:
     case VREPL_STREAM_CATCHUP:
-        return "Copying";
+        return w->decision != NULL ? "Running" : "Copying";
     case VREPL_STREAM_RUNNING:
         return "Running";
     case VREPL_STREAM_ERROR:
@@ -105,7 +106,8 @@ static json_t *stream_json(const struct workflow *w, const struct snapshot *snap
     json_t *j = json_pack("{s:I, s:o}", "id", (json_int_t)id, "tablet", tablet_json(to, target));
     json_object_set_new(j, "source_shard", json_sprintf("%s/%s", from->keyspace, from->name));
     json_object_set_new(j, "position", json_string(st != NULL ? st->position : ""));
-    json_object_set_new(j, "status", json_string(st != NULL ? stream_word(st) : resting_word(w)));
+    json_object_set_new(j, "status",
+                        json_string(st != NULL ? stream_word(w, st) : resting_word(w)));
     json_object_set_new(j, "info", st != NULL ? stream_info(st) : resting_info(w));
     return j;
 }
@@ -189,6 +191,8 @@ static json_t *table_copy_state(const struct workflow *w, const struct snapshot 
 {
     json_t *all = json_object();
     bool copying = false;
+    if (w->decision != NULL)
+        return all;
     for (size_t i = 0; i < snap->n; i++)
         copying = copying || snap->streams[i].state == VREPL_STREAM_COPYING ||
                   snap->streams[i].state == VREPL_STREAM_CATCHUP;
@@ -300,7 +304,7 @@ static json_t *show_stream(const struct workflow *w, const struct snapshot *snap
     json_object_set_new(j, "binlog_source", binlog_source(w, back, from, to));
     json_object_set_new(j, "position", json_string(st != NULL ? st->position : ""));
     json_object_set_new(j, "stop_position", json_string(""));
-    json_object_set_new(j, "state", json_string(st != NULL ? stream_word(st) : resting_word(w)));
+    json_object_set_new(j, "state", json_string(st != NULL ? stream_word(w, st) : resting_word(w)));
     json_object_set_new(j, "db_name", json_string(to->primary.database));
     json_object_set_new(j, "message", st != NULL ? json_string(st->message) : resting_info(w));
     json_object_set_new(

@@ -31,9 +31,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCK_WAIT_S   2
-#define WAIT_SLICE_MS 2000
-#define HOLD_PAUSE_MS 250
+#define LOCK_WAIT_S    2
+#define WAIT_SLICE_MS  2000
+#define HOLD_PAUSE_MS  250
+#define SETTLE_MS      3000
+#define SETTLE_POLL_MS 20
 
 struct run {
     struct workflow *w;
@@ -48,7 +50,18 @@ struct run {
     int64_t journal_id;
     int64_t until_ms;         /* monotonic */
     int64_t blocked_since_ms; /* 0: nobody is blocked */
+    struct buf laps;          /* "hold 3 ms, marker 8 ms, …": for the log */
+    int64_t lap_ms;
 };
+
+static bool lap(struct run *r, const char *name)
+{
+    int64_t now = clock_mono_ms();
+    buf_printf(&r->laps, "%s%s %lld ms", r->laps.len > 0 ? ", " : "", name,
+               (long long)(now - r->lap_ms));
+    r->lap_ms = now;
+    return true;
+}
 
 bool switch_fault(bool back, const char *step, struct err *e)
 {
@@ -120,6 +133,21 @@ static bool check_triggers(struct workflow *w, enum wf_side_name side, const str
     return ok;
 }
 
+/* Streams that have just been started, by a daemon or by the last switch, are given a moment to
+ * find their place; a first copy is not waited for. */
+static bool check_settled(struct workflow *w, const struct switch_options *o, struct err *e)
+{
+    int64_t until = clock_mono_ms() + (w->decision != NULL ? o->timeout_ms : SETTLE_MS);
+    while (!check_streams(w, o, e)) {
+        bool gone = w->running == NULL || (o->cancelled != NULL && *o->cancelled != 0);
+        if (gone || e->code == ERR_WF_LAG || clock_mono_ms() >= until)
+            return false;
+        err_clear(e);
+        clock_sleep_ms(SETTLE_POLL_MS, o->cancelled);
+    }
+    return true;
+}
+
 bool switch_check(struct workflow *w, const struct switch_options *o, struct err *e)
 {
     enum wf_event ev = o->back ? WF_EVENT_REVERSE : WF_EVENT_SWITCH;
@@ -130,7 +158,7 @@ bool switch_check(struct workflow *w, const struct switch_options *o, struct err
     if (wf_transition_find(w->state, ev) == NULL)
         return err_set(e, ERR_WF_STATE, "workflow %s is %s: its traffic cannot be switched%s",
                        w->keys[0], wf_state_name(w->state), o->back ? " back" : "");
-    if (!check_streams(w, o, e))
+    if (!check_settled(w, o, e))
         return false;
     const struct wf_shards *from = &w->sides[wf_reads(o->back)];
     for (size_t i = 0; o->follow && i < from->n; i++) {
@@ -348,13 +376,14 @@ static bool decide(struct run *r, struct err *e)
 static bool until_decision(struct run *r, struct err *e)
 {
     bool back = r->o->back;
-    return open_holds(r, e) && switch_fault(back, "before_hold", e) && hold(r, e) &&
-           switch_fault(back, "after_hold", e) && mark(r, e) &&
-           switch_fault(back, "after_marker", e) && wait_all(r, e) &&
-           switch_fault(back, "after_wait", e) && take_starts(r, e) &&
-           switch_fault(back, "after_reverse_prepared", e) && fence_all(r, e) &&
-           switch_fault(back, "after_fence", e) && switch_fault(back, "before_decision", e) &&
-           decide(r, e);
+    r->lap_ms = clock_mono_ms();
+    return open_holds(r, e) && lap(r, "sessions") && switch_fault(back, "before_hold", e) &&
+           hold(r, e) && lap(r, "hold") && switch_fault(back, "after_hold", e) && mark(r, e) &&
+           lap(r, "marker") && switch_fault(back, "after_marker", e) && wait_all(r, e) &&
+           lap(r, "wait") && switch_fault(back, "after_wait", e) && take_starts(r, e) &&
+           lap(r, "starts") && switch_fault(back, "after_reverse_prepared", e) && fence_all(r, e) &&
+           lap(r, "fence") && switch_fault(back, "after_fence", e) &&
+           switch_fault(back, "before_decision", e) && decide(r, e) && lap(r, "decision");
 }
 
 static void run_fini(struct run *r)
@@ -365,6 +394,7 @@ static void run_fini(struct run *r)
         position_fini(&r->final[i]);
     for (size_t i = 0; i < r->to->n; i++)
         position_fini(&r->start[i]);
+    buf_fini(&r->laps);
     free(r->holds);
     free(r->final);
     free(r->start);
@@ -398,7 +428,10 @@ static bool decided_then(struct run *r, struct switch_result *out, struct err *e
 {
     bool ok = switch_fault(r->o->back, "after_decision", e) &&
               switch_roll_forward(r->w, r->home, r->holds, r->n_holds, e);
+    lap(r, "roll forward");
     note_blocked(r, out);
+    log_info("switch", "%s: writers waited %lld ms (%s)", r->w->keys[r->o->back],
+             (long long)out->blocked_ms, buf_str(&r->laps));
     return ok || err_prepend(e, "the switch of %s is decided and will be completed by itself",
                              r->w->keys[r->o->back]);
 }
