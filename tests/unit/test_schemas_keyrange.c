@@ -2,6 +2,7 @@
  * lookups. */
 #include "base/mem.h"
 #include "schemas/topology.h"
+#include "schemas/vindex_line.h"
 #include "schemas/vschema.h"
 
 #include <setjmp.h>
@@ -42,6 +43,24 @@ static void everything_has_three_names(void **state)
     struct buf out CLEANUP(buf_fini) = BUF_INIT;
     keyrange_print(&zero, &out);
     assert_string_equal(buf_str(&out), "-");
+}
+
+static void a_range_begins_with_its_start_and_ends_before_its_end(void **state)
+{
+    (void)state;
+    struct keyrange r = range("40-80");
+    static const struct {
+        struct ksid id;
+        bool inside;
+    } cases[] = {{{1, {0x3f}}, false},      {{1, {0x40}}, true},          {{2, {0x7f, 0xff}}, true},
+                 {{1, {0x80}}, false},      {{2, {0x80, 0x00}}, false},   {{0, {0}}, false},
+                 {{2, {0x40, 0x00}}, true}, {{3, {0x3f, 0xff, 1}}, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(keyrange_contains(&r, &cases[i].id), cases[i].inside);
+    struct keyrange low = range("-40"), high = range("80-"), across = range("7f-81");
+    assert_false(keyrange_intersects(&r, &low) || keyrange_intersects(&r, &high));
+    assert_true(keyrange_intersects(&r, &across) && keyrange_intersects(&high, &across));
+    assert_false(keyrange_contains_range(&r, &across));
 }
 
 static void a_boundary_longer_than_an_id_is_refused(void **state)
@@ -173,6 +192,55 @@ static void a_vindex_refuses_an_id_that_does_not_fit(void **state)
     vindex_free(v);
 }
 
+/* Published by Vitess' own tests. */
+static void vindexes_give_the_ids_of_vitess(void **state)
+{
+    (void)state;
+    static const char *const lines[][2] = {
+        {"hash\t{}\tINT64\t\"1\"", "166b40b44aba4bd6"},
+        {"hash\t{}\tINT64\t\"-1\"", "355550b2150e2451"},
+        {"hash\t{}\tUINT64\t\"18446744073709551615\"", "355550b2150e2451"},
+        {"hash\t{}\tNULL_TYPE\tNULL", "NONE"},
+        {"xxhash\t{}\tVARCHAR\t\"test1\"", "d01ab7e4d6978f0b"},
+        {"xxhash\t{}\tINT64\t\"-1\"", "d8e2a6a7c8c7623d"},
+        {"xxhash\t{}\tNULL_TYPE\tNULL", "99e9d85137db46ef"},
+        {"binary_md5\t{}\tVARCHAR\t\"test1\"", "5a105e8b9d40e1329780d62ea2265d8a"},
+        {"reverse_bits\t{}\tUINT64\t\"5\"", "a000000000000000"},
+        {"numeric\t{}\tINT64\t\"1\"", "0000000000000001"},
+        {"numeric\t{}\tINT64\t\"-1\"", "NONE"},
+        {"binary\t{}\tVARBINARY\thex:00ff", "00ff"},
+        {"null\t{}\tINT64\t\"7\"", "00"},
+        {"reverse:hash\t{}\tKSID-HEX\t166b40b44aba4bd6", "UINT64:\"1\""},
+        {"range:numeric\t{}\tUINT64,UINT64\t\"1\",\"2\"",
+         "KEYRANGE:0000000000000001-0000000000000002"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct buf got CLEANUP(buf_fini) = BUF_INIT;
+        struct err e = ERR_INIT;
+        if (!vindex_line_eval(lines[i][0], &got, &e))
+            fail_msg("%s: %s", lines[i][0], e.text);
+        assert_string_equal(buf_str(&got), lines[i][1]);
+    }
+}
+
+static void a_line_of_another_form_is_refused(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"",
+                                        "hash",
+                                        "hash\t{}\tINT64",
+                                        "hash\t{}\tINT64\t\"1",
+                                        "hash\t{}\tINT64\thex:1",
+                                        "hash\t{}\tINT64\t\"1\"x"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct buf got CLEANUP(buf_fini) = BUF_INIT;
+        struct err e = ERR_INIT;
+        assert_false(vindex_line_eval(lines[i], &got, &e));
+        assert_int_equal(e.code, ERR_USAGE);
+        assert_int_equal(got.len, 0);
+    }
+}
+
 static struct topology *two_shards(void)
 {
     struct topology *t = mem_alloc(sizeof *t);
@@ -224,12 +292,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_shard_names_are_refused),
         cmocka_unit_test(everything_has_three_names),
+        cmocka_unit_test(a_range_begins_with_its_start_and_ends_before_its_end),
         cmocka_unit_test(a_boundary_longer_than_an_id_is_refused),
         cmocka_unit_test(sets_are_equal_only_without_gap_and_overlap),
         cmocka_unit_test(generated_ranges_make_up_everything),
         cmocka_unit_test(a_vschema_gives_each_table_its_primary_vindex),
         cmocka_unit_test(wrong_vschemas_are_refused),
         cmocka_unit_test(a_vindex_refuses_an_id_that_does_not_fit),
+        cmocka_unit_test(vindexes_give_the_ids_of_vitess),
+        cmocka_unit_test(a_line_of_another_form_is_refused),
         cmocka_unit_test(shards_are_sorted_and_found_by_range),
         cmocka_unit_test(server_ids_are_given_once),
     };
