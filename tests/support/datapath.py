@@ -102,7 +102,7 @@ class Writer(threading.Thread):
         elif what == 1:
             cur.execute("DELETE FROM ints WHERE id=%s", (key,))
         elif what == 2:
-            cur.execute("UPDATE ints SET v=%s,g=g+0.1,j='{\"a\":[1,2]}',t=NOW(3) WHERE id=%s", ("ü%d" % key, key))
+            cur.execute("UPDATE ints SET v=%s,g=g+0.1,j='{\"a\": [1, 2]}',t=NOW(3) WHERE id=%s", ("ü%d" % key, key))
         elif what == 3:
             cur.execute("UPDATE ints SET id=%s WHERE id=%s", (rng.randrange(1, self.rows * 3 + 50), key))
         elif what == 4:
