@@ -58,18 +58,32 @@ static bool set_options(MYSQL *h, const struct my_params *p, const char *role, s
     return my_tls_prepare(h, p, e);
 }
 
-static bool connect_once(struct my_conn *c, const struct my_params *p, const char *role,
-                         const char *password, struct err *e)
+static bool open_handle(struct my_conn *c, const struct my_params *p, const char *role,
+                        struct err *e)
 {
+    if (c->h)
+        mysql_close(c->h);
     c->h = mysql_init(NULL);
     if (!c->h)
         return err_set(e, ERR_NO_MEMORY, "%s: no memory for a connection", c->where);
-    if (!set_options(c->h, p, role, e))
+    return set_options(c->h, p, role, e);
+}
+
+static bool connect_once(struct my_conn *c, const struct my_params *p, const char *role,
+                         const char *password, struct err *e)
+{
+    if (!open_handle(c, p, role, e))
         return false;
     my_tls_guard_begin(p);
     bool connected = mysql_real_connect(c->h, p->host, p->user, password ? password : "",
                                         p->database, p->port, p->socket, CLIENT_FOUND_ROWS);
-    if (my_tls_guard_end()) {
+    bool cut = my_tls_guard_end();
+    if (cut && p->tls_mode == MY_TLS_PREFERRED) {
+        struct my_params plain = *p;
+        plain.tls_mode = MY_TLS_DISABLED;
+        return connect_once(c, &plain, role, password, e);
+    }
+    if (cut) {
         err_set(e, ERR_DB_TLS, "%s: tls.mode demands encryption and the server offers none",
                 c->where);
         return err_cure(e, "configure TLS on that server");
@@ -89,10 +103,8 @@ static bool connect_with_password(struct my_conn *c, const struct my_params *p, 
     char *first = NULL, *second = NULL;
     bool ok = my_password_get(p, &first, e) && connect_once(c, p, role, first, e);
     if (!ok && c->h && e->code == ERR_DB_AUTH && (p->password_file || p->password_command) &&
-        my_password_get(p, &second, NULL) && !same_text(first, second)) {
-        mysql_close(c->h);
+        my_password_get(p, &second, NULL) && !same_text(first, second))
         ok = connect_once(c, p, role, second, e);
-    }
     my_password_free(first);
     my_password_free(second);
     return ok;

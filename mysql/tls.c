@@ -1,12 +1,13 @@
 /* mysql/tls.c — encryption as configured, enforced before anything of the login leaves this
  * machine.
  *
- * Connector/C's own "enforce" option falls back to plaintext, and with caching_sha2_password it
- * would then encrypt the password with whatever RSA key the other side sends. So in REQUIRED and
- * above a guard reads the server's greeting with the library (its read callback) and shuts the
- * socket down when the greeting does not offer TLS: the login packet cannot be written any more.
- * After the connect the cipher is checked too. When TLS is offered the library does the TLS
- * handshake before it sends the login.
+ * Connector/C's own "enforce" option falls back to plaintext. Then caching_sha2_password encrypts
+ * the password with whatever RSA key the other side sends, or, because the library takes "TLS was
+ * asked for" for "TLS is in use", sends it as it is. So whenever TLS is asked for a guard reads the
+ * server's greeting with the library (its read callback) and shuts the socket down when the
+ * greeting does not offer TLS: the login packet cannot be written any more. In REQUIRED and above
+ * that is the end; PREFERRED connects again without asking for TLS. After the connect the cipher is
+ * checked too. When TLS is offered the library does the TLS handshake before it sends the login.
  *
  * The guard belongs to the thread that connects (one connect at a time in a thread); the callback
  * of other threads' and of established connections returns at once.
@@ -80,7 +81,7 @@ void my_tls_guard_begin(const struct my_params *p)
 {
     guard.n = 0;
     guard.cut = false;
-    guard.active = p->tls_mode >= MY_TLS_REQUIRED;
+    guard.active = p->tls_mode >= MY_TLS_PREFERRED;
 }
 
 bool my_tls_guard_end(void)
