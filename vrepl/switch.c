@@ -42,10 +42,9 @@ struct run {
     const struct switch_options *o;
     struct my_conn *home;
     const struct wf_shards *from, *to;
-    struct fence_hold *holds; /* one a from-shard */
-    size_t n_holds;           /* opened */
-    struct position *final;   /* one a from-shard */
-    struct position *start;   /* one a to-shard */
+    struct switch_sessions s;
+    struct position *final; /* one a from-shard */
+    struct position *start; /* one a to-shard */
     enum vrepl_fence_mode mode;
     int64_t journal_id;
     int64_t until_ms;         /* monotonic */
@@ -218,8 +217,14 @@ static bool begin(struct run *r, struct err *e)
 
 static bool open_holds(struct run *r, struct err *e)
 {
-    for (; r->n_holds < r->from->n; r->n_holds++) {
-        if (!fence_hold_open(&r->holds[r->n_holds], r->w, r->from->shards[r->n_holds],
+    struct switch_sessions *s = &r->s;
+    for (; s->n_gates < r->to->n; s->n_gates++) {
+        if (!fence_hold_open(&s->gates[s->n_gates], r->w, r->to->shards[s->n_gates],
+                             wf_writes(r->o->back), r->home, e))
+            return false;
+    }
+    for (; s->n_holds < r->from->n; s->n_holds++) {
+        if (!fence_hold_open(&s->holds[s->n_holds], r->w, r->from->shards[s->n_holds],
                              wf_reads(r->o->back), r->home, e))
             return false;
     }
@@ -229,11 +234,11 @@ static bool open_holds(struct run *r, struct err *e)
 static bool lock_all(struct run *r, struct err *e)
 {
     r->blocked_since_ms = clock_mono_ms();
-    for (size_t i = 0; i < r->n_holds; i++) {
-        if (fence_hold_lock(&r->holds[i], LOCK_WAIT_S, e))
+    for (size_t i = 0; i < r->s.n_holds; i++) {
+        if (fence_hold_lock(&r->s.holds[i], LOCK_WAIT_S, e))
             continue;
         while (i-- > 0)
-            fence_hold_unlock(&r->holds[i]);
+            fence_hold_unlock(&r->s.holds[i]);
         return false;
     }
     return true;
@@ -261,8 +266,12 @@ static bool hold(struct run *r, struct err *e)
 
 static bool holds_answer(struct run *r, struct err *e)
 {
-    for (size_t i = 0; i < r->n_holds; i++) {
-        if (!fence_hold_check(&r->holds[i], e))
+    for (size_t i = 0; i < r->s.n_holds; i++) {
+        if (!fence_hold_check(&r->s.holds[i], e))
+            return false;
+    }
+    for (size_t i = 0; i < r->s.n_gates; i++) {
+        if (!fence_hold_check(&r->s.gates[i], e))
             return false;
     }
     return lease_held(r->w->lease, e);
@@ -270,8 +279,8 @@ static bool holds_answer(struct run *r, struct err *e)
 
 static bool mark(struct run *r, struct err *e)
 {
-    for (size_t i = 0; i < r->n_holds; i++) {
-        if (!fence_marker(&r->holds[i], &r->final[i], e))
+    for (size_t i = 0; i < r->s.n_holds; i++) {
+        if (!fence_marker(&r->s.holds[i], &r->final[i], e))
             return err_prepend(e, "marker on %s/%s", r->from->shards[i]->keyspace,
                                r->from->shards[i]->name);
     }
@@ -308,10 +317,7 @@ static bool wait_all(struct run *r, struct err *e)
 static bool take_starts(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->to->n; i++) {
-        struct my_conn *c = my_connect(&r->to->shards[i]->primary, "switch", e);
-        bool ok = c != NULL && my_current_position(c, &r->start[i], e);
-        my_close(c);
-        if (!ok)
+        if (!my_current_position(r->s.gates[i].aux, &r->start[i], e))
             return err_prepend(e, "position of %s/%s", r->to->shards[i]->keyspace,
                                r->to->shards[i]->name);
     }
@@ -321,9 +327,9 @@ static bool take_starts(struct run *r, struct err *e)
 static bool fence_all(struct run *r, struct err *e)
 {
     r->mode = r->w->engine->o.fence;
-    for (size_t i = 0; i < r->n_holds; i++) {
+    for (size_t i = 0; i < r->s.n_holds; i++) {
         enum vrepl_fence_mode made = r->mode;
-        if (!fence_make(&r->holds[i], &made, e))
+        if (!fence_make(&r->s.holds[i], &made, e))
             return false;
         if (i > 0 && made != r->mode) {
             err_set(e, ERR_WF_PRECONDITION, "the shards do not allow the same kind of fence");
@@ -388,14 +394,17 @@ static bool until_decision(struct run *r, struct err *e)
 
 static void run_fini(struct run *r)
 {
-    for (size_t i = 0; i < r->n_holds; i++)
-        fence_hold_close(&r->holds[i]);
+    for (size_t i = 0; i < r->s.n_holds; i++)
+        fence_hold_close(&r->s.holds[i]);
+    for (size_t i = 0; i < r->s.n_gates; i++)
+        fence_hold_close(&r->s.gates[i]);
     for (size_t i = 0; i < r->from->n; i++)
         position_fini(&r->final[i]);
     for (size_t i = 0; i < r->to->n; i++)
         position_fini(&r->start[i]);
     buf_fini(&r->laps);
-    free(r->holds);
+    free(r->s.holds);
+    free(r->s.gates);
     free(r->final);
     free(r->start);
 }
@@ -405,7 +414,7 @@ static bool fail_and_undo(struct run *r, struct err *e)
 {
     struct err second = ERR_INIT;
     log_err(LOG_WARN, "switch", e);
-    if (!switch_undo(r->w, r->home, r->holds, r->n_holds, &second)) {
+    if (!switch_undo(r->w, r->home, &r->s, &second)) {
         log_err(LOG_WARN, "switch", &second);
         err_prepend(
             e, "the switch failed and could not yet be undone (%.300s); this goes on by itself",
@@ -414,10 +423,10 @@ static bool fail_and_undo(struct run *r, struct err *e)
     return false;
 }
 
-static void note_blocked(const struct run *r, struct switch_result *out)
+static void note_blocked(const struct run *r, int64_t until_ms, struct switch_result *out)
 {
     char labels[400];
-    out->blocked_ms = r->blocked_since_ms != 0 ? clock_mono_ms() - r->blocked_since_ms : 0;
+    out->blocked_ms = until_ms - r->blocked_since_ms;
     metrics_labels(labels, sizeof labels, "workflow", r->w->keys[r->o->back], NULL);
     metric_set(metrics_get(METRIC_GAUGE, "switch_blocked_seconds", labels,
                            "How long writers waited in the last switch of a workflow."),
@@ -426,10 +435,11 @@ static void note_blocked(const struct run *r, struct switch_result *out)
 
 static bool decided_then(struct run *r, struct switch_result *out, struct err *e)
 {
+    int64_t unlocked_ms = 0;
     bool ok = switch_fault(r->o->back, "after_decision", e) &&
-              switch_roll_forward(r->w, r->home, r->holds, r->n_holds, e);
+              switch_roll_forward(r->w, r->home, &r->s, &unlocked_ms, e);
+    note_blocked(r, unlocked_ms != 0 ? unlocked_ms : clock_mono_ms(), out);
     lap(r, "roll forward");
-    note_blocked(r, out);
     log_info("switch", "%s: writers waited %lld ms (%s)", r->w->keys[r->o->back],
              (long long)out->blocked_ms, buf_str(&r->laps));
     return ok || err_prepend(e, "the switch of %s is decided and will be completed by itself",
@@ -444,7 +454,8 @@ bool switch_run(struct workflow *w, struct my_conn *home, const struct switch_op
                     .home = home,
                     .from = &w->sides[wf_reads(o->back)],
                     .to = &w->sides[wf_writes(o->back)]};
-    r.holds = mem_calloc(r.from->n, sizeof *r.holds);
+    r.s.holds = mem_calloc(r.from->n, sizeof *r.s.holds);
+    r.s.gates = mem_calloc(r.to->n, sizeof *r.s.gates);
     r.final = mem_calloc(r.from->n, sizeof *r.final);
     r.start = mem_calloc(r.to->n, sizeof *r.start);
     r.journal_id = routing_next_id(w->engine);

@@ -19,6 +19,15 @@ struct switch_result {
     int64_t blocked_ms; /* how long writers waited */
     bool already;       /* traffic was there */
 };
+/* Sessions that a switch opened before anybody had to wait: connecting under the hold would be
+ * waited for. */
+struct switch_sessions {
+    struct fence_hold *holds; /* one a shard that served */
+    size_t n_holds;
+    struct fence_hold
+        *gates; /* one a shard that will serve: its fence, if one stands, goes through it */
+    size_t n_gates;
+};
 /* Everything up to UNLOCK. An error before the decision has been undone (or says that it could not
  * be); after it the error says that the switch is decided and goes on by itself. */
 bool switch_run(struct workflow *w, struct my_conn *home, const struct switch_options *o,
@@ -27,13 +36,14 @@ bool switch_run(struct workflow *w, struct my_conn *home, const struct switch_op
 bool switch_check(struct workflow *w, const struct switch_options *o, struct err *e) WARN_UNUSED;
 
 /* switch_finish.c */
-/* After the decision: journals, enabling, routing, streams the other way, FINISH. Idempotent. holds
- * may be NULL (after a crash); they are released before FINISH. */
-bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct fence_hold *holds,
-                         size_t n_holds, struct err *e) WARN_UNUSED;
+/* After the decision: journals, enabling, routing, UNLOCK, streams the other way, FINISH.
+ * Idempotent. s: NULL after a crash. *unlocked_ms (may be NULL): monotonic time when writers could
+ * go on. */
+bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
+                         int64_t *unlocked_ms, struct err *e) WARN_UNUSED;
 /* Before it: leaves SWITCHING so that no decision can come, removes the fences, restarts the
  * streams. */
-bool switch_undo(struct workflow *w, struct my_conn *home, struct fence_hold *holds, size_t n_holds,
+bool switch_undo(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
                  struct err *e) WARN_UNUSED;
 /* `step` of "switch." or "reverse.": a fault point. */
 bool switch_fault(bool back, const char *step, struct err *e) WARN_UNUSED;

@@ -66,35 +66,50 @@ static bool journal_write(struct my_conn *c, const struct cdc_journal *j, struct
     return there;
 }
 
-static bool write_journals(struct workflow *w, struct err *e)
+static bool journal_one(struct workflow *w, const struct wf_mark *own, const struct topo_shard *s,
+                        struct my_conn *c, struct err *e)
+{
+    struct cdc_journal j;
+    journal_fill(w, own, &j);
+    if (journal_write(c, &j, e)) {
+        routing_add(w->engine, &j);
+        return true;
+    }
+    cdc_journal_fini(&j);
+    return err_prepend(e, "journal on %s/%s", s->keyspace, s->name);
+}
+
+/* The decision's marks stand in the order of the side's shards, and so do the sessions. */
+static bool write_journals(struct workflow *w, struct switch_sessions *s, struct err *e)
 {
     const struct wf_decision *d = w->decision;
+    const struct wf_shards *from = &w->sides[wf_reads(d->back)];
     for (size_t i = 0; i < d->n_from; i++) {
-        const struct topo_shard *s = topology_shard(
-            w->engine->o.topo, w->sides[wf_reads(d->back)].shards[0]->keyspace, d->from[i].shard);
-        assert(s != NULL);
-        struct cdc_journal j;
-        struct my_conn *c = my_connect(&s->primary, "journal", e);
-        journal_fill(w, &d->from[i], &j);
-        bool ok = c != NULL && sidecar_create(c, e) && journal_write(c, &j, e);
-        my_close(c);
-        if (ok)
-            routing_add(w->engine, &j);
-        else
-            cdc_journal_fini(&j);
+        const struct topo_shard *shard = from->shards[i];
+        assert(d->n_from == from->n && strcmp(shard->name, d->from[i].shard) == 0);
+        struct my_conn *own = s == NULL ? my_connect(&shard->primary, "journal", e) : NULL;
+        struct my_conn *c = s == NULL ? own : s->holds[i].aux;
+        bool ok = c != NULL && journal_one(w, &d->from[i], shard, c, e);
+        my_close(own);
         if (!ok)
-            return err_prepend(e, "journal on %s/%s", s->keyspace, s->name);
+            return false;
     }
     return true;
 }
 
-static bool enable(struct workflow *w, struct my_conn *home, struct err *e)
+static bool enable(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
+                   struct err *e)
 {
     enum wf_side_name to = wf_writes(w->decision->back);
     for (size_t i = 0; w->fence[to] != NULL && i < w->sides[to].n; i++) {
-        if (!fence_remove(w, w->sides[to].shards[i], to, home, REMOVE_FENCE_MS, e))
-            return err_prepend(e, "enabling writes on %s/%s", w->sides[to].shards[i]->keyspace,
-                               w->sides[to].shards[i]->name);
+        const struct topo_shard *shard = w->sides[to].shards[i];
+        struct err in_gate = ERR_INIT;
+        if (s != NULL && fence_unmake(&s->gates[i], &in_gate))
+            continue;
+        if (s != NULL)
+            fence_hold_close(&s->gates[i]);
+        if (!fence_remove(w, shard, to, home, REMOVE_FENCE_MS, e))
+            return err_prepend(e, "enabling writes on %s/%s", shard->keyspace, shard->name);
     }
     return true;
 }
@@ -136,24 +151,39 @@ static void forget_fence(struct workflow *w, enum wf_side_name side)
     pthread_mutex_unlock(&w->lock);
 }
 
-bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct fence_hold *holds,
-                         size_t n_holds, struct err *e)
+static void unlock_all(struct switch_sessions *s)
+{
+    for (size_t i = 0; s != NULL && i < s->n_holds; i++)
+        fence_hold_unlock(&s->holds[i]);
+}
+
+/* What has to be there before a writer that is turned away may look for its table elsewhere. */
+static bool open_the_other_side(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
+                                struct err *e)
+{
+    bool back = w->decision->back;
+    if (!write_journals(w, s, e) || !switch_fault(back, "after_journal", e) ||
+        !enable(w, home, s, e))
+        return false;
+    forget_fence(w, wf_writes(back));
+    return switch_fault(back, "after_enable", e) &&
+           routing_publish(w->engine, w->keys[back], home, e) &&
+           switch_fault(back, "after_routing", e) && switch_fault(back, "before_unlock", e);
+}
+
+bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
+                         int64_t *unlocked_ms, struct err *e)
 {
     assert(w->state == WF_DECIDED || w->state == WF_REVERSE_DECIDED);
     bool back = w->decision->back;
     struct wf_streams *over = NULL;
-    if (!write_journals(w, e) || !switch_fault(back, "after_journal", e) || !enable(w, home, e))
-        return false;
-    forget_fence(w, wf_writes(back));
-    bool ok = switch_fault(back, "after_enable", e) &&
-              routing_publish(w->engine, w->keys[back], home, e) &&
-              switch_fault(back, "after_routing", e) && turn_streams(w, &over, e) &&
-              switch_fault(back, "after_reverse_start", e) &&
-              switch_fault(back, "before_unlock", e);
-    for (size_t i = 0; i < n_holds; i++)
-        fence_hold_unlock(&holds[i]);
+    bool ok = open_the_other_side(w, home, s, e);
+    unlock_all(s);
+    if (unlocked_ms != NULL)
+        *unlocked_ms = clock_mono_ms();
+    ok = ok && turn_streams(w, &over, e);
     wf_streams_free(w, over);
-    if (!ok || !finish(w, home, e))
+    if (!ok || !switch_fault(back, "after_reverse_start", e) || !finish(w, home, e))
         return false;
     wf_watch_start(w);
     return switch_fault(back, "after_finish", e);
@@ -192,24 +222,23 @@ static bool no_journals(const struct workflow *w, enum wf_side_name side, struct
 }
 
 static bool unfence_all(struct workflow *w, struct my_conn *home, enum wf_side_name side,
-                        struct fence_hold *holds, size_t n_holds, struct err *e)
+                        struct switch_sessions *s, struct err *e)
 {
+    size_t n = s != NULL ? s->n_holds : 0;
     for (size_t i = 0; i < w->sides[side].n; i++) {
         struct err in_hold = ERR_INIT;
-        if (i < n_holds && holds[i].locked && fence_unmake(&holds[i], &in_hold))
+        if (i < n && s->holds[i].locked && fence_unmake(&s->holds[i], &in_hold))
             continue; /* writers that wait go on without an error */
-        if (i < n_holds)
-            fence_hold_close(&holds[i]);
+        if (i < n)
+            fence_hold_close(&s->holds[i]);
         if (!fence_remove(w, w->sides[side].shards[i], side, home, REMOVE_FENCE_MS, e))
             return false;
     }
-    for (size_t i = 0; i < n_holds; i++)
-        fence_hold_unlock(&holds[i]);
+    unlock_all(s);
     return true;
 }
 
-bool switch_undo(struct workflow *w, struct my_conn *home, struct fence_hold *holds, size_t n_holds,
-                 struct err *e)
+bool switch_undo(struct workflow *w, struct my_conn *home, struct switch_sessions *s, struct err *e)
 {
     bool back = w->state == WF_REVERSING || w->state == WF_REVERSE_UNDOING;
     enum wf_side_name side = wf_reads(back);
@@ -217,7 +246,7 @@ bool switch_undo(struct workflow *w, struct my_conn *home, struct fence_hold *ho
         !wf_step(w, home, WF_EVENT_GIVE_UP, NULL, e))
         return false;
     if (!no_journals(w, side, e) || !switch_fault(back, "after_give_up", e) ||
-        !unfence_all(w, home, side, holds, n_holds, e) || !switch_fault(back, "after_unfence", e))
+        !unfence_all(w, home, side, s, e) || !switch_fault(back, "after_unfence", e))
         return false;
     char *json =
         back ? wf_fence_json(w->fence[WF_SOURCE], NULL) : wf_fence_json(NULL, w->fence[WF_TARGET]);

@@ -21,10 +21,10 @@ bool wf_resume(struct workflow *w, struct my_conn *home, struct err *e)
     case WF_ACT_WATCH_FENCE:
         break;
     case WF_ACT_REMOVE_FENCE:
-        ok = switch_undo(w, home, NULL, 0, e);
+        ok = switch_undo(w, home, NULL, e);
         break;
     case WF_ACT_ROLL_FORWARD:
-        ok = switch_roll_forward(w, home, NULL, 0, e);
+        ok = switch_roll_forward(w, home, NULL, NULL, e);
         break;
     case WF_ACT_REMOVE_SOURCE:
         ok = finish_complete(w, home, e);
