@@ -51,7 +51,7 @@ class Tour:
         lines = [line for line in said.splitlines() if line.strip()]
         for line in lines[:show]:
             print("    " + line[:150])
-        if len(lines) > show:
+        if len(lines) > show > 0:
             print("    … %d more lines" % (len(lines) - show))
         sys.stdout.flush()
         return said
@@ -90,7 +90,7 @@ class Tour:
     def copy(self, kind, name, rows, *words):
         """Creates a workflow, shows its progress until its streams run; returns rows a second."""
         begun = time.monotonic()
-        self.workflow(kind, name, "create", *words)
+        self.workflow(kind, name, "create", *words, show=0)
         shown = {"at": 0.0}
 
         def progress(status):
@@ -255,7 +255,7 @@ def shard_of(line):
 
 def read_end(path):
     with open(path, encoding="utf-8", errors="replace") as text:
-        return text.read()[-1500:]
+        return text.read()[-6000:]
 
 
 def keep_running(fleet):
