@@ -162,7 +162,7 @@ bool decode_gap(struct cdc_decoder *d, const struct event *ev, struct err *e)
 
 bool decode_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
-    if (!(ev->type == EV_ROTATE && ev->flags & EVENT_ARTIFICIAL)) { /* those are in no file */
+    if (ev->type != EV_ROTATE || ev->server_id != 0) { /* those of a file source are in no file */
         d->stats.events[ev->type]++;
         d->stats.bytes[ev->type] += EVENT_HEADER_LEN + ev->n;
     }

@@ -181,6 +181,7 @@ void decode_savepoint(struct cdc_decoder *d, const char *name)
     struct savepoint *s = &tx->savepoints[tx->n_savepoints++];
     snprintf(s->name, sizeof s->name, "%s", name);
     s->batch = d->open;
+    s->seq = tx->seq;
     s->n_changes = d->open ? d->open->n_changes : 0;
 }
 
@@ -193,13 +194,15 @@ bool decode_rollback_to(struct cdc_decoder *d, const char *name, struct err *e)
         struct savepoint *s = &tx->savepoints[i - 1];
         if (strcasecmp(s->name, name) != 0)
             continue;
+        tx->n_savepoints = i;
+        if (s->seq == tx->seq)
+            return true; /* no row since */
         if (!d->open || s->batch != d->open)
             return err_set(e, ERR_LOG_UNSUPPORTED,
                            "ROLLBACK TO SAVEPOINT %s takes back rows that were already streamed",
                            name);
         assert(s->n_changes <= d->open->n_changes);
         d->open->n_changes = s->n_changes;
-        tx->n_savepoints = i;
         return true;
     }
     return err_set(e, ERR_LOG_UNSUPPORTED,

@@ -113,6 +113,7 @@ struct savepoint {
     char name[260];
     struct cdc_batch *batch; /* compared only */
     size_t n_changes;
+    uint32_t seq; /* of the transaction, at the savepoint */
 };
 
 struct transaction {

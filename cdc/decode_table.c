@@ -293,6 +293,7 @@ static struct table_entry *make_entry(struct cdc_decoder *d, const struct event 
     if (entry->wanted)
         ask_schema(d, t);
     schema_table_seal(t);
+    schema_table_seal(t);
     entry->table = t;
     entry->body_len = wire_left(&w);
     entry->body = mem_realloc(NULL, entry->body_len, 1);
