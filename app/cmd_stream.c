@@ -209,15 +209,9 @@ static bool take_batch(struct shard_stream *s, struct cdc_batch *b, struct err *
     return sink_tx_batch(s->tx, b, &at, &clean, e) && write_out(s, e);
 }
 
-static bool reached_until(const struct shard_stream *s)
-{
-    return !position_is_empty(&s->until) && !sink_tx_is_open(s->tx) &&
-           position_at_or_after(sink_tx_position(s->tx), &s->until);
-}
-
 static bool follow(struct shard_stream *s, struct err *e)
 {
-    while (!stopping(s->run) && !reached_until(s)) {
+    while (!stopping(s->run) && !sink_tx_reached(s->tx)) {
         struct cdc_batch *b;
         switch (cdc_stream_next(s->stream, &b, PULL_MS, e)) {
         case CDC_NEXT_OK: {
@@ -312,6 +306,7 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
                                 .tables = rq->tables,
                                 .n_tables = rq->n_tables,
                                 .transactions = rq->tx,
+                                .until = &s->until,
                                 .encoder = s->encoder,
                                 .context = {.installation = r->topo->installation,
                                             .prefix = rq->prefix,

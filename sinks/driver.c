@@ -9,12 +9,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "sinks/driver_internal.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define FLUSH_BYTES ((uint64_t)1024 * 1024)
+#define FLUSH_MS    100
 
 static char *dup_or(const char *text, const char *fallback)
 {
@@ -294,13 +298,25 @@ bool driver_start_children(struct lane *l, struct err *e)
 
 /* ---- the driver ---- */
 
-static bool wants_dead_letters(const char *options_json)
+/* A number of the options; YAML's come as text. */
+static uint64_t number_option(const json_t *o, const char *name, uint64_t fallback)
 {
-    json_t *o = options_json && options_json[0] ? json_loads(options_json, 0, NULL) : NULL;
+    const json_t *v = json_object_get(o, name);
+    uint64_t n = 0;
+    if (json_is_integer(v) && json_integer_value(v) > 0)
+        return (uint64_t)json_integer_value(v);
+    return json_is_string(v) && sys_parse_u64(json_string_value(v), &n) && n > 0 ? n : fallback;
+}
+
+static void read_options(struct sink_driver *d)
+{
+    const char *text = d->spec->options_json;
+    json_t *o = text && text[0] ? json_loads(text, 0, NULL) : NULL;
     const char *policy = json_string_value(json_object_get(o, "on_record_error"));
-    bool yes = policy && strcmp(policy, "dead_letter") == 0;
+    d->dead_letters = policy && strcmp(policy, "dead_letter") == 0;
+    d->flush_bytes = number_option(o, "flush_bytes", FLUSH_BYTES);
+    d->flush_ms = (int64_t)number_option(o, "flush_ms", FLUSH_MS);
     json_decref(o);
-    return yes;
 }
 
 static bool resolve(struct sink_driver *d, struct err *e)
@@ -357,7 +373,7 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
     d->store = store;
     d->reader = reader;
     d->reader_ctx = reader_ctx;
-    d->dead_letters = wants_dead_letters(spec->options_json);
+    read_options(d);
     if (resolve(d, e) && start_lanes(d, shards, n_shards, e))
         return d;
     err_prepend(e, "sink %s", spec->name);

@@ -24,8 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_BYTES      ((uint64_t)1024 * 1024)
-#define FLUSH_MS         100
 #define IDLE_SAVE_MS     1000
 #define FLUSH_TIMEOUT_MS 2000
 #define STOP_TIMEOUT_MS  5000
@@ -148,7 +146,8 @@ static bool flush_is_due(const struct lane *l)
 {
     int64_t now_ms = clock_mono_ms();
     if (l->dirty_records)
-        return l->dirty_bytes >= FLUSH_BYTES || now_ms - l->first_dirty_ms >= FLUSH_MS;
+        return l->dirty_bytes >= l->driver->flush_bytes ||
+               now_ms - l->first_dirty_ms >= l->driver->flush_ms;
     return now_ms - l->last_save_ms >= IDLE_SAVE_MS &&
            !position_equal(sink_tx_position(l->tx), &l->acked);
 }
@@ -277,6 +276,16 @@ static void close_parts(struct lane *l)
     l->first_dirty_ms = 0;
 }
 
+/* For status: what is acknowledged before anything new was. */
+static void show_position(struct lane *l)
+{
+    char *text = position_text(&l->acked);
+    pthread_mutex_lock(&l->driver->lock);
+    free(l->position_text);
+    l->position_text = text;
+    pthread_mutex_unlock(&l->driver->lock);
+}
+
 static bool begin(struct lane *l, struct err *e)
 {
     struct position at = POSITION_INIT;
@@ -290,6 +299,7 @@ static bool begin(struct lane *l, struct err *e)
         struct cdc_stream_options o = {.name = l->driver->spec->name};
         sink_tx_reset(l->tx, &at);
         position_copy(&l->acked, &at);
+        show_position(l);
         l->last_save_ms = clock_mono_ms();
         struct cdc_stream *s = cdc_reader_attach(l->reader, &at, &o, e);
         show_stream(l, s);
@@ -316,8 +326,8 @@ static bool take_batch(struct lane *l, struct cdc_batch *b, struct err *e)
 
 static int64_t pull_timeout_ms(const struct lane *l)
 {
-    int64_t left_ms =
-        l->first_dirty_ms ? l->first_dirty_ms + FLUSH_MS - clock_mono_ms() : IDLE_SAVE_MS;
+    int64_t left_ms = l->first_dirty_ms ? l->first_dirty_ms + l->driver->flush_ms - clock_mono_ms()
+                                        : IDLE_SAVE_MS;
     return left_ms > 0 ? left_ms : 0;
 }
 
@@ -331,7 +341,7 @@ static bool step(struct lane *l, bool *ended, struct err *e)
         ok = take_batch(l, b, e);
         cdc_batch_unref(b);
     } else if (next == CDC_NEXT_END) {
-        ok = driver_pause(l->driver, FLUSH_MS) || asked_to_stop(l, e);
+        ok = driver_pause(l->driver, l->driver->flush_ms) || asked_to_stop(l, e);
     }
     *ended = ok && l->journal_seen && !sink_tx_is_open(l->tx);
     return ok && (*ended || !flush_is_due(l) || lane_flush(l, true, "", e));

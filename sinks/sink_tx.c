@@ -375,11 +375,17 @@ static bool take_transaction(struct sink_tx *t, struct cdc_batch *b, size_t *at,
     return true;
 }
 
+bool sink_tx_reached(const struct sink_tx *t)
+{
+    const struct position *until = t->o.until;
+    return until && !position_is_empty(until) && !t->in_tx && position_at_or_after(&t->pos, until);
+}
+
 bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *clean, struct err *e)
 {
     if (position_is_empty(&t->pos) && *at == 0)
         position_copy(&t->pos, &b->start);
-    while (*at < b->n_changes) {
+    while (*at < b->n_changes && !sink_tx_reached(t)) {
         const struct cdc_change *c = &b->changes[*at];
         t->emitted = false;
         *clean = true;

@@ -14,9 +14,11 @@ struct sink_tx_options {
     const char *database;      /* only tables of it; NULL: of all, but the sidecar's never */
     const char *const *tables; /* names; none: all */
     size_t n_tables;
-    bool transactions;             /* BEGIN and COMMIT are records too */
-    const char *spill_dir;         /* state directory, or NULL: big transactions stay in memory */
-    uint64_t spill_max_bytes;      /* 0: default */
+    bool transactions;        /* BEGIN and COMMIT are records too */
+    const char *spill_dir;    /* state directory, or NULL: big transactions stay in memory */
+    uint64_t spill_max_bytes; /* 0: default */
+    const struct position
+        *until; /* NULL, or: sink_tx_batch returns behind the transaction that reaches it */
     struct encoder *encoder;       /* borrowed; NULL: every value is decoded, nothing is encoded */
     struct encode_context context; /* what stays the same; begin, pos and times are filled in */
     encode_emit_fn emit;
@@ -41,6 +43,7 @@ void sink_tx_reset(struct sink_tx *t, const struct position *pos);
 /* Rows of an initial copy. */
 bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e) WARN_UNUSED;
 const struct position *sink_tx_position(const struct sink_tx *t);
+bool sink_tx_reached(const struct sink_tx *t); /* until */
 bool sink_tx_is_open(const struct sink_tx *t); /* a part of a transaction is held back */
 const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t);
 bool sink_tx_wants(const struct sink_tx *t, const struct schema_table *table);

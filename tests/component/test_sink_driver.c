@@ -1,0 +1,510 @@
+/* tests/component/test_sink_driver.c — a sink's driver over a replayed log, into a file and into a
+ * mock Kafka cluster: killed between any two steps, with brokers down and refusing, it loses no
+ * record and keeps each key's order.
+ */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/sys.h"
+#include "sinks/sink.h"
+#include "tests/support/replay_log.h"
+
+#include <jansson.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* cmocka wants the four standard ones above */
+#include <cmocka.h>
+
+#define TRANSACTIONS  90 /* the mock keeps 5 MB a partition */
+#define SMALL_FLUSHES "{\"flush_bytes\":\"2000\"}"
+
+static struct log the_log;
+static char dir[100], file_path[200];
+static unsigned case_number;
+static char installation[] = "test", database[] = "shop", keyspace_name[] = "commerce",
+            shard_name[] = "-";
+static struct topo_shard shard;
+static struct topo_keyspace keyspace;
+static struct topology topo;
+
+static uint64_t total_rows(void)
+{
+    uint64_t n = 0;
+    for (unsigned t = 1; t <= TRANSACTIONS; t++)
+        n += rows_of(t);
+    return n;
+}
+
+static int begin(void **state)
+{
+    struct err e = ERR_INIT;
+    (void)state;
+    log_make(&the_log, TRANSACTIONS);
+    shard = (struct topo_shard){.keyspace = keyspace_name, .name = shard_name};
+    shard.primary.database = database;
+    if (!keyrange_parse("-", &shard.range, &e))
+        return -1;
+    keyspace = (struct topo_keyspace){.name = keyspace_name, .shards = &shard, .n_shards = 1};
+    topo =
+        (struct topology){.installation = installation, .keyspaces = &keyspace, .n_keyspaces = 1};
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    log_fini(&the_log);
+    return 0;
+}
+
+/* A directory of its own for each test. */
+static int new_dir(void **state)
+{
+    struct err e = ERR_INIT;
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/sluice-driver-%d-%u", (int)getpid(), case_number++);
+    snprintf(file_path, sizeof file_path, "%s/out", dir);
+    return sys_mkdir_private(dir, &e) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    char command[160];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command);
+}
+
+/* ---- one run of a driver ---- */
+
+struct run {
+    struct server server;
+    struct cdc_reader *reader;
+    struct store *store;
+    struct sink_driver *driver;
+    struct sink_spec spec;
+    char to[300];
+};
+
+static struct cdc_reader *find_reader(void *ctx, const char *ks, const char *name)
+{
+    (void)ks;
+    (void)name;
+    return ((struct run *)ctx)->reader;
+}
+
+static void run_start(struct run *r, const char *to, const char *options)
+{
+    static const char *const shards[] = {"-"};
+    struct err e = ERR_INIT;
+    *r = (struct run){.server = {.log = &the_log, .block_at_end = true}};
+    struct cdc_reader_options o = {.open = server_open, .open_ctx = &r->server};
+    pthread_mutex_init(&r->server.lock, NULL);
+    snprintf(r->to, sizeof r->to, "%s", to);
+    r->reader = cdc_reader_new(NULL, &shard, &o);
+    r->store = store_open(dir, &e);
+    if (!r->store)
+        fail_msg("%s", e.text);
+    r->spec = (struct sink_spec){.name = (char[]){"orders"},
+                                 .keyspace = keyspace_name,
+                                 .to = r->to,
+                                 .format = (char[]){"ndjson"},
+                                 .prefix = (char[]){"shop"},
+                                 .from = (char[]){"[{\"keyspace\":\"commerce\",\"shard\":\"-\","
+                                                  "\"gtid\":\"FilePos/binlog.000001:4\"}]"},
+                                 .options_json = mem_strdup(options)};
+    r->driver = sink_driver_start(&r->spec, &topo, shards, 1, r->store, find_reader, r, &e);
+    if (!r->driver)
+        fail_msg("%s", e.text);
+}
+
+static void run_stop(struct run *r)
+{
+    sink_driver_stop(r->driver);
+    store_close(r->store);
+    cdc_reader_free(r->reader);
+    free(r->spec.options_json);
+}
+
+/* A field of the driver's only stream, or of the driver itself. */
+static uint64_t acknowledged(struct run *r)
+{
+    struct buf text = BUF_INIT;
+    sink_driver_status(r->driver, &text);
+    json_t *o = json_loads(buf_str(&text), 0, NULL);
+    if (!o)
+        fail_msg("not JSON: %s", buf_str(&text));
+    json_t *stream = json_array_get(json_object_get(o, "streams"), 0);
+    uint64_t n = (uint64_t)json_integer_value(json_object_get(stream, "records"));
+    json_decref(o);
+    buf_fini(&text);
+    return n;
+}
+
+static bool says(struct run *r, const char *what)
+{
+    struct buf text = BUF_INIT;
+    sink_driver_status(r->driver, &text);
+    bool yes = strstr(buf_str(&text), what) != NULL;
+    buf_fini(&text);
+    return yes;
+}
+
+static void wait_until_acknowledged(struct run *r, uint64_t n)
+{
+    int64_t until_ms = clock_mono_ms() + 60000;
+    while (acknowledged(r) < n && clock_mono_ms() < until_ms)
+        clock_sleep_ms(10, NULL);
+    if (acknowledged(r) < n) {
+        struct buf text = BUF_INIT;
+        sink_driver_status(r->driver, &text);
+        fail_msg("%llu records of %llu: %s", (unsigned long long)acknowledged(r),
+                 (unsigned long long)n, buf_str(&text));
+    }
+}
+
+static void wait_until_it_says(struct run *r, const char *what)
+{
+    int64_t until_ms = clock_mono_ms() + 30000;
+    while (!says(r, what) && clock_mono_ms() < until_ms)
+        clock_sleep_ms(10, NULL);
+    assert_true(says(r, what));
+}
+
+/* The last transaction is acknowledged. */
+static void wait_until_the_end(struct run *r)
+{
+    char place[60];
+    snprintf(place, sizeof place, "binlog.000001:%zu", 4 + the_log.bytes.len);
+    wait_until_it_says(r, place);
+}
+
+/* Runs the driver in a child that is killed by a fault point; true if it was killed. */
+static bool run_and_be_killed(const char *to, const char *fault)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct run r;
+        struct err e = ERR_INIT;
+        if (!fault_arm(fault, &e))
+            _exit(1);
+        run_start(&r, to, SMALL_FLUSHES);
+        for (int i = 0; i < 1000 && acknowledged(&r) < total_rows(); i++)
+            clock_sleep_ms(10, NULL);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/* ---- what arrived ---- */
+
+struct seen {
+    uint16_t *times; /* by number of the row in the log */
+    uint64_t records;
+    uint64_t last; /* for the order: number of the newest row so far */
+    bool order_broken;
+};
+
+/* Number of a row among all of the log, from its id. */
+static uint64_t number_of(uint64_t id)
+{
+    uint64_t n = id % ID_STEP;
+    for (unsigned t = 1; t < id / ID_STEP; t++)
+        n += rows_of(t);
+    return n;
+}
+
+static void see(struct seen *s, const char *json, size_t n)
+{
+    json_t *o = json_loadb(json, n, JSON_ALLOW_NUL, NULL);
+    assert_non_null(o);
+    json_t *id = json_object_get(json_object_get(o, "after"), "id");
+    if (json_is_integer(id)) {
+        uint64_t number = number_of((uint64_t)json_integer_value(id));
+        assert_true(number < total_rows());
+        s->times[number]++;
+        s->records++;
+        s->order_broken |= number > s->last + 1 &&
+                           s->records > 1; /* going back is a repetition, a gap is a loss */
+        s->last = number;
+    }
+    json_decref(o);
+}
+
+static void assert_all_seen(struct seen *s, bool once)
+{
+    uint64_t lost = 0, doubled = 0;
+    for (uint64_t i = 0; i < total_rows(); i++) {
+        lost += s->times[i] == 0;
+        doubled += s->times[i] > 1;
+    }
+    assert_int_equal(lost, 0);
+    if (once)
+        assert_int_equal(doubled, 0);
+    assert_false(s->order_broken);
+    free(s->times);
+}
+
+static void see_file(struct seen *s)
+{
+    struct err e = ERR_INIT;
+    struct buf text = BUF_INIT;
+    *s = (struct seen){.times = mem_calloc(total_rows(), sizeof *s->times)};
+    assert_true(sys_read_file(file_path, 1 << 30, &text, &e));
+    const char *p = buf_str(&text);
+    for (const char *newline; (newline = strchr(p, '\n')) != NULL; p = newline + 1)
+        see(s, p, (size_t)(newline - p));
+    assert_int_equal(*p, '\0'); /* no half line */
+    buf_fini(&text);
+}
+
+/* ---- file ---- */
+
+static char *file_to(void)
+{
+    return mem_printf("file:%s", file_path);
+}
+
+static void a_file_holds_each_row_once_in_order(void **state)
+{
+    struct run r;
+    struct seen s;
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    (void)state;
+    run_start(&r, to, "{}");
+    wait_until_acknowledged(&r, total_rows());
+    run_stop(&r);
+    see_file(&s);
+    assert_all_seen(&s, true);
+    run_start(&r, to, "{}"); /* goes on where it was: nothing comes again */
+    wait_until_it_says(&r, "\"running\"");
+    run_stop(&r);
+    see_file(&s);
+    assert_all_seen(&s, true);
+}
+
+static void a_killed_file_sink_loses_nothing(void **state)
+{
+    static const char *const points[] = {"sink.before_flush:kill:3", "sink.after_flush:kill:3",
+                                         "sink.before_checkpoint:kill:3",
+                                         "sink.after_checkpoint:kill:3"};
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    struct run r;
+    struct seen s;
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        assert_true(run_and_be_killed(to, points[i]));
+    run_start(&r, to, "{}");
+    wait_until_the_end(&r);
+    run_stop(&r);
+    see_file(&s);
+    assert_all_seen(&s, true); /* position and records are one write: not even doubled */
+}
+
+static void what_was_never_acknowledged_is_cut_off(void **state)
+{
+    struct run r;
+    struct seen s;
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    (void)state;
+    run_start(&r, to, "{}");
+    wait_until_acknowledged(&r, total_rows());
+    run_stop(&r);
+    FILE *f = fopen(file_path, "a");
+    fprintf(f, "{\"op\":\"c\",\"after\":{\"id\":1000000}}\n{\"op\":\"c\",\"aft");
+    fclose(f);
+    run_start(&r, to, "{}");
+    wait_until_it_says(&r, "\"running\"");
+    run_stop(&r);
+    see_file(&s);
+    assert_all_seen(&s, true);
+}
+
+static void a_lost_state_database_costs_nothing(void **state)
+{
+    struct run r;
+    struct seen s;
+    char command[200];
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    (void)state;
+    run_start(&r, to, "{}");
+    wait_until_acknowledged(&r, total_rows());
+    run_stop(&r);
+    snprintf(command, sizeof command, "rm -f %s/state.db*", dir);
+    assert_int_equal(system(command), 0);
+    run_start(&r, to, "{}");
+    wait_until_it_says(&r, "\"running\"");
+    run_stop(&r);
+    see_file(&s);
+    assert_all_seen(&s, true);
+}
+
+/* ---- Kafka ---- */
+
+struct kafka {
+    rd_kafka_t *handle;
+    rd_kafka_mock_cluster_t *cluster;
+    char to[300];
+};
+
+static void kafka_start(struct kafka *k)
+{
+    char text[300];
+    k->handle = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof text);
+    assert_non_null(k->handle);
+    k->cluster = rd_kafka_mock_cluster_new(k->handle, 1);
+    assert_non_null(k->cluster);
+    rd_kafka_mock_topic_create(k->cluster, "shop.shop.orders", 1, 1);
+    rd_kafka_mock_topic_create(k->cluster, "shop.positions", 1, 1);
+    snprintf(k->to, sizeof k->to, "kafka://%s", rd_kafka_mock_cluster_bootstraps(k->cluster));
+}
+
+static void kafka_stop(struct kafka *k)
+{
+    rd_kafka_mock_cluster_destroy(k->cluster);
+    rd_kafka_destroy(k->handle);
+}
+
+/* Everything in the topic. */
+static void see_topic(struct kafka *k, struct seen *s)
+{
+    char text[300];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(k->cluster), text,
+                      sizeof text);
+    rd_kafka_conf_set(conf, "group.id", "test", text, sizeof text);
+    rd_kafka_conf_set(conf, "enable.partition.eof", "true", text, sizeof text);
+    rd_kafka_t *c = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    assert_non_null(c);
+    rd_kafka_poll_set_consumer(c);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, "shop.shop.orders", 0)->offset =
+        RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_assign(c, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    *s = (struct seen){.times = mem_calloc(total_rows(), sizeof *s->times)};
+    for (bool ended = false; !ended;) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(c, 10000);
+        assert_non_null(m);
+        ended = m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        if (!m->err)
+            see(s, m->payload, m->len);
+        rd_kafka_message_destroy(m);
+    }
+    rd_kafka_consumer_close(c);
+    rd_kafka_destroy(c);
+}
+
+static void kafka_gets_each_row(void **state)
+{
+    struct kafka k;
+    struct run r;
+    struct seen s;
+    (void)state;
+    kafka_start(&k);
+    run_start(&r, k.to, "{}");
+    wait_until_acknowledged(&r, total_rows());
+    run_stop(&r);
+    see_topic(&k, &s);
+    assert_all_seen(&s, true);
+    kafka_stop(&k);
+}
+
+static void a_killed_kafka_sink_loses_nothing(void **state)
+{
+    static const char *const points[] = {"sink.before_flush:kill:3", "sink.after_flush:kill:3",
+                                         "sink.before_checkpoint:kill:3",
+                                         "sink.after_checkpoint:kill:3"};
+    struct kafka k;
+    struct run r;
+    struct seen s;
+    (void)state;
+    kafka_start(&k);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(run_and_be_killed(k.to, points[i]));
+    run_start(&r, k.to, "{}");
+    wait_until_the_end(&r);
+    run_stop(&r);
+    see_topic(&k, &s);
+    assert_all_seen(&s, false);
+    kafka_stop(&k);
+}
+
+static void a_broker_that_is_down_is_a_pause(void **state)
+{
+    struct kafka k;
+    struct run r;
+    struct seen s;
+    (void)state;
+    kafka_start(&k);
+    rd_kafka_mock_broker_set_down(k.cluster, 1);
+    run_start(&r, k.to, "{}");
+    wait_until_it_says(&r, "\"waiting\"");
+    assert_int_equal(acknowledged(&r), 0);
+    rd_kafka_mock_broker_set_up(k.cluster, 1);
+    wait_until_acknowledged(&r, total_rows());
+    run_stop(&r);
+    see_topic(&k, &s);
+    assert_all_seen(&s, false);
+    kafka_stop(&k);
+}
+
+static void produce_errors_that_pass_lose_nothing(void **state)
+{
+    struct kafka k;
+    struct run r;
+    struct seen s;
+    (void)state;
+    kafka_start(&k);
+    rd_kafka_mock_push_request_errors(
+        k.cluster, 0 /* Produce */, 5, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR);
+    run_start(&r, k.to, "{}");
+    wait_until_acknowledged(&r, total_rows());
+    run_stop(&r);
+    see_topic(&k, &s);
+    assert_all_seen(&s, false);
+    kafka_stop(&k);
+}
+
+static void a_refused_delivery_begins_anew_from_the_acknowledged_position(void **state)
+{
+    struct kafka k;
+    struct run r;
+    struct seen s;
+    (void)state;
+    kafka_start(&k);
+    rd_kafka_mock_push_request_errors(k.cluster, 0, 1,
+                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    run_start(&r, k.to, "{}");
+    wait_until_the_end(&r);
+    run_stop(&r);
+    see_topic(&k, &s);
+    assert_all_seen(&s, false);
+    kafka_stop(&k);
+}
+
+int main(void)
+{
+#define CASE(test) cmocka_unit_test_setup_teardown(test, new_dir, remove_dir)
+    const struct CMUnitTest tests[] = {
+        CASE(a_file_holds_each_row_once_in_order),
+        CASE(a_killed_file_sink_loses_nothing),
+        CASE(what_was_never_acknowledged_is_cut_off),
+        CASE(a_lost_state_database_costs_nothing),
+        CASE(kafka_gets_each_row),
+        CASE(a_killed_kafka_sink_loses_nothing),
+        CASE(a_broker_that_is_down_is_a_pause),
+        CASE(produce_errors_that_pass_lose_nothing),
+        CASE(a_refused_delivery_begins_anew_from_the_acknowledged_position),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
