@@ -207,7 +207,7 @@ static void print_result(const struct verb_call *c)
     struct buf out = BUF_INIT;
     if (cmd_json(c->v))
         render_json(buf_str(&c->result), &out);
-    else
+    else if (strcmp(c->type, "vdiff") != 0 || !render_vdiff(buf_str(&c->result), &out))
         render_text(buf_str(&c->result), &out);
     fwrite(out.data, 1, out.len, stdout);
     buf_fini(&out);

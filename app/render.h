@@ -9,5 +9,8 @@
  * objects as tables. json that does not parse is printed as it is. */
 void render_text(const char *json, struct buf *out);
 void render_json(const char *json, struct buf *out); /* indented by two */
+/* A vdiff's report as vtctldclient's summary; false, and nothing printed, when json is no such
+ * report. */
+bool render_vdiff(const char *json, struct buf *out);
 
 #endif
