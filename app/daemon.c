@@ -97,6 +97,7 @@ static void run_sink(struct daemon *d, struct daemon_sink *s)
     const char **shards = NULL;
     struct err e = ERR_INIT;
     size_t n = vrepl_engine_serving(d->engine, s->spec.keyspace, &shards);
+    s->spec.spill_max_bytes = d->config->spill_max_bytes;
     s->message[0] = '\0';
     s->driver =
         sink_driver_start(&s->spec, d->config->topo, shards, n, d->store, daemon_reader, d, &e);

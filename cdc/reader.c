@@ -760,6 +760,7 @@ struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard
     struct cdc_reader *r = mem_alloc(sizeof *r);
     char labels[512];
     pthread_mutex_init(&r->lock, NULL);
+    pthread_mutex_init(&r->schema_lock, NULL);
     reader_cond_init(&r->feeds_gone);
     r->topo = topo;
     r->shard = shard;
@@ -792,6 +793,8 @@ void cdc_reader_free(struct cdc_reader *r)
         reader_cond_wait_ms(&r->feeds_gone, &r->lock, -1);
     reader_ring_clear(&r->ring);
     pthread_mutex_unlock(&r->lock);
+    my_close(r->schema_conn);
+    pthread_mutex_destroy(&r->schema_lock);
     free(r->ring.entries);
     position_fini(&r->head);
     pthread_cond_destroy(&r->feeds_gone);

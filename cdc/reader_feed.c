@@ -101,6 +101,10 @@ static bool session_open(struct feed *f, struct session *s, struct err *e)
                                          .schema = r->o.schema,
                                          .schema_ctx = r->o.schema_ctx};
     struct position start = POSITION_INIT;
+    if (!r->o.open && !options.schema) {
+        options.schema = reader_live_schema;
+        options.schema_ctx = r;
+    }
     position_copy(&start, &f->mark.pos);
     start.seq = 0;
     reader_skip_init(&s->skip, &f->mark);

@@ -133,6 +133,9 @@ struct cdc_reader {
     struct position head;
     char server_uuid[40]; /* of the first connection; "" before */
     bool connected;
+    pthread_mutex_t schema_lock; /* guards the next two */
+    struct my_conn *schema_conn;
+    bool schema_usable;
     struct err last_error;
     struct metric *m_reconnects, *m_ring, *m_skipped;
 };
@@ -147,6 +150,9 @@ bool reader_publish(struct feed *f, struct cdc_batch *b); /* takes the reference
 void reader_idle(struct feed *f, const struct position *pos, bool in_tx);
 void reader_feed_ended(struct feed *f, enum feed_result result,
                        const struct err *e); /* lock is held */
+/* cdc/reader_schema.c, a cdc_schema_fn; ctx: the reader. Thread: any. */
+const struct schema_table *reader_live_schema(void *ctx, const char *db, const char *table,
+                                              size_t n_columns);
 /* cdc/source_dump.c */
 struct cdc_source *reader_open_live(struct cdc_reader *r, const struct position *start,
                                     uint32_t server_id, struct err *e) WARN_UNUSED;

@@ -7,17 +7,17 @@
 
 #define RETRY_PAUSE_MS 100
 
-static void put_name(struct buf *out, const char *pattern, const char *prefix, const char *db,
-                     const char *table)
+struct field {
+    const char *name, *value;
+};
+
+static void put_name(struct buf *out, const char *pattern, const struct field *fields, size_t n)
 {
-    const struct {
-        const char *name, *value;
-    } fields[] = {{"{prefix}", prefix}, {"{db}", db}, {"{table}", table}};
     while (*pattern) {
         size_t i = 0;
-        while (i < 3 && strncmp(pattern, fields[i].name, strlen(fields[i].name)) != 0)
+        while (i < n && strncmp(pattern, fields[i].name, strlen(fields[i].name)) != 0)
             i++;
-        if (i == 3) {
+        if (i == n) {
             buf_put_u8(out, (uint8_t)*pattern++);
             continue;
         }
@@ -46,9 +46,14 @@ static const char *topic_of(struct lane *l, const struct schema_table *table)
         return spec->prefix;
     if (l->topic_table == table)
         return buf_str(&l->topic);
+    const struct field fields[] = {{"{prefix}", spec->prefix},
+                                   {"{keyspace}", l->shard->keyspace},
+                                   {"{shard}", l->shard->name},
+                                   {"{db}", table->db},
+                                   {"{table}", table->name}};
     buf_reset(&l->topic);
     put_name(&l->topic, spec->topic && spec->topic[0] ? spec->topic : "{prefix}.{db}.{table}",
-             spec->prefix, table->db, table->name);
+             fields, sizeof fields / sizeof *fields);
     make_valid(&l->topic);
     schema_table_unref(l->topic_table);
     l->topic_table = schema_table_ref(table);

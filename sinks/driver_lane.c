@@ -235,6 +235,7 @@ static bool open_parts(struct lane *l, struct err *e)
                                 .tables = (const char *const *)d->spec->tables,
                                 .n_tables = d->spec->n_tables,
                                 .spill_dir = store_dir(d->store),
+                                .spill_max_bytes = d->spec->spill_max_bytes,
                                 .encoder = l->encoder,
                                 .context = {.installation = d->topo->installation,
                                             .prefix = d->spec->prefix,

@@ -49,6 +49,7 @@ struct sink_spec {
     bool copy;  /* initial copy first */
     char *from; /* "current", "beginning" or a VGTID; only without a checkpoint */
     bool from_yaml;
+    uint64_t spill_max_bytes; /* limits.spill_max; 0: default */
 };
 void sink_spec_fini(struct sink_spec *s);
 
@@ -63,7 +64,10 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
                                       struct store *store, sink_reader_fn reader, void *reader_ctx,
                                       struct err *e) WARN_UNUSED;
 void sink_driver_stop(struct sink_driver *d); /* drains, flushes, checkpoints; then frees */
-void sink_driver_status(struct sink_driver *d, struct buf *json); /* {"name","state","streams":[{"shard","position","lag_seconds","records",…}],"message"}
-                                                                   */
+void sink_driver_status(
+    struct sink_driver *d,
+    struct buf *
+        json); /* {"name","state","streams":[{"shard","position","lag_seconds","records",…}],"message"}
+                */
 
 #endif
