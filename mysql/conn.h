@@ -1,11 +1,17 @@
-/* mysql/conn.h — one connection: connect with TLS enforced, text queries, prepared and bulk statements.
+/* mysql/conn.h — one connection: connect with TLS enforced, text queries, prepared and bulk
+ * statements.
  *
- * Session of every connection: autocommit 1, `SET NAMES binary` semantics for data (strings travel as
- * the column's own bytes), time_zone '+00:00', sql_mode STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO
- * (zero dates allowed, no NO_BACKSLASH_ESCAPES), CLIENT_FOUND_ROWS, no LOCAL INFILE, no multi statements.
- * Errors are classed: 1213/1205 ERR_DB_DEADLOCK RETRY, 2006/2013/… ERR_DB_LOST RETRY, 1062
- * ERR_DB_DUPLICATE, 1045/2059 ERR_DB_AUTH, 1142/1044/1227 ERR_DB_DENIED, 1290/1836/1792 ERR_DB_READ_ONLY.
- * Thread: one thread at a time; my_conn_kill from any.
+ * Session of every connection: autocommit 1, `SET NAMES binary` semantics for data (strings travel
+ * as the column's own bytes), time_zone '+00:00', sql_mode STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO
+ * (zero dates allowed, no NO_BACKSLASH_ESCAPES), CLIENT_FOUND_ROWS, no LOCAL INFILE, no multi
+ * statements. Errors are classed: 1213/1205 ERR_DB_DEADLOCK RETRY, 2006/2013/… ERR_DB_LOST RETRY,
+ * 1062 ERR_DB_DUPLICATE, 1045/2059 ERR_DB_AUTH, 1142/1044/1227 ERR_DB_DENIED, 1290/1836/1792
+ * ERR_DB_READ_ONLY. 1153/2020 ERR_LIMIT; anything after my_conn_interrupt ERR_SHUTDOWN. err.native
+ * is the server's number. Parameters travel as binary strings: MySQL's JSON columns refuse those
+ * (3144), write `CONVERT(? USING utf8mb4)` for them. Results carry each column's own charset
+ * (my_column.charset). TLS: see tls.c; a server that offers none gets nothing of the login in
+ * REQUIRED and above, and never the password as it is in PREFERRED. Thread: one thread at a time;
+ * my_conn_interrupt from any. Statements and results are freed before their connection is closed.
  */
 #ifndef SLUICE_MYSQL_CONN_H
 #define SLUICE_MYSQL_CONN_H
@@ -18,7 +24,7 @@ enum my_flavor { MY_FLAVOR_MYSQL, MY_FLAVOR_MARIADB };
 
 struct my_server {
     enum my_flavor flavor;
-    unsigned version;     /* 101119, 90704 */
+    unsigned version; /* 101119, 90704 */
     char version_text[64];
     bool gtid_mode;       /* MariaDB: always; MySQL: gtid_mode ON */
     bool bulk;            /* COM_STMT_BULK_EXECUTE can be used (server capability and client) */
@@ -27,8 +33,8 @@ struct my_server {
 };
 
 struct my_conn;
-/* Connects, checks TLS (▶ mysql_get_ssl_cipher is NULL before any query → ERR_DB_TLS in REQUIRED and
- * above), prepares the session. role: "copy", "apply", … shown in program_name and errors. */
+/* Connects, checks TLS (▶ mysql_get_ssl_cipher is NULL before any query → ERR_DB_TLS in REQUIRED
+ * and above), prepares the session. role: "copy", "apply", … shown in program_name and errors. */
 struct my_conn *my_connect(const struct my_params *p, const char *role, struct err *e) WARN_UNUSED;
 void my_close(struct my_conn *c);
 const struct my_server *my_conn_server(const struct my_conn *c);
@@ -40,30 +46,41 @@ void my_conn_interrupt(struct my_conn *c);
 /* A statement without result; affected may be NULL (matched rows, CLIENT_FOUND_ROWS). */
 bool my_exec(struct my_conn *c, const char *sql, uint64_t *affected, struct err *e) WARN_UNUSED;
 bool my_execf(struct my_conn *c, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4) WARN_UNUSED;
-bool my_exec_n(struct my_conn *c, const char *sql, size_t n, uint64_t *affected, struct err *e) WARN_UNUSED;
+bool my_exec_n(struct my_conn *c, const char *sql, size_t n, uint64_t *affected,
+               struct err *e) WARN_UNUSED;
 
 /* Text results, read whole into memory (small ones) or streamed. */
 struct my_result;
-struct my_cell { /* valid until the next row or my_result_free */
+struct my_cell {   /* valid until the next row or my_result_free */
     const char *p; /* NULL: SQL NULL; zero-terminated */
     size_t n;
 };
-struct my_result *my_query(struct my_conn *c, const char *sql, struct err *e) WARN_UNUSED;  /* stored */
-struct my_result *my_queryf(struct my_conn *c, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4) WARN_UNUSED;
+struct my_result *my_query(struct my_conn *c, const char *sql,
+                           struct err *e) WARN_UNUSED; /* stored */
+struct my_result *my_queryf(struct my_conn *c, struct err *e, const char *fmt, ...)
+    ERR_PRINTF(3, 4) WARN_UNUSED;
 struct my_result *my_query_stream(struct my_conn *c, const char *sql, struct err *e) WARN_UNUSED;
 unsigned my_result_columns(const struct my_result *r);
 uint64_t my_result_rows(const struct my_result *r); /* stored results */
 const char *my_result_column_name(const struct my_result *r, unsigned i);
 enum my_next { MY_ROW, MY_END, MY_FAIL };
-enum my_next my_result_next(struct my_result *r, struct my_cell *cells, struct err *e) WARN_UNUSED; /* cells: my_result_columns() */
+enum my_next my_result_next(struct my_result *r, struct my_cell *cells,
+                            struct err *e) WARN_UNUSED; /* cells: my_result_columns() */
 void my_result_free(struct my_result *r);
 /* First cell of the first row as malloc'ed text; *out NULL for NULL or no row. */
 bool my_query_text(struct my_conn *c, const char *sql, char **out, struct err *e) WARN_UNUSED;
 bool my_query_u64(struct my_conn *c, const char *sql, uint64_t *out, struct err *e) WARN_UNUSED;
 
 /* Prepared statements. */
-enum my_value_type { MY_VALUE_NULL, MY_VALUE_I64, MY_VALUE_U64, MY_VALUE_FLOAT, MY_VALUE_DOUBLE, MY_VALUE_BYTES,
-                     MY_VALUE_DEFAULT /* bulk only */ };
+enum my_value_type {
+    MY_VALUE_NULL,
+    MY_VALUE_I64,
+    MY_VALUE_U64,
+    MY_VALUE_FLOAT,
+    MY_VALUE_DOUBLE,
+    MY_VALUE_BYTES,
+    MY_VALUE_DEFAULT /* bulk only */
+};
 struct my_value {
     enum my_value_type type;
     union {
@@ -81,25 +98,29 @@ struct my_stmt;
 struct my_stmt *my_prepare(struct my_conn *c, const char *sql, struct err *e) WARN_UNUSED;
 void my_stmt_free(struct my_stmt *s);
 unsigned my_stmt_params(const struct my_stmt *s);
-bool my_stmt_exec(struct my_stmt *s, const struct my_value *params, uint64_t *affected, struct err *e) WARN_UNUSED;
-/* rows × params values, row after row, by array binding (MariaDB with .bulk). Within one column all
- * non-NULL values must have one type. The whole call fails or succeeds as one statement would inside
- * the open transaction. */
-bool my_stmt_exec_bulk(struct my_stmt *s, const struct my_value *values, size_t rows, uint64_t *affected, struct err *e) WARN_UNUSED;
+bool my_stmt_exec(struct my_stmt *s, const struct my_value *params, uint64_t *affected,
+                  struct err *e) WARN_UNUSED;
+/* rows × params values, row after row, in COM_STMT_BULK_EXECUTE (MariaDB with .bulk). Within one
+ * column all non-NULL values must have one type. The whole call fails or succeeds as one statement
+ * would inside the open transaction: several packets, or a statement that the server runs row by
+ * row (not INSERT, REPLACE), are held together by `SAVEPOINT sluice_bulk`. */
+bool my_stmt_exec_bulk(struct my_stmt *s, const struct my_value *values, size_t rows,
+                       uint64_t *affected, struct err *e) WARN_UNUSED;
 
 /* Streaming a prepared SELECT in the binary protocol (▶ FLOAT over the text protocol is wrong).
  * Columns arrive in the server's wire form per type: */
 struct my_column {
     char name[65 * 4];
-    unsigned type;   /* protocol type number: 1 TINY … 246 NEWDECIMAL … as cdc.md §4.5 */
-    unsigned flags;  /* protocol flags: 32 UNSIGNED, 128 BINARY … */
+    unsigned type;    /* protocol type number: 1 TINY … 246 NEWDECIMAL … as cdc.md §4.5 */
+    unsigned flags;   /* protocol flags: 32 UNSIGNED, 128 BINARY … */
     unsigned charset; /* collation id */
     unsigned decimals;
     uint64_t length;
 };
-struct my_wire { /* one cell, valid until the next row */
-    const uint8_t *p; /* NULL: SQL NULL. ints/float/double: LE of the type's width; DATE/DATETIME/TIMESTAMP: the
-                       * 0/4/7/11 bytes; TIME: the 0/8/12 bytes (length bytes not included); others: bytes */
+struct my_wire {      /* one cell, valid until the next row */
+    const uint8_t *p; /* NULL: SQL NULL. ints/float/double: LE of the type's width;
+                       * DATE/DATETIME/TIMESTAMP: the 0/4/7/11 bytes; TIME: the 0/8/12 bytes (length
+                       * bytes not included); others: bytes */
     size_t n;
 };
 bool my_stmt_query(struct my_stmt *s, const struct my_value *params, struct err *e) WARN_UNUSED;
@@ -107,7 +128,10 @@ unsigned my_stmt_columns(const struct my_stmt *s, const struct my_column **colum
 enum my_next my_stmt_next(struct my_stmt *s, struct my_wire *cells, struct err *e) WARN_UNUSED;
 void my_stmt_reset(struct my_stmt *s); /* drops the rest of a result */
 
-/* The server's current end of log: SHOW MASTER/BINARY LOG STATUS and @@gtid_binlog_pos/@@gtid_executed. */
+/* The server's current end of log: SHOW MASTER/BINARY LOG STATUS and
+ * @@gtid_binlog_pos/@@gtid_executed. On a MySQL that never rests the set may lack the last
+ * transactions before file:pos, never the reverse. ERR_SRC_SETTING when log_bin is OFF. *out is
+ * initialised or zero. */
 bool my_current_position(struct my_conn *c, struct position *out, struct err *e) WARN_UNUSED;
 /* `name`.`name` quoting lives in buf_put_ident. */
 

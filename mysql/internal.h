@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 struct my_conn {
-    MYSQL *h; /* never NULL */
+    MYSQL *h; /* not NULL once connected */
     struct my_server server;
     char where[384];           /* "db1:3306 (copy)": begins every error */
     uint64_t max_packet_bytes; /* the server's max_allowed_packet */

@@ -5,7 +5,13 @@
 #include "base/err.h"
 #include <stdint.h>
 
-enum my_tls_mode { MY_TLS_DISABLED, MY_TLS_PREFERRED, MY_TLS_REQUIRED, MY_TLS_VERIFY_CA, MY_TLS_VERIFY_IDENTITY };
+enum my_tls_mode {
+    MY_TLS_DISABLED,
+    MY_TLS_PREFERRED,
+    MY_TLS_REQUIRED,
+    MY_TLS_VERIFY_CA,
+    MY_TLS_VERIFY_IDENTITY
+};
 
 struct my_params {
     char *host;   /* NULL with socket */

@@ -134,14 +134,18 @@ static inline int live_teardown(void **state)
     return 0;
 }
 
+static inline void live_skip(const char *reason)
+{
+    print_message("skipped: %s\n", reason);
+    skip();
+}
+
 /* Begins every test: skips it when no server was given. */
 static inline struct live *live_begin(void **state)
 {
     struct live *l = *state;
-    if (!l->admin) {
-        print_message("skipped: no server given\n");
-        skip();
-    }
+    if (!l->admin)
+        live_skip("no server given");
     return l;
 }
 
