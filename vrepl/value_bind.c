@@ -13,60 +13,82 @@ static void bind_bytes(struct my_value *out, const void *p, size_t n)
     out->v.bytes.n = n;
 }
 
-/* Moves text that was built aside into the arena. */
-static bool bind_text(struct my_value *out, struct buf *text, struct arena *scratch, struct err *e)
+void value_scratch_init(struct value_scratch *s)
 {
+    arena_init(&s->arena);
+    buf_init(&s->text, 0);
+}
+
+void value_scratch_fini(struct value_scratch *s)
+{
+    arena_fini(&s->arena);
+    buf_fini(&s->text);
+}
+
+#define SCRATCH_KEPT ((size_t)1024 * 1024)
+
+static struct buf *fresh(struct value_scratch *s)
+{
+    if (s->text.cap > SCRATCH_KEPT)
+        buf_fini(&s->text);
+    buf_reset(&s->text);
+    return &s->text;
+}
+
+/* Moves the text that was built aside into the arena. */
+static bool bind_text(struct my_value *out, struct value_scratch *scratch, struct err *e)
+{
+    const struct buf *text = &scratch->text;
     if (text->failed)
         return err_set(e, ERR_LIMIT, "a value is larger than its limit");
-    bind_bytes(out, arena_copy(scratch, buf_str(text), text->len + 1), text->len);
+    bind_bytes(out, arena_copy(&scratch->arena, buf_str(text), text->len + 1), text->len);
     return true;
 }
 
-static bool bind_decimal(const struct cdc_value *v, struct arena *scratch, struct my_value *out,
-                         struct err *e)
+static bool bind_decimal(const struct cdc_value *v, struct value_scratch *scratch,
+                         struct my_value *out, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf text = BUF_INIT;
-    if (!cdc_value_decimal(v, &text))
+    struct buf *text = fresh(scratch);
+    if (!cdc_value_decimal(v, text))
         return err_set(e, ERR_LOG_FORMAT, "not a decimal");
-    return bind_text(out, &text, scratch, e);
+    return bind_text(out, scratch, e);
 }
 
-static bool bind_temporal(const struct cdc_value *v, struct arena *scratch, struct my_value *out,
-                          struct err *e)
+static bool bind_temporal(const struct cdc_value *v, struct value_scratch *scratch,
+                          struct my_value *out, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    struct buf *text = fresh(scratch);
     struct cdc_datetime d;
     if (!cdc_value_datetime(v, &d))
         return err_set(e, ERR_LOG_FORMAT, "not a date or time");
-    cdc_datetime_print(v, &d, &text);
-    return bind_text(out, &text, scratch, e);
+    cdc_datetime_print(v, &d, text);
+    return bind_text(out, scratch, e);
 }
 
-static bool bind_json(const struct cdc_value *v, struct arena *scratch, struct my_value *out,
-                      struct err *e)
+static bool bind_json(const struct cdc_value *v, struct value_scratch *scratch,
+                      struct my_value *out, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf text = BUF_INIT;
-    return cdc_value_json(v, &text, e) && bind_text(out, &text, scratch, e);
+    struct buf *text = fresh(scratch);
+    return cdc_value_json(v, text, e) && bind_text(out, scratch, e);
 }
 
-static bool bind_inflate(const struct cdc_value *v, struct arena *scratch, struct my_value *out,
-                         struct err *e)
+static bool bind_inflate(const struct cdc_value *v, struct value_scratch *scratch,
+                         struct my_value *out, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
-    return cdc_value_bytes(v, &bytes, e) && bind_text(out, &bytes, scratch, e);
+    struct buf *bytes = fresh(scratch);
+    return cdc_value_bytes(v, bytes, e) && bind_text(out, scratch, e);
 }
 
 /* cdc_value_binary appends; the length that counts is the column's. */
-static bool bind_binary(const struct cdc_value *v, struct arena *scratch, struct my_value *out,
-                        struct err *e)
+static bool bind_binary(const struct cdc_value *v, struct value_scratch *scratch,
+                        struct my_value *out, struct err *e)
 {
-    size_t width = v->column->meta & 0xff;
-    if (v->n >= width) {
+    if (v->n >= v->column->meta) {
         bind_bytes(out, v->p, v->n);
         return true;
     }
-    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
-    return cdc_value_binary(v, &bytes, e) && bind_text(out, &bytes, scratch, e);
+    struct buf *bytes = fresh(scratch);
+    return cdc_value_binary(v, bytes, e) && bind_text(out, scratch, e);
 }
 
 static bool put_label(const struct schema_column *c, uint64_t index, struct buf *out, struct err *e)
@@ -78,29 +100,29 @@ static bool put_label(const struct schema_column *c, uint64_t index, struct buf 
     return true;
 }
 
-static bool bind_label(const struct cdc_value *v, struct arena *scratch, struct my_value *out,
-                       struct err *e)
+static bool bind_label(const struct cdc_value *v, struct value_scratch *scratch,
+                       struct my_value *out, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    struct buf *text = fresh(scratch);
     uint64_t u = cdc_value_u64(v);
     if (v->column->type == SCHEMA_TYPE_ENUM) {
-        if (u > 0 && !put_label(v->column, u - 1, &text, e))
+        if (u > 0 && !put_label(v->column, u - 1, text, e))
             return false;
-        return bind_text(out, &text, scratch, e);
+        return bind_text(out, scratch, e);
     }
     for (unsigned bit = 0; bit < 64; bit++) {
         if (!(u >> bit & 1))
             continue;
-        if (text.len > 0)
-            buf_put_u8(&text, ',');
-        if (!put_label(v->column, bit, &text, e))
+        if (text->len > 0)
+            buf_put_u8(text, ',');
+        if (!put_label(v->column, bit, text, e))
             return false;
     }
-    return bind_text(out, &text, scratch, e);
+    return bind_text(out, scratch, e);
 }
 
-bool value_bind(const struct plan_column *col, const struct cdc_value *v, struct arena *scratch,
-                struct my_value *out, struct err *e)
+bool value_bind(const struct plan_column *col, const struct cdc_value *v,
+                struct value_scratch *scratch, struct my_value *out, struct err *e)
 {
     assert(!v->absent);
     if (v->null) {

@@ -31,7 +31,7 @@ struct vrepl_writer {
     uint8_t *present, *compared; /* into form */
     struct my_value *values;     /* rows × params */
     size_t cap_values, n_params, n_rows, n_bytes;
-    struct arena scratch;
+    struct value_scratch scratch;
 };
 
 static void free_stmt(void *p)
@@ -47,7 +47,7 @@ struct vrepl_writer *vrepl_writer_new(struct my_conn *c, size_t max_rows, size_t
     w->max_rows = max_rows ? max_rows : WRITER_ROWS;
     w->max_bytes = max_bytes ? max_bytes : WRITER_BYTES;
     w->statements = map_new(free_stmt);
-    arena_init(&w->scratch);
+    value_scratch_init(&w->scratch);
     return w;
 }
 
@@ -59,7 +59,7 @@ void vrepl_writer_free(struct vrepl_writer *w)
     buf_fini(&w->form);
     buf_fini(&w->next_form);
     free(w->values);
-    arena_fini(&w->scratch);
+    value_scratch_fini(&w->scratch);
     free(w);
 }
 
@@ -75,7 +75,7 @@ void vrepl_writer_reset(struct vrepl_writer *w)
     w->n_bytes = 0;
     w->plan = NULL;
     buf_reset(&w->form);
-    arena_reset(&w->scratch);
+    arena_reset(&w->scratch.arena);
 }
 
 /* The form as bytes: plan, verb and strictness, then one byte a column for each of the two sets. */
@@ -237,7 +237,7 @@ bool vrepl_writer_flush(struct vrepl_writer *w, struct err *e)
     if (ok) {
         w->n_rows = 0;
         w->n_bytes = 0;
-        arena_reset(&w->scratch);
+        arena_reset(&w->scratch.arena);
     }
     return ok;
 }
@@ -289,8 +289,8 @@ bool vrepl_writer_put(struct vrepl_writer *w, const struct vrepl_plan *p, struct
 
 void vrepl_row_describe(const struct vrepl_plan *p, const struct cdc_row *row, struct buf *out)
 {
-    struct arena scratch;
-    arena_init(&scratch);
+    struct value_scratch scratch;
+    value_scratch_init(&scratch);
     buf_printf(out, "%s(", p->target->name);
     for (size_t i = 0; i < p->n_key; i++) {
         const struct plan_column *c = &p->columns[p->key[i]];
@@ -305,5 +305,5 @@ void vrepl_row_describe(const struct vrepl_plan *p, const struct cdc_row *row, s
             value_describe(&value, out);
     }
     buf_put_u8(out, ')');
-    arena_fini(&scratch);
+    value_scratch_fini(&scratch);
 }

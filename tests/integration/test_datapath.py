@@ -185,3 +185,165 @@ def test_own_and_partner_origins_do_not_come_back(servers):
     assert forward.status()["rows_applied"] == "33"
     forward.stop()
     reverse.stop()
+
+
+COLUMNS = {
+    "i8": ("TINYINT", ["-128", "127"]), "u64": ("BIGINT UNSIGNED", ["18446744073709551615", "0"]),
+    "i24": ("MEDIUMINT", ["-8388608", "8388607"]), "dec": ("DECIMAL(65,30)", ["-12345678901234567890123456789012345.000000000000000000000000000001", "0"]),
+    "f": ("FLOAT", ["1.17549e-38", "-16777216"]), "g": ("DOUBLE", ["1.7976931348623157e308", "4.9406564584124654e-324"]),
+    "bits": ("BIT(33)", ["b'100000000000000000000000000000001'", "0"]), "y": ("YEAR", ["0", "2155"]),
+    "dt": ("DATE", ["'0000-00-00'", "'9999-12-31'"]), "ti": ("TIME(6)", ["'-838:59:58.999999'", "'00:00:00.000001'"]),
+    "dtm": ("DATETIME(3)", ["'0000-00-00 00:00:00.000'", "'2026-02-28 23:59:59.999'"]),
+    "ts": ("TIMESTAMP(6) NULL", ["'2038-01-19 03:14:07.999999'", "'0000-00-00 00:00:00'"]),
+    "ch": ("CHAR(10) CHARACTER SET utf8mb4", ["'a b  '", "'😀'"]), "bi": ("BINARY(8)", ["X'0100'", "X'00FF00FF00000000'"]),
+    "vb": ("VARBINARY(300)", ["X'00'", "REPEAT('z',300)"]), "tx": ("TEXT CHARACTER SET latin1", ["'äöü'", "''"]),
+    "bl": ("LONGBLOB", ["REPEAT(X'00275C',5000)", "''"]), "en": ("ENUM('x','ü','z')", ["'ü'", "'z'"]),
+    "st": ("SET('p','q','r')", ["'p,r'", "''"]), "js": ("JSON", ["'{\"a\": [1, 2.5, \"ü\"]}'", "'null'"]),
+    "ge": ("GEOMETRY", ["ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('LINESTRING(0 0,1 1)')"]),
+    "gen": ("INT AS (i8 + 1) VIRTUAL", []), "sto": ("INT AS (i8 + 2) STORED", []),
+}
+ONLY_MARIADB = {"uu": ("UUID", ["'123e4567-e89b-12d3-a456-426614174000'", "NULL"]),
+                "i6": ("INET6", ["'2001:db8::ff00:42:8329'", "'::'"]),
+                "i4": ("INET4", ["'192.0.2.1'", "'0.0.0.0'"])}
+KEYED = {"k_dec": ("DECIMAL(30,10)", "12345678901234567890.0000000001"), "k_bin": ("BINARY(6)", "X'01000000'"),
+         "k_dt": ("DATETIME(6)", "'2026-01-02 03:04:05.000006'"), "k_en": ("ENUM('a','b')", "'b'"),
+         "k_f": ("DOUBLE", "0.1"), "k_u": ("BIGINT UNSIGNED", "18446744073709551615"), "k_y": ("YEAR", "2026"),
+         "k_ti": ("TIME(2)", "'-10:11:12.13'"), "k_t": ("VARCHAR(30) CHARACTER SET utf8mb4", "'Ünï 😀'"),
+         "k_l": ("CHAR(9) CHARACTER SET latin1", "'ÿ ä'")}
+ANY_DATE = "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00'"
+
+
+def run(server, database, statements):
+    with server.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute(ANY_DATE)
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def same_rows(source, target, tables):
+    for table in tables:
+        columns = [r[0] for r in source.query("SHOW COLUMNS FROM commerce.`%s`" % table)]
+        query = "SELECT %s FROM `%%s`.`%s` ORDER BY 1" % (", ".join("HEX(`%s`)" % c for c in columns), table)
+        assert source.query(query % "commerce") == target.query(query % "customer"), table
+
+
+@pytest.mark.parametrize("flavour", ["mariadb", "mysql"])
+def test_every_type_arrives_as_it_was_by_copy_and_by_log(servers, flavour):
+    source, target = servers((flavour, "commerce"), (flavour, "customer"))
+    columns = dict(COLUMNS, **(ONLY_MARIADB if flavour == "mariadb" else {}))
+    made = ["CREATE TABLE types (id INT PRIMARY KEY, %s)" % ", ".join("`%s` %s" % (n, c[0]) for n, c in columns.items())]
+    made += ["CREATE TABLE `%s` (k %s NOT NULL PRIMARY KEY, v INT)" % (n, c[0]) for n, c in KEYED.items()]
+    run(source, "commerce", made)
+    run(target, "customer", made)
+    plain = [n for n in columns if n not in ("gen", "sto")]
+
+    def insert(number, which):
+        return "INSERT INTO types (id,%s) VALUES (%d,%s)" % (",".join("`%s`" % n for n in plain), number, ",".join(columns[n][1][which] for n in plain))
+
+    nulls = "INSERT INTO types (id) VALUES (3)"
+    keyed = ["INSERT INTO `%s` VALUES (%s,1)" % (n, c[1]) for n, c in KEYED.items()]
+    run(source, "commerce", [insert(1, 0), insert(2, 1), nulls] + keyed)
+    tables = ["types"] + list(KEYED)
+    stream = datapath.Stream(source, [("-", target, "customer")], tables, 1, ("--copy",))
+    wait_for_state(stream, "RUNNING", 60)
+    same_rows(source, target, tables)
+    run(source, "commerce", [insert(11, 1), insert(12, 0), "INSERT INTO types (id) VALUES (13)",
+                             "UPDATE types SET id=id+100 WHERE id IN (1,13)", "DELETE FROM types WHERE id=2"] +
+        ["UPDATE `%s` SET v=v+1" % n for n in KEYED])
+    answer = stream.ask("wait 20000")
+    assert answer == "ok", answer
+    same_rows(source, target, tables)
+    run(source, "commerce", ["DELETE FROM `%s`" % n for n in KEYED])
+    answer = stream.ask("wait 20000")
+    assert answer == "ok", answer
+    same_rows(source, target, tables)
+    stream.stop()
+
+
+def test_character_sets_and_labels_are_converted_where_they_differ(servers):
+    source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
+    source.query("CREATE TABLE commerce.t (k VARCHAR(20) CHARACTER SET latin1 PRIMARY KEY, e ENUM('a','ü'), s SET('x','y'))")
+    target.query("CREATE TABLE customer.t (k VARCHAR(20) CHARACTER SET utf8mb4 PRIMARY KEY, e ENUM('ü','b','a'), s SET('z','x','y'))")
+    source.query("INSERT INTO commerce.t VALUES ('häß','ü','x,y'), ('b','a',''), ('c',NULL,NULL)")
+    stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 1, ("--copy",))
+    wait_for_state(stream, "RUNNING", 30)
+    source.query("UPDATE commerce.t SET e='a' WHERE k='häß'")
+    source.query("DELETE FROM commerce.t WHERE k='b'")
+    answer = stream.ask("wait 10000")
+    assert answer == "ok", answer
+    stream.stop()
+    query = "SELECT k, e, s FROM %s.t ORDER BY k"
+    assert source.query(query % "commerce") == target.query(query % "customer")
+
+
+def test_a_value_that_the_target_cannot_hold_stops_the_copy_by_name(servers):
+    source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
+    source.query("CREATE TABLE commerce.t (k INT PRIMARY KEY, v VARCHAR(20))")
+    target.query("CREATE TABLE customer.t (k INT PRIMARY KEY, v VARCHAR(3))")
+    source.query("INSERT INTO commerce.t VALUES (1,'abc'), (2,'abcd')")
+    stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 1, ("--copy",))
+    answer = stream.ask("wait 20000")
+    assert answer.startswith("error COPY_ROW") and "t(k=2)" in answer, answer
+    stream.stop()
+
+
+def test_the_several_sources_guard_waits_for_the_other_stream(servers):
+    """The reverse of a split: a row moves from A to B; whichever stream comes first, it arrives once."""
+    one, two, target = servers(("mariadb", "commerce"), ("mariadb", "commerce"), ("mariadb", "customer"))
+    for server, database in ((one, "commerce"), (two, "commerce"), (target, "customer")):
+        server.query("CREATE TABLE %s.t (id INT PRIMARY KEY, tenant INT, v VARCHAR(20))" % database)
+    one.query("INSERT INTO commerce.t VALUES (1,1,'a')")
+    target.query("INSERT INTO customer.t VALUES (1,1,'a')")
+    b = datapath.Stream(two, [("-", target, "customer")], ["t:xxhash:tenant"], 1, ("--several", "--workflow", "c/b"))
+    wait_for_state(b, "RUNNING", 30)
+    start = one.query("SELECT @@gtid_binlog_pos")[0][0]
+    two.query("INSERT INTO commerce.t VALUES (1,2,'moved')")
+    assert b.ask("wait 1500").startswith("error TIMEOUT")
+    a = datapath.Stream(one, [("-", target, "customer")], ["t:xxhash:tenant"], 1,
+                        ("--several", "--workflow", "c/a", "--start", "MariaDB/" + start))
+    one.query("DELETE FROM commerce.t WHERE id=1")
+    assert a.ask("wait 10000") == "ok"
+    assert b.ask("wait 10000") == "ok"
+    assert target.query("SELECT id, tenant, v FROM customer.t") == ((1, 2, "moved"),)
+    a.stop()
+    b.stop()
+
+
+def test_after_the_freeze_nothing_is_applied_and_a_late_write_is_reported(servers):
+    source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
+    targets = [("-", target, "customer")]
+    prepare(source, targets, ["ints"], 10)
+    stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
+    wait_for_state(stream, "RUNNING", 30)
+    assert stream.ask("freeze") == "ok"
+    before = datapath.rows_of(target, "customer", "ints")
+    source.query("UPDATE commerce.ints SET v='late'")
+    status = {}
+    deadline = time.monotonic() + 10
+    while status.get("code") != "WRITE_AFTER_FENCE" and time.monotonic() < deadline:
+        status = stream.status()
+        stream.ask("flush 100")
+    assert status["code"] == "WRITE_AFTER_FENCE", status["line"]
+    stream.stop()
+    again = datapath.Stream(source, targets, ["ints"], 2, ("--copy",))
+    again.ask("flush 2000")
+    again.stop()
+    assert datapath.rows_of(target, "customer", "ints") == before
+
+
+@pytest.mark.parametrize("policy", ["ignore", "stop", "exec"])
+def test_ddl_of_the_source_follows_the_policy(servers, policy):
+    source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
+    targets = [("-", target, "customer")]
+    prepare(source, targets, ["ints"], 10)
+    stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy", "--on-ddl", policy))
+    wait_for_state(stream, "RUNNING", 30)
+    source.query("ALTER TABLE ints ADD COLUMN more INT DEFAULT 7", database="commerce")
+    source.query("UPDATE commerce.ints SET more=8, v='w' WHERE id=3")
+    answer = stream.ask("wait 20000")
+    if policy == "exec":
+        assert answer == "ok", answer
+        assert target.query("SELECT more, v FROM customer.ints WHERE id IN (3,6) ORDER BY id")[0] == (8, "w")
+    else:
+        assert answer.startswith("error SCHEMA_MISMATCH" if policy == "ignore" else "error WF_STATE"), answer
+    stream.stop()

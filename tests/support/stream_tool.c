@@ -5,7 +5,7 @@
  * [--keys TABLE=SQL]
  *               [--user U] [--password P] [--epoch N] [--copy] [--round-ms N] [--copiers N]
  * [--several]
- *               [--workflow KEY] [--skip-origin KEY] [--start POS]
+ *               [--workflow KEY] [--skip-origin KEY] [--start POS] [--on-ddl ignore|stop|exec]
  *   stdin:  status | wait MS | wait MS POSITION | flush MS | freeze | metrics | stop
  * Every line is answered by one line: "ok …" or "error CODE text".
  */
@@ -130,6 +130,10 @@ static void parse_option(struct tool *t, const char *name, const char *value)
         t->spec.workflow_key = value;
     else if (!strcmp(name, "--skip-origin"))
         t->spec.skip_origin = value;
+    else if (!strcmp(name, "--on-ddl"))
+        t->spec.on_ddl = !strcmp(value, "stop")   ? VREPL_ON_DDL_STOP
+                         : !strcmp(value, "exec") ? VREPL_ON_DDL_EXEC
+                                                  : VREPL_ON_DDL_IGNORE;
     else if (!strcmp(name, "--start") && position_parse(value, &t->start, &e))
         t->spec.start = &t->start;
     else {
