@@ -1,4 +1,5 @@
-/* tests/unit/test_vrepl_copy_rule.c — the decision table of vrepl/copy_rule, case by case, by name. */
+/* tests/unit/test_vrepl_copy_rule.c — the decision table of vrepl/copy_rule, case by case, by name.
+ */
 #include "vrepl/copy_rule.h"
 
 #include <setjmp.h>
