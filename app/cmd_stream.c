@@ -101,6 +101,7 @@ static bool emit(void *ctx, const struct schema_table *table, const void *key, s
 static bool give_chunk(struct shard_stream *s, struct cdc_batch *b, struct err *e)
 {
     bool ok = true;
+    __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
     for (size_t i = 0; b && i < b->n_changes && ok; i++)
         ok = sink_tx_copy_rows(s->tx, &b->changes[i], e);
     return ok && write_out(s, e);

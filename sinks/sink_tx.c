@@ -351,8 +351,24 @@ static bool give_slice(struct sink_tx *t, const struct cdc_batch *b, size_t from
     return true;
 }
 
+/* Without an encoder nothing is shown, so nothing needs to be held back. */
+static bool take_unheld(struct sink_tx *t, const struct cdc_batch *b, size_t *at, struct err *e)
+{
+    size_t end = find_end(b, *at);
+    t->in_tx = true;
+    for (; *at < end; ++*at) {
+        if (!give_change(t, &b->changes[*at], e))
+            return false;
+    }
+    if (end < b->n_changes)
+        end_transaction(t, &b->changes[(*at)++]);
+    return true;
+}
+
 static bool take_transaction(struct sink_tx *t, struct cdc_batch *b, size_t *at, struct err *e)
 {
+    if (!t->o.encoder)
+        return take_unheld(t, b, at, e);
     size_t end = find_end(b, *at), next = end < b->n_changes ? end + 1 : end;
     bool whole = end < b->n_changes;
     bool rolled_back = whole && b->changes[end].kind == CDC_ROLLBACK;
