@@ -316,9 +316,10 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
                                             .version = SLUICE_VERSION},
                                 .emit = emit,
                                 .ctx = s};
+    const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
     CLEANUP(mem_free_ptr)
-    char *tmp = mem_printf("%s", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    o.spill_dir = tmp;
+    char *spill = mem_printf("%s/sluice-%u", tmp, (unsigned)getuid());
+    o.spill_dir = spill;
     s->tx = sink_tx_new(&o, &s->start);
     s->last_change_ms = clock_mono_ms();
     return true;
