@@ -47,7 +47,7 @@ log=build/quickstart-build.log
 mkdir -p build
 { cmake --preset dev && ninja -C build sluice sluice_test_writer sluice_test_kafka sluice_test_consumer; } >"$log" 2>&1 ||
     {
-        grep -E 'error|FAILED' "$log" | head -20 >&2 || tail -20 "$log" >&2
+        grep -E 'error:|FAILED:|undefined reference' "$log" | head -20 >&2 || tail -20 "$log" >&2
         echo "quickstart: the build failed, see $log" >&2
         exit 1
     }

@@ -68,7 +68,7 @@ build() {
     mkdir -p build
     printf 'building %s\n' "$1"
     { cmake --preset "$1" && ninja -C "$dir"; } >"$log" 2>&1 || {
-        grep -E 'error|FAILED' "$log" | head -30 || tail -30 "$log"
+        grep -E 'error:|FAILED:|undefined reference' "$log" | head -30 || tail -30 "$log"
         printf 'test.sh: the build of %s failed, see %s\n0 passed, 1 failed, 0 skipped\n' "$1" "$log"
         exit 1
     }

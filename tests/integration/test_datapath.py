@@ -347,3 +347,72 @@ def test_ddl_of_the_source_follows_the_policy(servers, policy):
     else:
         assert answer.startswith("error SCHEMA_MISMATCH" if policy == "ignore" else "error WF_STATE"), answer
     stream.stop()
+
+
+def test_a_truncate_that_would_be_ignored_stops_the_stream(servers):
+    source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
+    targets = [("-", target, "customer")]
+    prepare(source, targets, ["ints"], 10)
+    stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
+    wait_for_state(stream, "RUNNING", 30)
+    source.query("TRUNCATE TABLE commerce.ints")
+    answer = stream.ask("wait 20000")
+    assert answer.startswith("error WF_STATE") and "TRUNCATE" in answer, answer
+    stream.stop()
+
+
+@pytest.mark.parametrize("flavour", ["mariadb", "mysql"])
+def test_columns_that_an_image_leaves_out_stay_as_they_are(servers, flavour):
+    """MINIMAL images behind the copy: an UPDATE carries its key and what it changed."""
+    source, target = servers((flavour, "commerce"), (flavour, "customer"))
+    targets = [("-", target, "customer")]
+    prepare(source, targets, ["ints", "pairs"], 200)
+    stream = datapath.Stream(source, targets, ["ints", "pairs"], 1, ("--copy",))
+    wait_for_state(stream, "RUNNING", 60)
+    run(source, "commerce", ["SET SESSION binlog_row_image=MINIMAL", "UPDATE ints SET v='only v' WHERE id<60",
+                             "UPDATE ints SET u=NULL, j=NULL WHERE id<30", "UPDATE ints SET id=id+5000 WHERE id<20",
+                             "INSERT INTO ints (id,owner) VALUES (1,1)", "UPDATE pairs SET b=b+100 WHERE owner<9",
+                             "DELETE FROM pairs WHERE owner>40"])
+    answer = stream.ask("wait 20000")
+    assert answer == "ok", answer
+    stream.stop()
+    assert datapath.differences(source, targets, ["ints", "pairs"]) == {}
+
+
+def test_a_stop_does_not_wait_for_a_lock_on_the_target(servers):
+    source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
+    targets = [("-", target, "customer")]
+    prepare(source, targets, ["ints"], 10)
+    stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
+    wait_for_state(stream, "RUNNING", 30)
+    with target.connect(database="customer", autocommit=False) as other:
+        other.cursor().execute("SELECT * FROM ints WHERE id=3 FOR UPDATE")
+        source.query("UPDATE commerce.ints SET v='locked' WHERE id=3")
+        assert stream.ask("wait 1000").startswith("error TIMEOUT")
+        began = time.monotonic()
+        assert stream.stop() == "ok stopped"
+        assert time.monotonic() - began < 15
+        other.rollback()
+    again = datapath.Stream(source, targets, ["ints"], 2, ("--copy",))
+    assert again.ask("wait 20000") == "ok"
+    again.stop()
+    assert datapath.differences(source, targets, ["ints"]) == {}
+
+
+def test_a_target_that_dies_and_comes_back_loses_nothing(servers):
+    source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
+    targets = [("-", target, "customer")]
+    names = ["ints", "texts", "keyless"]
+    prepare(source, targets, names, 3000)
+    writer = datapath.Writer(source, "commerce", 5, 3000, names)
+    writer.start()
+    stream = datapath.Stream(source, targets, names, 1, ("--copy", "--round-ms", "100"))
+    for _ in range(3):
+        stream.ask("flush 700")
+        target.kill9()
+        target.restart()
+    wait_for_state(stream, "RUNNING", 90)
+    writer.stop()
+    assert stream.ask("wait 60000") == "ok"
+    stream.stop()
+    assert datapath.differences(source, targets, names) == {}

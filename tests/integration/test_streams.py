@@ -36,7 +36,7 @@ def wait_first_record(capture):
 def finish(fleet, kind, path, since_us):
     fleet.wait_acknowledged(150)
     fleet.stop_writer()
-    fleet.wait_for_stream(path, "customer")
+    fleet.wait_for_stream(path, "customer", since_us)
     return fleet.assert_nothing_lost(streams=["%s:customer:%d:%s" % (kind, since_us, path)])
 
 

@@ -325,20 +325,21 @@ class Fleet:
     def stream(self, name, *words):
         return self.capture(name, *self.words("stream", *words))
 
-    def last_writes(self, keyspace):
-        """For each shard of `keyspace`, the id of its last acknowledged transaction that put a row."""
+    def last_writes(self, keyspace, since_us):
+        """For each shard of `keyspace` written since, the id of its last transaction that put a row."""
         last = {}
         with open(self.log_path, encoding="utf-8") as log:
             for line in log:
                 entry = json.loads(line)
                 if (entry["shard"].startswith(keyspace + "/") and "anomaly" not in entry and
+                        entry["at_us"] >= since_us and
                         any(change["op"] != "d" for change in entry["ops"])):
                     last[entry["shard"]] = entry["txid"]
         return set(last.values())
 
-    def wait_for_stream(self, path, keyspace, timeout_s=60):
+    def wait_for_stream(self, path, keyspace, since_us=0, timeout_s=60):
         """Waits until the stream in `path` has the last writes of every shard, and rests."""
-        missing = {b'"version":%d,' % txid for txid in self.last_writes(keyspace)}
+        missing = {b'"version":%d,' % txid for txid in self.last_writes(keyspace, since_us)}
         seen = {"size": -1, "at": 0}
 
         def drained():

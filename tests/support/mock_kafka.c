@@ -1,7 +1,9 @@
 /* tests/support/mock_kafka.c — a process of its own around librdkafka's mock cluster. */
 /*
- * Prints the address to connect to as one line and serves until its standard input ends or a signal
- * comes.  The mock keeps 5 MB a partition: who consumes has to read while the other side produces.
+ * usage: sluice_test_kafka [TOPIC]...
+ * Makes the topics (the mock knows no request to make one), prints the address to connect to as one
+ * line and serves until its standard input ends or a signal comes.  The mock keeps 5 MB a
+ * partition: who consumes has to read while the other side produces.
  */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -30,7 +32,7 @@ static void serve(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     char text[512] = "";
     struct sigaction action = {.sa_handler = on_signal};
@@ -42,6 +44,8 @@ int main(void)
         fprintf(stderr, "mock_kafka: no mock cluster: %s\n", handle ? "refused" : text);
         return 1;
     }
+    for (int i = 1; i < argc; i++)
+        rd_kafka_mock_topic_create(cluster, argv[i], 2, 1);
     printf("%s\n", rd_kafka_mock_cluster_bootstraps(cluster));
     fflush(stdout);
     serve();

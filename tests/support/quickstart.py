@@ -145,10 +145,12 @@ class Tour:
         self.copy("materialize", "refs", sample.counts(self.size.rows)["products"],
                   "--source-keyspace", "commerce", "--reference-tables", "products")
 
-    def start_broker(self):
+    def start_broker(self, prefix):
         if self.kafka:
             return self.kafka
-        self.mock = subprocess.Popen([program("sluice_test_kafka")], stdin=subprocess.PIPE,
+        topics = ["%s.customer.%s" % (prefix, table) for table in MOVED_TABLES]
+        self.mock = subprocess.Popen([program("sluice_test_kafka"), *topics,
+                                      prefix + ".positions"], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         bootstrap = self.mock.stdout.readline().strip()
         print("  a mock Kafka cluster in a process of its own: " + bootstrap)
@@ -156,8 +158,8 @@ class Tour:
 
     def publish(self):
         self.heading(5, "change streams of both shards: stdout and Kafka (Debezium JSON)")
-        bootstrap = self.start_broker()
         prefix = "quick%d" % os.getpid()
+        bootstrap = self.start_broker(prefix)
         print("  $ sluice stream --keyspace customer --tables %s > stream.out &" % TABLES)
         stdout = self.fleet.stream("stream", "--keyspace", "customer", "--tables", TABLES)
         consumer = self.fleet.capture("kafka", program("sluice_test_consumer"), bootstrap,
@@ -192,8 +194,9 @@ class Tour:
         self.figures["writer"] = fleet.stop_writer()
         words = []
         for kind, capture, since_us in self.streams:
-            fleet.wait_for_stream(capture.path, "customer")
+            fleet.wait_for_stream(capture.path, "customer", since_us)
             words.append("%s:customer:%d:%s" % (kind, since_us, capture.path))
+            capture.stop()
         self.wait_reference()
         findings, told = fleet.verify(streams=words, references=["products=customer"])
         self.figures["verified"] = told
