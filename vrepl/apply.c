@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void apply_item_unref(struct apply_item *i)
 {
@@ -27,12 +28,15 @@ static void free_item(void *p)
 
 static void close_connection(struct vrepl_apply *a)
 {
+    struct my_conn *c = a->conn;
+    pthread_mutex_lock(&a->lock);
+    a->conn = NULL;
+    pthread_mutex_unlock(&a->lock);
     vrepl_writer_free(a->writer);
     target_tx_free(a->tx);
-    my_close(a->conn);
+    my_close(c);
     a->writer = NULL;
     a->tx = NULL;
-    a->conn = NULL;
 }
 
 static bool set_pass(struct vrepl_apply *a, struct err *e)
@@ -49,8 +53,11 @@ static bool set_pass(struct vrepl_apply *a, struct err *e)
 bool apply_reconnect(struct vrepl_apply *a, struct err *e)
 {
     close_connection(a);
-    a->conn = my_connect(a->params, "apply", e);
-    if (!a->conn)
+    struct my_conn *c = my_connect(a->params, "apply", e);
+    pthread_mutex_lock(&a->lock);
+    a->conn = c;
+    pthread_mutex_unlock(&a->lock);
+    if (!c)
         return false;
     a->tx = target_tx_new(a->conn, &a->o.key);
     a->writer = vrepl_writer_new(a->conn, 0, 0);
@@ -175,7 +182,7 @@ static bool work(struct vrepl_apply *a, struct err *e)
     if (r == QUEUE_TIMEOUT)
         return save_if_due(a, e);
     struct apply_item *item = next;
-    bool ok = run_item(a, item, e) && save_if_due(a, e);
+    bool ok = run_item(a, item, e) && (a->stop || save_if_due(a, e));
     if (!ok)
         fail(a, e);
     apply_item_unref(item);
@@ -201,8 +208,7 @@ static void *apply_main(void *p)
         ;
     if (e.code != ERR_NONE && !a->stop)
         fail(a, &e);
-    if (!a->stop)
-        drain(a);
+    drain(a);
     return NULL;
 }
 
@@ -277,13 +283,28 @@ struct vrepl_apply *vrepl_apply_start(const struct vrepl_apply_options *o, struc
     return NULL;
 }
 
+void vrepl_apply_interrupt(struct vrepl_apply *a)
+{
+    a->stop = 1;
+    pthread_mutex_lock(&a->lock);
+    if (a->conn)
+        my_conn_interrupt(a->conn);
+    pthread_mutex_unlock(&a->lock);
+}
+
 void vrepl_apply_stop(struct vrepl_apply *a)
 {
     if (!a)
         return;
+    struct timespec until;
     a->stop = 1;
     queue_close(a->queue);
-    pthread_join(a->thread, NULL);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += APPLY_STOP_S;
+    if (pthread_timedjoin_np(a->thread, NULL, &until) != 0) {
+        vrepl_apply_interrupt(a);
+        pthread_join(a->thread, NULL);
+    }
     free_apply(a);
 }
 

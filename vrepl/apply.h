@@ -46,6 +46,8 @@ void vrepl_apply_run(struct vrepl_apply *a, bool (*fn)(void *ctx, struct my_conn
 bool vrepl_apply_wait(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 
 /* Thread: any. */
+/* What the connection is doing ends with an error; for a stop that has waited long enough. */
+void vrepl_apply_interrupt(struct vrepl_apply *a);
 void vrepl_apply_save_soon(struct vrepl_apply *a);
 void vrepl_apply_freeze(struct vrepl_apply *a, const struct position *pos);
 struct vrepl_apply_status {

@@ -40,6 +40,7 @@ struct group {
     bool outside;     /* holds transactions that must not be applied, and then nothing else */
     bool rolled_back; /* on the source */
     const struct cdc_change *ddl; /* a DDL of the stream's tables: alone in its group */
+    bool ddl_removes;             /* TRUNCATE, DROP: rows go without row events */
     struct position end;
     uint64_t rows, transactions, commit_us;
     int64_t received_us;
@@ -84,6 +85,13 @@ static bool contains_tx(const struct position *p, const struct apply_tx *tx)
     return files < 0 || (files == 0 && tx->pos < p->pos);
 }
 
+/* The log has been read up to p: nothing more comes that p contains. */
+static bool reached(const struct position *p, const struct cdc_change *heartbeat)
+{
+    int files = position_file_compare(heartbeat->file ? heartbeat->file : "", p->file);
+    return files > 0 || (files == 0 && heartbeat->log_pos >= p->pos);
+}
+
 /* Index of the COMMIT or ROLLBACK of the transaction that i is in; n_changes if it is not here. */
 static size_t find_end(const struct cdc_batch *b, size_t i)
 {
@@ -123,11 +131,15 @@ static bool hits(const struct vrepl_apply *a, const struct apply_item *item, siz
     return any;
 }
 
-static const struct cdc_change *our_ddl(const struct apply_item *item, size_t from, size_t to)
+static const struct cdc_change *our_ddl(const struct apply_item *item, size_t from, size_t to,
+                                        bool *removes)
 {
     for (size_t i = from; i < to; i++) {
-        if (item->batch->changes[i].kind == CDC_DDL && item->routing->changes[i].ddl_ours)
-            return &item->batch->changes[i];
+        const struct route_change *rc = &item->routing->changes[i];
+        if (item->batch->changes[i].kind != CDC_DDL || !rc->ddl_ours)
+            continue;
+        *removes = rc->ddl_removes;
+        return &item->batch->changes[i];
     }
     return NULL;
 }
@@ -157,7 +169,8 @@ static bool join(struct vrepl_apply *a, struct group *g, struct apply_item *item
     bool outside = is_outside(a, c, &g->end) || item->batch->changes[end].kind == CDC_ROLLBACK;
     size_t more = 0;
     bool relevant = !outside && hits(a, item, i, end, &more);
-    const struct cdc_change *ddl = outside ? NULL : our_ddl(item, i, end);
+    bool stops = !outside || a->o.spec->on_ddl != VREPL_ON_DDL_IGNORE;
+    const struct cdc_change *ddl = stops ? our_ddl(item, i, end, &g->ddl_removes) : NULL;
     if ((ddl && i > a->at) || (outside && g->relevant) || (relevant && g->outside))
         return false;
     g->outside = g->outside || outside;
@@ -189,6 +202,8 @@ static size_t form(struct vrepl_apply *a, struct group *g)
                 break;
         }
         /* Before row.pos the position stands still: it is ahead of what is read. */
+        if (b->changes[end].kind == CDC_HEARTBEAT)
+            a->skipping = a->skipping && !reached(&a->row.pos, &b->changes[end]);
         if (!a->skipping)
             cdc_position_advance(&g->end, &b->changes[end]);
         i = end + 1;
@@ -573,8 +588,17 @@ static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)
     const struct cdc_change *c = g->ddl;
     enum vrepl_on_ddl what = a->o.spec->on_ddl;
     int shown = c->ddl.n < 400 ? (int)c->ddl.n : 400;
-    if (what == VREPL_ON_DDL_IGNORE)
+    /* Done here already; another target has yet to do it, and ends the attempt. Nothing behind it
+     * was routed. */
+    a->parked = g->outside;
+    if (a->parked)
         return true;
+    if (what == VREPL_ON_DDL_IGNORE && !g->ddl_removes)
+        return true;
+    if (what == VREPL_ON_DDL_IGNORE)
+        return err_set(e, ERR_WF_STATE,
+                       "rows went without row events, the target would keep them: %.*s", shown,
+                       c->ddl.sql);
     if (what != VREPL_ON_DDL_STOP && !exec_ddl(a, c, e))
         return err_prepend(e, "DDL of the source: %.*s", shown, c->ddl.sql);
     advance(a, g, false);
@@ -617,7 +641,7 @@ static bool step(struct vrepl_apply *a, struct err *e)
 
 bool apply_batch(struct vrepl_apply *a, struct err *e)
 {
-    while (a->at < a->item->batch->n_changes) {
+    while (a->at < a->item->batch->n_changes && !a->parked) {
         if (a->stop)
             return err_set(e, ERR_SHUTDOWN, "stopped");
         if (!step(a, e))

@@ -17,6 +17,7 @@
 #define APPLY_HELD_BYTES                                                                           \
     ((size_t)16 * 1024 * 1024) /* of one open transaction, for its repetition */
 #define APPLY_SAVE_MS      1000
+#define APPLY_STOP_S       2     /* for the group in hand to end by itself */
 #define APPLY_DUPLICATE_MS 30000 /* waiting for another source's stream */
 
 enum apply_item_kind {
@@ -53,7 +54,7 @@ struct vrepl_apply {
     volatile int stop;
 
     /* The thread's own: */
-    struct my_conn *conn;
+    struct my_conn *conn; /* changed under the lock: vrepl_apply_interrupt uses it */
     struct target_tx *tx;
     struct vrepl_writer *writer;
     bool fk_checks;        /* of the session */
@@ -61,6 +62,7 @@ struct vrepl_apply {
     struct target_row row; /* as durable */
     struct position seen;  /* after the last change looked at, at a boundary */
     bool skipping;         /* still before row.pos */
+    bool parked;           /* the attempt is about to end: no batch is looked at any more */
     bool unsaved;          /* a foreign transaction moved `seen` since the last save */
     int64_t saved_ms, duplicate_since_ms;
     struct apply_item *item; /* current batch and the next change in it */

@@ -26,7 +26,8 @@ struct vrepl_router {
     bool saw_rows, foreign; /* of the open transaction */
     struct cdc_row *before, *after;
     size_t row_columns;
-    bool stale; /* a DDL is being executed on the targets: plans have to be made anew behind it */
+    bool stale; /* the stream ends, or begins anew, at a DDL that was routed: nothing behind it is
+                   ours */
 };
 
 void vrepl_routing_unref(struct vrepl_routing *r)
@@ -318,24 +319,32 @@ static bool is_ours(const struct vrepl_router *r, const char *db, const struct s
     return false;
 }
 
-static bool ddl_is_ours(const struct vrepl_router *r, const struct cdc_change *c)
+static bool touches_us(const struct vrepl_router *r, const struct cdc_change *c,
+                       const struct sqlstmt *stmt)
 {
-    struct sqlstmt stmt;
-    if (memmem(c->ddl.sql, c->ddl.n, "/* sluice:", 10))
+    if (stmt->kind == SQLSTMT_TRIGGER_OR_ROUTINE || stmt->kind == SQLSTMT_ACCOUNT ||
+        stmt->temporary)
         return false;
-    sqlstmt_classify(c->ddl.sql, c->ddl.n, c->ddl.ansi_quotes, &stmt);
-    if (stmt.kind == SQLSTMT_TRIGGER_OR_ROUTINE || stmt.kind == SQLSTMT_ACCOUNT || stmt.temporary)
-        return false;
-    for (size_t i = 0; i < stmt.n_tables; i++) {
-        if (is_ours(r, c->ddl.db ? c->ddl.db : "", &stmt.tables[i]))
+    for (size_t i = 0; i < stmt->n_tables; i++) {
+        if (is_ours(r, c->ddl.db ? c->ddl.db : "", &stmt->tables[i]))
             return true;
     }
-    return stmt.more_tables;
+    return stmt->more_tables;
 }
 
-static bool changes_targets(enum vrepl_on_ddl what)
+/* What we do to the tables ourselves (fences, keys) says so in a comment, and is no DDL of the
+ * user's. */
+static void route_ddl(struct vrepl_router *r, const struct cdc_change *c, struct route_change *rc)
 {
-    return what == VREPL_ON_DDL_EXEC || what == VREPL_ON_DDL_EXEC_IGNORE;
+    struct sqlstmt stmt;
+    r->foreign = true;
+    if (r->own_origin || memmem(c->ddl.sql, c->ddl.n, "/* sluice:", 10))
+        return;
+    sqlstmt_classify(c->ddl.sql, c->ddl.n, c->ddl.ansi_quotes, &stmt);
+    rc->ddl_ours = touches_us(r, c, &stmt);
+    rc->ddl_removes =
+        rc->ddl_ours && (stmt.kind == SQLSTMT_TRUNCATE || stmt.kind == SQLSTMT_DROP_TABLE);
+    r->stale = r->stale || (rc->ddl_ours && r->o.spec->on_ddl != VREPL_ON_DDL_IGNORE);
 }
 
 static bool route_change(struct vrepl_router *r, const struct cdc_change *c,
@@ -350,9 +359,7 @@ static bool route_change(struct vrepl_router *r, const struct cdc_change *c,
     case CDC_COPY_ROWS:
         return route_rows(r, c, out, rc, e);
     case CDC_DDL:
-        r->foreign = true;
-        rc->ddl_ours = !r->own_origin && ddl_is_ours(r, c);
-        r->stale = r->stale || (rc->ddl_ours && changes_targets(r->o.spec->on_ddl));
+        route_ddl(r, c, rc);
         return true;
     case CDC_COMMIT:
     case CDC_ROLLBACK:

@@ -23,7 +23,8 @@ struct route_change {
     bool foreign; /* the transaction holds something besides sidecar tables, so far as this batch
                      shows */
     /* DDL: */
-    bool ddl_ours; /* touches a table of the stream */
+    bool ddl_ours;    /* touches a table of the stream */
+    bool ddl_removes; /* …and takes its rows away without row events: TRUNCATE, DROP */
 };
 struct vrepl_routing { /* immutable once made */
     int refs;

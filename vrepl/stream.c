@@ -22,6 +22,7 @@
 
 #define STREAM_POLL_MS  100
 #define STREAM_ROUND_MS 10000
+#define STREAM_STOP_S   3 /* for what is under way to end by itself */
 
 static void set_state(struct vrepl_stream *s, enum vrepl_stream_state state)
 {
@@ -245,6 +246,19 @@ static void common_position(struct vrepl_stream *s, struct position *a, bool *sa
     }
 }
 
+/* A transaction of ours makes the log pass U, or a common position, now, not with the next foreign
+ * one. */
+static void push_log(struct vrepl_stream *s)
+{
+    struct err ignored = ERR_INIT;
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    buf_put_str(&sql, "INSERT INTO `_sluice`.`watermark` (`name`,`n`) VALUES (");
+    buf_put_sql_string(&sql, s->spec.workflow_key, strlen(s->spec.workflow_key));
+    buf_put_str(&sql, ",1) ON DUPLICATE KEY UPDATE `n`=`n`+1");
+    if (!my_exec(s->now.source, buf_str(&sql), NULL, &ignored))
+        log_err(LOG_DEBUG, "stream", &ignored);
+}
+
 static bool find_a(struct vrepl_stream *s, struct position *a, struct err *e)
 {
     for (;;) {
@@ -255,6 +269,7 @@ static bool find_a(struct vrepl_stream *s, struct position *a, struct err *e)
         if (same)
             return true;
         bool got = false;
+        push_log(s);
         if (!pump(s, STREAM_POLL_MS, &got, e))
             return false;
     }
@@ -284,18 +299,6 @@ static bool rounds(struct vrepl_stream *s, struct vrepl_copy *c, struct err *e)
     }
     position_fini(&a);
     return ok;
-}
-
-/* A transaction of ours right behind U makes the log pass it now, not with the next foreign one. */
-static void push_log(struct vrepl_stream *s)
-{
-    struct err ignored = ERR_INIT;
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "INSERT INTO `_sluice`.`watermark` (`name`,`n`) VALUES (");
-    buf_put_sql_string(&sql, s->spec.workflow_key, strlen(s->spec.workflow_key));
-    buf_put_str(&sql, ",1) ON DUPLICATE KEY UPDATE `n`=`n`+1");
-    if (!my_exec(s->now.source, buf_str(&sql), NULL, &ignored))
-        log_err(LOG_DEBUG, "stream", &ignored);
 }
 
 static bool set_u(struct vrepl_stream *s, struct err *e)
@@ -510,11 +513,28 @@ struct vrepl_stream *vrepl_stream_start(const struct vrepl_stream_spec *spec,
     return NULL;
 }
 
+/* They may be waiting for a lock, or adding keys for hours. */
+static void interrupt_appliers(struct vrepl_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        if (s->targets[i].apply)
+            vrepl_apply_interrupt(s->targets[i].apply);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
 void vrepl_stream_stop(struct vrepl_stream *s)
 {
     if (!s)
         return;
     s->stop = 1;
-    pthread_join(s->thread, NULL);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STREAM_STOP_S;
+    if (pthread_timedjoin_np(s->thread, NULL, &until) != 0) {
+        interrupt_appliers(s);
+        pthread_join(s->thread, NULL);
+    }
     free_stream(s);
 }
