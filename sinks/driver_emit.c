@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define RETRY_PAUSE_MS 100
+#define MAX_HELD_BYTES ((uint64_t)4 * 1024 * 1024)
 
 struct field {
     const char *name, *value;
@@ -101,7 +102,8 @@ bool lane_emit(void *ctx, const struct schema_table *table, const void *key, siz
         return false;
     l->dirty_records++;
     l->dirty_bytes += key_len + value_len;
-    return true;
+    /* Inside a large transaction: nothing is acknowledged, but the sink need not hold it all. */
+    return l->dirty_bytes < MAX_HELD_BYTES || lane_flush(l, false, "", e);
 }
 
 static bool concerns(const struct lane *l, const struct cdc_journal *j)
