@@ -51,14 +51,38 @@ static TARGET uint32_t reduce(__m128i x)
     return (uint32_t)_mm_extract_epi32(_mm_xor_si128(x, t), 1);
 }
 
-/* n ≥ 64 and a multiple of 16; crc is the register, not inverted. */
+/* Adds the last n < 16 bytes before end: x and they are n + 16 bytes, whose first n are folded over
+ * the other 16. (At least 16 bytes lie before end.) */
+static TARGET __m128i fold_tail(__m128i x, __m128i over_128, const unsigned char *end, size_t n)
+{
+    static const unsigned char places[48] = {
+        128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+        0,   1,   2,   3,   4,   5,   6,   7,   8,   9,   10,  11,  12,  13,  14,  15,
+        128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
+    __m128i up = load(places + n), down = load(places + 16 + n);
+    __m128i rest = _mm_blendv_epi8(_mm_shuffle_epi8(x, down), load(end - 16), down);
+    return fold(_mm_shuffle_epi8(x, up), over_128, rest);
+}
+
+/* n ≥ 16; crc is the register, not inverted. */
+static TARGET uint32_t fold_short(const unsigned char *p, size_t n, uint32_t crc)
+{
+    const __m128i over_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
+    __m128i x = _mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc));
+    assert(n >= 16);
+    for (p += 16, n -= 16; n >= 16; p += 16, n -= 16)
+        x = fold(x, over_128, load(p));
+    return reduce(n > 0 ? fold_tail(x, over_128, p + n, n) : x);
+}
+
+/* n ≥ 64; crc is the register, not inverted. */
 static TARGET uint32_t fold_all(const unsigned char *p, size_t n, uint32_t crc)
 {
     const __m128i over_512 = _mm_set_epi64x(0x01c6e41596, 0x0154442bd4);
     const __m128i over_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
     __m128i x0 = _mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc));
     __m128i x1 = load(p + 16), x2 = load(p + 32), x3 = load(p + 48);
-    assert(n >= 64 && n % 16 == 0);
+    assert(n >= 64);
     for (p += 64, n -= 64; n >= 64; p += 64, n -= 64) {
         x0 = fold(x0, over_512, load(p));
         x1 = fold(x1, over_512, load(p + 16));
@@ -70,17 +94,14 @@ static TARGET uint32_t fold_all(const unsigned char *p, size_t n, uint32_t crc)
     x0 = fold(x0, over_128, x3);
     for (; n >= 16; p += 16, n -= 16)
         x0 = fold(x0, over_128, load(p));
-    return reduce(x0);
+    return reduce(n > 0 ? fold_tail(x0, over_128, p + n, n) : x0);
 }
 
 static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
 {
-    size_t folded = n & ~(size_t)15;
-    if (n < 64)
+    if (n < 16)
         return crc32_portable(crc, p, n);
-    const unsigned char *s = p;
-    crc = ~fold_all(s, folded, ~crc);
-    return n > folded ? crc32_portable(crc, s + folded, n - folded) : crc;
+    return ~(n < 64 ? fold_short(p, n, ~crc) : fold_all(p, n, ~crc));
 }
 
 static int use_pclmul(void)

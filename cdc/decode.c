@@ -295,23 +295,27 @@ bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e)
     return d->failed;
 }
 
-bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e)
+/* For a caller that did not take all. */
+static bool finish_payload(struct cdc_decoder *d, struct err *e)
 {
-    struct err own = ERR_INIT;
-    if (d->failed)
-        return err_copy(e, &d->failure);
-    while (d->payload) { /* a caller that did not take all */
-        if (!payload_continue(d, &own)) {
-            die(d, &own);
-            return err_copy(e, &own);
-        }
+    while (d->payload) {
+        if (!payload_continue(d, e))
+            return false;
         if (decode_batch_full(d) && d->open)
             (void)decode_batch(d, d->o.batch_bytes);
     }
-    if (feed(d, event, n, &own))
+    return true;
+}
+
+bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e)
+{
+    struct err own; /* 2 KiB: cleared only when it is used */
+    struct err *to = e ? e : &own;
+    if (d->failed)
+        return err_copy(e, &d->failure);
+    if (finish_payload(d, to) && feed(d, event, n, to))
         return true;
-    die(d, &own);
-    return err_copy(e, &own);
+    return die(d, to);
 }
 
 struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush)

@@ -106,18 +106,28 @@ static const uint8_t *skip_runs(const struct row_plan *plan, const uint8_t *at, 
 static const uint8_t *walk_full(struct image *im, const uint8_t *at, struct cdc_value *values)
 {
     const struct row_plan *plan = im->plan;
-    const struct schema_column *columns = im->table->columns;
-    for (uint32_t i = 0; i < plan->n_columns; i++) {
-        struct cdc_value *v = &values[i];
-        v->column = &columns[i];
-        v->absent = v->null = v->json_diff = false;
-        at = walk_value(&plan->columns[i], at, im->end, v);
-        if (!at) {
-            im->failed_column = i;
-            return NULL;
+    const struct row_column *c = plan->columns, *last = c + plan->n_columns;
+    const struct schema_column *column = im->table->columns;
+    const uint8_t *end = im->end;
+    for (struct cdc_value *v = values; c < last; c++, v++) {
+        size_t left = (size_t)(end - at), n = c->width;
+        if (c->n_prefix == 1 && left > 0) { /* the commonest first */
+            n = (size_t)at[0] + 1;
+        } else if (c->n_prefix) {
+            if (left < c->n_prefix)
+                break;
+            n = (size_t)wire_le(at, c->n_prefix) + c->n_prefix;
         }
+        if (left < n || left < c->n_prefix)
+            break;
+        v->column = column++;
+        v->absent = v->null = v->json_diff = false;
+        v->p = at + c->n_prefix;
+        v->n = n - c->n_prefix;
+        at += n;
     }
-    return at;
+    im->failed_column = (uint32_t)(c - plan->columns);
+    return c == last ? at : NULL;
 }
 
 /* Any image. values may be NULL. */
