@@ -148,52 +148,83 @@ static bool lock_tables(struct vdiff_run *d, struct err *e)
     return true;
 }
 
-/* Reads both sides at a common position; with `locked` the sources' rows cannot change meanwhile.
- */
-static bool read_common(struct pair *p, const char *where, bool locked, struct err *e)
+static bool lock_rows(struct vdiff_run *d, struct err *e)
 {
-    struct vdiff_run *d = p->d;
-    bool keyed = d->n_key > 0, begun = false;
-    if (locked) {
-        begun = keyed ? each_source(d, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", e) &&
-                            each_source(d, "START TRANSACTION", e)
-                      : lock_tables(d, e);
-        if (!begun)
-            return false;
-    }
-    bool ok = (locked || vdiff_wait_common(d, e)) &&
-              read_side(d->sources, 0, d->rq->n_sources, where, locked && keyed, p->source, e) &&
-              vdiff_wait_common(d, e) &&
-              read_side(d->targets, p->first_target, p->n_targets, where, false, p->target, e);
-    struct err ignored = ERR_INIT;
-    if (begun && !each_source(d, keyed ? "ROLLBACK" : "UNLOCK TABLES", ok ? e : &ignored))
-        ok = false;
-    return ok;
+    if (d->n_key == 0)
+        return lock_tables(d, e);
+    return each_source(d, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", e) &&
+           each_source(d, "START TRANSACTION", e);
 }
 
-/* Keeps in *k only what still differs. On the last (locked) pass `found` collects the two states.
- */
-static bool recheck(struct pair *p, struct keys *k, bool locked, struct err *e)
+/* Reads both sides at a common position while the sources' rows cannot change. The stream is
+ * brought near the head first, so that the locks are held only for a moment. */
+static bool read_locked(struct pair *p, const char *where, struct err *e)
 {
-    struct keys left = {0};
+    struct vdiff_run *d = p->d;
+    struct err ignored = ERR_INIT;
+    bool keyed = d->n_key > 0;
+    if (!vdiff_wait_common(d, e) || !lock_rows(d, e))
+        return false;
+    bool ok = read_side(d->sources, 0, d->rq->n_sources, where, keyed, p->source, e) &&
+              vdiff_wait_common(d, e) &&
+              read_side(d->targets, p->first_target, p->n_targets, where, false, p->target, e);
+    return each_source(d, keyed ? "ROLLBACK" : "UNLOCK TABLES", ok ? e : &ignored) && ok;
+}
+
+/* The rows of these keys on one side, some keys a statement. */
+static bool read_keys(struct pair *p, const struct keys *k, bool source, struct err *e)
+{
+    struct vdiff_run *d = p->d;
     bool ok = true;
     for (size_t from = 0; ok && from < k->n; from += VDIFF_BATCH) {
         size_t n = k->n - from < VDIFF_BATCH ? k->n - from : VDIFF_BATCH;
         struct buf where = BUF_INIT;
-        map_clear(p->source);
-        map_clear(p->target);
-        ok = keys_where(p->d, k, from, n, &where, e) && read_common(p, buf_str(&where), locked, e);
-        for (size_t i = from; ok && i < from + n; i++) {
-            size_t len = strlen(k->items[i]);
-            const struct vdiff_hash *s = map_get(p->source, k->items[i], len),
-                                    *t = map_get(p->target, k->items[i], len);
-            if (!same(s, t) && (s != NULL || t != NULL))
-                keys_add(&left, k->items[i], len);
-        }
+        ok = keys_where(d, k, from, n, &where, e) &&
+             (source
+                  ? read_side(d->sources, 0, d->rq->n_sources, buf_str(&where), false, p->source, e)
+                  : read_side(d->targets, p->first_target, p->n_targets, buf_str(&where), false,
+                              p->target, e));
         buf_fini(&where);
+    }
+    return ok;
+}
+
+/* Keeps in *k only the keys whose rows in the two maps differ. */
+static void keep_different(const struct pair *p, struct keys *k)
+{
+    struct keys left = {0};
+    for (size_t i = 0; i < k->n; i++) {
+        size_t len = strlen(k->items[i]);
+        const struct vdiff_hash *s = map_get(p->source, k->items[i], len),
+                                *t = map_get(p->target, k->items[i], len);
+        if (!same(s, t) && (s != NULL || t != NULL))
+            keys_add(&left, k->items[i], len);
     }
     keys_fini(k);
     *k = left;
+}
+
+/* Step 1: without locks, all candidates at one later position. */
+static bool recheck_unlocked(struct pair *p, struct keys *k, struct err *e)
+{
+    map_clear(p->source);
+    map_clear(p->target);
+    if (!read_keys(p, k, true, e) || !vdiff_wait_common(p->d, e) || !read_keys(p, k, false, e))
+        return false;
+    keep_different(p, k);
+    return true;
+}
+
+/* Step 2: at most VDIFF_BATCH keys, locked. */
+static bool recheck_locked(struct pair *p, struct keys *k, struct err *e)
+{
+    struct buf where = BUF_INIT;
+    map_clear(p->source);
+    map_clear(p->target);
+    bool ok = keys_where(p->d, k, 0, k->n, &where, e) && read_locked(p, buf_str(&where), e);
+    buf_fini(&where);
+    if (ok)
+        keep_different(p, k);
     return ok;
 }
 
@@ -326,7 +357,7 @@ static bool settle(struct pair *p, struct keys *k, struct err *e)
         struct keys batch = {0};
         for (size_t i = from; i < from + n; i++)
             keys_add(&batch, k->items[i], strlen(k->items[i]));
-        ok = recheck(p, &batch, true, e);
+        ok = recheck_locked(p, &batch, e);
         for (size_t i = 0; ok && i < batch.n; i++)
             ok = classify(p, batch.items[i], e);
         keys_fini(&batch);
@@ -339,7 +370,7 @@ static bool settle_without_key(struct pair *p, struct err *e)
     struct keys k = {0};
     map_clear(p->source);
     map_clear(p->target);
-    bool ok = read_common(p, "", true, e);
+    bool ok = read_locked(p, "", e);
     if (ok)
         find_different(p, &k);
     for (size_t i = 0; ok && i < k.n; i++)
@@ -363,6 +394,7 @@ static bool compare_pair(struct pair *p, const char *where, struct err *e)
 {
     struct keys k = {0};
     bool ok = read_side(p->d->sources, 0, p->d->rq->n_sources, where, false, p->source, e) &&
+              vdiff_wait_common(p->d, e) &&
               read_side(p->d->targets, p->first_target, p->n_targets, where, false, p->target, e);
     if (ok) {
         count_rows(p);
@@ -370,7 +402,7 @@ static bool compare_pair(struct pair *p, const char *where, struct err *e)
     }
     if (ok && k.n > 0)
         ok = p->d->n_key == 0 ? settle_without_key(p, e)
-                              : recheck(p, &k, false, e) && settle(p, &k, e);
+                              : recheck_unlocked(p, &k, e) && settle(p, &k, e);
     keys_fini(&k);
     return ok;
 }
