@@ -307,11 +307,22 @@ static bool wait_all(struct run *r, struct err *e)
 {
     assert(r->w->running->n == r->from->n);
     for (size_t i = 0; i < r->from->n; i++) {
-        if (!wait_one(r, i, e) || !vrepl_stream_freeze(r->w->running->streams[i], &r->final[i], e))
+        if (!wait_one(r, i, e))
             return err_prepend(e, "catching up with %s/%s", r->from->shards[i]->keyspace,
                                r->from->shards[i]->name);
     }
     return true;
+}
+
+/* For good, so only after the decision: what goes round the fence now must not reach the side that
+ * serves. */
+static void freeze_all(struct run *r)
+{
+    for (size_t i = 0; i < r->from->n; i++) {
+        struct err e = ERR_INIT; /* a stream that has ended applies nothing either */
+        if (!vrepl_stream_freeze(r->w->running->streams[i], &r->final[i], &e))
+            log_err(LOG_WARN, "switch", &e);
+    }
 }
 
 static bool take_starts(struct run *r, struct err *e)
@@ -436,6 +447,7 @@ static void note_blocked(const struct run *r, int64_t until_ms, struct switch_re
 static bool decided_then(struct run *r, struct switch_result *out, struct err *e)
 {
     int64_t unlocked_ms = 0;
+    freeze_all(r);
     bool ok = switch_fault(r->o->back, "after_decision", e) &&
               switch_roll_forward(r->w, r->home, &r->s, &unlocked_ms, e);
     note_blocked(r, unlocked_ms != 0 ? unlocked_ms : clock_mono_ms(), out);
