@@ -156,35 +156,68 @@ static bool on_savepoint(struct cdc_decoder *d, const struct event *ev, const st
     return true;
 }
 
-static bool is_system_db(const char *db)
+/* Heartbeats that platforms write by statement on purpose (Amazon RDS, Alibaba). */
+static bool is_platform_table(const struct sqlstmt_table *t)
 {
-    return strcasecmp(db, "mysql") == 0 || strcasecmp(db, "sys") == 0 ||
-           strcasecmp(db, "performance_schema") == 0;
+    return strcasecmp(t->db, "mysql") == 0 &&
+           (strncasecmp(t->name, "rds_", 4) == 0 || strcasecmp(t->name, "ha_health_check") == 0);
 }
 
-/* Changes logged as a statement: of no interest when no table of it is; else nobody can follow
- * them. */
+static bool is_dml_word(const struct sqltoken *t)
+{
+    static const char *const words[] = {"INSERT",       "REPLACE",       "UPDATE",  "DELETE",
+                                        "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "IGNORE",
+                                        "QUICK",        "INTO",          "FROM",    "ONLY"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (sqltoken_is(t, words[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The first table that INSERT, REPLACE, UPDATE or DELETE names; false where that is not its first
+ * name. */
+static bool dml_table(const struct query *q, struct sqlstmt_table *out)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken t;
+    sqltoken_init(&s, q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES);
+    bool first = sqltoken_next(&s, &t) && is_dml_word(&t), more = first;
+    while (more && t.kind == SQLTOKEN_WORD && is_dml_word(&t))
+        more = sqltoken_next(&s, &t);
+    if (!more || (t.kind != SQLTOKEN_WORD && t.kind != SQLTOKEN_IDENT))
+        return false;
+    snprintf(out->db, sizeof out->db, "%s", q->db);
+    snprintf(out->name, sizeof out->name, "%s", t.text);
+    if (!sqltoken_next(&s, &t) || t.kind != SQLTOKEN_PUNCT || q->sql[t.start] != '.')
+        return true;
+    snprintf(out->db, sizeof out->db, "%s", out->name);
+    if (!sqltoken_next(&s, &t))
+        return false;
+    snprintf(out->name, sizeof out->name, "%s", t.text);
+    return true;
+}
+
+/* Changes logged as a statement: of no interest when its table is not; else nobody can follow them.
+ */
 static bool on_dml(struct cdc_decoder *d, const struct query *q, struct err *e)
 {
-    const struct sqlstmt *s = &d->stmt;
-    for (size_t i = 0; i < s->n_tables; i++) {
-        const char *db = s->tables[i].db[0] ? s->tables[i].db : q->db;
-        if (is_system_db(db) ||
-            (d->o.want_table && !d->o.want_table(d->o.want_ctx, db, s->tables[i].name)))
-            continue;
-        err_set(e, ERR_LOG_STATEMENT,
-                "%s.%s was changed by a statement instead of row events (\"%.*s\")", db,
-                s->tables[i].name, q->n > 60 ? 60 : (int)q->n, q->sql);
-        return err_cure(
-            e, "set binlog_format=ROW on the server (sessions too), then copy that table again");
-    }
-    if (s->n_tables > 0 && !s->more_tables)
+    struct sqlstmt_table t;
+    bool named = dml_table(q, &t);
+    bool other = named && d->o.want_table && !d->o.want_table(d->o.want_ctx, t.db, t.name);
+    if (named && (is_platform_table(&t) || other))
         return true;
-    err_set(e, ERR_LOG_STATEMENT,
-            "a statement changed tables of %s instead of row events (\"%.*s\")", q->db,
-            q->n > 60 ? 60 : (int)q->n, q->sql);
+    int n = q->n > 60 ? 60 : (int)q->n;
+    if (named)
+        err_set(e, ERR_LOG_STATEMENT,
+                "%s.%s was changed by a statement instead of row events (\"%.*s\")", t.db, t.name,
+                n, q->sql);
+    else
+        err_set(e, ERR_LOG_STATEMENT,
+                "a statement changed tables of %s instead of row events (\"%.*s\")", q->db, n,
+                q->sql);
     return err_cure(
-        e, "set binlog_format=ROW on the server (sessions too), then copy its tables again");
+        e, "set binlog_format=ROW on the server (sessions too), then copy that table again");
 }
 
 static bool starts_like_ddl(const struct query *q)

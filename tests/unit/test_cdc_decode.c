@@ -1,0 +1,279 @@
+/* tests/unit/test_cdc_decode.c — the decoder on hand-made events: transactions, slices, resuming,
+ * savepoints, XA. */
+#include "cdc/decode.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct feeder {
+    struct cdc_decoder *d;
+    struct buf event;
+    uint32_t pos;
+    char seen[4000]; /* what came out: B rows:first+n[s] D C R H */
+    struct err e;
+};
+
+static bool feed(struct feeder *f, uint8_t type, const void *body, size_t n)
+{
+    buf_reset(&f->event);
+    f->pos += (uint32_t)(19 + n);
+    buf_put_le(&f->event, 100, 4);
+    buf_put_u8(&f->event, type);
+    buf_put_le(&f->event, 7, 4);
+    buf_put_le(&f->event, 19 + n, 4);
+    buf_put_le(&f->event, f->pos, 4);
+    buf_put_le(&f->event, 0, 2);
+    buf_put(&f->event, body, n);
+    return cdc_decoder_feed(f->d, f->event.data, f->event.len, &f->e);
+}
+
+static void note(struct feeder *f, const struct cdc_change *c)
+{
+    static const char *const names[] = {"B", "", "D", "C", "R", "H", "J", "", "", "G"};
+    size_t n = strlen(f->seen);
+    if (c->kind == CDC_ROWS)
+        snprintf(f->seen + n, sizeof f->seen - n, "%u+%u%s ", c->rows.first_seq, c->rows.n_rows,
+                 c->skippable ? "s" : "");
+    else
+        snprintf(f->seen + n, sizeof f->seen - n, "%s ", names[c->kind]);
+}
+
+static void take(struct feeder *f, bool flush)
+{
+    struct cdc_batch *b;
+    while ((b = cdc_decoder_take(f->d, flush)) != NULL) {
+        for (size_t i = 0; i < b->n_changes; i++)
+            note(f, &b->changes[i]);
+        strcat(f->seen, b->ends_in_tx ? "/ " : "");
+        cdc_batch_unref(b);
+    }
+}
+
+static void start(struct feeder *f, size_t batch_bytes, const char *position)
+{
+    uint8_t format[57 + 160 + 5] = {4};
+    struct position pos = POSITION_INIT;
+    struct cdc_decode_options o = {.batch_bytes = batch_bytes, .verify_checksum = true};
+    *f = (struct feeder){.pos = 4};
+    if (position)
+        assert_true(position_parse(position, &pos, &f->e));
+    f->d = cdc_decoder_new(&o, &pos);
+    position_fini(&pos);
+    memcpy(format + 2, "8.0.30", 6);
+    format[56] = 19;
+    memset(format + 57, 8, 160);
+    assert_true(feed(f, 15, format, sizeof format));
+}
+
+static void stop(struct feeder *f)
+{
+    cdc_decoder_free(f->d);
+    buf_fini(&f->event);
+}
+
+static bool query(struct feeder *f, const char *sql)
+{
+    struct buf body = BUF_INIT;
+    buf_put_le(&body, 5, 4);
+    buf_put_le(&body, 0, 4);
+    buf_put_u8(&body, 1);
+    buf_put_le(&body, 0, 4);
+    buf_put(&body, "d", 2);
+    buf_put_str(&body, sql);
+    bool ok = feed(f, 2, body.data, body.len);
+    buf_fini(&body);
+    return ok;
+}
+
+static void gtid(struct feeder *f, uint64_t gno)
+{
+    struct buf body = BUF_INIT;
+    buf_put_u8(&body, 1);
+    buf_put(&body, "0123456789abcdef", 16);
+    buf_put_le(&body, gno, 8);
+    assert_true(feed(f, 33, body.data, body.len));
+    buf_fini(&body);
+}
+
+/* n rows of one INT each. */
+static bool rows(struct feeder *f, unsigned n)
+{
+    static const uint8_t map[] = {9, 0, 0, 0, 0, 0, 1, 0, 1, 'd', 0, 1, 't', 0, 1, 3, 0, 1};
+    struct buf body = BUF_INIT;
+    assert_true(feed(f, 19, map, sizeof map));
+    buf_put(&body, "\x09\0\0\0\0\0\x01\0\x02\0\x01\xff", 12);
+    for (unsigned i = 0; i < n; i++)
+        buf_put(&body, "\0\x07\0\0\0", 5);
+    bool ok = feed(f, 30, body.data, body.len);
+    buf_fini(&body);
+    return ok;
+}
+
+static void xid(struct feeder *f)
+{
+    assert_true(feed(f, 16, "\1\0\0\0\0\0\0\0", 8));
+}
+
+static void transactions_come_as_begin_rows_commit(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && rows(&f, 3) && rows(&f, 2));
+    xid(&f);
+    gtid(&f, 2);
+    assert_true(query(&f, "CREATE TABLE x (a INT)"));
+    take(&f, true);
+    assert_string_equal(f.seen, "B 0+3 3+2 C B D C ");
+    stop(&f);
+}
+
+static void a_transaction_that_rolled_back_ends_in_rollback(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1) && query(&f, "ROLLBACK"));
+    gtid(&f, 2);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1));
+    gtid(&f, 3); /* the one before was cut off */
+    take(&f, true);
+    assert_string_equal(f.seen, "B 0+1 R B 0+1 R ");
+    stop(&f);
+}
+
+static void big_transactions_come_in_slices(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 1024, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN"));
+    for (int i = 0; i < 3; i++) {
+        assert_true(rows(&f, 150));
+        take(&f, false);
+    }
+    xid(&f);
+    take(&f, true);
+    assert_string_equal(f.seen, "B 0+150 / 150+150 / 300+150 C ");
+    stop(&f);
+}
+
+static void resuming_marks_what_was_delivered(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, "MySQL56/30313233-3435-3637-3839-616263646566:1@binlog.000001:4+4");
+    gtid(&f, 2);
+    assert_true(query(&f, "BEGIN") && rows(&f, 3) && rows(&f, 3));
+    xid(&f);
+    gtid(&f, 3);
+    assert_true(query(&f, "BEGIN") && rows(&f, 2));
+    xid(&f);
+    take(&f, true);
+    assert_string_equal(f.seen, "B 0+3s 3+1s 4+2 C B 0+2 C ");
+    char *text = position_text(cdc_decoder_position(f.d));
+    assert_non_null(strstr(text, ":1-3@"));
+    free(text);
+    stop(&f);
+}
+
+static void rows_after_a_savepoint_can_be_taken_back(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1) && query(&f, "SAVEPOINT `s`") && rows(&f, 2));
+    assert_true(query(&f, "ROLLBACK TO `s`") && rows(&f, 1));
+    xid(&f);
+    take(&f, true);
+    assert_string_equal(f.seen, "B 0+1 3+1 C ");
+    stop(&f);
+}
+
+static void taking_back_what_was_streamed_is_an_error(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && query(&f, "SAVEPOINT s") && rows(&f, 2));
+    take(&f, true);
+    assert_false(query(&f, "ROLLBACK TO s"));
+    assert_int_equal(f.e.code, ERR_LOG_UNSUPPORTED);
+    stop(&f);
+}
+
+static void prepared_transactions_are_published_at_their_commit(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "XA START X'78',X'',1") && rows(&f, 2) &&
+                query(&f, "XA END X'78',X'',1"));
+    assert_true(feed(&f, 38, "\0\1\0\0\0\1\0\0\0\0\0\0\0x", 14));
+    gtid(&f, 2);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1));
+    xid(&f);
+    gtid(&f, 3);
+    assert_true(query(&f, "XA COMMIT X'78',X'',1"));
+    take(&f, true);
+    assert_string_equal(f.seen, "B C B 0+1 C B 0+2 C ");
+    gtid(&f, 4);
+    assert_false(query(&f, "XA COMMIT X'79',X'',1"));
+    assert_non_null(strstr(f.e.text, "prepared before"));
+    stop(&f);
+}
+
+static void statements_name_their_table(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && query(&f, "INSERT INTO mysql.rds_heartbeat2 VALUES (1)"));
+    assert_false(query(&f, "UPDATE t SET a = 1"));
+    assert_int_equal(f.e.code, ERR_LOG_STATEMENT);
+    assert_non_null(strstr(f.e.text, "d.t"));
+    stop(&f);
+}
+
+static void unknown_events_stop_unless_ignorable(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    f.event.len = 0;
+    static const uint8_t ignorable[19] = {1, 0, 0, 0, 90, 0, 0, 0,    0, 19,
+                                          0, 0, 0, 0, 0,  0, 0, 0x80, 0};
+    assert_true(cdc_decoder_feed(f.d, ignorable, sizeof ignorable, &f.e));
+    assert_int_equal(cdc_decoder_stats(f.d)->skipped_events, 1);
+    assert_false(feed(&f, 90, "", 0));
+    assert_int_equal(f.e.code, ERR_LOG_UNSUPPORTED);
+    stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transactions_come_as_begin_rows_commit),
+        cmocka_unit_test(a_transaction_that_rolled_back_ends_in_rollback),
+        cmocka_unit_test(big_transactions_come_in_slices),
+        cmocka_unit_test(resuming_marks_what_was_delivered),
+        cmocka_unit_test(rows_after_a_savepoint_can_be_taken_back),
+        cmocka_unit_test(taking_back_what_was_streamed_is_an_error),
+        cmocka_unit_test(prepared_transactions_are_published_at_their_commit),
+        cmocka_unit_test(statements_name_their_table),
+        cmocka_unit_test(unknown_events_stop_unless_ignorable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
