@@ -261,15 +261,18 @@ static rd_kafka_resp_err_t produce(struct kafka_sink *s, rd_kafka_topic_t *topic
         const void *in;
         void *out;
     } value = {.in = r->value}, key = {.in = r->key};
-    if (r->timestamp_ms)
-        return rd_kafka_producev(
-            s->producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-            RD_KAFKA_V_KEY(key.out, r->key_len), RD_KAFKA_V_VALUE(value.out, r->value_len),
-            RD_KAFKA_V_TIMESTAMP(r->timestamp_ms), RD_KAFKA_V_END);
-    return rd_kafka_producev(s->producer, RD_KAFKA_V_RKT(topic),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_KEY(key.out, r->key_len),
-                             RD_KAFKA_V_VALUE(value.out, r->value_len), RD_KAFKA_V_END);
+    rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u = {.rkt = topic}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u = {.i = RD_KAFKA_MSG_F_COPY}},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u = {.mem = {key.out, r->key_len}}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u = {.mem = {value.out, r->value_len}}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u = {.i64 = r->timestamp_ms}},
+    };
+    rd_kafka_error_t *error = rd_kafka_produceva(s->producer, parts, r->timestamp_ms ? 5 : 4);
+    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (error)
+        rd_kafka_error_destroy(error);
+    return code;
 }
 
 static bool kafka_write(struct sink *sink, const struct sink_record *r, struct err *e)

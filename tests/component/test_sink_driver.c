@@ -492,6 +492,37 @@ static void a_refused_delivery_begins_anew_from_the_acknowledged_position(void *
     kafka_stop(&k);
 }
 
+/* A sink that takes messages of 1,000 bytes only, and rows of which each is larger. */
+#define TINY_MESSAGES "\"kafka\":{\"message.max.bytes\":\"1000\",\"batch.size\":\"500\"}"
+
+static void a_record_that_is_too_large_stops_the_sink_and_is_named(void **state)
+{
+    struct kafka k;
+    struct run r;
+    (void)state;
+    kafka_start(&k);
+    run_start(&r, k.to, "{" TINY_MESSAGES "}");
+    wait_until_it_says(&r, "\"error\"");
+    assert_true(says(&r, "SINK_RECORD"));
+    assert_true(says(&r, "shop.shop.orders"));
+    assert_true(says(&r, "1000000")); /* the first row's key */
+    assert_int_equal(acknowledged(&r), 0);
+    run_stop(&r);
+    kafka_stop(&k);
+}
+
+static void refused_records_may_be_kept_as_dead_letters(void **state)
+{
+    struct kafka k;
+    struct run r;
+    (void)state;
+    kafka_start(&k);
+    run_start(&r, k.to, "{\"on_record_error\":\"dead_letter\"," TINY_MESSAGES "}");
+    wait_until_the_end(&r);
+    run_stop(&r);
+    kafka_stop(&k);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, new_dir, remove_dir)
@@ -505,6 +536,8 @@ int main(void)
         CASE(a_broker_that_is_down_is_a_pause),
         CASE(produce_errors_that_pass_lose_nothing),
         CASE(a_refused_delivery_begins_anew_from_the_acknowledged_position),
+        CASE(a_record_that_is_too_large_stops_the_sink_and_is_named),
+        CASE(refused_records_may_be_kept_as_dead_letters),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

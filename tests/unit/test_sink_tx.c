@@ -1,0 +1,198 @@
+/* tests/unit/test_sink_tx.c — only committed transactions become records, whole, wherever batches
+ * are cut. */
+#include "base/mem.h"
+#include "sinks/sink_tx.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+static struct schema_table *orders, *other, *sidecar;
+
+static struct schema_table *table_of(const char *db, const char *name)
+{
+    struct schema_table *t = schema_table_new(db, name, 1);
+    t->columns[0].name = mem_strdup("id");
+    t->columns[0].type = SCHEMA_TYPE_LONG;
+    t->full_metadata = true;
+    return t;
+}
+
+static int make_tables(void **state)
+{
+    (void)state;
+    orders = table_of("shop", "orders");
+    other = table_of("elsewhere", "orders");
+    sidecar = table_of("_sluice", "position");
+    return 0;
+}
+
+static int drop_tables(void **state)
+{
+    (void)state;
+    schema_table_unref(orders);
+    schema_table_unref(other);
+    schema_table_unref(sidecar);
+    return 0;
+}
+
+/* One letter a change: B begin, r row of orders, o row of another database, s of the sidecar, C
+ * commit, X rollback. */
+static struct cdc_batch *batch_of(const char *letters)
+{
+    struct cdc_batch *b = cdc_batch_new();
+    static uint64_t place = 100;
+    for (; *letters; letters++) {
+        bool row = strchr("ros", *letters) != NULL;
+        enum cdc_change_kind kind = row               ? CDC_ROWS
+                                    : *letters == 'B' ? CDC_BEGIN
+                                    : *letters == 'C' ? CDC_COMMIT
+                                                      : CDC_ROLLBACK;
+        struct cdc_change *c = cdc_batch_add(b, kind);
+        c->file = "binlog.000001";
+        c->log_pos = ++place;
+        if (row) {
+            static const uint8_t present[] = {1}, image[] = {0xfe, 7, 0, 0, 0};
+            c->rows.table = *letters == 'r' ? orders : *letters == 'o' ? other : sidecar;
+            cdc_batch_hold_table(b, c->rows.table);
+            c->rows.n_columns = 1;
+            c->rows.present_after = present;
+            c->rows.images = image;
+            c->rows.images_len = sizeof image;
+            c->rows.n_rows = 1;
+        } else if (kind != CDC_BEGIN) {
+            c->end.next_pos = place;
+        }
+    }
+    return b;
+}
+
+/* An encoder that writes one letter a record. */
+static bool letter_row(struct encoder *enc, const struct encode_context *c,
+                       const struct cdc_change *change, const struct cdc_row *before,
+                       const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
+                       struct err *e)
+{
+    (void)enc;
+    (void)before;
+    (void)seq;
+    assert_non_null(c->begin);
+    assert_int_equal(cdc_value_i64(&after->values[0]), 7);
+    return emit(ctx, change->rows.table, NULL, 0, "r", 1, e);
+}
+
+static bool letter_other(struct encoder *enc, const struct encode_context *c,
+                         const struct cdc_change *change, encode_emit_fn emit, void *ctx,
+                         struct err *e)
+{
+    (void)enc;
+    (void)c;
+    return emit(ctx, NULL, NULL, 0, change->kind == CDC_BEGIN ? "B" : "C", 1, e);
+}
+
+static bool collect(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
+                    const void *value, size_t value_len, struct err *e)
+{
+    (void)table;
+    (void)key;
+    (void)key_len;
+    (void)e;
+    return buf_put(ctx, value, value_len);
+}
+
+/* Feeds batches (separated by spaces) and gives the records. */
+static void assert_records(const char *batches, const char *records)
+{
+    static const struct encoder_ops ops = {.row = letter_row, .other = letter_other};
+    struct encoder encoder = {.ops = &ops};
+    struct buf out = BUF_INIT;
+    struct err e = ERR_INIT;
+    struct sink_tx_options o = {.database = "shop",
+                                .transactions = true,
+                                .encoder = &encoder,
+                                .emit = collect,
+                                .ctx = &out};
+    struct sink_tx *t = sink_tx_new(&o, NULL);
+    char *copy = mem_strdup(batches), *rest = copy;
+    for (char *part; (part = strsep(&rest, " ")) != NULL;) {
+        size_t at = 0;
+        bool clean;
+        struct cdc_batch *b = batch_of(part);
+        assert_true(sink_tx_batch(t, b, &at, &clean, &e));
+        assert_int_equal(at, b->n_changes);
+        cdc_batch_unref(b);
+    }
+    assert_string_equal(buf_str(&out), records);
+    free(copy);
+    sink_tx_free(t);
+    buf_fini(&out);
+}
+
+static void a_committed_transaction_is_given_whole(void **state)
+{
+    (void)state;
+    assert_records("BrrC", "BrrC");
+    assert_records("Br rC", "BrrC");
+    assert_records("B r r C", "BrrC");
+    assert_records("BrCBr CBrC", "BrCBrCBrC");
+}
+
+static void an_unfinished_transaction_is_not_given(void **state)
+{
+    (void)state;
+    assert_records("Brr", "");
+    assert_records("BrC Brrr", "BrC");
+}
+
+static void a_rolled_back_transaction_is_never_given(void **state)
+{
+    (void)state;
+    assert_records("BrrX", "");
+    assert_records("Br rX", "");
+    assert_records("Br r XBrC", "BrC");
+}
+
+static void other_databases_and_the_sidecar_are_left_out(void **state)
+{
+    (void)state;
+    assert_records("BoC", "");
+    assert_records("BsrsoC", "BrC");
+    assert_records("Bs oC", "");
+}
+
+static void the_position_moves_over_what_is_left_out_too(void **state)
+{
+    struct cdc_batch *b = batch_of("BoCBrX");
+    struct buf text = BUF_INIT;
+    struct err e = ERR_INIT;
+    struct sink_tx_options o = {.database = "shop"};
+    struct sink_tx *t = sink_tx_new(&o, NULL);
+    size_t at = 0;
+    bool clean;
+    char want[40];
+    (void)state;
+    snprintf(want, sizeof want, "FilePos/binlog.000001:%llu",
+             (unsigned long long)b->changes[5].end.next_pos);
+    assert_true(sink_tx_batch(t, b, &at, &clean, &e));
+    position_print(sink_tx_position(t), &text);
+    assert_string_equal(buf_str(&text), want);
+    cdc_batch_unref(b);
+    sink_tx_free(t);
+    buf_fini(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_committed_transaction_is_given_whole),
+        cmocka_unit_test(an_unfinished_transaction_is_not_given),
+        cmocka_unit_test(a_rolled_back_transaction_is_never_given),
+        cmocka_unit_test(other_databases_and_the_sidecar_are_left_out),
+        cmocka_unit_test(the_position_moves_over_what_is_left_out_too),
+    };
+    return cmocka_run_group_tests(tests, make_tables, drop_tables);
+}
