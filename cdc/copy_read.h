@@ -60,10 +60,11 @@ bool copy_exact_snapshot(struct copy_reader *r, const struct my_params *p,
                          const char *const *quoted_tables, size_t n, struct position *out,
                          struct err *e) WARN_UNUSED;
 
-/* " WHERE …" that selects the rows of a range, and an additional condition (NULL: none); "" for all rows. For
- * other questions about the same rows (checksums). Tables with an identity key only. */
-bool copy_range_where(struct copy_reader *r, const struct schema_table *t, const struct copy_range *range,
-                      const char *where, struct buf *sql, struct err *e) WARN_UNUSED;
+/* " WHERE …" that selects the rows of a range, and an additional condition (NULL: none); "" for all
+ * rows. For other questions about the same rows (checksums). Tables with an identity key only. */
+bool copy_range_where(struct copy_reader *r, const struct schema_table *t,
+                      const struct copy_range *range, const char *where, struct buf *sql,
+                      struct err *e) WARN_UNUSED;
 
 /* Reads up to max_bytes of rows of (range] into one batch of COPY_ROWS; *last becomes the bound of
  * the last row read (the next call starts there), *end true when the range is exhausted. where: an

@@ -1,7 +1,8 @@
 /* cdc/journal.h — the sidecar tables' names, the origin of a transaction, and journal documents.
  *
- * A transaction that sluice wrote is recognised by its first row event: an UPDATE of _sluice.position, whose
- * primary key begins with the workflow's key "<keyspace>/<workflow>" (▶ design §6 "Fence and marker").
+ * A transaction that sluice wrote is recognised by its first row event: an UPDATE of
+ * _sluice.position, whose primary key begins with the workflow's key "<keyspace>/<workflow>" (▶
+ * design §6 "Fence and marker").
  */
 #ifndef SLUICE_CDC_JOURNAL_H
 #define SLUICE_CDC_JOURNAL_H
@@ -12,7 +13,8 @@
 
 /* True when table belongs to the sidecar database. */
 bool cdc_is_sidecar(const struct schema_table *t);
-/* The origin of the transaction that these rows begin: the workflow column's value of _sluice.position
+/* The origin of the transaction that these rows begin: the workflow column's value of
+ * _sluice.position
  * ("customer/split"), into out; false when the change is no such marker. */
 bool cdc_rows_origin(const struct cdc_rows *rows, char *out, size_t out_len);
 
@@ -22,8 +24,8 @@ struct cdc_journal_shard {
 };
 struct cdc_journal {
     int64_t id;
-    bool shards;          /* migration_type SHARDS, else TABLES */
-    char *workflow;       /* "<keyspace>/<workflow>" */
+    bool shards;    /* migration_type SHARDS, else TABLES */
+    char *workflow; /* "<keyspace>/<workflow>" */
     char **tables;
     size_t n_tables;
     char *local_position;

@@ -1,4 +1,5 @@
-/* cdc/source.h — where raw events come from, behind one vtable: a live server's dump, files, a replay. */
+/* cdc/source.h — where raw events come from, behind one vtable: a live server's dump, files, a
+ * replay. */
 #ifndef SLUICE_CDC_SOURCE_H
 #define SLUICE_CDC_SOURCE_H
 
@@ -7,7 +8,8 @@
 enum cdc_next { CDC_NEXT_OK, CDC_NEXT_END, CDC_NEXT_FAIL, CDC_NEXT_TIMEOUT };
 struct cdc_source;
 struct cdc_source_ops {
-    /* One event; bytes valid until the next call. END: the file or the non-blocking dump is over. */
+    /* One event; bytes valid until the next call. END: the file or the non-blocking dump is over.
+     */
     enum cdc_next (*next)(struct cdc_source *s, const uint8_t **event, size_t *n, struct err *e);
     void (*interrupt)(struct cdc_source *s); /* Thread: any */
     void (*close)(struct cdc_source *s);
@@ -19,9 +21,12 @@ struct cdc_source { /* embedded first in each backend's struct */
 };
 struct cdc_source *cdc_source_open_dump(const struct my_params *p, const struct my_dump_options *o,
                                         const struct position *start, struct err *e) WARN_UNUSED;
-/* Plain or gzip'ed binlog files ("-" stdin) one after another. start_pos: offset in the first file (0: 4). */
-struct cdc_source *cdc_source_open_files(const char *const *paths, size_t n, uint64_t start_pos, struct err *e) WARN_UNUSED;
-/* Name of the file the last event came from, and its offset there (files only; NULL and 0 otherwise). */
+/* Plain or gzip'ed binlog files ("-" stdin) one after another. start_pos: offset in the first file
+ * (0: 4). */
+struct cdc_source *cdc_source_open_files(const char *const *paths, size_t n, uint64_t start_pos,
+                                         struct err *e) WARN_UNUSED;
+/* Name of the file the last event came from, and its offset there (files only; NULL and 0
+ * otherwise). */
 const char *cdc_source_file(const struct cdc_source *s, uint64_t *offset);
 
 #endif

@@ -74,9 +74,10 @@ bool kafka_create_topic(struct kafka_sink *s, const char *topic, bool compacted,
     rd_kafka_resp_err_t code = create(s, topic, compacted);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
         log_debug("sink.kafka", "topic %s was not made: %s", topic, rd_kafka_err2str(code));
-        /* Not asked again of a cluster that cannot, or does not answer: each time costs the timeout. */
-        s->no_admin = code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE ||
-                      code == RD_KAFKA_RESP_ERR__TIMED_OUT;
+        /* Not asked again of a cluster that cannot, or does not answer: each time costs the
+         * timeout. */
+        s->no_admin =
+            code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE || code == RD_KAFKA_RESP_ERR__TIMED_OUT;
     }
     return true;
 }
