@@ -109,6 +109,12 @@ class Life:
 
     # --- steps ----------------------------------------------------------------------------------------
 
+    def check_servers(self):
+        """Nothing here kills a server: one that has ended has crashed by itself."""
+        for (keyspace, shard), server in self.fleet.servers.items():
+            assert server.alive(), "the server of %s/%s ended:\n%s" % (
+                keyspace, shard, server.log_since_start()[-3000:])
+
     def give(self, kind, name, verb, words):
         """Gives the command until it converges."""
         last = None
@@ -119,6 +125,7 @@ class Life:
             if last.returncode == 0:
                 return
             self.dying()
+            self.check_servers()
             if self.fleet.daemon.poll() is None and last.returncode not in (1, 3, 4, 5, 7):
                 break
             time.sleep(0.1)
