@@ -1,0 +1,269 @@
+# tests/integration/test_workflow.py — what the switch promises: refused, undone, taken over, reported; never lost.
+"""Faults are armed in the daemon's environment (SLUICE_FAULT). A second daemon has a state directory and a
+socket of its own and the same servers."""
+
+import copy
+import json
+import os
+import shutil
+import signal
+
+import pytest
+from sluice_servers.process import wait_until
+
+TABLES = "customers,orders,order_items"
+
+
+@pytest.fixture
+def moved(make_fleet, need_sluice):  # pylint: disable=unused-argument
+    """A fleet with a writer whose tables are copied and followed; `fault` arms the daemon."""
+
+    def make(fault=None, rate=80, **options):
+        fleet = make_fleet(rows=800, **options)
+        fleet.start_writer(rate=rate)
+        fleet.start_daemon(fault=fault)
+        create(fleet)
+        fleet.wait_running("movetables", "c2c")
+        return fleet
+
+    return make
+
+
+def create(fleet, name="c2c", tables=TABLES, expect=0):
+    return fleet.workflow("movetables", name, "create", "--source-keyspace", "commerce", "--tables",
+                          tables, expect=expect)
+
+
+def state(fleet, name="c2c"):
+    return fleet.status("movetables", name)["state"]
+
+
+def attempt(fleet, verb, *words, name="c2c"):
+    return fleet.try_sluice("movetables", "--workflow", name, "--target-keyspace", "customer", verb,
+                            *words)
+
+
+def second_daemon(fleet):
+    """The same installation from another state directory."""
+    other = copy.copy(fleet)
+    other.state_dir = fleet.path("state2")
+    other.config_path = fleet.path("sluice2.yaml")
+    with open(fleet.config_path, encoding="utf-8") as text:
+        config = text.read()
+    config = config.replace("state: " + fleet.state_dir, "state: " + other.state_dir)
+    config = config.replace(fleet.path("api.sock"), fleet.path("api2.sock"))
+    config = config.replace("900000-900999", "901000-901999")
+    with open(other.config_path, "w", encoding="utf-8") as out:
+        out.write(config)
+    other.start_daemon()
+    return other
+
+
+def fences(fleet, keyspace):
+    rows = fleet.server(keyspace).query(
+        "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE '%sluice_f%'")
+    hidden = fleet.server(keyspace).query(
+        "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE '%sluice_f%'")
+    return rows[0][0] + hidden[0][0]
+
+
+def end(fleet):
+    fleet.wait_acknowledged(20)
+    fleet.stop_writer()
+    fleet.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("fence", ["trigger", "rename"])
+@pytest.mark.parametrize("point", ["after_hold", "after_wait", "after_fence", "before_decision"])
+def test_a_switch_that_fails_before_its_decision_is_undone(moved, fence, point):
+    fleet = moved(fault="switch.%s:fail" % point, fence=fence)
+    done = attempt(fleet, "switchtraffic")
+    assert done.returncode != 0 and state(fleet) == "running", done.stderr
+    assert fences(fleet, "commerce") == 0
+    fleet.wait_acknowledged(20)
+    fleet.workflow("movetables", "c2c", "switchtraffic")
+    assert fences(fleet, "commerce") > 0
+    end(fleet)
+
+
+@pytest.mark.parametrize("point", ["after_decision", "after_journal", "after_enable", "after_routing"])
+def test_a_switch_that_fails_after_its_decision_goes_on_by_itself(moved, point):
+    fleet = moved(fault="switch.%s:fail" % point)
+    done = attempt(fleet, "switchtraffic")
+    assert done.returncode != 0 and "decided" in done.stderr
+    wait_until(lambda: state(fleet) == "switched", 30, "the roll-forward")
+    end(fleet)
+
+
+def test_the_same_command_again_says_that_it_is_done(moved):
+    fleet = moved()
+    for verb in ("switchtraffic", "switchtraffic", "reversetraffic", "reversetraffic",
+                 "switchtraffic", "complete", "complete"):
+        assert attempt(fleet, verb).returncode == 0, verb
+    end(fleet)
+
+
+def test_a_prepared_xa_transaction_holds_the_switch_and_is_named(moved):
+    fleet = moved()
+    source = fleet.server("commerce")
+    holder = source.connect(database="commerce")
+    with holder.cursor() as cursor:
+        cursor.execute("XA START 'forgotten'")
+        cursor.execute("INSERT INTO orders SELECT * FROM orders ORDER BY customer_id LIMIT 0")
+        cursor.execute("UPDATE customers SET email = email, version = version + 0 LIMIT 1")
+        cursor.execute("UPDATE customers SET balance = balance + 1 ORDER BY customer_id DESC LIMIT 1")
+        cursor.execute("XA END 'forgotten'")
+        cursor.execute("XA PREPARE 'forgotten'")
+    holder.close()
+    done = attempt(fleet, "switchtraffic", "--timeout", "5s")
+    assert done.returncode == 7 and "forgotten" in done.stderr, done.stderr
+    assert state(fleet) == "running" and fences(fleet, "commerce") == 0
+    source.query("XA ROLLBACK 'forgotten'")
+    fleet.workflow("movetables", "c2c", "switchtraffic")
+    end(fleet)
+
+
+@pytest.mark.parametrize("point,after", [("after_hold", "running"), ("after_fence", "running"),
+                                         ("before_decision", "running"),
+                                         ("after_decision", "switched")])
+def test_a_daemon_that_sleeps_through_its_lease_is_fenced(moved, point, after):
+    fleet = moved(fault="switch.%s:stop" % point)
+    command = fleet.words("movetables", "--workflow", "c2c", "--target-keyspace", "customer",
+                          "switchtraffic")
+    import subprocess  # pylint: disable=import-outside-toplevel
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+        wait_until(lambda: stopped(fleet.daemon.pid), 30, "the daemon to stop at " + point)
+        other = second_daemon(fleet)
+        wait_until(lambda: state(other) == after, 60, "the other daemon to take over")
+        if after == "running":
+            assert fences(fleet, "commerce") == 0
+        fleet.wait_acknowledged(20)
+        fleet.daemon.send_signal(signal.SIGCONT)
+        assert client.wait(60) != 0
+    fleet.wait_acknowledged(20)
+    assert state(other) == after
+    done = attempt(fleet, "stop")
+    assert done.returncode == 5 and "belongs to" in done.stderr, done.stderr
+    other.workflow("movetables", "c2c", "switchtraffic")
+    end(fleet)
+    other.stop_daemon()
+
+
+def stopped(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as text:
+        return text.read().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def test_an_older_state_directory_does_no_harm(moved):
+    fleet = moved()
+    fleet.stop_daemon()
+    shutil.copytree(fleet.state_dir, fleet.path("older"))
+    fleet.start_daemon()
+    fleet.workflow("movetables", "c2c", "switchtraffic")
+    before = fleet.routing_version()
+    fleet.stop_daemon()
+    shutil.rmtree(fleet.state_dir)
+    os.rename(fleet.path("older"), fleet.state_dir)
+    os.unlink(fleet.routing_path)
+    fleet.start_daemon()
+    assert state(fleet) == "switched"
+    done = attempt(fleet, "cancel")
+    assert done.returncode == 5 and "switched write traffic" in done.stderr
+    wait_until(lambda: fleet.routing_version() >= before, 30, "the routing version")
+    end(fleet)
+
+
+def test_a_create_that_died_is_taken_up_or_cancelled(make_fleet, need_sluice):  # pylint: disable=unused-argument
+    fleet = make_fleet(rows=300)
+    fleet.start_daemon(fault="create.after_table:kill:2")
+    create_dies(fleet)
+    fleet.start_daemon(fault="create.before_running:kill")
+    create_dies(fleet)
+    fleet.start_daemon()
+    assert state(fleet) == "creating"
+    other = fleet.try_sluice("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "create",
+                             "--source-keyspace", "commerce", "--tables", "customers")
+    assert other.returncode == 5 and "already exists" in other.stderr
+    fleet.workflow("movetables", "c2c", "cancel")
+    assert fleet.server("customer").query("SHOW TABLES", database="customer") == ()
+    create(fleet)
+    fleet.wait_running("movetables", "c2c")
+
+
+def create_dies(fleet):
+    done = fleet.try_sluice("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "create",
+                            "--source-keyspace", "commerce", "--tables", TABLES)
+    assert done.returncode != 0
+    assert fleet.daemon.wait(30) == -9
+
+
+def test_a_write_that_goes_round_the_fence_is_reported(moved):
+    fleet = moved()
+    fleet.workflow("movetables", "c2c", "switchtraffic")
+    source = fleet.server("commerce")
+    refused = source.connect(database="commerce")
+    with pytest.raises(Exception, match="table moved by workflow"):
+        refused.cursor().execute("DELETE FROM orders LIMIT 1")
+    refused.close()
+    name = source.query("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_TABLE = "
+                        "'orders' AND EVENT_MANIPULATION = 'DELETE'")[0][0]
+    source.query("DROP TRIGGER `%s`" % name, database="commerce")
+    source.query("DELETE FROM orders ORDER BY customer_id, order_id LIMIT 1", database="commerce")
+    wait_until(lambda: "WRITE_AFTER_FENCE" in fleet.status("movetables", "c2c").get("alarm", ""), 30,
+               "the alarm")
+    end(fleet)
+
+
+@pytest.mark.parametrize("flag,left", [("--keep-data", {"customers", "orders", "order_items"}),
+                                       ("--rename-tables", {"_customers_old", "_orders_old",
+                                                            "_order_items_old"})])
+@pytest.mark.parametrize("fence", ["trigger", "rename"])
+def test_complete_keeps_or_renames_the_source(moved, flag, left, fence):
+    fleet = moved(fence=fence)
+    fleet.workflow("movetables", "c2c", "switchtraffic")
+    fleet.workflow("movetables", "c2c", "complete", flag)
+    tables = {row[0] for row in fleet.server("commerce").query("SHOW TABLES", database="commerce")}
+    assert left <= tables and fences(fleet, "commerce") == 0
+    end(fleet)
+
+
+REFUSED = [
+    ("CREATE TABLE nokey (a INT)", "nokey", "no primary key"),
+    ("CREATE TABLE child (id INT PRIMARY KEY, customer_id BIGINT, order_id BIGINT, KEY (customer_id), "
+     "CONSTRAINT leaves FOREIGN KEY (customer_id) REFERENCES customers (customer_id))", "child",
+     "leaves the set"),
+    ("CREATE TABLE noentry (id INT PRIMARY KEY)", "noentry", "no primary vindex"),
+]
+
+
+@pytest.mark.parametrize("ddl,table,words", REFUSED)
+def test_a_refused_create_changes_nothing(make_fleet, need_sluice, ddl, table, words):  # pylint: disable=unused-argument
+    fleet = make_fleet(rows=100)
+    with open(fleet.path("customer.vschema.json"), encoding="utf-8") as text:
+        vschema = json.load(text)
+    vindex = {"column": "customer_id", "name": "by_customer"}
+    vschema["tables"]["child"] = {"column_vindexes": [vindex]}
+    vschema["tables"]["nokey"] = {"column_vindexes": [dict(vindex, column="a")]}
+    with open(fleet.path("customer.vschema.json"), "w", encoding="utf-8") as out:
+        json.dump(vschema, out)
+    fleet.server("commerce").query(ddl, database="commerce")
+    fleet.start_daemon()
+    done = fleet.try_sluice("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "create",
+                            "--source-keyspace", "commerce", "--tables", table)
+    assert done.returncode == 5 and words in done.stderr, done.stderr
+    assert fleet.server("customer").query("SHOW TABLES", database="customer") == ()
+    assert fleet.server("customer").query("SHOW DATABASES LIKE '\\_sluice'") == ()
+    assert fleet.sluice_json("workflow", "--keyspace", "customer", "list") == []
+
+
+def test_a_narrower_target_column_is_refused_by_name(make_fleet, need_sluice):  # pylint: disable=unused-argument
+    fleet = make_fleet(rows=100)
+    shown = fleet.server("commerce").query("SHOW CREATE TABLE customers", database="commerce")[0][1]
+    fleet.server("customer").query(shown.replace("`email` varchar(", "`email` varchar(1"),
+                                   database="customer")
+    fleet.server("customer").query("ALTER TABLE customers MODIFY email VARCHAR(3)", database="customer")
+    fleet.start_daemon()
+    done = fleet.try_sluice("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "create",
+                            "--source-keyspace", "commerce", "--tables", "customers")
+    assert done.returncode == 5 and "customers.email" in done.stderr, done.stderr
