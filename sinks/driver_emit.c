@@ -129,5 +129,6 @@ bool lane_journal(void *ctx, const char *json, size_t n, struct err *e)
     }
     l->journal = j;
     l->journal_seen = true;
+    sink_tx_stop(l->tx);
     return true;
 }

@@ -22,7 +22,7 @@ struct sink_tx {
     struct encode_context c;
     struct position pos;
     struct cdc_spool *spool;
-    bool in_tx;
+    bool in_tx, stopped;
     struct sink_tx_stats stats;
     /* the transaction that is being encoded */
     struct cdc_change begin;
@@ -391,9 +391,16 @@ static bool take_transaction(struct sink_tx *t, struct cdc_batch *b, size_t *at,
     return true;
 }
 
+void sink_tx_stop(struct sink_tx *t)
+{
+    t->stopped = true;
+}
+
 bool sink_tx_reached(const struct sink_tx *t)
 {
     const struct position *until = t->o.until;
+    if (t->stopped && !t->in_tx)
+        return true;
     return until && !position_is_empty(until) && !t->in_tx && position_at_or_after(&t->pos, until);
 }
 

@@ -43,7 +43,10 @@ void sink_tx_reset(struct sink_tx *t, const struct position *pos);
 /* Rows of an initial copy. */
 bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e) WARN_UNUSED;
 const struct position *sink_tx_position(const struct sink_tx *t);
-bool sink_tx_reached(const struct sink_tx *t); /* until */
+bool sink_tx_reached(
+    const struct sink_tx *t); /* until, or behind the transaction of sink_tx_stop */
+/* From the journal callback: nothing behind this transaction is taken. */
+void sink_tx_stop(struct sink_tx *t);
 bool sink_tx_is_open(const struct sink_tx *t); /* a part of a transaction is held back */
 const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t);
 bool sink_tx_wants(const struct sink_tx *t, const struct schema_table *table);

@@ -523,6 +523,187 @@ static void refused_records_may_be_kept_as_dead_letters(void **state)
     kafka_stop(&k);
 }
 
+/* ---- across a reshard ---- */
+
+#define SPLIT_AFTER 40
+#define CHILD_AFTER 60
+static const char split_journal[] =
+    "{\"id\":5,\"migration_type\":\"SHARDS\",\"tables\":[],\"local_position\":\"MariaDB/"
+    "0-1-40\",\"shard_gtids\":["
+    "{\"keyspace\":\"commerce\",\"shard\":\"-80\",\"gtid\":\"MariaDB/0-1-60\"},"
+    "{\"keyspace\":\"commerce\",\"shard\":\"80-\",\"gtid\":\"MariaDB/0-1-60\"}],"
+    "\"participants\":[{\"keyspace\":\"commerce\",\"shard\":\"-\"}],\"source_workflows\":["
+    "\"commerce/split\"]}";
+
+struct reshard {
+    struct run run;
+    struct log parent_log;
+    struct server servers[3];
+    struct cdc_reader *readers[3];
+    struct topo_shard shards[3];
+    struct topo_keyspace keyspace;
+    struct topology topo;
+};
+static char split_names[3][4] = {"-", "-80", "80-"};
+
+static struct cdc_reader *find_split_reader(void *ctx, const char *ks, const char *name)
+{
+    struct reshard *r = ctx;
+    (void)ks;
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(r->shards[i].name, name) == 0)
+            return r->readers[i];
+    }
+    return NULL;
+}
+
+static void make_parent_log(struct log *l)
+{
+    log_begin(l);
+    for (unsigned t = 1; t <= SPLIT_AFTER; t++)
+        put_transaction(l, t);
+    put_journal(l, SPLIT_AFTER + 1, split_journal);
+    for (unsigned t = SPLIT_AFTER + 2; t <= TRANSACTIONS; t++)
+        put_transaction(l, t); /* after the switch: not the stream's any more */
+}
+
+static void reshard_open(struct reshard *r)
+{
+    struct err e = ERR_INIT;
+    *r = (struct reshard){0};
+    make_parent_log(&r->parent_log);
+    r->keyspace = (struct topo_keyspace){.name = keyspace_name, .shards = r->shards, .n_shards = 3};
+    r->topo = (struct topology){
+        .installation = installation, .keyspaces = &r->keyspace, .n_keyspaces = 1};
+    for (int i = 0; i < 3; i++) {
+        struct cdc_reader_options o = {.open = server_open, .open_ctx = &r->servers[i]};
+        r->servers[i].log = i ? &the_log : &r->parent_log;
+        r->servers[i].block_at_end = true;
+        pthread_mutex_init(&r->servers[i].lock, NULL);
+        r->shards[i] = (struct topo_shard){.keyspace = keyspace_name, .name = split_names[i]};
+        r->shards[i].primary.database = database;
+        assert_true(keyrange_parse(split_names[i], &r->shards[i].range, &e));
+        r->readers[i] = cdc_reader_new(NULL, &r->shards[i], &o);
+    }
+    r->run.store = store_open(dir, &e);
+    assert_non_null(r->run.store);
+}
+
+static void reshard_start(struct reshard *r, const char *const *serving, size_t n)
+{
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    struct err e = ERR_INIT;
+    struct sink_spec spec = {
+        .name = (char[]){"orders"},
+        .keyspace = keyspace_name,
+        .to = to,
+        .format = (char[]){"ndjson"},
+        .prefix = (char[]){"shop"},
+        .options_json = (char[]){SMALL_FLUSHES},
+        .from = (char[]){
+            "[{\"keyspace\":\"commerce\",\"shard\":\"-\",\"gtid\":\"FilePos/binlog.000001:4\"}]"}};
+    r->run.driver =
+        sink_driver_start(&spec, &r->topo, serving, n, r->run.store, find_split_reader, r, &e);
+    if (!r->run.driver)
+        fail_msg("%s", e.text);
+}
+
+static void reshard_close(struct reshard *r)
+{
+    store_close(r->run.store);
+    for (int i = 0; i < 3; i++)
+        cdc_reader_free(r->readers[i]);
+    log_fini(&r->parent_log);
+}
+
+/* Rows of a shard's transactions first … last in the file; each must be there once, and no other.
+ */
+static void assert_shard_rows(const char *name, unsigned first, unsigned last)
+{
+    struct err e = ERR_INIT;
+    struct buf text = BUF_INIT;
+    uint64_t n = 0, want = 0;
+    char mark[30];
+    snprintf(mark, sizeof mark, "\"shard\":\"%s\",\"db\"", name);
+    assert_true(sys_read_file(file_path, 1 << 30, &text, &e));
+    for (const char *p = buf_str(&text); (p = strstr(p, mark)) != NULL; p++) {
+        const char *id = strstr(p, "\"after\":{\"id\":");
+        assert_non_null(id);
+        unsigned t = (unsigned)(strtoull(id + 14, NULL, 10) / ID_STEP);
+        assert_true(t >= first && t <= last);
+        n++;
+    }
+    for (unsigned t = first; t <= last; t++)
+        want += rows_of(t);
+    assert_int_equal(n, want);
+    buf_fini(&text);
+}
+
+static void assert_split_published(void)
+{
+    assert_shard_rows("-", 1, SPLIT_AFTER);
+    assert_shard_rows("-80", CHILD_AFTER + 1, TRANSACTIONS);
+    assert_shard_rows("80-", CHILD_AFTER + 1, TRANSACTIONS);
+}
+
+static bool both_at_the_end(struct reshard *r)
+{
+    struct buf text = BUF_INIT;
+    char place[60];
+    snprintf(place, sizeof place, "0-1-%u@", TRANSACTIONS);
+    sink_driver_status(r->run.driver, &text);
+    const char *one = strstr(buf_str(&text), place);
+    bool both = one && strstr(one + 1, place);
+    buf_fini(&text);
+    return both;
+}
+
+static void wait_for_both(struct reshard *r)
+{
+    int64_t until_ms = clock_mono_ms() + 30000;
+    while (!both_at_the_end(r) && clock_mono_ms() < until_ms)
+        clock_sleep_ms(10, NULL);
+    assert_true(both_at_the_end(r));
+}
+
+static void children_begin_where_the_journal_of_the_split_says(void **state)
+{
+    static const char *const before[] = {"-"}, *const after[] = {"-80", "80-"};
+    struct reshard r;
+    (void)state;
+    reshard_open(&r);
+    reshard_start(&r, before, 1);
+    wait_for_both(&r);
+    sink_driver_stop(r.run.driver);
+    assert_split_published();
+    reshard_start(&r, after, 2); /* the parent has ended: it does not begin again */
+    wait_for_both(&r);
+    assert_false(says(&r.run, "\"shard\":\"-\""));
+    sink_driver_stop(r.run.driver);
+    assert_split_published();
+    reshard_close(&r);
+}
+
+/* The split happened while the sink was not running: the parent's stream is read to its end first.
+ */
+static void a_split_that_was_missed_is_caught_up_with(void **state)
+{
+    static const char *const after[] = {"-80", "80-"};
+    struct reshard r;
+    struct position at = POSITION_INIT;
+    struct err e = ERR_INIT;
+    (void)state;
+    reshard_open(&r);
+    assert_true(position_parse("FilePos/binlog.000001:4", &at, &e));
+    assert_true(store_checkpoint_put(r.run.store, "orders", "commerce", "-", &at, "", &e));
+    reshard_start(&r, after, 2);
+    wait_for_both(&r);
+    sink_driver_stop(r.run.driver);
+    assert_split_published();
+    reshard_close(&r);
+    position_fini(&at);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, new_dir, remove_dir)
@@ -538,6 +719,8 @@ int main(void)
         CASE(a_refused_delivery_begins_anew_from_the_acknowledged_position),
         CASE(a_record_that_is_too_large_stops_the_sink_and_is_named),
         CASE(refused_records_may_be_kept_as_dead_letters),
+        CASE(children_begin_where_the_journal_of_the_split_says),
+        CASE(a_split_that_was_missed_is_caught_up_with),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

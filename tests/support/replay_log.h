@@ -133,10 +133,45 @@ static inline void put_transaction(struct log *l, unsigned t)
     buf_fini(&xid);
 }
 
-static inline void log_make(struct log *l, unsigned n_transactions)
+/* A row of the sidecar's journal, in a transaction of its own. */
+static inline void put_journal(struct log *l, unsigned t, const char *json)
+{
+    static const uint8_t names[] = {4, 7, 2, 'i', 'd', 3, 'v', 'a', 'l'};
+    struct buf map = BUF_INIT, rows = BUF_INIT, xid = BUF_INIT;
+    put_gtid(l, t);
+    buf_put_le(&map, 19, 6);
+    buf_put_le(&map, 1, 2);
+    buf_put(&map, "\7_sluice", 9);
+    buf_put(&map, "\7journal", 9);
+    buf_put(&map, "\2\10\374", 3); /* BIGINT, BLOB */
+    buf_put(&map, "\1\2", 2);
+    buf_put_u8(&map, 2);
+    buf_put(&map, names, sizeof names);
+    put_event(l, 19, &map, t, false);
+    buf_put_le(&rows, 19, 6);
+    buf_put_le(&rows, 1, 2);
+    buf_put(&rows, "\2\3", 2);
+    buf_put_u8(&rows, 0xfc);
+    buf_put_le(&rows, t, 8);
+    buf_put_le(&rows, strlen(json), 2);
+    buf_put(&rows, json, strlen(json));
+    put_event(l, 23, &rows, t, false);
+    buf_put_le(&xid, t, 8);
+    put_event(l, 16, &xid, t, false);
+    buf_fini(&map);
+    buf_fini(&rows);
+    buf_fini(&xid);
+}
+
+static inline void log_begin(struct log *l)
 {
     buf_init(&l->bytes, (size_t)1 << 30);
     put_format(l);
+}
+
+static inline void log_make(struct log *l, unsigned n_transactions)
+{
+    log_begin(l);
     for (unsigned t = 1; t <= n_transactions; t++)
         put_transaction(l, t);
     l->n_transactions = n_transactions;
