@@ -229,14 +229,14 @@ static void random_sets_agree_with_a_bitmap(void **state)
 {
     (void)state;
     uint64_t x = 42;
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 5000; round++) {
         struct gtid_set *s = gtid_set_new(GTID_FLAVOR_MYSQL), *o = gtid_set_new(GTID_FLAVOR_MYSQL);
         struct gtid g;
         assert_true(gtid_parse(A ":1", &g, NULL));
         uint64_t in_s = 0, in_o = 0;
-        for (int i = 0; i < 30; i++) {
+        for (int i = 0; i < 3 + round % 12; i++) { /* few numbers: subsets are frequent */
             x = x * 6364136223846793005u + 1442695040888963407u;
-            g.seq = (x >> 33) % 50 + 1;
+            g.seq = (x >> 33) % 9 + 1;
             bool first = x >> 60 & 1;
             gtid_set_add(first ? s : o, &g);
             *(first ? &in_s : &in_o) |= (uint64_t)1 << g.seq;
@@ -245,7 +245,7 @@ static void random_sets_agree_with_a_bitmap(void **state)
         gtid_set_union(u, o);
         gtid_set_subtract(d, o);
         assert_int_equal(gtid_set_contains(s, o), (in_o & ~in_s) == 0);
-        for (g.seq = 1; g.seq <= 51; g.seq++) {
+        for (g.seq = 1; g.seq <= 11; g.seq++) {
             uint64_t bit = (uint64_t)1 << g.seq;
             assert_int_equal(gtid_set_contains_gtid(u, &g), ((in_s | in_o) & bit) != 0);
             assert_int_equal(gtid_set_contains_gtid(d, &g), (in_s & ~in_o & bit) != 0);
