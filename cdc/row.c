@@ -49,10 +49,13 @@ static bool any_null(const uint8_t *nulls, uint32_t n)
     return n % 8 && (nulls[whole] & ((1u << n % 8) - 1));
 }
 
-static void set_all_absent(const struct schema_table *t, struct cdc_row *out)
+/* Once an iteration: the caller leaves the row as it is. */
+static void set_all_absent(struct cdc_rows_iter *it, struct cdc_row *out)
 {
-    if (!out)
+    const struct schema_table *t = it->rows->table;
+    if (!out || out == it->absent)
         return;
+    it->absent = out;
     assert(out->n_columns >= t->n_columns);
     for (size_t i = 0; i < t->n_columns; i++)
         out->values[i] = (struct cdc_value){.column = &t->columns[i], .absent = true};
@@ -229,7 +232,7 @@ void cdc_rows_begin(struct cdc_rows_iter *it, const struct cdc_rows *rows)
 static bool next_before(struct cdc_rows_iter *it, struct cdc_row *before, struct err *e)
 {
     if (it->rows->op == CDC_OP_INSERT) {
-        set_all_absent(it->rows->table, before);
+        set_all_absent(it, before);
         return true;
     }
     struct image im = image_of(it, false);
@@ -243,7 +246,7 @@ static bool next_before(struct cdc_rows_iter *it, struct cdc_row *before, struct
 static bool next_after(struct cdc_rows_iter *it, struct cdc_row *after, struct err *e)
 {
     if (it->rows->op == CDC_OP_DELETE) {
-        set_all_absent(it->rows->table, after);
+        set_all_absent(it, after);
         return true;
     }
     struct image im = image_of(it, true);

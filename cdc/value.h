@@ -30,6 +30,7 @@ struct cdc_rows_iter {
     const struct cdc_rows *rows;
     const struct row_plan *plan;
     uint32_t n_before, n_after; /* columns present in the images */
+    const struct cdc_row *absent; /* the caller's row that was set all absent (and is not changed meanwhile) */
     const uint8_t *at, *end;
     uint32_t row; /* number of the row that cdc_rows_next returned last */
     uint32_t next;
