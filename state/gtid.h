@@ -44,7 +44,8 @@ void gtid_set_subtract(
 bool gtid_set_contains(const struct gtid_set *s, const struct gtid_set *subset);
 bool gtid_set_contains_gtid(const struct gtid_set *s, const struct gtid *g);
 bool gtid_set_equal(const struct gtid_set *a, const struct gtid_set *b);
-/* MySQL's binary form of COM_BINLOG_DUMP_GTID and PREVIOUS_GTIDS (cdc.md §4.1, tagged form too). */
+/* MySQL's binary form of COM_BINLOG_DUMP_GTID and PREVIOUS_GTIDS (as MySQL 5.6 on; with tags as
+ * MySQL 8.3 on). */
 bool gtid_set_encode(const struct gtid_set *s, struct buf *out);
 struct gtid_set *gtid_set_decode(const uint8_t *p, size_t n, struct err *e) WARN_UNUSED;
 

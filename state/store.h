@@ -3,7 +3,7 @@
  *
  * WAL, synchronous FULL, one writer (a mutex), numbered migrations in one table, refused when
  * written by a newer version. The directory is locked (fcntl) by one process; the lock file names
- * it. The truth about workflows is on the servers (design §8); this is their cache. Thread: any
+ * it. The truth about workflows is on the servers; this is their cache. Thread: any
  * (internally locked). SQLITE_BUSY from foreign processes is waited out (bounded).
  */
 #ifndef SLUICE_STATE_STORE_H
