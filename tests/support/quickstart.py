@@ -9,6 +9,7 @@ import argparse
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -285,6 +286,7 @@ def arguments():
 
 def main():
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))
     scratch = Scratch(keep=options.keep)
     fleet = Fleet(scratch, flavour="mysql" if options.mysql else "mariadb",
                   rows=(FAST if options.fast else FULL).rows, detached=options.keep)
