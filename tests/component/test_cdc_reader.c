@@ -114,7 +114,7 @@ struct consumer {
     unsigned rewinds;
     size_t queue_bytes;
     struct expect x;
-    char name[20];
+    char name[40];
     enum cdc_next end;
     struct err e;
 };
