@@ -42,12 +42,22 @@ struct work {
     struct my_conn *home;
 };
 
+/* One that a failed create left in the list without a row is none. */
+static struct workflow *find_living(struct verb_call *c, bool *back)
+{
+    struct workflow *w = wf_find(c->g, c->cmd->keyspace, c->cmd->workflow, back);
+    if (w == NULL || wf_state_now(w) != WF_NONE)
+        return w;
+    wf_unref(w);
+    return NULL;
+}
+
 static bool find(struct verb_call *c, struct work *x, struct err *e)
 {
-    x->w = wf_find(c->g, c->cmd->keyspace, c->cmd->workflow, &x->back);
+    x->w = find_living(c, &x->back);
     if (x->w == NULL) { /* another daemon may have made it */
         bool all = engine_scan(c->g, c->cmd->keyspace);
-        x->w = wf_find(c->g, c->cmd->keyspace, c->cmd->workflow, &x->back);
+        x->w = find_living(c, &x->back);
         if (x->w == NULL && !all)
             return err_set(e, ERR_DB_CONNECT,
                            "not every server of keyspace %s can be asked for workflow %s",
