@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 from .process import ServerError
-from .sqlserver import SqlServer
+from .sqlserver import SqlServer, own_tmpdir
 
 SHARE = "/usr/share/mysql"
 REDO_SIZE = "64M"
@@ -37,7 +37,7 @@ class MariaDB(SqlServer):
         return version()
 
     def _base(self, datadir):
-        return [_binary(), "--no-defaults", "--datadir=" + datadir, "--lc-messages-dir=" + SHARE,
+        return [_binary(), "--no-defaults", "--datadir=" + datadir, "--tmpdir=" + own_tmpdir(datadir), "--lc-messages-dir=" + SHARE,
                 "--innodb-log-file-size=" + REDO_SIZE,
                 "--character-sets-dir=" + SHARE + "/charsets"] + (
                     ["--user=root"] if os.geteuid() == 0 else [])

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 
 from .process import ServerError, cache_dir
-from .sqlserver import SqlServer
+from .sqlserver import SqlServer, own_tmpdir
 
 SUITE = "sid"
 PACKAGES = ["mysql-server-core", "mysql-client-core"]
@@ -150,7 +150,7 @@ class MySQL(SqlServer):
     def _base(self, datadir):
         tree = root()
         return program("usr/sbin/mysqld") + [
-            "--no-defaults", "--datadir=" + datadir, "--basedir=" + tree + "/usr",
+            "--no-defaults", "--datadir=" + datadir, "--tmpdir=" + own_tmpdir(datadir), "--basedir=" + tree + "/usr",
             "--plugin-dir=" + tree + "/usr/lib/mysql/plugin",
             "--lc-messages-dir=" + tree + "/usr/share/mysql", "--innodb-redo-log-capacity=64M",
             "--character-sets-dir=" + tree + "/usr/share/mysql/charsets"] + (

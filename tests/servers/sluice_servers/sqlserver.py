@@ -21,6 +21,14 @@ from .process import Process, ServerError, cache_dir, free_port, wait_until
 SOCKET_PATH_MAX = 100
 
 
+def own_tmpdir(datadir):
+    """A folder beside the data: a MariaDB that starts deletes all temporary tables in its tmpdir, also
+    those of other servers."""
+    path = datadir + ".tmp"
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
 class SqlServer(Process):
     """Base of MariaDB and MySQL. `databases` are created with the grants of both accounts."""
 
