@@ -68,7 +68,8 @@ static const struct opt_def serve_options[] = {
 static const struct opt_def stream_options[] = {
     TEXT("keyspace", "KEYSPACE", "whose changes"),
     LIST("tables", "only these tables"),
-    {"from", 0, OPT_STRING, "current", "current|beginning|VGTID", "where to start", 0, 0},
+    {"from", 0, OPT_STRING, "current", "POSITION", "where to start: current, beginning or a VGTID",
+     0, 0},
     FLAG("copy", "print the rows that exist first"),
     LIST("shards", "only these shards (default: the serving ones)"),
     TIME("until-idle", NULL, "end when nothing came for so long"),

@@ -225,7 +225,7 @@ class LogBench:
 
 def log_bench(name, options, make):
     result = Result(name, "rows/s", "mariadb-binlog -v, remote")
-    with Scratch() as scratch:
+    with Scratch(large=True) as scratch:
         bench = LogBench(scratch, options)
         print("%s: making the data" % name, flush=True)
         make(bench)
@@ -315,7 +315,7 @@ class CopyBench:
 
 def b4(options):
     result = Result("B4", "rows/s", "mariadb-dump | mariadb")
-    with Scratch() as scratch:
+    with Scratch(large=True) as scratch:
         print("B4: making the data", flush=True)
         bench = CopyBench(scratch, options)
         with bench.fleet:
@@ -353,7 +353,7 @@ def cut_over(fleet, cycles):
 
 def b13(options):
     result = Result("B13", "ms", "none")
-    with Scratch() as scratch, fleet_module.Fleet(scratch, rows=20000) as fleet:
+    with Scratch(large=True) as scratch, fleet_module.Fleet(scratch, rows=20000) as fleet:
         fleet.start_servers()
         fleet.load_sample()
         fleet.write_configuration()

@@ -18,6 +18,7 @@ import tempfile
 import time
 
 PR_SET_PDEATHSIG = 1
+MEMORY_PLACE, MEMORY_FREE_MIN = "/dev/shm", 8 << 30
 # Below the kernel's ephemeral range, or a restart could find its port taken by an outgoing connection.
 PORT_FIRST, PORT_LAST = 20000, 31999
 
@@ -179,11 +180,29 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class Scratch:
-    """A temporary directory and the servers in it; leaving the `with` block stops and removes all."""
+def quick_place():
+    """Where throwaway data goes: SLUICE_TMP, else memory when there is plenty, else the usual place.
 
-    def __init__(self, keep=False, prefix="sluice-"):
-        self.dir = tempfile.mkdtemp(prefix=prefix, dir=os.environ.get("SLUICE_TMP"))
+    The servers' syncs then cost nothing; a killed server leaves its files there all the same.
+    """
+    if os.environ.get("SLUICE_TMP"):
+        return os.environ["SLUICE_TMP"]
+    try:
+        free = shutil.disk_usage(MEMORY_PLACE).free
+    except OSError:
+        return None
+    return MEMORY_PLACE if free >= MEMORY_FREE_MIN and os.access(MEMORY_PLACE, os.W_OK) else None
+
+
+class Scratch:
+    """A temporary directory and the servers in it; leaving the `with` block stops and removes all.
+
+    `large`: for more data than memory should hold.
+    """
+
+    def __init__(self, keep=False, large=False, prefix="sluice-"):
+        place = os.environ.get("SLUICE_TMP") if large else quick_place()
+        self.dir = tempfile.mkdtemp(prefix=prefix, dir=place)
         self.keep = keep
         self.servers = []
 
