@@ -1,10 +1,10 @@
 /* cdc/change.h — the vocabulary of the change stream: batches of changes.
  *
  * A cdc_batch holds an arena with raw row images and a vector of cdc_change. It is bounded in bytes
- * (CDC_BATCH_BYTES, more only for one larger row event); it holds many small transactions or a slice
- * of a big one. Once published it is immutable and atomically refcounted; everything inside (changes,
- * row bytes, names, SQL text) lives exactly as long as the batch. Table definitions are refcounted by
- * the batch for that time.
+ * (CDC_BATCH_BYTES, more only for one larger row event); it holds many small transactions or a
+ * slice of a big one. Once published it is immutable and atomically refcounted; everything inside
+ * (changes, row bytes, names, SQL text) lives exactly as long as the batch. Table definitions are
+ * refcounted by the batch for that time.
  *
  * Order of changes for one transaction: BEGIN, (ROWS | DDL)*, COMMIT. A transaction that the server
  * rolled back ends in ROLLBACK instead of COMMIT; consumers that applied a part of it must undo it
@@ -27,7 +27,8 @@ enum cdc_change_kind {
     CDC_COMMIT,
     CDC_ROLLBACK,
     CDC_HEARTBEAT,
-    CDC_JOURNAL,   /* a row of _sluice.journal was inserted; comes inside its transaction, before its ROWS */
+    CDC_JOURNAL, /* a row of _sluice.journal was inserted; comes inside its transaction, before its
+                    ROWS */
     CDC_COPY_ROWS, /* rows of an initial copy: images as an INSERT's, in row-event encoding */
     CDC_COPY_DONE, /* a table's (or with table NULL the whole) initial copy is complete */
     CDC_GAP        /* an event that could not be read; policy decides */
@@ -35,30 +36,31 @@ enum cdc_change_kind {
 enum cdc_op { CDC_OP_INSERT, CDC_OP_UPDATE, CDC_OP_DELETE };
 
 /* Flags of a rows event (wire values). */
-#define CDC_ROWS_STMT_END      1u
-#define CDC_ROWS_NO_FK_CHECKS  2u
-#define CDC_ROWS_RELAX_UNIQUE  4u
+#define CDC_ROWS_STMT_END     1u
+#define CDC_ROWS_NO_FK_CHECKS 2u
+#define CDC_ROWS_RELAX_UNIQUE 4u
 
 struct cdc_rows {
     const struct schema_table *table;
     enum cdc_op op;
-    bool partial_json;        /* UPDATE whose after images may hold JSON diffs (event 39) */
+    bool partial_json; /* UPDATE whose after images may hold JSON diffs (event 39) */
     uint16_t flags;
-    uint32_t n_columns;       /* of the event; equals table->n_columns */
+    uint32_t n_columns;            /* of the event; equals table->n_columns */
     const uint8_t *present_before; /* bitmap, LSB first; UPDATE and DELETE (NULL for INSERT) */
     const uint8_t *present_after;  /* INSERT and UPDATE (NULL for DELETE) */
-    const uint8_t *images;    /* the images one behind another: per row [before][after] as op has them */
+    const uint8_t
+        *images; /* the images one behind another: per row [before][after] as op has them */
     size_t images_len;
-    uint32_t n_rows;          /* rows (an UPDATE's pair is one) */
-    uint32_t first_seq;       /* number of the first row within its transaction, from 0 */
-    uint32_t first_row;       /* number of the first row within its event: > 0 only for the rest of an event
-                               * that resuming cut in two */
-    const char *query;        /* annotate / rows-query text of the statement or NULL */
+    uint32_t n_rows;    /* rows (an UPDATE's pair is one) */
+    uint32_t first_seq; /* number of the first row within its transaction, from 0 */
+    uint32_t first_row; /* number of the first row within its event: > 0 only for the rest of an
+                         * event that resuming cut in two */
+    const char *query;  /* annotate / rows-query text of the statement or NULL */
 };
 
 struct cdc_change {
     enum cdc_change_kind kind;
-    bool skippable;     /* resuming inside a transaction: already delivered (seq); readers drop these */
+    bool skippable; /* resuming inside a transaction: already delivered (seq); readers drop these */
     uint32_t server_id; /* that wrote it */
     uint32_t timestamp; /* header time, seconds */
     uint64_t log_pos;   /* file offset of the event's start; COMMIT, HEARTBEAT: position after it */
@@ -66,12 +68,14 @@ struct cdc_change {
     union {
         struct {
             struct gtid gtid;
-            uint64_t commit_us;          /* immediate commit time µs since 1970; 0 unknown (MariaDB: header seconds × 10⁶) */
+            uint64_t commit_us; /* immediate commit time µs since 1970; 0 unknown (MariaDB: header
+                                   seconds × 10⁶) */
             uint64_t original_commit_us; /* 0 unknown */
-            const char *query;           /* annotate / rows-query text of the first statement or NULL; as sent */
+            const char
+                *query; /* annotate / rows-query text of the first statement or NULL; as sent */
             bool standalone_ddl;
             bool thread_known;
-            uint32_t thread_id;          /* of the session, from the BEGIN or DDL statement (MySQL) */
+            uint32_t thread_id; /* of the session, from the BEGIN or DDL statement (MySQL) */
         } begin;
         struct cdc_rows rows; /* ROWS, COPY_ROWS */
         struct {
@@ -106,12 +110,14 @@ struct cdc_batch {
     struct arena arena;
     struct cdc_change *changes;
     size_t n_changes;
-    size_t bytes;                  /* charged to every queue that holds it */
-    struct position start;         /* stream position before the first change (seq counts inside an open transaction) */
-    bool starts_in_tx, ends_in_tx; /* a slice: the first change continues / the last leaves a transaction open */
-    struct gtid open_gtid;         /* GTID of the transaction that is open at the start */
-    int64_t received_us;           /* wall clock when its last event arrived */
-    uint64_t serial;               /* counts up within one reader */
+    size_t bytes; /* charged to every queue that holds it */
+    struct position
+        start; /* stream position before the first change (seq counts inside an open transaction) */
+    bool starts_in_tx,
+        ends_in_tx; /* a slice: the first change continues / the last leaves a transaction open */
+    struct gtid open_gtid;              /* GTID of the transaction that is open at the start */
+    int64_t received_us;                /* wall clock when its last event arrived */
+    uint64_t serial;                    /* counts up within one reader */
     const struct schema_table **tables; /* references held */
     size_t n_tables, cap_tables, cap_changes;
 };
@@ -119,7 +125,8 @@ struct cdc_batch {
 struct cdc_batch *cdc_batch_new(void);
 struct cdc_batch *cdc_batch_ref(struct cdc_batch *b); /* Thread: any */
 void cdc_batch_unref(struct cdc_batch *b);            /* Thread: any; NULL is fine */
-struct cdc_change *cdc_batch_add(struct cdc_batch *b, enum cdc_change_kind kind); /* zeroed; before publishing */
+struct cdc_change *cdc_batch_add(struct cdc_batch *b,
+                                 enum cdc_change_kind kind); /* zeroed; before publishing */
 void cdc_batch_hold_table(struct cdc_batch *b, const struct schema_table *t);
 
 /* Advances pos by one change: COMMIT/ROLLBACK add the GTID, set file:pos and seq 0; ROWS inside a

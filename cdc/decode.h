@@ -1,49 +1,55 @@
-/* cdc/decode.h — raw binlog events in, batches of changes out. Knows no server, socket, clock or consumer.
+/* cdc/decode.h — raw binlog events in, batches of changes out. Knows no server, socket, clock or
+ * consumer.
  *
  * Keeps: the format description (checksum, header lengths), table maps by id, the open transaction,
  * file and 64-bit position, table definitions cached by content. ▶ Positions are taken from GTID,
- * Xid/COMMIT and rotate events only. Verifies CRC32. Every event is decoded, skipped because it says it
- * may be, or an error with its position.
- * Thread: one.
+ * Xid/COMMIT and rotate events only. Verifies CRC32. Every event is decoded, skipped because it
+ * says it may be, or an error with its position. Thread: one.
  */
 #ifndef SLUICE_CDC_DECODE_H
 #define SLUICE_CDC_DECODE_H
 
 #include "cdc/value.h"
 
-/* Asked when a table map has no column names (metadata MINIMAL): a definition as of that position, new
- * reference, or NULL (then columns are @1, @2 … and full_metadata is false). Also asked, to learn what no
- * table map says (UUID and INET columns), when a MariaDB table has columns that may be such. Asked again
- * after every DDL. A definition whose column types differ from the log's is not used. */
-typedef const struct schema_table *(*cdc_schema_fn)(void *ctx, const char *db, const char *table, size_t n_columns);
+/* Asked when a table map has no column names (metadata MINIMAL): a definition as of that position,
+ * new reference, or NULL (then columns are @1, @2 … and full_metadata is false). Also asked, to
+ * learn what no table map says (UUID and INET columns), when a MariaDB table has columns that may
+ * be such. Asked again after every DDL. A definition whose column types differ from the log's is
+ * not used. */
+typedef const struct schema_table *(*cdc_schema_fn)(void *ctx, const char *db, const char *table,
+                                                    size_t n_columns);
 
 struct cdc_decode_options {
-    size_t batch_bytes;      /* 0: CDC_BATCH_BYTES */
+    size_t batch_bytes; /* 0: CDC_BATCH_BYTES */
     bool verify_checksum;
-    bool want_query;         /* keep annotate / rows-query text */
+    bool want_query;           /* keep annotate / rows-query text */
     bool gap_instead_of_error; /* undecodable events become CDC_GAP */
     cdc_schema_fn schema;
     void *schema_ctx;
-    /* Row images of tables for which this returns false are dropped unseen (their ROWS do not appear,
-     * but count for seq). NULL: all are wanted. */
+    /* Row images of tables for which this returns false are dropped unseen (their ROWS do not
+     * appear, but count for seq). NULL: all are wanted. */
     bool (*want_table)(void *ctx, const char *db, const char *table);
     void *want_ctx;
 };
 struct cdc_decoder;
-struct cdc_decoder *cdc_decoder_new(const struct cdc_decode_options *o, const struct position *start);
+struct cdc_decoder *cdc_decoder_new(const struct cdc_decode_options *o,
+                                    const struct position *start);
 void cdc_decoder_free(struct cdc_decoder *d);
-/* Feeds one event (header to checksum). The bytes are copied into the open batch once. False: *e says
- * what and where (file:pos → event type → table.column); the decoder is then dead. */
-bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e) WARN_UNUSED;
-/* A batch that is full, or (flush) whatever is there; NULL if nothing. The caller owns the reference.
- * To be called until NULL after every feed: a compressed transaction is unpacked batch by batch here. If
- * that fails, NULL comes early, and cdc_decoder_failed (and the next feed) says why. */
+/* Feeds one event (header to checksum). The bytes are copied into the open batch once. False: *e
+ * says what and where (file:pos → event type → table.column); the decoder is then dead. */
+bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n,
+                      struct err *e) WARN_UNUSED;
+/* A batch that is full, or (flush) whatever is there; NULL if nothing. The caller owns the
+ * reference. To be called until NULL after every feed: a compressed transaction is unpacked batch
+ * by batch here. If that fails, NULL comes early, and cdc_decoder_failed (and the next feed) says
+ * why. */
 struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush);
 bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e); /* true: dead, *e set */
-const struct position *cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event */
+const struct position *
+cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event */
 bool cdc_decoder_in_transaction(const struct cdc_decoder *d);
 bool cdc_decoder_is_mariadb(const struct cdc_decoder *d); /* as the last format description says */
-struct cdc_decode_stats { /* for --stats */
+struct cdc_decode_stats {                                 /* for --stats */
     uint64_t events[256], bytes[256];
     uint64_t rows, transactions, skipped_events; /* skipped: of unknown type, ignorable */
 };

@@ -4,31 +4,32 @@
 
 #include "cdc/value.h"
 
-struct encode_context { /* what a record says about where it comes from */
+struct encode_context {       /* what a record says about where it comes from */
     const char *installation; /* config name; Debezium's topic.prefix is `prefix` */
     const char *prefix;
-    const char *keyspace, *shard; /* NULL: left out (decode) */
-    bool mariadb;                 /* flavour of the source */
-    const char *version;          /* of this program */
-    const struct position *pos;   /* consumer's position before this change; may be NULL */
+    const char *keyspace, *shard;   /* NULL: left out (decode) */
+    bool mariadb;                   /* flavour of the source */
+    const char *version;            /* of this program */
+    const struct position *pos;     /* consumer's position before this change; may be NULL */
     const struct cdc_change *begin; /* BEGIN of the open transaction; NULL outside */
     int64_t now_ms, now_us, now_ns; /* processing time */
-    bool snapshot, snapshot_last; /* rows of an initial copy */
+    bool snapshot, snapshot_last;   /* rows of an initial copy */
 };
 /* Output: called once per record. key NULL: no key. value NULL: tombstone. */
-typedef bool (*encode_emit_fn)(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-                               const void *value, size_t value_len, struct err *e);
+typedef bool (*encode_emit_fn)(void *ctx, const struct schema_table *table, const void *key,
+                               size_t key_len, const void *value, size_t value_len, struct err *e);
 struct encoder;
 struct encoder_ops {
     const char *name; /* "ndjson", "debezium-json" */
     struct encoder *(*open)(const char *options_json, struct err *e);
     /* One row of a ROWS / COPY_ROWS change. seq: number of the row within its transaction. */
-    bool (*row)(struct encoder *enc, const struct encode_context *c, const struct cdc_change *change,
-                const struct cdc_row *before, const struct cdc_row *after, uint32_t seq,
-                encode_emit_fn emit, void *ctx, struct err *e);
+    bool (*row)(struct encoder *enc, const struct encode_context *c,
+                const struct cdc_change *change, const struct cdc_row *before,
+                const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
+                struct err *e);
     /* DDL, BEGIN, COMMIT, HEARTBEAT…; formats that have nothing for a kind emit nothing. */
-    bool (*other)(struct encoder *enc, const struct encode_context *c, const struct cdc_change *change,
-                  encode_emit_fn emit, void *ctx, struct err *e);
+    bool (*other)(struct encoder *enc, const struct encode_context *c,
+                  const struct cdc_change *change, encode_emit_fn emit, void *ctx, struct err *e);
     void (*close)(struct encoder *enc);
 };
 struct encoder {
