@@ -49,7 +49,9 @@ static void take(struct feeder *f, bool flush)
     while ((b = cdc_decoder_take(f->d, flush)) != NULL) {
         for (size_t i = 0; i < b->n_changes; i++)
             note(f, &b->changes[i]);
-        strcat(f->seen, b->ends_in_tx ? "/ " : "");
+        size_t n = strlen(f->seen);
+        if (b->ends_in_tx)
+            snprintf(f->seen + n, sizeof f->seen - n, "/ ");
         cdc_batch_unref(b);
     }
 }
