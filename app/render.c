@@ -155,8 +155,8 @@ void render_text(const char *json, struct buf *out)
         buf_put_str(out, json);
     } else if (summary != NULL) {
         buf_put_str(out, summary);
-        json_object_del(doc, "summary");
         buf_put_str(out, summary[0] != '\0' && summary[strlen(summary) - 1] == '\n' ? "" : "\n");
+        json_object_del(doc, "summary");
         if (json_object_size(doc) > 0)
             put_object(doc, 0, out);
     } else if (json_is_array(doc) && json_array_size(doc) == 0) {
