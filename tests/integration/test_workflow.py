@@ -191,6 +191,20 @@ def test_a_create_that_died_is_taken_up_or_cancelled(make_fleet, need_sluice):  
     fleet.wait_running("movetables", "c2c")
 
 
+@pytest.mark.parametrize("point", ["after_stop", "after_drop", "after_target", "after_forget", "after_row"])
+def test_a_cancel_that_died_goes_on(moved, point):
+    fleet = moved(fault="cancel.%s:kill" % point)
+    assert attempt(fleet, "cancel").returncode != 0 and fleet.daemon.wait(30) == -9
+    fleet.start_daemon()
+    done = attempt(fleet, "cancel")
+    assert done.returncode == 0, done.stderr
+    assert fleet.server("customer").query("SHOW TABLES", database="customer") == ()
+    assert fleet.sluice_json("workflow", "--keyspace", "customer", "list") == []
+    create(fleet)
+    fleet.wait_running("movetables", "c2c")
+    end(fleet)
+
+
 def create_dies(fleet):
     done = fleet.try_sluice("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "create",
                             "--source-keyspace", "commerce", "--tables", TABLES)
