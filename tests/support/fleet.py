@@ -7,6 +7,7 @@ customer/-80  and customer/80-                 where they are resharded to
 Only the public command line of sluice is used.
 """
 
+import copy
 import json
 import os
 import signal
@@ -98,6 +99,7 @@ class Fleet:
         self.server_args = list(args)
         self.server_options = options
         self.detached = detached
+        self.vschema = copy.deepcopy(VSCHEMA)
         self.servers = {}
         self.daemon = None
         self.writer = None
@@ -158,7 +160,7 @@ class Fleet:
             out.write(accounts.SLUICE_PASSWORD + "\n")
         os.chmod(password_path, 0o600)
         with open(self.path("customer.vschema.json"), "w", encoding="utf-8") as out:
-            json.dump(VSCHEMA, out, indent=1)
+            json.dump(self.vschema, out, indent=1)
         lines = ["name: quick", "state: " + self.state_dir, "server_ids: 900000-900999",
                  "listen: unix:" + self.path("api.sock"), "credentials:",
                  "  app: {user: %s, password_file: %s}" % (accounts.SLUICE_USER, password_path),
