@@ -22,7 +22,7 @@ struct fence_watch {
     size_t n_tables;
     struct cdc_stream *stream;
     pthread_t thread;
-    volatile int stop;
+    int stop;              /* atomic */
     bool in_tx, ours;      /* of the transaction at hand */
     pthread_mutex_t mutex; /* over the two below */
     struct err alarm;
@@ -84,14 +84,19 @@ static void look(struct fence_watch *f, const struct cdc_change *c)
     }
 }
 
+static bool stopping(const struct fence_watch *f)
+{
+    return __atomic_load_n(&f->stop, __ATOMIC_SEQ_CST) != 0;
+}
+
 static void *watch_loop(void *arg)
 {
     struct fence_watch *f = arg;
-    while (!f->stop) {
+    while (!stopping(f)) {
         struct cdc_batch *b = NULL;
         struct err e = ERR_INIT;
         enum cdc_next next = cdc_stream_next(f->stream, &b, WAIT_MS, &e);
-        if (next == CDC_NEXT_FAIL && !f->stop) {
+        if (next == CDC_NEXT_FAIL && !stopping(f)) {
             log_err(LOG_WARN, "fence", &e);
             pthread_mutex_lock(&f->mutex);
             if (f->seen == 0)
@@ -161,7 +166,7 @@ void fence_watch_stop(struct fence_watch *f)
 {
     if (f == NULL)
         return;
-    f->stop = 1;
+    __atomic_store_n(&f->stop, 1, __ATOMIC_SEQ_CST);
     cdc_stream_interrupt(f->stream);
     pthread_join(f->thread, NULL);
     watch_free(f);
