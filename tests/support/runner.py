@@ -93,7 +93,7 @@ def skip_reasons(output):
     return reasons
 
 
-# Programs named *_live share one database on each server, and so run one after the other.
+# Programs named *_live* share one database on each server, and so run one after the other.
 LIVE_LOCK = threading.Lock()
 LIVE_ACCOUNT = ("everything", "tests-only")
 
@@ -119,7 +119,7 @@ def live_servers(jobs):
 
 
 def is_live(name):
-    return name.endswith("_live")
+    return "_live" in name
 
 
 def run_cmocka(name, command, environment):
