@@ -114,7 +114,9 @@ def test_a_lost_state_directory_does_no_harm(moving):
     shutil.rmtree(moving.state_dir)
     moving.start_daemon()
     moving.wait_acknowledged(20)
-    moving.workflow("movetables", "c2c", "reversetraffic")
+    words = ("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "reversetraffic")
+    # Without its state a daemon is a new one: the lease of the killed one has to run out.
+    wait_until(lambda: moving.try_sluice(*words).returncode == 0, 120, "reversetraffic", step_s=0.5)
     finish(moving)
 
 
@@ -163,11 +165,10 @@ def run_full_disk(fleet):
                  "file:" + out_path, "--from", "beginning")
     wait_until(lambda: os.path.exists(out_path) and os.path.getsize(out_path) > 0, 30, "records")
     ballast = os.path.join(fleet.state_dir, "ballast")
-    with open(ballast, "wb") as out:
+    with open(ballast, "wb", buffering=0) as out:
         try:
             while True:
-                out.write(b"x" * 4096)
-                out.flush()
+                out.write(b"x" * 512)
         except OSError:
             pass
     wait_until(lambda: "DISK_FULL" in fleet.daemon_log() or "full" in fleet.sluice("sink", "show", "records"),
