@@ -251,19 +251,7 @@ static bool give_up_waiting(const struct run *r, struct err *e)
     return clock_mono_ms() >= r->until_ms;
 }
 
-/* All or none; between attempts everybody may write. */
-static bool hold(struct run *r, struct err *e)
-{
-    while (!lock_all(r, e)) {
-        if (e->code != ERR_WF_BLOCKED || give_up_waiting(r, e))
-            return false;
-        log_info("switch", "%s: %s", r->w->keys[r->o->back], e->text);
-        err_clear(e);
-        clock_sleep_ms(HOLD_PAUSE_MS, r->o->cancelled);
-    }
-    return true;
-}
-
+/* Also keeps every session from being silent for as long as the server would end it. */
 static bool holds_answer(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->s.n_holds; i++) {
@@ -275,6 +263,21 @@ static bool holds_answer(struct run *r, struct err *e)
             return false;
     }
     return lease_held(r->w->lease, e);
+}
+
+/* All or none; between attempts everybody may write. */
+static bool hold(struct run *r, struct err *e)
+{
+    while (!lock_all(r, e)) {
+        if (e->code != ERR_WF_BLOCKED || give_up_waiting(r, e))
+            return false;
+        log_info("switch", "%s: %s", r->w->keys[r->o->back], e->text);
+        err_clear(e);
+        clock_sleep_ms(HOLD_PAUSE_MS, r->o->cancelled);
+        if (!holds_answer(r, e))
+            return false;
+    }
+    return true;
 }
 
 static bool mark(struct run *r, struct err *e)
@@ -340,7 +343,7 @@ static bool fence_all(struct run *r, struct err *e)
     r->mode = r->w->engine->o.fence;
     for (size_t i = 0; i < r->s.n_holds; i++) {
         enum vrepl_fence_mode made = r->mode;
-        if (!fence_make(&r->s.holds[i], &made, e))
+        if (!holds_answer(r, e) || !fence_make(&r->s.holds[i], &made, e))
             return false;
         if (i > 0 && made != r->mode) {
             err_set(e, ERR_WF_PRECONDITION, "the shards do not allow the same kind of fence");
