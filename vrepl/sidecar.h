@@ -1,33 +1,34 @@
 /* vrepl/sidecar.h — the tables of database _sluice on the servers: names, DDL, creation.
  *
  * On every server that is a target:
- *   epoch     (workflow, stream) → epoch. Locked FOR SHARE (MariaDB: LOCK IN SHARE MODE) as the first
- *             statement of every transaction that we write, compared, kept until commit. Bumped, and
+ *   epoch     (workflow, stream) → epoch. Locked FOR SHARE (MariaDB: LOCK IN SHARE MODE) as the
+ * first statement of every transaction that we write, compared, kept until commit. Bumped, and
  *             committed, by a new owner before it reads positions and progress.
- *   position  (workflow, stream) → n, pos, u_pos, phase, … Updated as the first *write* of every applied
- *             transaction (UPDATE … SET n = n + 1, …: one row matched): its table map marks the
+ *   position  (workflow, stream) → n, pos, u_pos, phase, … Updated as the first *write* of every
+ * applied transaction (UPDATE … SET n = n + 1, …: one row matched): its table map marks the
  *             transaction with its origin (the workflow column) before any row of the user's.
- *   progress  (workflow, stream, tab, range_no) → lower, upper, last, done, rows: one row a copy range.
- * On the first target shard by name of a workflow:
- *   workflow  (keyspace, name) → type, definition, state, decision, fence to undo, lease. The truth.
- * On every server that is a source:
- *   watermark (name) → n: committed to prove visibility, and to mark the final position of a switch.
- *   journal   (id) → val: one document a decided switch (cdc/journal.h).
- * workflow columns hold "<keyspace>/<workflow>"; stream columns "<source ks>/<source shard>><target shard>".
+ *   progress  (workflow, stream, tab, range_no) → lower, upper, last, done, rows: one row a copy
+ * range. On the first target shard by name of a workflow: workflow  (keyspace, name) → type,
+ * definition, state, decision, fence to undo, lease. The truth. On every server that is a source:
+ *   watermark (name) → n: committed to prove visibility, and to mark the final position of a
+ * switch. journal   (id) → val: one document a decided switch (cdc/journal.h). workflow columns
+ * hold "<keyspace>/<workflow>"; stream columns "<source ks>/<source shard>><target shard>".
  */
 #ifndef SLUICE_VREPL_SIDECAR_H
 #define SLUICE_VREPL_SIDECAR_H
 
 #include "mysql/conn.h"
 
-/* The table of workflows, made by sidecar_create with the others (its reader and writer: vrepl/workflow_row.c). */
+/* The table of workflows, made by sidecar_create with the others (its reader and writer:
+ * vrepl/workflow_row.c). */
 #define SIDECAR_WORKFLOW_DDL                                                                       \
     "CREATE TABLE IF NOT EXISTS _sluice.workflow ("                                                \
     "keyspace VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "                    \
     "name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "                        \
     "installation VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "                \
     "type VARCHAR(32) NOT NULL, definition LONGTEXT CHARACTER SET utf8mb4 NOT NULL, "              \
-    "state VARCHAR(32) NOT NULL, message VARCHAR(1024) CHARACTER SET utf8mb4 NOT NULL DEFAULT '', " \
+    "state VARCHAR(32) NOT NULL, message VARCHAR(1024) CHARACTER SET utf8mb4 NOT NULL DEFAULT "    \
+    "'', "                                                                                         \
     "decision LONGTEXT CHARACTER SET utf8mb4 NULL, fence TEXT CHARACTER SET utf8mb4 NULL, "        \
     "todo TEXT CHARACTER SET utf8mb4 NULL, "                                                       \
     "lease_owner VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '', "     \
@@ -35,7 +36,8 @@
     "created DATETIME(3) NOT NULL, updated DATETIME(3) NOT NULL, "                                 \
     "PRIMARY KEY (keyspace, name)) ENGINE=InnoDB"
 
-/* Creates whatever is missing (idempotent; statements commented with the workflow where it matters). */
+/* Creates whatever is missing (idempotent; statements commented with the workflow where it
+ * matters). */
 bool sidecar_create(struct my_conn *c, struct err *e) WARN_UNUSED;
 /* Removes every row of one workflow key from epoch, position and progress. */
 bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e) WARN_UNUSED;
