@@ -31,7 +31,9 @@ static struct schema_table *make_table(const char *const *names, const uint8_t *
     for (size_t i = 0; i < n; i++)
         set_column(t, i, names[i], types[i]);
     t->full_metadata = true;
-    t->n_keys = n_key ? 1 : 0;
+    if (n_key == 0)
+        return t;
+    t->n_keys = 1;
     t->keys = mem_calloc(1, sizeof *t->keys);
     t->keys[0] = (struct schema_key){.name = mem_strdup("PRIMARY"),
                                      .columns = mem_calloc(n, sizeof(uint16_t)),
