@@ -73,7 +73,8 @@ void clock_format_ms(int64_t wall_ms, char *out, size_t out_len)
 void clock_sleep_ms(int64_t ms, const volatile int *stop)
 {
     int64_t until = clock_mono_ms() + ms;
-    for (int64_t left = ms; left > 0 && !(stop && *stop); left = until - clock_mono_ms()) {
+    for (int64_t left = ms; left > 0 && !(stop && __atomic_load_n(stop, __ATOMIC_ACQUIRE));
+         left = until - clock_mono_ms()) {
         int64_t slice = stop && left > 50 ? 50 : left; /* how late a stop may be seen */
         struct timespec t = {.tv_sec = slice / 1000, .tv_nsec = slice % 1000 * 1000000};
         nanosleep(&t, NULL);

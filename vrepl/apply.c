@@ -110,7 +110,7 @@ static void set_item(struct vrepl_apply *a, struct apply_item *item)
 bool apply_next_batch(struct vrepl_apply *a, struct err *e)
 {
     void *next = NULL;
-    while (!a->stop) {
+    while (!__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE)) {
         enum queue_result r = queue_pop(a->queue, &next, 1000);
         if (r == QUEUE_CLOSED)
             break;
@@ -182,7 +182,8 @@ static bool work(struct vrepl_apply *a, struct err *e)
     if (r == QUEUE_TIMEOUT)
         return save_if_due(a, e);
     struct apply_item *item = next;
-    bool ok = run_item(a, item, e) && (a->stop || save_if_due(a, e));
+    bool ok =
+        run_item(a, item, e) && (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE) || save_if_due(a, e));
     if (!ok)
         fail(a, e);
     apply_item_unref(item);
@@ -204,9 +205,9 @@ static void *apply_main(void *p)
 {
     struct vrepl_apply *a = p;
     struct err e = ERR_INIT;
-    while (!a->stop && work(a, &e))
+    while (!__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE) && work(a, &e))
         ;
-    if (e.code != ERR_NONE && !a->stop)
+    if (e.code != ERR_NONE && !__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE))
         fail(a, &e);
     drain(a);
     return NULL;
@@ -285,7 +286,7 @@ struct vrepl_apply *vrepl_apply_start(const struct vrepl_apply_options *o, struc
 
 void vrepl_apply_interrupt(struct vrepl_apply *a)
 {
-    a->stop = 1;
+    __atomic_store_n(&a->stop, 1, __ATOMIC_RELEASE);
     pthread_mutex_lock(&a->lock);
     if (a->conn)
         my_conn_interrupt(a->conn);
@@ -297,7 +298,7 @@ void vrepl_apply_stop(struct vrepl_apply *a)
     if (!a)
         return;
     struct timespec until;
-    a->stop = 1;
+    __atomic_store_n(&a->stop, 1, __ATOMIC_RELEASE);
     queue_close(a->queue);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += APPLY_STOP_S;

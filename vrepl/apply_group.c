@@ -428,7 +428,7 @@ static bool wait_and_reread(struct vrepl_apply *a, struct target_row *now, struc
 {
     for (;;) {
         clock_sleep_ms(backoff_next_ms(&a->backoff), (const volatile int *)&a->stop);
-        if (a->stop)
+        if (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE))
             return err_set(e, ERR_SHUTDOWN, "stopped");
         struct err again = ERR_INIT;
         bool up = a->conn && my_ping(a->conn, &again);
@@ -486,7 +486,8 @@ static bool recover(struct vrepl_apply *a, struct group *g, bool *done, struct e
     target_tx_rollback(a->tx);
     vrepl_writer_reset(a->writer);
     g->open = false;
-    if (a->stop || e->class_ == ERR_CLASS_SHUTDOWN || !may_retry(a, e))
+    if (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE) || e->class_ == ERR_CLASS_SHUTDOWN ||
+        !may_retry(a, e))
         return false;
     if (g->dropped)
         return err_set_native(e, ERR_DB_LOST, ERR_CLASS_RETRY, 0,
@@ -642,7 +643,7 @@ static bool step(struct vrepl_apply *a, struct err *e)
 bool apply_batch(struct vrepl_apply *a, struct err *e)
 {
     while (a->at < a->item->batch->n_changes && !a->parked) {
-        if (a->stop)
+        if (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE))
             return err_set(e, ERR_SHUTDOWN, "stopped");
         if (!step(a, e))
             return false;

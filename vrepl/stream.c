@@ -67,7 +67,7 @@ static bool push_to(struct vrepl_stream *s, size_t i, struct cdc_batch *b, struc
                     struct err *e)
 {
     while (!vrepl_apply_push(s->targets[i].apply, b, r, STREAM_POLL_MS)) {
-        if (s->stop)
+        if (__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE))
             return err_set(e, ERR_SHUTDOWN, "stopped");
         if (!check_appliers(s, e))
             return false;
@@ -163,7 +163,7 @@ static bool pump(struct vrepl_stream *s, int64_t timeout_ms, bool *got, struct e
 {
     struct cdc_batch *b = NULL;
     *got = false;
-    if (s->stop)
+    if (__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE))
         return err_set(e, ERR_SHUTDOWN, "stopped");
     enum cdc_next next = cdc_stream_next(s->now.in, &b, timeout_ms, e);
     bool ok = next == CDC_NEXT_TIMEOUT || next == CDC_NEXT_END;
@@ -422,7 +422,7 @@ static void *stream_main(void *p)
     struct vrepl_stream *s = p;
     struct backoff b;
     backoff_init(&b, 100, 10000);
-    while (!s->stop) {
+    while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
         struct err e = ERR_INIT;
         int64_t began = clock_mono_ms();
         bool done = attempt(s, &e);
@@ -431,7 +431,7 @@ static void *stream_main(void *p)
             end(s, NULL);
             return NULL;
         }
-        if (s->stop)
+        if (__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE))
             break;
         if (e.class_ != ERR_CLASS_RETRY) {
             log_err(LOG_ERROR, "stream", &e);
@@ -528,7 +528,7 @@ void vrepl_stream_stop(struct vrepl_stream *s)
 {
     if (!s)
         return;
-    s->stop = 1;
+    __atomic_store_n(&s->stop, 1, __ATOMIC_RELEASE);
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += STREAM_STOP_S;

@@ -39,13 +39,29 @@ static bool bump(struct vrepl_stream *s, size_t i, struct err *e)
     return ok ? true : err_prepend(e, "target %s", target_name(s, i));
 }
 
+/* Into place under the lock: vrepl_stream_status may look at the row meanwhile. */
+static bool read_row(struct vrepl_stream *s, size_t i, struct target_tx *tx, struct err *e)
+{
+    struct target_row fresh = {.found = false};
+    if (!target_tx_read(tx, &fresh, e)) {
+        target_row_fini(&fresh);
+        return false;
+    }
+    pthread_mutex_lock(&s->lock);
+    struct target_row old = s->targets[i].row;
+    s->targets[i].row = fresh;
+    pthread_mutex_unlock(&s->lock);
+    target_row_fini(&old);
+    return true;
+}
+
 static bool read_rows(struct vrepl_stream *s, size_t i, struct err *e)
 {
     struct target_tx_key key = stream_key(s, i);
     struct stream_target *t = &s->targets[i];
     struct my_conn *c = my_connect(&s->spec.targets[i]->primary, "stream", e);
     struct target_tx *tx = c ? target_tx_new(c, &key) : NULL;
-    bool ok = tx && target_tx_read(tx, &t->row, e) && progress_load(&t->progress, c, &key, e);
+    bool ok = tx && read_row(s, i, tx, e) && progress_load(&t->progress, c, &key, e);
     target_tx_free(tx);
     my_close(c);
     return ok ? true : err_prepend(e, "target %s", target_name(s, i));
@@ -186,7 +202,7 @@ static bool create_row(struct vrepl_stream *s, size_t i, const struct target_row
         tx && target_tx_begin(tx, e) && target_tx_create_row(tx, row, e) && target_tx_commit(tx, e);
     if (tx)
         target_tx_rollback(tx);
-    ok = ok && target_tx_read(tx, &s->targets[i].row, e);
+    ok = ok && read_row(s, i, tx, e);
     target_tx_free(tx);
     my_close(c);
     return ok ? true : err_prepend(e, "target %s", target_name(s, i));
