@@ -31,11 +31,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCK_WAIT_S    2
-#define WAIT_SLICE_MS  2000
-#define HOLD_PAUSE_MS  250
-#define SETTLE_MS      3000
-#define SETTLE_POLL_MS 20
+#define LOCK_WAIT_S      2
+#define WAIT_SLICE_MS    2000
+#define HOLD_PAUSE_MS    250
+#define SETTLE_MS        3000
+#define APPROACH_MS      3000
+#define APPROACH_NEAR_MS 30
+#define SETTLE_POLL_MS   20
 
 struct run {
     struct workflow *w;
@@ -393,9 +395,45 @@ static bool decide(struct run *r, struct err *e)
     return ok;
 }
 
+/* How long the stream takes to reach its source's present end; the longest of all sources. */
+static bool distance_ms(struct run *r, int64_t *out, struct err *e)
+{
+    bool ok = true;
+    *out = 0;
+    for (size_t i = 0; ok && i < r->from->n; i++) {
+        struct position pos = POSITION_INIT;
+        struct my_conn *c = my_connect(&r->from->shards[i]->primary, "switch", e);
+        ok = c && my_current_position(c, &pos, e);
+        my_close(c);
+        int64_t begun = clock_mono_ms();
+        if (ok && !vrepl_stream_wait(r->w->running->streams[i], &pos, APPROACH_MS, e))
+            ok = e->code == ERR_TIMEOUT;
+        if (ok)
+            err_clear(e);
+        position_fini(&pos);
+        int64_t took = clock_mono_ms() - begun;
+        *out = took > *out ? took : *out;
+    }
+    return ok;
+}
+
+/* Writers wait for what the stream still has to apply, so the lock is asked for in a moment when
+ * that is little. A busy source may have no such moment: then the best that was seen has to do. */
+static bool approach(struct run *r, struct err *e)
+{
+    int64_t end = clock_mono_ms() + APPROACH_MS, near = 0;
+    do {
+        if (!distance_ms(r, &near, e))
+            return false;
+    } while (near > APPROACH_NEAR_MS && clock_mono_ms() < end && !give_up_waiting(r, NULL));
+    return true;
+}
+
 static bool until_decision(struct run *r, struct err *e)
 {
     bool back = r->o->back;
+    if (!approach(r, e))
+        return false;
     r->lap_ms = clock_mono_ms();
     return open_holds(r, e) && lap(r, "sessions") && switch_fault(back, "before_hold", e) &&
            hold(r, e) && lap(r, "hold") && switch_fault(back, "after_hold", e) && mark(r, e) &&
