@@ -10,13 +10,17 @@
          pytest PATH::NAME                   a test with real servers
          model ARGS                          tests/model's program
 
-Each is compiled in a copy of the tree (ccache makes that quick) and its test must FAIL there. A mutant that
-survives, does not compile or no longer applies is a failure of this run.
+Each is compiled in a copy of the tree (ccache makes that quick) and its test must FAIL there: the named case,
+where there is one, or the program by hanging or dying. A mutant that survives, does not compile or no longer
+applies is a failure of this run. With --dir the copy stays, so that the next run compiles only what changed.
 """
 
 import argparse
+import contextlib
+import filecmp
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +29,14 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "servers"))
+
+from sluice_servers import MariaDB, Scratch  # noqa: E402
+
+COMPILE_S = 1800
+TEST_S = 600
+CMOCKA = ("unit", "component", "golden")
+ACCOUNT = ("everything", "tests-only")
 FIELDS = ("rule", "file", "from", "to", "test")
 
 
@@ -43,62 +55,91 @@ def load(path):
     return mutant
 
 
+def same_bytes(a, b):
+    return os.path.isfile(b) and filecmp.cmp(a, b, shallow=False)
+
+
 def copy_tree(to):
     tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
                              capture_output=True, text=True).stdout.splitlines()
     for name in tracked:
         source = os.path.join(ROOT, name)
-        if not os.path.isfile(source):
+        if not os.path.isfile(source) or same_bytes(source, os.path.join(to, name)):
             continue
         os.makedirs(os.path.dirname(os.path.join(to, name)), exist_ok=True)
-        shutil.copy2(source, os.path.join(to, name))
+        shutil.copy(source, os.path.join(to, name))
 
 
-def quiet(words, cwd, timeout_s=600, env=None):
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=timeout_s,
-                          stdin=subprocess.DEVNULL, check=False, env=env)
+def quiet(words, cwd, timeout_s, env=None):
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, errors="replace",
+                          timeout=timeout_s, stdin=subprocess.DEVNULL, check=False, env=env)
 
 
 class Copy:
     """The tree in a folder of its own, built once, with one mutant at a time."""
 
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="sluice-mutants-")
+    def __init__(self, folder, servers=None):
+        self.kept = bool(folder)
+        self.dir = os.path.abspath(folder) if folder else tempfile.mkdtemp(prefix="sluice-mutants-")
         copy_tree(self.dir)
         self.build = os.path.join(self.dir, "build")
+        # Compilations of another copy are found again: paths count from the copy's own folder.
+        self.env = dict(os.environ, CCACHE_BASEDIR=self.dir, CCACHE_NOHASHDIR="1",
+                        SLUICE_BUILD=self.build, PYTHONDONTWRITEBYTECODE="1", **(servers or {}))
+        self.env.setdefault("SLUICE_FIXTURES", os.path.join(os.path.dirname(ROOT), "shared", "fixtures"))
         done = quiet(["cmake", "-S", self.dir, "-B", self.build, "-G", "Ninja",
-                      "-DCMAKE_BUILD_TYPE=Debug"], self.dir)
+                      "-DCMAKE_BUILD_TYPE=Debug"], self.dir, COMPILE_S, self.env)
         if done.returncode:
             raise RuntimeError(done.stdout + done.stderr)
 
     def close(self):
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if not self.kept:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
-    def compile(self, target):
-        return quiet(["ninja", "-C", self.build, *target], self.dir)
+    def compile(self, targets):
+        return quiet(["ninja", "-C", self.build, *targets], self.dir, COMPILE_S, self.env)
 
-    def run(self, kind, words):
-        """The test's exit code and output."""
-        if kind == "pytest":
-            done = self.compile(["sluice", "sluice_test_writer"])
-            if done.returncode:
-                return None, done.stdout
-            env = dict(os.environ, SLUICE_BUILD=self.build, PYTHONDONTWRITEBYTECODE="1")
-            done = quiet(["/usr/bin/python3", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider",
-                          *words], self.dir, env=env)
-            return done.returncode, done.stdout
+    def run_pytest(self, words):
+        return quiet(["/usr/bin/python3", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *words],
+                     self.dir, TEST_S, self.env)
+
+    def run_program(self, name, arguments):
+        found = glob.glob(os.path.join(self.build, "**", name), recursive=True)
+        return quiet([next(path for path in found if os.access(path, os.X_OK) and os.path.isfile(path)),
+                      *arguments], self.dir, TEST_S, self.env)
+
+    def run(self, test):
+        """A Result of the test line; raises DoesNotCompile."""
+        kind, *words = test.split()
         program = "model_copy" if kind == "model" else words[0]
-        arguments = words if kind == "model" else []
-        done = self.compile([program])
-        if done.returncode:
-            return None, done.stdout
-        env = dict(os.environ)
-        if len(words) > 1 and kind != "model":
-            env["CMOCKA_TEST_FILTER"] = words[1]
-        path = next(iter(glob.glob(os.path.join(self.build, "**", program), recursive=True)))
-        env.setdefault("SLUICE_FIXTURES", os.path.join(os.path.dirname(ROOT), "shared", "fixtures"))
-        done = quiet([path, *arguments], self.dir, env=env)
-        return done.returncode, done.stdout + done.stderr
+        targets = ["sluice", "sluice_test_writer"] if kind == "pytest" else [program]
+        compiled = self.compile(targets)
+        if compiled.returncode:
+            raise DoesNotCompile(compiled.stdout[-1500:])
+        try:
+            if kind == "pytest":
+                done = self.run_pytest(words)
+            else:
+                done = self.run_program(program, words if kind == "model" else [])
+        except subprocess.TimeoutExpired:
+            return Result(True, "", "it hangs")
+        case = words[1] if kind in CMOCKA and len(words) > 1 else ""
+        return Result(done.returncode != 0, case, done.stdout + done.stderr)
+
+
+class DoesNotCompile(Exception):
+    pass
+
+
+class Result:
+    """What a test said: `failed` asks for the named case, where the program lived to tell of cases."""
+
+    def __init__(self, failed, case, output):
+        self.output = output
+        passed = set(re.findall(r"^\[       OK \] (\S+)", output, re.M))
+        failures = set(re.findall(r"^\[  FAILED  \] (\S+)", output, re.M))
+        self.known = not case or case in passed | failures
+        self.failed = failed and (not case or case in failures or case not in passed)
 
 
 def try_mutant(copy, mutant):
@@ -108,54 +149,77 @@ def try_mutant(copy, mutant):
         original = text.read()
     if original.count(mutant["from"]) != 1:
         return "its text occurs %d times in %s" % (original.count(mutant["from"]), mutant["file"])
-    words = mutant["test"].split()
     try:
         with open(path, "w", encoding="utf-8") as out:
             out.write(original.replace(mutant["from"], mutant["to"]))
-        code, output = copy.run(words[0], words[1:])
-    except subprocess.TimeoutExpired:
-        return ""  # a test that hangs has noticed, too
+        result = copy.run(mutant["test"])
+    except DoesNotCompile as why:
+        return "it does not compile:\n%s" % why
     finally:
         with open(path, "w", encoding="utf-8") as out:
             out.write(original)
-    if code is None:
-        return "it does not compile:\n" + output[-1500:]
-    return "" if code != 0 else "it survives `%s`" % mutant["test"]
+    return "" if result.failed else "it survives `%s`" % mutant["test"]
 
 
 def check_unchanged(copy, mutants):
     """Each named test passes without a mutant: else finding one would mean nothing."""
     broken = []
     for test in sorted({mutant["test"] for mutant in mutants}):
-        code, output = copy.run(test.split()[0], test.split()[1:])
-        if code != 0:
-            broken.append("%s fails without any mutant:\n%s" % (test, output[-1500:]))
+        try:
+            result = copy.run(test)
+        except DoesNotCompile as why:
+            broken.append("%s does not compile without any mutant:\n%s" % (test, why))
+            continue
+        if result.failed:
+            broken.append("%s fails without any mutant:\n%s" % (test, result.output[-1500:]))
+        elif not result.known:
+            broken.append("%s: there is no such case" % test)
     return broken
+
+
+@contextlib.contextmanager
+def live_server(mutants):
+    """The environment that names a MariaDB, when a test of *_live.c wants it."""
+    if not any(mutant["test"].split()[1].endswith("_live") for mutant in mutants):
+        yield {}
+        return
+    with Scratch() as scratch:
+        server = scratch.start(MariaDB, "mariadb")
+        server.query("CREATE USER '%s'@'127.0.0.1' IDENTIFIED BY '%s'" % ACCOUNT)
+        server.query("GRANT ALL PRIVILEGES ON *.* TO '%s'@'127.0.0.1' WITH GRANT OPTION" % ACCOUNT[0])
+        yield {"SLUICE_TEST_MARIADB": "127.0.0.1:%d:%s:%s" % ((server.port,) + ACCOUNT)}
+
+
+def run_all(copy, mutants):
+    """Names of what failed."""
+    failures = check_unchanged(copy, mutants)
+    for problem in failures:
+        print(problem)
+    for mutant in mutants if not failures else []:
+        begun = time.monotonic()
+        why = try_mutant(copy, mutant)
+        print("%-8s %-38s %5.1f s  %s" % ("survives" if why else "found", mutant["name"],
+                                          time.monotonic() - begun, mutant["test"]), flush=True)
+        if why:
+            print("  rule: %s\n  %s" % (mutant["rule"], why))
+            failures.append(mutant["name"])
+    return failures
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-k", default="", help="only mutants whose name contains this")
+    parser.add_argument("--dir", default="", help="make and keep the copy here")
     options = parser.parse_args()
     mutants = [load(path) for path in sorted(glob.glob(os.path.join(HERE, "*.mutant")))
                if options.k in os.path.basename(path)]
-    copy = Copy()
-    failures = []
-    try:
-        failures = check_unchanged(copy, mutants)
-        for problem in failures:
-            print(problem)
-        for mutant in mutants if not failures else []:
-            begun = time.monotonic()
-            why = try_mutant(copy, mutant)
-            print("%-7s %-34s %-40s %5.1f s" % ("found" if not why else "SURVIVES", mutant["name"],
-                                                mutant["test"], time.monotonic() - begun), flush=True)
-            if why:
-                print("  rule: %s\n  %s" % (mutant["rule"], why))
-                failures.append(mutant["name"])
-    finally:
-        copy.close()
-    print("%d passed, %d failed, 0 skipped" % (len(mutants) - len(failures), len(failures)))
+    with live_server(mutants) as servers:
+        copy = Copy(options.dir, servers)
+        try:
+            failures = run_all(copy, mutants)
+        finally:
+            copy.close()
+    print("%d passed, %d failed, 0 skipped" % (max(0, len(mutants) - len(failures)), len(failures)))
     return 1 if failures else 0
 
 

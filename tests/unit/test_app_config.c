@@ -92,7 +92,7 @@ static void a_template_makes_equal_ranges(void **state)
 {
     struct err e = ERR_INIT;
     struct config *c = load("name: x\n" LOGIN "keyspaces: {k: {shards: {template: \"db{n}:3306\", "
-                                              "ranges: 4, database: d, credentials: app}}}\n",
+                            "ranges: 4, database: d, credentials: app}}}\n",
                             &e);
     (void)state;
     if (c == NULL)
