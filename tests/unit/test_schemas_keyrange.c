@@ -276,8 +276,9 @@ static void server_ids_are_given_once(void **state)
     (void)state;
     struct topology *t = two_shards();
     struct err e = ERR_INIT;
-    uint32_t a, b, c;
-    assert_true(topology_server_id_take(t, &a, &e) && topology_server_id_take(t, &b, &e));
+    uint32_t a = 0, b = 0, c = 0;
+    assert_true(topology_server_id_take(t, &a, &e));
+    assert_true(topology_server_id_take(t, &b, &e));
     assert_int_equal(a, 100);
     assert_int_equal(b, 101);
     assert_false(topology_server_id_take(t, &c, &e));

@@ -202,8 +202,8 @@ static void malformed_vgtids_are_refused(void **state)
                                 "[{\"keyspace\":\"a\",\"shard\":\"-\"}]",
                                 "[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":7}]",
                                 "[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"nonsense\"}]",
-                                "[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\"},"
-                                "{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\"}]"};
+                                ("[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\"},"
+                                 "{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\"}]")};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         CLEANUP(vgtid_fini) struct vgtid v = {0};
         struct err e = ERR_INIT;

@@ -75,7 +75,7 @@ static struct connection *connection_slot(struct writer_thread *thread,
         if (strcmp(slot->where, where) == 0)
             return slot;
     }
-    assert(!"more shards than connections");
+    assert(false); /* more shards than connections */
     return NULL;
 }
 
