@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "mysql/internal.h"
 
+#include <assert.h>
 #include <errmsg.h>
 #include <ma_pvio.h>
 #include <stdio.h>
@@ -210,6 +211,7 @@ void my_close(struct my_conn *c)
     if (c->h)
         mysql_close(c->h);
     buf_fini(&c->request);
+    free(c->pending);
     pthread_mutex_destroy(&c->mutex);
     free(c);
 }
@@ -252,11 +254,13 @@ uint64_t my_conn_id(const struct my_conn *c)
 
 bool my_ping(struct my_conn *c, struct err *e)
 {
+    assert(c->n_pending == 0);
     return mysql_ping(c->h) == 0 || my_conn_fail(c, e);
 }
 
 bool my_exec_n(struct my_conn *c, const char *sql, size_t n, uint64_t *affected, struct err *e)
 {
+    assert(c->n_pending == 0);
     if (c->max_packet_bytes && n + 1 > c->max_packet_bytes)
         return my_error_set(e, c->where, CR_NET_PACKET_TOO_LARGE,
                             "the statement is longer than max_allowed_packet");

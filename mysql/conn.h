@@ -107,6 +107,25 @@ bool my_stmt_exec(struct my_stmt *s, const struct my_value *params, uint64_t *af
 bool my_stmt_exec_bulk(struct my_stmt *s, const struct my_value *values, size_t rows,
                        uint64_t *affected, struct err *e) WARN_UNUSED;
 
+/* Pipelining: up to MY_PIPELINE_MAX executions are sent before their answers are read, which come
+ * in order. A failure does not keep the server from running what was sent behind it; so autocommit
+ * is off from my_pipeline_open on, and whoever gets a failure rolls back. Nothing else may be asked
+ * of the connection before every answer was read or dropped. */
+#define MY_PIPELINE_MAX 64u
+bool my_pipeline_open(struct my_conn *c, struct err *e) WARN_UNUSED; /* SET autocommit = 0 */
+/* False (Aurora, a compressed connection): my_stmt_send waits for its answer itself, and
+ * my_stmt_send_bulk must not be used. */
+bool my_pipeline_is_on(const struct my_conn *c);
+size_t my_pipeline_count(const struct my_conn *c); /* answers that are yet to be read */
+bool my_stmt_send(struct my_stmt *s, const struct my_value *params, struct err *e) WARN_UNUSED;
+/* The first rows of a bulk request, as many as fit into one (*taken). */
+bool my_stmt_send_bulk(struct my_stmt *s, const struct my_value *values, size_t rows, size_t *taken,
+                       struct err *e) WARN_UNUSED;
+/* The oldest answer; of a SELECT the rows have then to be read by my_stmt_next. After a failure
+ * nothing is pending any more. */
+bool my_pipeline_answer(struct my_conn *c, uint64_t *affected, struct err *e) WARN_UNUSED;
+void my_pipeline_drop(struct my_conn *c); /* reads and forgets all answers */
+
 /* Streaming a prepared SELECT in the binary protocol (▶ FLOAT over the text protocol is wrong).
  * Columns arrive in the server's wire form per type: */
 struct my_column {

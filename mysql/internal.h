@@ -8,14 +8,24 @@
 #include <mysql.h>
 #include <pthread.h>
 
+/* One request whose answer has not been read yet (pipeline.c). */
+struct my_pending {
+    struct my_stmt *stmt;
+    unsigned packet;   /* the answer's packet number */
+    uint64_t affected; /* not pipelined: answered already */
+};
+
 struct my_conn {
     MYSQL *h; /* not NULL once connected */
     struct my_server server;
-    char where[384];           /* "db1:3306 (copy)": begins every error */
-    uint64_t max_packet_bytes; /* the server's max_allowed_packet */
-    struct buf request;        /* encoded parameters, reused between executions */
-    pthread_mutex_t mutex;     /* guards fd and interrupted against my_conn_interrupt */
-    int fd;                    /* -1 once closed */
+    char where[384];            /* "db1:3306 (copy)": begins every error */
+    uint64_t max_packet_bytes;  /* the server's max_allowed_packet */
+    struct buf request;         /* encoded parameters, reused between executions */
+    struct my_pending *pending; /* ring of MY_PIPELINE_MAX; NULL before my_pipeline_open */
+    size_t first_pending, n_pending;
+    bool pipelined;
+    pthread_mutex_t mutex; /* guards fd and interrupted against my_conn_interrupt */
+    int fd;                /* -1 once closed */
     bool interrupted;
 };
 

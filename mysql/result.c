@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "mysql/internal.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct my_result {
 static struct my_result *query(struct my_conn *c, const char *sql, size_t n, bool streamed,
                                struct err *e)
 {
+    assert(c->n_pending == 0);
     if (mysql_real_query(c->h, sql, n) != 0) {
         my_conn_fail(c, e);
         return NULL;

@@ -12,9 +12,10 @@
  * "COM_STMT_BULK_EXECUTE".
  */
 #include "base/mem.h"
-#include "mysql/internal.h"
+#include "mysql/stmt_internal.h"
 #include "mysql/stmt_wire.h"
 
+#include <assert.h>
 #include <errmsg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,20 +27,9 @@
 /* A request buffer larger than this is given back after its use. */
 #define REQUEST_KEEP_BYTES ((size_t)2 << 20)
 
-struct my_stmt {
-    struct my_conn *c;
-    MYSQL_STMT *h;
-    uint16_t *types; /* per parameter: the type last sent, so that a NULL does not change it */
-    struct my_column *columns;
-    int8_t *fixed; /* per column: bytes of a fixed-width value, stmt_wire's codes for others */
-    unsigned n_columns;
-    bool open;
-    bool rows_atomic; /* the server runs a bulk request of it as one statement (INSERT, REPLACE) */
-};
-
 /* ── preparing ─────────────────────────────────────────────────────────── */
 
-static bool stmt_fail(struct my_stmt *s, struct err *e)
+bool my_stmt_fail(struct my_stmt *s, struct err *e)
 {
     if (mysql_errno(s->c->h) == 0 && mysql_stmt_errno(s->h) != 0)
         return my_error_set(e, s->c->where, mysql_stmt_errno(s->h), mysql_stmt_error(s->h));
@@ -55,11 +45,12 @@ static bool begins_with_word(const char *sql, const char *word)
 struct my_stmt *my_prepare(struct my_conn *c, const char *sql, struct err *e)
 {
     struct my_stmt *s = mem_alloc(sizeof *s);
+    assert(c->n_pending == 0);
     s->c = c;
     s->h = mysql_stmt_init(c->h);
     if (!s->h || mysql_stmt_prepare(s->h, sql, (unsigned long)strlen(sql)) != 0) {
         if (s->h)
-            stmt_fail(s, e);
+            my_stmt_fail(s, e);
         else
             err_set(e, ERR_NO_MEMORY, "%s: no memory for a statement", c->where);
         my_stmt_free(s);
@@ -93,7 +84,7 @@ unsigned my_stmt_params(const struct my_stmt *s)
 
 /* ── executing ─────────────────────────────────────────────────────────── */
 
-static void trim_request(struct buf *b)
+void my_stmt_trim_request(struct buf *b)
 {
     if (b->cap > REQUEST_KEEP_BYTES) {
         buf_fini(b);
@@ -113,25 +104,30 @@ static bool send_request(struct my_stmt *s, enum enum_server_command command, st
 {
     MYSQL *h = s->c->h;
     const struct buf *b = &s->c->request;
+    assert(s->c->n_pending == 0);
     if (h->methods->db_command(h, command, (const char *)b->data, b->len, 1, s->h) != 0 ||
         h->methods->db_read_execute_response(s->h) != 0)
-        return stmt_fail(s, e);
+        return my_stmt_fail(s, e);
     s->open = h->field_count > 0;
     return true;
 }
 
-static bool execute(struct my_stmt *s, const struct my_value *params, struct err *e)
+bool my_stmt_encode(struct my_stmt *s, const struct my_value *params, struct err *e)
 {
     struct buf *b = &s->c->request;
     my_stmt_reset(s);
     buf_reset(b);
     stmt_wire_put_execute(b, (uint32_t)s->h->stmt_id, params, s->h->param_count, s->types);
-    if (b->failed || b->len + 1 > s->c->max_packet_bytes) {
-        trim_request(b);
-        return too_long(s, 0, e);
-    }
-    bool ok = send_request(s, COM_STMT_EXECUTE, e);
-    trim_request(b);
+    if (!b->failed && b->len + 1 <= s->c->max_packet_bytes)
+        return true;
+    my_stmt_trim_request(b);
+    return too_long(s, 0, e);
+}
+
+static bool execute(struct my_stmt *s, const struct my_value *params, struct err *e)
+{
+    bool ok = my_stmt_encode(s, params, e) && send_request(s, COM_STMT_EXECUTE, e);
+    my_stmt_trim_request(&s->c->request);
     return ok;
 }
 
@@ -149,7 +145,7 @@ bool my_stmt_exec(struct my_stmt *s, const struct my_value *params, uint64_t *af
 /* ── many rows in one request ──────────────────────────────────────────── */
 
 /* The types of a column come from its first value that is not NULL. */
-static void note_types(struct my_stmt *s, const struct my_value *values, size_t rows)
+void my_stmt_note_types(struct my_stmt *s, const struct my_value *values, size_t rows)
 {
     unsigned n = s->h->param_count;
     for (unsigned i = 0; i < n; i++)
@@ -159,8 +155,8 @@ static void note_types(struct my_stmt *s, const struct my_value *values, size_t 
 }
 
 /* Encodes rows from `from` on while they fit; *taken is their number, never 0. */
-static bool put_chunk(struct my_stmt *s, const struct my_value *values, size_t from, size_t rows,
-                      size_t *taken, struct err *e)
+bool my_stmt_encode_rows(struct my_stmt *s, const struct my_value *values, size_t from, size_t rows,
+                         size_t *taken, struct err *e)
 {
     unsigned n = s->h->param_count;
     struct buf *b = &s->c->request;
@@ -196,7 +192,7 @@ static bool exec_chunks(struct my_stmt *s, const struct my_value *values, size_t
     size_t from = 0;
     while (from < rows) {
         size_t taken;
-        if (!put_chunk(s, values, from, rows, &taken, e) || !send_chunk(s, affected, e))
+        if (!my_stmt_encode_rows(s, values, from, rows, &taken, e) || !send_chunk(s, affected, e))
             return false;
         from += taken;
     }
@@ -231,13 +227,13 @@ bool my_stmt_exec_bulk(struct my_stmt *s, const struct my_value *values, size_t 
     if (!s->c->server.bulk || s->h->param_count == 0)
         return err_set(e, ERR_INTERNAL, "%s: bulk statements are not available here", s->c->where);
     my_stmt_reset(s);
-    note_types(s, values, rows);
-    bool ok = rows == 0 || put_chunk(s, values, 0, rows, &first, e);
+    my_stmt_note_types(s, values, rows);
+    bool ok = rows == 0 || my_stmt_encode_rows(s, values, 0, rows, &first, e);
     if (ok && rows > 0 && first == rows && s->rows_atomic)
         ok = send_chunk(s, &n_affected, e);
     else if (ok && rows > 0)
         ok = exec_grouped(s, values, rows, &n_affected, e);
-    trim_request(&s->c->request);
+    my_stmt_trim_request(&s->c->request);
     if (ok && affected)
         *affected = n_affected;
     return ok;
@@ -255,7 +251,7 @@ static void note_column(struct my_column *to, const MYSQL_FIELD *from)
     to->length = from->length;
 }
 
-static void note_columns(struct my_stmt *s)
+void my_stmt_note_columns(struct my_stmt *s)
 {
     unsigned n = s->c->h->field_count;
     if (n != s->n_columns) {
@@ -276,7 +272,7 @@ bool my_stmt_query(struct my_stmt *s, const struct my_value *params, struct err 
     if (!s->open)
         return err_set(e, ERR_INTERNAL, "%s: a query was expected, the statement has no result",
                        s->c->where);
-    note_columns(s);
+    my_stmt_note_columns(s);
     return true;
 }
 

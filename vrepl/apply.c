@@ -62,8 +62,10 @@ bool apply_reconnect(struct vrepl_apply *a, struct err *e)
     a->tx = target_tx_new(a->conn, &a->o.key);
     a->writer = vrepl_writer_new(a->conn, 0, 0);
     vrepl_writer_one_by_one(a->writer, a->one_by_one);
+    vrepl_writer_pipelined(a->writer);
     a->fk_checks = true;
-    return my_exec(a->conn, "SET SESSION foreign_key_checks=1", NULL, e) && set_pass(a, e);
+    return my_exec(a->conn, "SET SESSION foreign_key_checks=1", NULL, e) && set_pass(a, e) &&
+           my_pipeline_open(a->conn, e);
 }
 
 void apply_publish(struct vrepl_apply *a, uint64_t rows, uint64_t transactions, int64_t lag_ms)
@@ -107,17 +109,52 @@ static void set_item(struct vrepl_apply *a, struct apply_item *item)
     a->at = 0;
 }
 
+/* The next item, first what was taken out and put aside. */
+static enum queue_result pop(struct vrepl_apply *a, int64_t timeout_ms, struct apply_item **out)
+{
+    void *next = a->aside;
+    a->aside = NULL;
+    enum queue_result r = next ? QUEUE_OK : queue_pop(a->queue, &next, timeout_ms);
+    *out = next;
+    return r;
+}
+
+bool apply_gather(struct vrepl_apply *a)
+{
+    struct apply_item *item = NULL;
+    while (pop(a, 0, &item) == QUEUE_OK) {
+        if (item->kind == APPLY_ITEM_BATCH) {
+            set_item(a, item);
+            a->gathered++;
+            return true;
+        }
+        if (item->kind != APPLY_ITEM_POKE) {
+            a->aside = item;
+            return false;
+        }
+        apply_item_unref(item); /* its reason is looked at at the next boundary */
+        queue_done(a->queue);
+    }
+    return false;
+}
+
+/* Everything before the current item has been committed; the item itself is counted by work(). */
+static void finish_gathered(struct vrepl_apply *a)
+{
+    for (; a->gathered > 0; a->gathered--)
+        queue_done(a->queue);
+}
+
 bool apply_next_batch(struct vrepl_apply *a, struct err *e)
 {
-    void *next = NULL;
+    struct apply_item *item = NULL;
     while (!__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE)) {
-        enum queue_result r = queue_pop(a->queue, &next, 1000);
+        enum queue_result r = pop(a, 1000, &item);
         if (r == QUEUE_CLOSED)
             break;
         if (r == QUEUE_TIMEOUT)
             continue;
         queue_done(a->queue); /* a barrier is never waited for inside a transaction */
-        struct apply_item *item = next;
         if (item->kind == APPLY_ITEM_BATCH) {
             set_item(a, item);
             return true;
@@ -136,7 +173,7 @@ static bool take_freeze(struct vrepl_apply *a, struct err *e)
     return !wanted || apply_save(a, NULL, true, e);
 }
 
-static bool save_if_due(struct vrepl_apply *a, struct err *e)
+bool apply_save_if_due(struct vrepl_apply *a, struct err *e)
 {
     bool due = a->unsaved && clock_mono_ms() - a->saved_ms >= APPLY_SAVE_MS;
     pthread_mutex_lock(&a->lock);
@@ -164,7 +201,9 @@ static bool run_item(struct vrepl_apply *a, struct apply_item *item, struct err 
     case APPLY_ITEM_SET_U:
         return apply_save(a, &item->u, false, e);
     case APPLY_ITEM_RUN:
-        return item->fn(item->ctx, a->conn, e);
+        return my_exec(a->conn, "SET SESSION autocommit = 1", NULL, e) &&
+               item->fn(item->ctx, a->conn, e) &&
+               my_exec(a->conn, "SET SESSION autocommit = 0", NULL, e);
     case APPLY_ITEM_POKE:
         return true;
     }
@@ -174,19 +213,19 @@ static bool run_item(struct vrepl_apply *a, struct apply_item *item, struct err 
 /* One round of the thread's loop; false: the queue is closed, or the applier has failed. */
 static bool work(struct vrepl_apply *a, struct err *e)
 {
-    void *next = NULL;
+    struct apply_item *item = NULL;
     int64_t wait_ms = a->unsaved ? APPLY_SAVE_MS / 4 : APPLY_SAVE_MS;
-    enum queue_result r = queue_pop(a->queue, &next, wait_ms);
+    enum queue_result r = pop(a, wait_ms, &item);
     if (r == QUEUE_CLOSED)
         return false;
     if (r == QUEUE_TIMEOUT)
-        return save_if_due(a, e);
-    struct apply_item *item = next;
-    bool ok =
-        run_item(a, item, e) && (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE) || save_if_due(a, e));
+        return apply_save_if_due(a, e);
+    bool ok = run_item(a, item, e) &&
+              (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE) || apply_save_if_due(a, e));
     if (!ok)
         fail(a, e);
     apply_item_unref(item);
+    finish_gathered(a);
     queue_done(a->queue);
     return ok;
 }
@@ -194,9 +233,9 @@ static bool work(struct vrepl_apply *a, struct err *e)
 /* Nobody may wait for ever for an applier that has failed. */
 static void drain(struct vrepl_apply *a)
 {
-    void *next = NULL;
-    while (queue_pop(a->queue, &next, -1) == QUEUE_OK) {
-        apply_item_unref(next);
+    struct apply_item *item = NULL;
+    while (pop(a, -1, &item) == QUEUE_OK) {
+        apply_item_unref(item);
         queue_done(a->queue);
     }
 }
@@ -236,6 +275,7 @@ static void register_metrics(struct vrepl_apply *a)
 static void free_apply(struct vrepl_apply *a)
 {
     apply_item_unref(a->item);
+    apply_item_unref(a->aside);
     close_connection(a);
     queue_free(a->queue);
     target_row_fini(&a->row);

@@ -1,9 +1,10 @@
 /* vrepl/apply_group.c — forming groups of source transactions, executing them, and what follows an
  * error.
  *
- * A group is either some whole transactions of one batch, its end known before its first statement
- * (then the position row's first write already holds the end), or one transaction that goes on in
- * later batches (then the marker is written first and the position last).
+ * A group is either some whole transactions of the batches that are at hand, its end known before
+ * its first statement (then the position row's first write already holds the end), or one
+ * transaction that goes on in later batches (then the marker is written first and the position
+ * last).
  *
  * Invariants:
  *  1. Only a->row and a->seen are remembered between groups; a->row is what the target holds.
@@ -162,16 +163,16 @@ static bool is_outside(struct vrepl_apply *a, const struct cdc_change *begin,
 /* May one more whole transaction [i, end] join the group? Sets what it adds. A transaction that
  * must not be applied and one that must never share a group: the group's range is applied as a
  * whole. */
-static bool join(struct vrepl_apply *a, struct group *g, struct apply_item *item, size_t i,
-                 size_t end, size_t *bytes)
+static bool join(struct vrepl_apply *a, struct group *g, size_t i, size_t end, size_t *bytes)
 {
+    const struct apply_item *item = a->item;
     const struct cdc_change *c = &item->batch->changes[i];
     bool outside = is_outside(a, c, &g->end) || item->batch->changes[end].kind == CDC_ROLLBACK;
     size_t more = 0;
     bool relevant = !outside && hits(a, item, i, end, &more);
     bool stops = !outside || a->o.spec->on_ddl != VREPL_ON_DDL_IGNORE;
     const struct cdc_change *ddl = stops ? our_ddl(item, i, end, &g->ddl_removes) : NULL;
-    if ((ddl && i > a->at) || (outside && g->relevant) || (relevant && g->outside))
+    if ((ddl && (i > a->at || g->whole)) || (outside && g->relevant) || (relevant && g->outside))
         return false;
     g->outside = g->outside || outside;
     g->ddl = ddl;
@@ -185,20 +186,21 @@ static bool join(struct vrepl_apply *a, struct group *g, struct apply_item *item
 
 static bool group_full(const struct group *g, size_t bytes)
 {
-    return g->transactions >= APPLY_GROUP_TX || bytes >= APPLY_GROUP_BYTES || g->ddl;
+    return g->transactions >= APPLY_GROUP_TX || bytes >= APPLY_GROUP_BYTES ||
+           g->held_bytes >= APPLY_GROUP_HELD || g->ddl;
 }
 
-/* Whole transactions from a->at on; none: the first one is not complete here. Returns the end. */
-static size_t form(struct vrepl_apply *a, struct group *g)
+/* Whole transactions of the current batch from a->at on. */
+static void take_whole(struct vrepl_apply *a, struct group *g, size_t *bytes)
 {
     const struct cdc_batch *b = a->item->batch;
-    size_t i = a->at, bytes = 0;
-    position_copy(&g->end, &a->seen);
-    while (i < b->n_changes && !group_full(g, bytes)) {
+    size_t i = a->at;
+    uint64_t before = g->transactions;
+    while (i < b->n_changes && !group_full(g, *bytes)) {
         size_t end = i;
         if (b->changes[i].kind == CDC_BEGIN) {
             end = find_end(b, i);
-            if (end == b->n_changes || !join(a, g, a->item, i, end, &bytes))
+            if (end == b->n_changes || !join(a, g, i, end, bytes))
                 break;
         }
         /* Before row.pos the position stands still: it is ahead of what is read. */
@@ -208,8 +210,20 @@ static size_t form(struct vrepl_apply *a, struct group *g)
             cdc_position_advance(&g->end, &b->changes[end]);
         i = end + 1;
     }
-    g->whole = i > a->at;
-    return i;
+    g->whole = g->whole || i > a->at;
+    if (g->transactions > before)
+        add_part(g, a->item, a->at, i);
+    a->at = i;
+}
+
+/* As many whole transactions as are at hand; none: the first one is not complete in its batch. */
+static void form(struct vrepl_apply *a, struct group *g)
+{
+    size_t bytes = 0;
+    position_copy(&g->end, &a->seen);
+    do
+        take_whole(a, g, &bytes);
+    while (a->at == a->item->batch->n_changes && !group_full(g, bytes) && apply_gather(a));
 }
 
 /* --- executing --- */
@@ -326,9 +340,9 @@ static bool open_transaction(struct vrepl_apply *a, struct group *g, struct err 
 {
     if (g->open)
         return true;
-    if (!target_tx_begin(a->tx, e) || !FAULT_POINT("apply.before_position", e))
+    if (!FAULT_POINT("apply.before_position", e))
         return false;
-    switch (target_tx_mark(a->tx, a->row.n, g->whole ? &g->end : NULL, phase_at(a, &g->end), e)) {
+    switch (target_tx_open(a->tx, a->row.n, g->whole ? &g->end : NULL, phase_at(a, &g->end), e)) {
     case TARGET_TX_OK:
         g->open = true;
         return true;
@@ -406,7 +420,7 @@ static bool finish(struct vrepl_apply *a, struct group *g, bool known_end, struc
 
 static bool attempt(struct vrepl_apply *a, struct group *g, struct err *e)
 {
-    bool known_end = g->whole && !g->dropped && g->n_parts == 1;
+    bool known_end = g->whole;
     g->rows = 0;
     for (size_t i = 0;; i++) {
         if (i == g->n_parts) {
@@ -483,8 +497,8 @@ static bool may_retry(struct vrepl_apply *a, struct err *e)
 static bool recover(struct vrepl_apply *a, struct group *g, bool *done, struct err *e)
 {
     bool finished = g->whole;
+    vrepl_writer_reset(a->writer); /* no answer of its is waited for any more */
     target_tx_rollback(a->tx);
-    vrepl_writer_reset(a->writer);
     g->open = false;
     if (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE) || e->class_ == ERR_CLASS_SHUTDOWN ||
         !may_retry(a, e))
@@ -616,7 +630,7 @@ static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)
 static bool step(struct vrepl_apply *a, struct err *e)
 {
     struct group g = {.whole = false};
-    size_t end = form(a, &g);
+    form(a, &g);
     bool ok = true;
     if (g.ddl)
         ok = handle_ddl(a, &g, e);
@@ -628,10 +642,9 @@ static bool step(struct vrepl_apply *a, struct err *e)
         }
         g.commit_us = begin->begin.commit_us;
         g.outside = is_outside(a, begin, &a->seen);
-        end = a->item->batch->n_changes;
+        add_part(&g, a->item, a->at, a->item->batch->n_changes);
+        a->at = a->item->batch->n_changes;
     }
-    add_part(&g, a->item, a->at, end);
-    a->at = end;
     if (ok && g.whole && !g.relevant)
         advance(a, &g, false);
     else if (ok)
@@ -642,14 +655,15 @@ static bool step(struct vrepl_apply *a, struct err *e)
 
 bool apply_batch(struct vrepl_apply *a, struct err *e)
 {
-    while (a->at < a->item->batch->n_changes && !a->parked) {
+    bool ok = true;
+    while (ok && a->at < a->item->batch->n_changes && !a->parked) {
         if (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE))
             return err_set(e, ERR_SHUTDOWN, "stopped");
-        if (!step(a, e))
-            return false;
+        ok = step(a, e) && (a->parked || apply_save_if_due(a, e));
     }
-    apply_publish(a, 0, 0, -1);
-    return true;
+    if (ok)
+        apply_publish(a, 0, 0, -1);
+    return ok;
 }
 
 static bool save_once(struct vrepl_apply *a, const struct position *u, bool freeze, struct err *e)

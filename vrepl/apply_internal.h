@@ -16,6 +16,7 @@
 #define APPLY_GROUP_BYTES ((size_t)1024 * 1024)
 #define APPLY_HELD_BYTES                                                                           \
     ((size_t)16 * 1024 * 1024) /* of one open transaction, for its repetition */
+#define APPLY_GROUP_HELD   ((size_t)4 * 1024 * 1024) /* of the batches that a group is made of */
 #define APPLY_SAVE_MS      1000
 #define APPLY_STOP_S       2     /* for the group in hand to end by itself */
 #define APPLY_DUPLICATE_MS 30000 /* waiting for another source's stream */
@@ -67,6 +68,8 @@ struct vrepl_apply {
     int64_t saved_ms, duplicate_since_ms;
     struct apply_item *item; /* current batch and the next change in it */
     size_t at;
+    struct apply_item *aside; /* taken from the queue, not looked at yet */
+    size_t gathered;          /* batches taken behind the one that work() took */
     struct apply_tx source_tx;
     struct cdc_row *before, *after;
     size_t row_columns;
@@ -88,6 +91,10 @@ bool apply_reconnect(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 void apply_publish(struct vrepl_apply *a, uint64_t rows, uint64_t transactions, int64_t lag_ms);
 void apply_note_error(struct vrepl_apply *a,
                       const struct err *e); /* shown while it is retried; NULL clears */
+/* The queue's next item, if it is there and a batch, becomes a->item; never waits. */
+bool apply_gather(struct vrepl_apply *a);
+/* Between groups: positions that have waited long enough, and the freeze. */
+bool apply_save_if_due(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 /* Next batch for an open transaction; false: stop, or failed. */
 bool apply_next_batch(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 

@@ -90,12 +90,8 @@ static bool run(struct target_tx *t, const char *sql, const struct my_value *par
     return ok;
 }
 
-static bool read_epoch(struct target_tx *t, bool *found, uint64_t *epoch, struct err *e)
+static bool fetch_epoch(struct my_stmt *s, bool *found, uint64_t *epoch, struct err *e)
 {
-    struct my_stmt *s = statement(t, READ_EPOCH, e);
-    const struct my_value params[] = {text_value(t->key.workflow), text_value(t->key.stream)};
-    if (!s || !my_stmt_query(s, params, e))
-        return false;
     struct my_wire cell[1];
     enum my_next next = my_stmt_next(s, cell, e);
     *found = next == MY_ROW;
@@ -106,6 +102,13 @@ static bool read_epoch(struct target_tx *t, bool *found, uint64_t *epoch, struct
     }
     my_stmt_reset(s);
     return next != MY_FAIL;
+}
+
+static bool read_epoch(struct target_tx *t, bool *found, uint64_t *epoch, struct err *e)
+{
+    struct my_stmt *s = statement(t, READ_EPOCH, e);
+    const struct my_value params[] = {text_value(t->key.workflow), text_value(t->key.stream)};
+    return s && my_stmt_query(s, params, e) && fetch_epoch(s, found, epoch, e);
 }
 
 static bool fenced(const struct target_tx *t, bool found, uint64_t epoch, struct err *e)
@@ -165,6 +168,7 @@ bool target_tx_commit(struct target_tx *t, struct err *e)
 void target_tx_rollback(struct target_tx *t)
 {
     struct err ignored = ERR_INIT;
+    my_pipeline_drop(t->conn);
     if (t->open && !my_exec(t->conn, "ROLLBACK", NULL, &ignored))
         err_clear(&ignored);
     t->open = false;
@@ -230,28 +234,59 @@ bool target_tx_create_row(struct target_tx *t, const struct target_row *row, str
                params, NULL, e);
 }
 
-static enum target_tx_result run_mark(struct target_tx *t, enum statement which,
-                                      const struct my_value *params, struct err *e)
+/* The marker's statement and its parameters. */
+struct mark {
+    enum statement which;
+    struct my_value params[5];
+};
+
+static struct mark mark_of(struct target_tx *t, uint64_t n, const struct position *pos,
+                           enum copy_phase phase)
 {
-    uint64_t hits = 0;
-    struct my_stmt *s = statement(t, which, e);
-    if (!s || !my_stmt_exec(s, params, &hits, e))
-        return TARGET_TX_FAIL;
-    return hits == 1 ? TARGET_TX_OK : TARGET_TX_MOVED;
+    const struct my_value workflow = text_value(t->key.workflow),
+                          stream = text_value(t->key.stream), number = number_value(n);
+    if (!pos)
+        return (struct mark){MARK, {workflow, stream, number}};
+    return (struct mark){MARK_AND_MOVE,
+                         {text_value(position_into(t, pos)), text_value(phase_names[phase]),
+                          workflow, stream, number}};
 }
 
 enum target_tx_result target_tx_mark(struct target_tx *t, uint64_t n, const struct position *pos,
                                      enum copy_phase phase, struct err *e)
 {
     assert(t->open);
-    const struct my_value marker[] = {text_value(t->key.workflow), text_value(t->key.stream),
-                                      number_value(n)};
-    if (!pos)
-        return run_mark(t, MARK, marker, e);
-    const struct my_value moved[] = {text_value(position_into(t, pos)),
-                                     text_value(phase_names[phase]), marker[0], marker[1],
-                                     marker[2]};
-    return run_mark(t, MARK_AND_MOVE, moved, e);
+    uint64_t hits = 0;
+    const struct mark m = mark_of(t, n, pos, phase);
+    struct my_stmt *s = statement(t, m.which, e);
+    if (!s || !my_stmt_exec(s, m.params, &hits, e))
+        return TARGET_TX_FAIL;
+    return hits == 1 ? TARGET_TX_OK : TARGET_TX_MOVED;
+}
+
+/* The epoch's lock is asked for before the marker, as in two steps; what the answers say is looked
+ * at before anything is committed. */
+enum target_tx_result target_tx_open(struct target_tx *t, uint64_t n, const struct position *pos,
+                                     enum copy_phase phase, struct err *e)
+{
+    if (!my_pipeline_is_on(t->conn))
+        return target_tx_begin(t, e) ? target_tx_mark(t, n, pos, phase, e) : TARGET_TX_FAIL;
+    assert(!t->open);
+    const struct mark m = mark_of(t, n, pos, phase);
+    struct my_stmt *read = statement(t, READ_EPOCH, e);
+    struct my_stmt *mark = read ? statement(t, m.which, e) : NULL;
+    const struct my_value ours[] = {text_value(t->key.workflow), text_value(t->key.stream)};
+    bool found = false;
+    uint64_t epoch = 0, hits = 0;
+    t->open = mark != NULL;
+    if (!mark || !my_stmt_send(read, ours, e) || !my_stmt_send(mark, m.params, e) ||
+        !my_pipeline_answer(t->conn, &hits, e) || !fetch_epoch(read, &found, &epoch, e) ||
+        !my_pipeline_answer(t->conn, &hits, e))
+        return TARGET_TX_FAIL;
+    if (found && epoch == t->key.epoch)
+        return hits == 1 ? TARGET_TX_OK : TARGET_TX_MOVED;
+    fenced(t, found, epoch, e);
+    return TARGET_TX_FAIL;
 }
 
 bool target_tx_finish(struct target_tx *t, const struct position *pos, enum copy_phase phase,

@@ -52,6 +52,10 @@ enum target_tx_result { TARGET_TX_OK, TARGET_TX_MOVED, TARGET_TX_FAIL };
  * marker alone; target_tx_finish then writes them as the last statement. */
 enum target_tx_result target_tx_mark(struct target_tx *t, uint64_t n, const struct position *pos,
                                      enum copy_phase phase, struct err *e) WARN_UNUSED;
+/* target_tx_begin and target_tx_mark in one round trip, where the connection is pipelined (which
+ * has autocommit off, so that there is no BEGIN). */
+enum target_tx_result target_tx_open(struct target_tx *t, uint64_t n, const struct position *pos,
+                                     enum copy_phase phase, struct err *e) WARN_UNUSED;
 bool target_tx_finish(struct target_tx *t, const struct position *pos, enum copy_phase phase,
                       struct err *e) WARN_UNUSED;
 /* Inside a marked transaction. */

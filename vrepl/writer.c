@@ -3,7 +3,8 @@
  *
  * A form is (plan, verb, present columns, compared columns). MariaDB takes n rows by array binding
  * for all four verbs; MySQL takes multi-row prepared INSERT and REPLACE, and single UPDATE and
- * DELETE.
+ * DELETE. On a pipelined connection statements go out without waiting for each other; their hit
+ * counts are compared when the answers are read, at the latest at the flush, before any COMMIT.
  */
 #include "vrepl/writer.h"
 
@@ -20,9 +21,17 @@
 #define WRITER_MAX_PARAMS 60000u /* the protocol's limit is 65,535 */
 #define WRITER_CACHE      512u   /* prepared statements */
 
+struct sent { /* a statement whose answer has not been read */
+    const struct vrepl_plan *plan;
+    size_t rows;
+    bool strict;
+};
+
 struct vrepl_writer {
     struct my_conn *conn; /* borrowed */
-    bool bulk, one_by_one;
+    bool bulk, one_by_one, pipelined;
+    struct sent sent[MY_PIPELINE_MAX]; /* ring */
+    size_t first_sent;
     size_t max_rows, max_bytes;
     struct map *statements;     /* form and row count → struct my_stmt * */
     struct buf form, next_form; /* of what is pending; of the row that comes */
@@ -69,8 +78,15 @@ void vrepl_writer_one_by_one(struct vrepl_writer *w, bool on)
     w->one_by_one = on;
 }
 
+void vrepl_writer_pipelined(struct vrepl_writer *w)
+{
+    w->pipelined = true;
+}
+
 void vrepl_writer_reset(struct vrepl_writer *w)
 {
+    if (w->pipelined)
+        my_pipeline_drop(w->conn);
     w->n_rows = 0;
     w->n_bytes = 0;
     w->plan = NULL;
@@ -161,7 +177,46 @@ static void take_form(struct vrepl_writer *w, const struct vrepl_plan *p, struct
     w->n_params = count_set(w->present, p->n_columns) + count_set(w->compared, p->n_columns);
 }
 
-/* A statement for this form and number of VALUES lists; owned by the cache. */
+static bool check_hits(const struct sent *s, uint64_t hits, struct err *e)
+{
+    if (!s->strict || hits == s->rows)
+        return true;
+    return err_set(e, ERR_APPLY_MISSED, "%s: %llu of %zu changes hit a row of the target",
+                   s->plan->target->name, (unsigned long long)hits, s->rows);
+}
+
+/* Reads answers until at most `left` are to come. */
+static bool read_answers(struct vrepl_writer *w, size_t left, struct err *e)
+{
+    while (w->pipelined && my_pipeline_count(w->conn) > left) {
+        uint64_t hits = 0;
+        const struct sent *s = &w->sent[w->first_sent];
+        if (!my_pipeline_answer(w->conn, &hits, e) || !check_hits(s, hits, e))
+            return false;
+        w->first_sent = (w->first_sent + 1) % MY_PIPELINE_MAX;
+    }
+    return true;
+}
+
+static struct sent of_rows(const struct vrepl_writer *w, size_t rows)
+{
+    return (struct sent){.plan = w->plan, .rows = rows, .strict = w->what.strict};
+}
+
+static void note_sent(struct vrepl_writer *w, size_t rows)
+{
+    size_t last = my_pipeline_count(w->conn) - 1;
+    w->sent[(w->first_sent + last) % MY_PIPELINE_MAX] = of_rows(w, rows);
+}
+
+/* Half of the answers are read when the ring is full, so that the server has work meanwhile. */
+static bool make_room(struct vrepl_writer *w, struct err *e)
+{
+    return my_pipeline_count(w->conn) < MY_PIPELINE_MAX || read_answers(w, MY_PIPELINE_MAX / 2, e);
+}
+
+/* A statement for this form and number of VALUES lists; owned by the cache. Preparing one is a
+ * request of its own: it waits for the answers under way. */
 static struct my_stmt *prepared(struct vrepl_writer *w, size_t rows, struct err *e)
 {
     CLEANUP(buf_fini) struct buf key = BUF_INIT;
@@ -170,6 +225,8 @@ static struct my_stmt *prepared(struct vrepl_writer *w, size_t rows, struct err 
     struct my_stmt *s = map_get(w->statements, key.data, key.len);
     if (s)
         return s;
+    if (!read_answers(w, 0, e))
+        return NULL;
     if (map_count(w->statements) >= WRITER_CACHE)
         map_clear(w->statements);
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
@@ -180,29 +237,41 @@ static struct my_stmt *prepared(struct vrepl_writer *w, size_t rows, struct err 
     return s;
 }
 
-static bool check_hits(const struct vrepl_writer *w, size_t rows, uint64_t hits, struct err *e)
+static bool bulk_now(struct vrepl_writer *w, struct my_stmt *s, struct err *e)
 {
-    if (!w->what.strict || hits == rows)
-        return true;
-    return err_set(e, ERR_APPLY_MISSED, "%s: %llu of %zu changes hit a row of the target",
-                   w->plan->target->name, (unsigned long long)hits, rows);
+    uint64_t hits = 0;
+    const struct sent sent = of_rows(w, w->n_rows);
+    return my_stmt_exec_bulk(s, w->values, w->n_rows, &hits, e) && check_hits(&sent, hits, e);
 }
 
 static bool send_bulk(struct vrepl_writer *w, struct err *e)
 {
-    uint64_t hits = 0;
     struct my_stmt *s = prepared(w, 1, e);
-    return s && my_stmt_exec_bulk(s, w->values, w->n_rows, &hits, e) &&
-           check_hits(w, w->n_rows, hits, e);
+    if (!s || !w->pipelined)
+        return s && bulk_now(w, s, e);
+    for (size_t at = 0, taken = 0; at < w->n_rows; at += taken) {
+        if (!make_room(w, e) ||
+            !my_stmt_send_bulk(s, &w->values[at * w->n_params], w->n_rows - at, &taken, e))
+            return false;
+        note_sent(w, taken);
+    }
+    return true;
 }
 
 /* rows: VALUES lists in the statement. */
 static bool send_some(struct vrepl_writer *w, size_t first, size_t rows, struct err *e)
 {
-    uint64_t hits = 0;
     struct my_stmt *s = prepared(w, rows, e);
-    return s && my_stmt_exec(s, &w->values[first * w->n_params], &hits, e) &&
-           check_hits(w, rows, hits, e);
+    const struct my_value *values = &w->values[first * w->n_params];
+    if (s && w->pipelined) {
+        if (!make_room(w, e) || !my_stmt_send(s, values, e))
+            return false;
+        note_sent(w, rows);
+        return true;
+    }
+    uint64_t hits = 0;
+    const struct sent sent = of_rows(w, rows);
+    return s && my_stmt_exec(s, values, &hits, e) && check_hits(&sent, hits, e);
 }
 
 static size_t rows_per_statement(const struct vrepl_writer *w, size_t left)
@@ -217,6 +286,7 @@ static size_t rows_per_statement(const struct vrepl_writer *w, size_t left)
     return rows;
 }
 
+/* Rows are encoded when they are sent: their bytes are not needed afterwards. */
 static bool send_pending(struct vrepl_writer *w, struct err *e)
 {
     if (w->bulk && w->n_rows > 1 && w->n_params > 0)
@@ -229,17 +299,21 @@ static bool send_pending(struct vrepl_writer *w, struct err *e)
     return true;
 }
 
-bool vrepl_writer_flush(struct vrepl_writer *w, struct err *e)
+static bool send_all(struct vrepl_writer *w, struct err *e)
 {
     if (w->n_rows == 0)
         return true;
-    bool ok = send_pending(w, e);
-    if (ok) {
-        w->n_rows = 0;
-        w->n_bytes = 0;
-        arena_reset(&w->scratch.arena);
-    }
-    return ok;
+    if (!send_pending(w, e))
+        return false;
+    w->n_rows = 0;
+    w->n_bytes = 0;
+    arena_reset(&w->scratch.arena);
+    return true;
+}
+
+bool vrepl_writer_flush(struct vrepl_writer *w, struct err *e)
+{
+    return send_all(w, e) && read_answers(w, 0, e);
 }
 
 static bool same_form(const struct vrepl_writer *w)
@@ -269,14 +343,14 @@ bool vrepl_writer_put(struct vrepl_writer *w, const struct vrepl_plan *p, struct
     if (!put_form(&w->next_form, p, s, before, after))
         return err_set(e, ERR_LIMIT, "%s: too many columns", p->source->name);
     if (!same_form(w)) {
-        if (!vrepl_writer_flush(w, e))
+        if (!send_all(w, e))
             return false;
         take_form(w, p, s);
     }
     if (!add_row(w, before, after, e))
         return false;
     bool full = w->one_by_one || w->n_rows >= w->max_rows || w->n_bytes >= w->max_bytes;
-    if (!full || vrepl_writer_flush(w, e))
+    if (!full || (w->one_by_one ? vrepl_writer_flush(w, e) : send_all(w, e)))
         return true;
     if (w->one_by_one) {
         CLEANUP(buf_fini) struct buf row = BUF_INIT;

@@ -16,9 +16,12 @@ struct vrepl_writer;
 /* max_rows, max_bytes: of one statement; 0: 1,000 and 512 KiB. c is borrowed. */
 struct vrepl_writer *vrepl_writer_new(struct my_conn *c, size_t max_rows, size_t max_bytes);
 void vrepl_writer_free(struct vrepl_writer *w); /* before its connection is closed */
+/* c had my_pipeline_open: statements are sent without waiting, an error may be that of any row
+ * since the last flush. */
+void vrepl_writer_pipelined(struct vrepl_writer *w);
 /* Every row is sent at once and alone, so that an error names it. */
 void vrepl_writer_one_by_one(struct vrepl_writer *w, bool on);
-void vrepl_writer_reset(struct vrepl_writer *w); /* forgets what is pending */
+void vrepl_writer_reset(struct vrepl_writer *w); /* forgets what is pending, and its answers */
 /* before: for DELETE and UPDATE, after: for the others and UPDATE. Their bytes must live until the
  * next flush or reset. An UPDATE's columns that are absent stay as they are. */
 bool vrepl_writer_put(struct vrepl_writer *w, const struct vrepl_plan *p, struct copy_statement s,
