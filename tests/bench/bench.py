@@ -414,7 +414,7 @@ def machine():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="+", metavar="B1|B2|B4|B13|all")
-    parser.add_argument("--json")
+    parser.add_argument("--json", nargs="?", const="-", metavar="FILE")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--durable", action="store_true")
@@ -427,17 +427,28 @@ def arguments():
     return options
 
 
+def write_json(path, options, documents):
+    """Into a file, or to the standard output ("-")."""
+    text = json.dumps({"machine": machine(), "scale": options.scale,
+                       "profile": "durable" if options.durable else "relaxed",
+                       "benchmarks": documents}, indent=1)
+    if path == "-":
+        print(text, flush=True)
+        return
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text + "\n")
+
+
 def main():
     options = arguments()
     documents = []
     for name in options.names:
         documents.append(BENCHMARKS[name](options).document())
-        if options.json:
-            with open(options.json, "w", encoding="utf-8") as out:
-                json.dump({"machine": machine(), "scale": options.scale,
-                           "profile": "durable" if options.durable else "relaxed",
-                           "benchmarks": documents}, out, indent=1)
+        if options.json not in (None, "-"):
+            write_json(options.json, options, documents)
     table(documents)
+    if options.json == "-":
+        write_json("-", options, documents)
     return 1 if any(doc["void"] for doc in documents) else 0
 
 
