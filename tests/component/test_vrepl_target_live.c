@@ -1,5 +1,6 @@
 /* tests/component/test_vrepl_target_live.c — transactions on a real target: a newer owner fences
- * the older one, a COMMIT that landed is not repeated, a change that hits no row is an error. */
+ * the older one, a COMMIT that landed is not repeated, a change that hits no row is an error, and
+ * statements that went out without waiting leave nothing behind when one of them fails. */
 #include "cdc/journal.h"
 #include "schemas/inspect.h"
 #include "tests/support/live_server.h"
@@ -133,6 +134,7 @@ static void table_begin(struct table *t, struct live *l)
 {
     static char parameter[] = "?";
     struct err e = ERR_INIT;
+    live_exec(l, "DROP TABLE IF EXISTS t");
     live_exec(l, "CREATE TABLE t (id INT PRIMARY KEY, n INT) ENGINE=InnoDB");
     *t = (struct table){.definition = schema_inspect(l->admin, LIVE_DATABASE, "t", &e)};
     assert_ok(t->definition, e);
@@ -196,6 +198,133 @@ static void a_strict_change_that_hits_no_row_is_an_error(void **state)
     schema_table_unref(t.definition);
 }
 
+/* ---- statements that are sent without waiting ---- */
+
+static struct my_conn *pipelined(struct live *l)
+{
+    struct err e = ERR_INIT;
+    struct my_conn *c = live_connect(l, NULL, NULL, &e);
+    assert_ok(c && my_pipeline_open(c, &e), e);
+    return c;
+}
+
+/* Puts without flushing. */
+static bool put(struct vrepl_writer *w, const struct table *t, enum copy_verb verb, uint8_t id,
+                uint8_t n, struct err *e)
+{
+    uint8_t bytes[2][4];
+    struct cdc_row *row = row_of(t, bytes, id, n);
+    struct copy_statement s = {.verb = verb, .strict = true};
+    vrepl_writer_one_by_one(w, false);
+    bool ok = vrepl_writer_put(w, &t->plan, s, row, row, e);
+    cdc_row_free(row);
+    return ok;
+}
+
+static uint64_t count(struct live *l, const char *sql)
+{
+    struct err e = ERR_INIT;
+    uint64_t n = 0;
+    assert_ok(my_query_u64(l->admin, sql, &n, &e), e);
+    return n;
+}
+
+static void a_miss_is_found_among_many_statements_under_way(void **state)
+{
+    struct live *l = live_begin(state);
+    struct err e = ERR_INIT;
+    struct table t;
+    table_begin(&t, l);
+    struct my_conn *c = pipelined(l);
+    struct vrepl_writer *w = vrepl_writer_new(c, 1, 0);
+    vrepl_writer_pipelined(w);
+    for (unsigned i = 0; i < 200; i++)
+        assert_ok(put(w, &t, COPY_INSERT, (uint8_t)i, 1, &e), e);
+    assert_ok(vrepl_writer_flush(w, &e) && my_exec(c, "COMMIT", NULL, &e), e);
+    assert_int_equal(count(l, "SELECT COUNT(*) FROM t WHERE n = 1"), 200);
+    bool ok = true;
+    for (unsigned i = 0; i < 200 && ok; i++)
+        ok = put(w, &t, COPY_UPDATE, (uint8_t)(i == 100 ? 250 : i), 2, &e);
+    assert_false(ok && vrepl_writer_flush(w, &e));
+    assert_int_equal(e.code, ERR_APPLY_MISSED);
+    vrepl_writer_reset(w);
+    assert_ok(my_exec(c, "ROLLBACK", NULL, &e), e); /* the connection is in step again */
+    assert_int_equal(count(l, "SELECT COUNT(*) FROM t WHERE n = 1"), 200);
+    vrepl_writer_free(w);
+    my_close(c);
+    schema_table_unref(t.definition);
+}
+
+static void wait_for_a_lock_wait(struct live *l)
+{
+    while (count(l, "SELECT COUNT(*) FROM information_schema.innodb_trx "
+                    "WHERE trx_state = 'LOCK WAIT'") == 0)
+        ;
+}
+
+/* The server ends the transaction at the deadlock and runs what was sent behind it. */
+static void what_follows_a_deadlock_is_rolled_back(void **state)
+{
+    struct live *l = live_begin(state);
+    struct err e = ERR_INIT;
+    struct table t;
+    uint64_t hits = 0;
+    table_begin(&t, l);
+    live_exec(l, "INSERT INTO t VALUES (1, 0), (2, 0), (3, 0)");
+    struct my_conn *ours = pipelined(l), *other = pipelined(l);
+    struct vrepl_writer *w = vrepl_writer_new(ours, 1, 0);
+    vrepl_writer_pipelined(w);
+    /* The other one has changed more rows, so that ours is the one to be rolled back. */
+    assert_ok(my_exec(other, "UPDATE t SET n = 7 WHERE id = 2", NULL, &e), e);
+    for (unsigned i = 0; i < 40; i++)
+        assert_ok(my_execf(other, &e, "INSERT INTO t VALUES (%u, 0)", 100 + i), e);
+    assert_ok(put(w, &t, COPY_UPDATE, 1, 9, &e) && vrepl_writer_flush(w, &e), e);
+    struct my_stmt *blocked = my_prepare(other, "UPDATE t SET n = 7 WHERE id = 1", &e);
+    assert_ok(blocked && my_stmt_send(blocked, NULL, &e), e);
+    wait_for_a_lock_wait(l);
+    bool ok = put(w, &t, COPY_UPDATE, 2, 9, &e) && put(w, &t, COPY_UPDATE, 3, 9, &e) &&
+              vrepl_writer_flush(w, &e);
+    assert_false(ok);
+    assert_int_equal(e.code, ERR_DB_DEADLOCK);
+    vrepl_writer_reset(w);
+    assert_ok(my_exec(ours, "ROLLBACK", NULL, &e), e);
+    assert_ok(my_pipeline_answer(other, &hits, &e) && my_exec(other, "COMMIT", NULL, &e), e);
+    assert_int_equal(count(l, "SELECT COUNT(*) FROM t WHERE n = 9"), 0);
+    assert_int_equal(count(l, "SELECT COUNT(*) FROM t WHERE n = 7"), 2);
+    my_stmt_free(blocked);
+    vrepl_writer_free(w);
+    my_close(ours);
+    my_close(other);
+    schema_table_unref(t.definition);
+}
+
+static void a_fenced_owner_learns_it_in_one_round_trip(void **state)
+{
+    struct live *l = begin(state);
+    struct owner older, newer;
+    struct err e = ERR_INIT;
+    struct target_row row = {.phase = COPY_PHASE_PLAIN};
+    owner_begin(&older, l, 1);
+    owner_begin(&newer, l, 2);
+    take_over(&older);
+    assert_ok(target_tx_begin(older.tx, &e) && target_tx_create_row(older.tx, &row, &e), e);
+    assert_ok(target_tx_commit(older.tx, &e) && my_pipeline_open(older.conn, &e), e);
+    assert_int_equal(target_tx_open(older.tx, 0, NULL, COPY_PHASE_PLAIN, &e), TARGET_TX_OK);
+    assert_ok(target_tx_commit(older.tx, &e), e);
+    assert_int_equal(target_tx_open(older.tx, 0, NULL, COPY_PHASE_PLAIN, &e), TARGET_TX_MOVED);
+    target_tx_rollback(older.tx);
+    take_over(&newer);
+    assert_int_equal(target_tx_open(older.tx, 1, NULL, COPY_PHASE_PLAIN, &e), TARGET_TX_FAIL);
+    assert_int_equal(e.code, ERR_WF_FENCED);
+    target_tx_rollback(older.tx);
+    assert_ok(target_tx_read(newer.tx, &row, &e), e);
+    assert_int_equal(row.n, 1);
+    target_row_fini(&row);
+    owner_end(&older);
+    owner_end(&newer);
+    end(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +332,9 @@ int main(void)
         cmocka_unit_test(a_take_over_waits_for_a_transaction_under_way),
         cmocka_unit_test(a_commit_that_landed_is_not_repeated),
         cmocka_unit_test(a_strict_change_that_hits_no_row_is_an_error),
+        cmocka_unit_test(a_miss_is_found_among_many_statements_under_way),
+        cmocka_unit_test(what_follows_a_deadlock_is_rolled_back),
+        cmocka_unit_test(a_fenced_owner_learns_it_in_one_round_trip),
     };
     int failed = cmocka_run_group_tests_name("mariadb", tests, live_setup_mariadb, live_teardown);
     return failed + cmocka_run_group_tests_name("mysql", tests, live_setup_mysql, live_teardown);
