@@ -2,6 +2,7 @@
 #include "app/commands.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static int run_command(const struct cmd_def *cmd, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct buf text = BUF_INIT;
+    mem_init();
     signal(SIGPIPE, SIG_IGN);
     fault_init_from_env();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

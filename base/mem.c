@@ -1,6 +1,7 @@
 /* base/mem.c — checked allocation; small allocations that fail end the process. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,13 @@ static void *or_die(void *p)
         abort();
     }
     return p;
+}
+
+void mem_init(void)
+{
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, 2);
+#endif
 }
 
 void *mem_alloc(size_t n)

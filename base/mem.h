@@ -5,6 +5,9 @@
 
 #include "base/err.h"
 
+/* First thing in main: two heaps for all threads. glibc's own choice, eight a core, keeps what
+ * every thread once had and freed: 75 MiB instead of 45 for a move between MySQL servers. */
+void mem_init(void);
 void *mem_alloc(size_t n);             /* zeroed; aborts on failure */
 void *mem_calloc(size_t n, size_t sz); /* zeroed; overflow-checked */
 void *mem_realloc(void *p, size_t n, size_t sz);
