@@ -1,4 +1,4 @@
-/* app/api.h — the routes of the HTTP API (interface.md §4) over a daemon. */
+/* app/api.h — the routes of the HTTP API over a daemon. */
 #ifndef SLUICE_APP_API_H
 #define SLUICE_APP_API_H
 

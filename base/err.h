@@ -18,7 +18,7 @@ enum err_class {
     ERR_CLASS_SHUTDOWN, /* we were asked to stop */
 };
 
-/* The program's exit codes (interface.md §1). */
+/* The program's exit codes (docs/errors.md). */
 enum err_exit {
     ERR_EXIT_OK = 0,
     ERR_EXIT_FAILED = 1,

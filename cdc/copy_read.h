@@ -1,5 +1,4 @@
-/* cdc/copy_read.h — reading a table in chunks so that chunk and log combine to the final state
- * (design §5).
+/* cdc/copy_read.h — reading a table in chunks so that chunk and log combine to the final state.
  *
  * Yields batches of COPY_ROWS whose images are in the row-event encoding of `table`, so that the
  * rest of the program has one row decoder. The same row read here and from the log has the same
@@ -42,7 +41,7 @@ bool copy_split(struct copy_reader *r, const struct schema_table *t, unsigned n,
                 struct copy_range **ranges, size_t *n_ranges, struct err *e) WARN_UNUSED;
 
 /* ▶ Proof that reads on this connection, from now on, see everything up to A, tried in the order of
- * design §5.2: gtid_executed ⊇ A (MySQL with GTID), consistent snapshot with
+ * gtid_executed ⊇ A (MySQL with GTID), consistent snapshot with
  * binlog_snapshot_file/position ≥ A (MariaDB; leaves the transaction open: reads then belong to
  * it), watermark row committed in _sluice.watermark after A was received, LOCK TABLES … READ
  * moment. Waits and retries up to timeout_ms. After success the connection is inside a read view
@@ -54,7 +53,7 @@ bool copy_prove_visible(struct copy_reader *r, const struct position *a, int64_t
 void copy_reader_lock_tables(struct copy_reader *r, const char *const *quoted_tables, size_t n);
 /* Ends the read view. */
 bool copy_end_view(struct copy_reader *r, struct err *e) WARN_UNUSED;
-/* One exact snapshot and its position, for tables without a usable key (design §5): the connection
+/* One exact snapshot and its position, for tables without a usable key: the connection
  * stays in the snapshot. tables: for the short LOCK TABLES … READ on MySQL. */
 bool copy_exact_snapshot(struct copy_reader *r, const struct my_params *p,
                          const char *const *quoted_tables, size_t n, struct position *out,

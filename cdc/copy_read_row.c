@@ -1,7 +1,7 @@
 /* cdc/copy_read_row.c — a row of the binary protocol becomes a row image as the binary log has it.
  *
- * Forms: MySQL manual "Binary Protocol Value" on the one side, cdc.md §4.5 (Field::pack of the
- * servers) on the other. Where the two differ: INT24 travels as 4 bytes; YEAR as SHORT; temporal
+ * Forms: MySQL manual "Binary Protocol Value" on the one side, Field::pack of the
+ * servers on the other. Where the two differ: INT24 travels as 4 bytes; YEAR as SHORT; temporal
  * types as broken-down fields; DECIMAL as text; ENUM and SET are selected as numbers; CHAR and
  * BINARY lose their padding in the log.
  */

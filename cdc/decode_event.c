@@ -1,8 +1,7 @@
 /* cdc/decode_event.c — the small events: format description, rotate, XID, heartbeats, query texts,
  * incident.
  *
- * Formats: MySQL internals "Binary Log Event"; MariaDB KB "replication-protocol" pages; cdc.md
- * §4.2.
+ * Formats: MySQL internals "Binary Log Event"; MariaDB KB "replication-protocol" pages.
  */
 #include "cdc/decode_internal.h"
 

@@ -1,6 +1,6 @@
 /* cdc/decode_gtid.c — GTID events: they announce a transaction; and the sets at the head of a file.
  *
- * MySQL 33/34: cdc.md §4.2 (5.6 stops after gno, 5.7 after sequence_number). 42:
+ * MySQL 33/34: 5.6 stops after gno, 5.7 after sequence_number. 42:
  * mysql::serialization, fields by id in ascending order. MariaDB 162: MDB gtid_event.md; the tail
  * is read by length. Invariant: the position's GTID set is only used once it is known to be
  * complete (given at the start, or read from the head of a file while it was unknown).

@@ -3,7 +3,7 @@
  *
  * TLVs {type u8, length, value} in any order; unknown types are skipped. Some count only the
  * columns of one kind: `numeric` by SIGNEDNESS; `character` by the charset fields, where MariaDB
- * counts GEOMETRY and MySQL VECTOR too; ENUM and SET by theirs (cdc.md §4.4). The labels' texts are
+ * counts GEOMETRY and MySQL VECTOR too; ENUM and SET by theirs. The labels' texts are
  * in the column's character set, which another field gives: they are converted at the end.
  */
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* cdc/decode_rows.c — row events of every kind into ROWS changes.
  *
- * v1, v2 and partial updates (cdc.md §4.2), MariaDB's compressed ones and fragments (§4.3). The
+ * v1, v2 and partial updates, MariaDB's compressed ones and fragments. The
  * bitmaps and images are checked where they lie in the event and then copied once, as one piece,
  * into the batch. Invariants:
  *   1. A ROWS change is only added after cdc_rows_validate passed: its walks cannot fail.

@@ -3,9 +3,8 @@
  *
  * Two caches over the same entries: by the event's bytes behind the table id (owns them), and by
  * table id, for row events and for the quick check that an announced table is the one already
- * known. An id is only a name inside one run of the server; the bytes decide. Column types: cdc.md
- * §4.5. Invariant: a slot's entry lives as long as the cache; both caches are only emptied
- * together.
+ * known. An id is only a name inside one run of the server; the bytes decide. Invariant: a slot's
+ * entry lives as long as the cache; both caches are only emptied together.
  */
 #include "base/mem.h"
 #include "cdc/decode_internal.h"

@@ -1,8 +1,7 @@
 /* cdc/journal.h — the sidecar tables' names, the origin of a transaction, and journal documents.
  *
  * A transaction that sluice wrote is recognised by its first row event: an UPDATE of
- * _sluice.position, whose primary key begins with the workflow's key "<keyspace>/<workflow>" (▶
- * design §6 "Fence and marker").
+ * _sluice.position, whose primary key begins with the workflow's key "<keyspace>/<workflow>".
  */
 #ifndef SLUICE_CDC_JOURNAL_H
 #define SLUICE_CDC_JOURNAL_H

@@ -1,5 +1,5 @@
 /* cdc/jsonb.h — MySQL's binary JSON: parsing into a tree, printing, and the diffs of partial
- * updates. Format: cdc.md §4.6; MySQL sources sql-common/json_binary.h. Includes nothing of the
+ * updates. Format: MySQL sources sql-common/json_binary.h. Includes nothing of the
  * change stream.
  */
 #ifndef SLUICE_CDC_JSONB_H

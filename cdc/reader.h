@@ -1,5 +1,5 @@
 /* cdc/reader.h — the readers of one source shard: a shared tail with a ring of recent batches, and
- * private readers for consumers that are elsewhere (design §4).
+ * private readers for consumers that are elsewhere.
  *
  * A consumer holds a cdc_stream and pulls batches at its own pace (pull, because copy rounds own
  * their control flow). It sees every change after its start position exactly once per attachment,

@@ -3,7 +3,7 @@
  *
  * An image: null bitmap over the present columns, then the values of those that are present and not
  * NULL, in table order. An UPDATE of event 39 puts value options and, if any value is a JSON diff,
- * a bitmap over all JSON columns of the table before the after image's null bitmap (cdc.md §4.2).
+ * a bitmap over all JSON columns of the table before the after image's null bitmap.
  * Invariants:
  *   1. `at` never passes `end`; a length is compared with what is left before it is added.
  *   2. Every row of a validated event takes at least one byte, except the single row of an event

@@ -1,8 +1,7 @@
 /* cdc/row_plan.c — makes the row plan of a table definition and publishes it on the definition.
  *
  * The pointer goes from NULL to its only value by compare-and-swap: two threads may make the plan
- * at the same time, the second one's is thrown away. Value widths: MySQL internals, "Row events"
- * (cdc.md §4.5).
+ * at the same time, the second one's is thrown away. Value widths: MySQL internals, "Row events".
  */
 #include "cdc/row_plan.h"
 

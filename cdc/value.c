@@ -1,7 +1,7 @@
 /* cdc/value.c — typed getters of one column's value: numbers, bytes, text, equality.
  *
  * The bytes were bounds-checked by the row walk; what they mean is checked here, because nothing
- * else looks inside (decimal digits, compressed columns). Encodings: cdc.md §4.5.
+ * else looks inside (decimal digits, compressed columns). Encodings: MySQL's Field::pack.
  */
 #include "cdc/value.h"
 #include "cdc/jsonb.h"

@@ -1,6 +1,6 @@
 /* cdc/value.h — one column's value inside a row image: a typed view, nothing copied.
  *
- * The bytes are those of the binary log's row encoding (cdc.md §4.5), also for rows of an initial
+ * The bytes are those of the binary log's row encoding, also for rows of an initial
  * copy. Absent (the image does not contain the column) is not NULL. Includes nothing of mysql/:
  * runs on files, replays and fuzzers alike.
  */

@@ -1,7 +1,7 @@
 /* cdc/value_time.c — dates and times: out of the row format, and as text.
  *
  * Kept as stored: zero and partial dates, hours up to 838. The 5.6 types are big-endian with an
- * offset that makes them sortable; the older ones are little-endian decimals (cdc.md §4.5).
+ * offset that makes them sortable; the older ones are little-endian decimals.
  */
 #include "base/clock.h"
 #include "cdc/value.h"

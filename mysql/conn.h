@@ -130,7 +130,7 @@ void my_pipeline_drop(struct my_conn *c); /* reads and forgets all answers */
  * Columns arrive in the server's wire form per type: */
 struct my_column {
     char name[65 * 4];
-    unsigned type;    /* protocol type number: 1 TINY … 246 NEWDECIMAL … as cdc.md §4.5 */
+    unsigned type;    /* protocol type number: 1 TINY … 246 NEWDECIMAL … (enum_field_types) */
     unsigned flags;   /* protocol flags: 32 UNSIGNED, 128 BINARY … */
     unsigned charset; /* collation id */
     unsigned decimals;

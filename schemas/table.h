@@ -1,7 +1,7 @@
 /* schemas/table.h — an immutable, refcounted table definition: columns, keys, character sets.
  *
  * Made from a table map's FULL metadata (cdc/decode) or from information_schema (schemas/inspect).
- * Type numbers are the protocol's (cdc.md §4.5); meta is the table map's metadata word.
+ * Type numbers are the protocol's (enum_field_types); meta is the table map's metadata word.
  */
 #ifndef SLUICE_SCHEMAS_TABLE_H
 #define SLUICE_SCHEMAS_TABLE_H

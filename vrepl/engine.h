@@ -53,9 +53,8 @@ struct vrepl_command {
 /* Result: one JSON document. ERR_WF_* with exit 5 when refused (nothing changed). */
 bool vrepl_engine_command(struct vrepl_engine *g, const struct vrepl_command *cmd,
                           struct buf *result, struct err *e) WARN_UNUSED;
-void vrepl_engine_status(struct vrepl_engine *g, struct buf *json); /* array of workflows */
-void vrepl_engine_routing(struct vrepl_engine *g,
-                          struct buf *json); /* the routing document of interface.md §2 */
+void vrepl_engine_status(struct vrepl_engine *g, struct buf *json);  /* array of workflows */
+void vrepl_engine_routing(struct vrepl_engine *g, struct buf *json); /* the routing document */
 /* Names of the shards of a keyspace that serve now, from the journals (malloc'ed array; names owned
  * by topology). */
 size_t vrepl_engine_serving(struct vrepl_engine *g, const char *keyspace, const char ***shards);

@@ -38,7 +38,7 @@ struct vrepl_stream_spec {
     bool copy; /* begins with an initial copy; else start says where (targets' rows rule if present)
                 */
     bool several_sources; /* others write the same target tables: plain statements guarded by vindex
-                             columns (design §6) */
+                             columns */
     const struct position *start; /* for !copy, when the target has no position row yet */
     uint64_t epoch; /* ours; rows of an older epoch are bumped at open, of a newer refuse
                        (ERR_WF_FENCED) */

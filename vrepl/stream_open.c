@@ -1,8 +1,9 @@
 /* vrepl/stream_open.c — an attempt begins: epochs first, then rows, definitions, router, log,
  * appliers.
  *
- * The order is the fence (design §6): the new epoch stands committed on a target before its
- * position and progress are read, so that nothing of an older owner can land behind what was read.
+ * The order is the fence (docs/internals/apply.md): the new epoch stands committed on a target
+ * before its position and progress are read, so that nothing of an older owner can land behind what
+ * was read.
  */
 #include "base/fault.h"
 #include "base/mem.h"

@@ -1,4 +1,4 @@
-/* vrepl/switch.c — the way of a switch up to its decision (design §8; the crash table is in
+/* vrepl/switch.c — the way of a switch up to its decision (the crash table is in
  * docs/internals/switch.md).
  *
  *   1. check            nothing changed yet: state, streams, lag, triggers that would fire twice
