@@ -8,6 +8,7 @@
 #include "cdc/wire.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define DECIMAL_MAX_BYTES 32u
 
@@ -22,14 +23,22 @@ struct digits {
     bool valid;
 };
 
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
 static void take_group(struct digits *d, unsigned n_digits)
 {
     uint32_t v = (uint32_t)wire_be(d->at, group_bytes[n_digits]);
+    char *to = d->text + d->n;
     d->at += group_bytes[n_digits];
     d->valid = d->valid && v < powers[n_digits];
-    for (unsigned i = n_digits; i > 0; i--, v /= 10)
-        d->text[d->n + i - 1] = (char)('0' + v % 10);
     d->n += n_digits;
+    for (; n_digits >= 2; n_digits -= 2, v /= 100)
+        memcpy(to + n_digits - 2, pairs + v % 100 * 2, 2);
+    if (n_digits)
+        *to = (char)('0' + v % 10);
 }
 
 static void take_whole(struct digits *d, unsigned n_digits)
@@ -61,20 +70,21 @@ bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scal
     for (size_t i = 0; i < n; i++)
         bytes[i] = p[i] ^ flip;
     bytes[0] ^= 0x80;
-    struct digits d = {.at = bytes, .valid = true};
+    struct digits d;
+    size_t start = 2; /* room for a sign and a zero */
+    d.n = start;
+    d.at = bytes;
+    d.valid = true;
     take_whole(&d, precision - scale);
-    size_t whole = d.n, lead = 0;
+    while (start + 1 < d.n && d.text[start] == '0')
+        start++;
+    if (start == d.n)
+        d.text[--start] = '0';
+    if (scale > 0)
+        d.text[d.n++] = '.';
     take_fraction(&d, scale);
-    while (lead + 1 < whole && d.text[lead] == '0')
-        lead++;
     if (flip)
-        buf_put_u8(out, '-');
-    if (whole == 0)
-        buf_put_u8(out, '0');
-    buf_put(out, d.text + lead, whole - lead);
-    if (scale > 0) {
-        buf_put_u8(out, '.');
-        buf_put(out, d.text + whole, scale);
-    }
+        d.text[--start] = '-';
+    buf_put(out, d.text + start, d.n - start);
     return d.valid;
 }

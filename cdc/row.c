@@ -29,9 +29,21 @@ struct image {
     uint32_t failed_column; /* plan->n_columns: the image's head */
 };
 
+static bool all_present(const uint8_t *present, uint32_t n_columns)
+{
+    uint32_t whole = n_columns / 8, rest = (1u << n_columns % 8) - 1;
+    for (uint32_t i = 0; i < whole; i++) {
+        if (present[i] != 0xff)
+            return false;
+    }
+    return rest == 0 || (present[whole] & rest) == rest;
+}
+
 static uint32_t count_present(const uint8_t *present, uint32_t n_columns)
 {
     uint32_t n = 0;
+    if (all_present(present, n_columns))
+        return n_columns;
     for (uint32_t i = 0; i < n_columns / 8; i++)
         n += (uint32_t)__builtin_popcount(present[i]);
     if (n_columns % 8)
@@ -56,6 +68,7 @@ static void set_all_absent(struct cdc_rows_iter *it, struct cdc_row *out)
     if (!out || out == it->absent)
         return;
     it->absent = out;
+    out->full_of = 0;
     assert(out->n_columns >= t->n_columns);
     for (size_t i = 0; i < t->n_columns; i++)
         out->values[i] = (struct cdc_value){.column = &t->columns[i], .absent = true};
@@ -83,6 +96,14 @@ static inline const uint8_t *walk_value(const struct row_column *c, const uint8_
     return at + n;
 }
 
+/* The length that stands before `at`, of a run whose last value has one. */
+static inline size_t prefixed_length(const struct row_run *run, const uint8_t *at)
+{
+    return run->n_prefix == 1   ? at[-1]
+           : run->n_prefix == 2 ? wire_u16(at - 2)
+                                : (size_t)wire_le(at - run->n_prefix, run->n_prefix);
+}
+
 /* All columns present, none NULL: only the lengths. */
 static const uint8_t *skip_runs(const struct row_plan *plan, const uint8_t *at, const uint8_t *end)
 {
@@ -95,9 +116,7 @@ static const uint8_t *skip_runs(const struct row_plan *plan, const uint8_t *at, 
         at += head;
         if (run->n_prefix == 0)
             continue;
-        size_t n = run->n_prefix == 1   ? at[-1]
-                   : run->n_prefix == 2 ? wire_u16(at - 2)
-                                        : (size_t)wire_le(at - run->n_prefix, run->n_prefix);
+        size_t n = prefixed_length(run, at);
         if (left - head < n)
             return NULL;
         at += n;
@@ -105,32 +124,44 @@ static const uint8_t *skip_runs(const struct row_plan *plan, const uint8_t *at, 
     return at;
 }
 
-/* All columns present, none NULL, no diffs. */
-static const uint8_t *walk_full(struct image *im, const uint8_t *at, struct cdc_value *values)
+/* What all full rows of a table have in common stays in the caller's row from one to the next. */
+static void lay_out_full(const struct row_plan *plan, const struct schema_table *t,
+                         struct cdc_row *out)
 {
-    const struct row_plan *plan = im->plan;
-    const struct row_column *c = plan->columns, *last = c + plan->n_columns;
-    const struct schema_column *column = im->table->columns;
-    const uint8_t *end = im->end;
-    for (struct cdc_value *v = values; c < last; c++, v++) {
-        size_t left = (size_t)(end - at), n = c->width;
-        if (c->n_prefix == 1 && left > 0) { /* the commonest first */
-            n = (size_t)at[0] + 1;
-        } else if (c->n_prefix) {
-            if (left < c->n_prefix)
-                break;
-            n = (size_t)wire_le(at, c->n_prefix) + c->n_prefix;
-        }
-        if (left < n || left < c->n_prefix)
-            break;
-        v->column = column++;
-        v->absent = v->null = v->json_diff = false;
-        v->p = at + c->n_prefix;
-        v->n = n - c->n_prefix;
+    assert(out->n_columns >= plan->n_columns);
+    for (size_t i = 0; i < plan->n_columns; i++)
+        out->values[i] = (struct cdc_value){.column = &t->columns[i], .n = plan->columns[i].width};
+    out->full_of = plan->id;
+}
+
+/* All columns present, none NULL, no diffs: where each value lies, and the lengths that differ. */
+static inline const uint8_t *walk_full(const struct cdc_rows_iter *it, const uint8_t *at,
+                                       struct cdc_row *out)
+{
+    const struct row_plan *plan = it->plan;
+    const struct row_column *c = plan->columns;
+    const struct row_run *run = plan->runs, *behind = run + plan->n_runs;
+    if (out->full_of != plan->id)
+        lay_out_full(plan, it->rows->table, out);
+    for (struct cdc_value *v = out->values; run < behind; run++) {
+        size_t left = (size_t)(it->end - at), head = (size_t)run->fixed + run->n_prefix;
+        if (left < head)
+            return NULL;
+        for (const struct row_column *last = c + run->n_columns; c < last; c++, v++)
+            v->p = at + c->offset;
+        at += head;
+        if (run->n_prefix == 0)
+            continue;
+        size_t n = prefixed_length(run, at);
+        if (left - head < n)
+            return NULL;
+        v->p = at;
+        v->n = n;
         at += n;
+        c++;
+        v++;
     }
-    im->failed_column = (uint32_t)(c - plan->columns);
-    return c == last ? at : NULL;
+    return at;
 }
 
 /* Any image. values may be NULL. */
@@ -160,7 +191,8 @@ static const uint8_t *walk_any(struct image *im, const uint8_t *at, struct cdc_v
 }
 
 /* An image behind its null bitmap's start. */
-static const uint8_t *walk_image(struct image *im, const uint8_t *at, struct cdc_row *out)
+static const uint8_t *walk_image(const struct cdc_rows_iter *it, struct image *im,
+                                 const uint8_t *at, struct cdc_row *out)
 {
     uint32_t null_bytes = (im->n_present + 7) / 8;
     if ((size_t)(im->end - at) < null_bytes)
@@ -170,12 +202,12 @@ static const uint8_t *walk_image(struct image *im, const uint8_t *at, struct cdc
     assert(!out || out->n_columns >= im->plan->n_columns);
     if (im->n_present == im->plan->n_columns && !im->partial &&
         !any_null(im->nulls, im->n_present)) {
-        if (out)
-            return walk_full(im, at, out->values);
-        const uint8_t *behind = skip_runs(im->plan, at, im->end);
+        const uint8_t *behind = out ? walk_full(it, at, out) : skip_runs(im->plan, at, im->end);
         if (behind)
-            return behind;
+            return behind; /* else once more, to learn the column */
     }
+    if (out)
+        out->full_of = 0;
     return walk_any(im, at, out ? out->values : NULL);
 }
 
@@ -227,6 +259,7 @@ void cdc_rows_begin(struct cdc_rows_iter *it, const struct cdc_rows *rows)
         it->n_before = count_present(rows->present_before, rows->n_columns);
     if (rows->op != CDC_OP_DELETE)
         it->n_after = count_present(rows->present_after, rows->n_columns);
+    it->whole = rows->op != CDC_OP_UPDATE && it->n_before + it->n_after == rows->n_columns;
 }
 
 static bool next_before(struct cdc_rows_iter *it, struct cdc_row *before, struct err *e)
@@ -236,7 +269,7 @@ static bool next_before(struct cdc_rows_iter *it, struct cdc_row *before, struct
         return true;
     }
     struct image im = image_of(it, false);
-    const uint8_t *at = walk_image(&im, it->at, before);
+    const uint8_t *at = walk_image(it, &im, it->at, before);
     if (!at)
         return image_fail(&im, "before", e);
     it->at = at;
@@ -254,7 +287,7 @@ static bool next_after(struct cdc_rows_iter *it, struct cdc_row *after, struct e
     if (it->rows->partial_json)
         at = walk_options(&im, at);
     if (at)
-        at = walk_image(&im, at, after);
+        at = walk_image(it, &im, at, after);
     if (!at)
         return image_fail(&im, "after", e);
     it->at = at;
@@ -267,9 +300,29 @@ static bool is_empty_row(const struct cdc_rows_iter *it)
     return it->rows->images_len == 0 && it->n_before + it->n_after == 0 && it->next == 0;
 }
 
+/* Most rows: an INSERT's or DELETE's image of all columns without NULL. False: nothing was done. */
+static bool next_whole(struct cdc_rows_iter *it, struct cdc_row *before, struct cdc_row *after)
+{
+    bool insert = it->rows->op == CDC_OP_INSERT;
+    struct cdc_row *row = insert ? after : before;
+    const struct row_plan *plan = it->plan;
+    if (!it->whole || !row || (size_t)(it->end - it->at) <= plan->null_bytes ||
+        any_null(it->at, plan->n_columns))
+        return false;
+    const uint8_t *at = walk_full(it, it->at + plan->null_bytes, row);
+    if (!at)
+        return false;
+    set_all_absent(it, insert ? before : after);
+    it->at = at;
+    it->row = it->next++;
+    return true;
+}
+
 enum cdc_rows_result cdc_rows_next(struct cdc_rows_iter *it, struct cdc_row *before,
                                    struct cdc_row *after, struct err *e)
 {
+    if (next_whole(it, before, after))
+        return CDC_ROWS_ROW;
     const uint8_t *start = it->at;
     bool empty = is_empty_row(it);
     if (it->at == it->end && !empty)

@@ -116,11 +116,13 @@ static struct row_column column_plan(const struct schema_column *c)
     }
 }
 
-static void add_run(struct row_plan *p, const struct row_column *c)
+static void add_run(struct row_plan *p, struct row_column *c)
 {
     struct row_run *run = &p->runs[p->n_runs - 1];
     if (c->n_prefix == 0) {
+        c->offset = run->fixed;
         run->fixed += c->width;
+        run->n_columns++;
         return;
     }
     run->n_prefix = c->n_prefix;
@@ -132,6 +134,8 @@ static struct row_plan *make_plan(const struct schema_table *t)
     size_t n = t->n_columns;
     size_t bytes = sizeof(struct row_plan) + n * sizeof(struct row_column);
     struct row_plan *p = mem_alloc(bytes + (n + 1) * sizeof(struct row_run));
+    static uint64_t last_id;
+    p->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
     p->n_columns = (uint32_t)n;
     p->null_bytes = (uint32_t)(n + 7) / 8;
     p->runs = (struct row_run *)(void *)&p->columns[n];

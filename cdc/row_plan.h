@@ -10,16 +10,20 @@
  * before. */
 struct row_column {
     uint32_t width;
+    uint32_t offset; /* n_prefix 0: from the beginning of its run */
     uint8_t n_prefix;
     bool json;      /* takes a bit of a partial update's bitmap */
     bool supported; /* the type's length is known */
 };
-/* Columns without NULLs: `fixed` bytes, then (n_prefix > 0) one value with a length. */
+/* Columns without NULLs: n_columns of them in `fixed` bytes, then (n_prefix > 0) one more with a
+ * length. */
 struct row_run {
     uint32_t fixed;
-    uint32_t n_prefix;
+    uint16_t n_columns;
+    uint16_t n_prefix;
 };
 struct row_plan {
+    uint64_t id; /* of this plan alone in this process, never 0 */
     uint32_t n_columns, n_runs, n_json;
     uint32_t null_bytes; /* of an image with all columns */
     bool all_supported;

@@ -19,9 +19,10 @@ struct cdc_value {
 
 /* The row plan of a table definition (column offsets that need no look at data, lengths…), cached
  * on first use; immutable. */
-struct cdc_row { /* caller's storage: values has n_columns entries, at least as many as the table */
+struct cdc_row { /* values has n_columns entries, at least as many as the table; read only */
     struct cdc_value *values;
     size_t n_columns;
+    uint64_t full_of; /* row.c's: the plan whose full rows `values` is laid out for, 0: none */
 };
 
 /* Walks the images of a ROWS/COPY_ROWS change. */
@@ -30,6 +31,7 @@ struct cdc_rows_iter {
     const struct cdc_rows *rows;
     const struct row_plan *plan;
     uint32_t n_before, n_after; /* columns present in the images */
+    bool whole;                 /* not an UPDATE, and all columns are present */
     const struct cdc_row
         *absent; /* the caller's row that was set all absent (and is not changed meanwhile) */
     const uint8_t *at, *end;

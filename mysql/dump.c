@@ -182,7 +182,7 @@ static void note_first_event(struct my_dump *d)
 
 enum my_next my_dump_next(struct my_dump *d, const uint8_t **event, size_t *n, struct err *e)
 {
-    struct err local = ERR_INIT;
+    struct err local; /* 2 KiB: cleared only when it is used */
     e = e ? e : &local;
     for (;;) {
         enum my_next next = d->b->ops->read(d->b, event, n, e);

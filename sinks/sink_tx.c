@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cdc/journal.h"
+#include "schemas/charset.h"
 #include "schemas/sqltoken.h"
 
 #include <assert.h>
@@ -32,6 +33,7 @@ struct sink_tx {
     bool emitted;           /* anything of it */
     struct cdc_row *before, *after;
     struct buf scratch;
+    uint64_t typed; /* sum of what has no place in scratch: the reads are not left out */
     const struct schema_table *last_table; /* reference; last_wanted is about it */
     bool last_wanted;
 };
@@ -165,17 +167,26 @@ static void fit_rows(struct sink_tx *t, size_t n_columns)
     t->after = cdc_row_new(n_columns);
 }
 
-static bool decode_text(struct sink_tx *t, const struct cdc_value *v, struct err *e)
+/* Bytes that are UTF-8, or no text at all, are final where they lie. */
+static bool decode_bytes(struct sink_tx *t, const struct cdc_value *v, struct err *e)
 {
-    bool valid;
-    if (v->column->type == SCHEMA_TYPE_JSON)
+    const struct schema_column *c = v->column;
+    bool valid = true;
+    if (c->type == SCHEMA_TYPE_JSON)
         return v->json_diff || cdc_value_json(v, &t->scratch, e);
-    if (v->column->ext == SCHEMA_EXT_UUID || v->column->ext == SCHEMA_EXT_INET4 ||
-        v->column->ext == SCHEMA_EXT_INET6)
+    if (c->ext == SCHEMA_EXT_UUID || c->ext == SCHEMA_EXT_INET4 || c->ext == SCHEMA_EXT_INET6)
         return cdc_value_ext_text(v, &t->scratch);
-    if (cdc_value_is_binary(v) || !schema_type_is_string(v->column->type))
-        return cdc_value_bytes(v, &t->scratch, e);
-    return cdc_value_text(v, &t->scratch, &valid, e);
+    bool text = schema_type_is_string(c->type) && !cdc_value_is_binary(v);
+    bool compressed =
+        c->type == SCHEMA_TYPE_VARCHAR_COMPRESSED || c->type == SCHEMA_TYPE_BLOB_COMPRESSED;
+    if (text && !compressed && charset_is_utf8_compatible(c->collation))
+        valid = charset_is_valid_utf8(v->p, v->n);
+    else if (text && !cdc_value_text(v, &t->scratch, &valid, e))
+        return false;
+    else if (!text && compressed && !cdc_value_bytes(v, &t->scratch, e))
+        return false;
+    t->typed += valid;
+    return true;
 }
 
 static bool decode_value(struct sink_tx *t, const struct cdc_value *v, struct err *e)
@@ -189,8 +200,7 @@ static bool decode_value(struct sink_tx *t, const struct cdc_value *v, struct er
     case SCHEMA_TYPE_INT24:
     case SCHEMA_TYPE_LONG:
     case SCHEMA_TYPE_LONGLONG:
-        buf_put_i64(&t->scratch,
-                    cdc_value_is_unsigned(v) ? (int64_t)cdc_value_u64(v) : cdc_value_i64(v));
+        t->typed += cdc_value_is_unsigned(v) ? cdc_value_u64(v) : (uint64_t)cdc_value_i64(v);
         return true;
     case SCHEMA_TYPE_NEWDECIMAL:
         return cdc_value_decimal(v, &t->scratch);
@@ -207,7 +217,7 @@ static bool decode_value(struct sink_tx *t, const struct cdc_value *v, struct er
     case SCHEMA_TYPE_SET:
         return true; /* views need no decoding */
     default:
-        return decode_text(t, v, e);
+        return decode_bytes(t, v, e);
     }
 }
 
@@ -226,7 +236,8 @@ static bool give_row(struct sink_tx *t, const struct cdc_change *c, uint32_t seq
 {
     t->stats.rows++;
     if (!t->o.encoder)
-        return decode_row(t, t->before, e) && decode_row(t, t->after, e);
+        return (c->rows.op == CDC_OP_INSERT || decode_row(t, t->before, e)) &&
+               (c->rows.op == CDC_OP_DELETE || decode_row(t, t->after, e));
     t->emitted = true;
     return t->o.encoder->ops->row(t->o.encoder, &t->c, c, t->before, t->after, seq, t->o.emit,
                                   t->o.ctx, e);
@@ -261,7 +272,9 @@ static void set_begin(struct sink_tx *t, const struct cdc_change *c)
         buf_put_str(&t->begin_query, c->begin.query);
         t->begin.begin.query = buf_str(&t->begin_query);
     }
-    snprintf(t->begin_file, sizeof t->begin_file, "%s", c->file ? c->file : "");
+    const char *file = c->file ? c->file : "";
+    if (strcmp(t->begin_file, file) != 0)
+        snprintf(t->begin_file, sizeof t->begin_file, "%s", file);
     t->begin.file = t->begin_file;
     t->c.begin = &t->begin;
     t->c.pos = &t->pos;
