@@ -222,7 +222,7 @@ def run_pytest(group, options, tally):
         environment = dict(os.environ, SLUICE_BUILD=os.path.abspath(options.build[0]),
                            SLUICE_KILLS=str(options.kills), PYTHONDONTWRITEBYTECODE="1")
         if options.deep:
-            environment["SLUICE_KEEP_RESULTS"] = "1"
+            environment.update(SLUICE_KEEP_RESULTS="1", SLUICE_VALUES="120")
         done = subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
         before = (tally.passed, tally.failed)
         if os.path.getsize(report.name):
