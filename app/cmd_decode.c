@@ -2,16 +2,19 @@
  * --stats.
  *
  * One thread: source → decoder → batch → encoder → a write buffer. With --stats alone (format none)
- * changes that cannot be decoded are counted, not fatal, so that any log can be looked at.
+ * and in format raw, changes that cannot be decoded are counted, not fatal, so that any log can be
+ * looked at; raw prints the events as they lie in the files and decodes them only to count rows.
  */
 #include "app/cmd_decode.h"
 
+#include "app/decode_range.h"
+#include "app/decode_stats.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "cdc/decode.h"
+#include "cdc/event_text.h"
 #include "cdc/source.h"
 #include "sinks/encode.h"
 
@@ -26,15 +29,11 @@
 
 #define OUT_BYTES ((size_t)256 * 1024)
 
-struct table_count {
-    uint64_t rows, bytes;
-    char name[]; /* db.table */
-};
-
 struct decode_run {
     const char *format, *prefix, *tables;
     uint64_t start_pos, stop_pos;
-    bool verify, stats, tx;
+    struct decode_range range;
+    bool verify, show_stats, tx, raw;
     bool in_tx;
     const struct encoder_ops *ops;
     struct encoder *encoder;
@@ -43,11 +42,8 @@ struct decode_run {
     struct position pos;
     struct cdc_row *before, *after;
     struct buf out;
-    struct map *counts; /* "db.table" → struct table_count */
-    const struct schema_table *last_table;
-    struct table_count *last_count;
-    uint64_t gaps;
-    uint32_t first_time, last_time;
+    struct decode_stats *stats; /* NULL: not wanted */
+    struct event_text *text;    /* of format raw */
 };
 
 static bool flush_out(struct decode_run *r, struct err *e)
@@ -96,23 +92,6 @@ static bool want_table(void *ctx, const char *db, const char *table)
     return false;
 }
 
-static void count_rows(struct decode_run *r, const struct cdc_rows *rows)
-{
-    if (rows->table != r->last_table || !r->last_count) {
-        char name[600];
-        snprintf(name, sizeof name, "%s.%s", rows->table->db, rows->table->name);
-        r->last_count = map_get_str(r->counts, name);
-        r->last_table = rows->table;
-        if (!r->last_count) {
-            r->last_count = mem_alloc(sizeof *r->last_count + strlen(name) + 1);
-            memcpy(r->last_count->name, name, strlen(name) + 1);
-            map_put_str(r->counts, name, r->last_count);
-        }
-    }
-    r->last_count->rows += rows->n_rows;
-    r->last_count->bytes += rows->images_len;
-}
-
 static void ensure_rows(struct decode_run *r, size_t n)
 {
     if (r->before && r->before->n_columns >= n)
@@ -142,10 +121,8 @@ static bool on_change(struct decode_run *r, const struct cdc_change *c, struct e
 {
     bool shown = c->kind == CDC_DDL || (r->tx && c->kind != CDC_HEARTBEAT);
     r->context.begin = r->in_tx ? &r->begin : NULL;
-    if (c->timestamp) {
-        r->first_time = r->first_time ? r->first_time : c->timestamp;
-        r->last_time = c->timestamp;
-    }
+    if (r->stats)
+        decode_stats_change(r->stats, c);
     switch (c->kind) {
     case CDC_BEGIN:
         r->begin = *c;
@@ -153,11 +130,8 @@ static bool on_change(struct decode_run *r, const struct cdc_change *c, struct e
         r->context.begin = &r->begin;
         break;
     case CDC_ROWS:
-        if (r->stats)
-            count_rows(r, &c->rows);
-        return each_row(r, c, e);
+        return r->raw || each_row(r, c, e);
     case CDC_GAP:
-        r->gaps++;
         return true;
     case CDC_COMMIT:
     case CDC_ROLLBACK:
@@ -178,7 +152,8 @@ static bool on_batch(struct decode_run *r, const struct cdc_batch *b, struct err
     bool track = r->tx && r->encoder;
     if (track && b->serial == 0)
         position_copy(&r->pos, &b->start);
-    r->last_table = NULL;
+    if (r->stats)
+        decode_stats_batch(r->stats);
     for (size_t i = 0; i < b->n_changes; i++) {
         if (!on_change(r, &b->changes[i], e))
             return false;
@@ -201,6 +176,41 @@ static bool drain(struct decode_run *r, struct cdc_decoder *d, bool flush, struc
     return ok && !cdc_decoder_failed(d, e);
 }
 
+/* The source tells the decoder of a new file by a rotation that is in no file. */
+static bool is_in_file(const uint8_t *event, size_t n)
+{
+    return n < 19 || event[4] != 4 || event[5] || event[6] || event[7] || event[8];
+}
+
+/* The event's line; how many rows it has is known once it was decoded. */
+static bool raw_line(struct decode_run *r, const struct cdc_source *s, const uint8_t *event,
+                     size_t n, uint64_t rows)
+{
+    uint64_t offset;
+    const char *file = cdc_source_file(s, &offset);
+    event_text_line(r->text, file, offset, event, n, &r->out);
+    if (rows)
+        buf_printf(&r->out, " rows=%llu", (unsigned long long)rows);
+    buf_put_u8(&r->out, '\n');
+    return r->out.len < OUT_BYTES;
+}
+
+static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
+                       const uint8_t *event, size_t n, struct err *e)
+{
+    uint64_t rows = cdc_decoder_stats(d)->rows;
+    struct err bad = ERR_INIT;
+    bool fed = cdc_decoder_feed(d, event, n, &bad);
+    if (r->raw && is_in_file(event, n) &&
+        !raw_line(r, s, event, n, cdc_decoder_stats(d)->rows - rows) && !flush_out(r, e))
+        return false;
+    if (fed)
+        return drain(r, d, false, e);
+    struct err late = ERR_INIT; /* what came before the bad place is whole */
+    (void)drain(r, d, true, &late);
+    return err_copy(e, &bad);
+}
+
 static bool run_source(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
                        struct err *e)
 {
@@ -209,77 +219,27 @@ static bool run_source(struct decode_run *r, struct cdc_source *s, struct cdc_de
         size_t n;
         uint64_t offset;
         enum cdc_next next = s->ops->next(s, &event, &n, e);
-        if (next == CDC_NEXT_END)
-            break;
-        bool ok = next == CDC_NEXT_OK;
         (void)cdc_source_file(s, &offset);
-        if (ok && r->stop_pos && offset >= r->stop_pos)
+        if (next == CDC_NEXT_END || (next == CDC_NEXT_OK && r->stop_pos && offset >= r->stop_pos))
             break;
-        if (ok && cdc_decoder_feed(d, event, n, e)) {
-            if (!drain(r, d, false, e))
-                return false;
-            continue;
+        if (next != CDC_NEXT_OK) {
+            struct err late = ERR_INIT;
+            (void)drain(r, d, true, &late);
+            return false;
         }
-        struct err late = ERR_INIT; /* what came before the bad place is whole */
-        (void)drain(r, d, true, &late);
-        return false;
+        enum decode_pass pass = decode_range_look(&r->range, d, event, n);
+        if (pass == DECODE_STOP)
+            break;
+        if (pass == DECODE_SHOW && !take_event(r, s, d, event, n, e))
+            return false;
     }
     return drain(r, d, true, e);
 }
 
-static void print_events(const struct cdc_decode_stats *s, struct buf *out)
-{
-    uint64_t events = 0, bytes = 0;
-    buf_printf(out, "%-34s %12s %16s\n", "event", "count", "bytes");
-    for (unsigned i = 0; i < 256; i++) {
-        if (s->events[i] == 0)
-            continue;
-        events += s->events[i];
-        bytes += s->bytes[i];
-        char name[64];
-        snprintf(name, sizeof name, "%s (%u)", cdc_event_type_name((uint8_t)i), i);
-        buf_printf(out, "%-34s %12llu %16llu\n", name, (unsigned long long)s->events[i],
-                   (unsigned long long)s->bytes[i]);
-    }
-    buf_printf(out, "%-34s %12llu %16llu\n", "all", (unsigned long long)events,
-               (unsigned long long)bytes);
-}
-
-static int compare_counts(const void *a, const void *b)
-{
-    return strcmp((*(const struct table_count *const *)a)->name,
-                  (*(const struct table_count *const *)b)->name);
-}
-
-static void print_tables(const struct decode_run *r, struct buf *out)
-{
-    size_t n = map_count(r->counts), i = 0, it = 0;
-    const struct table_count **all = mem_calloc(n + 1, sizeof *all);
-    const void *key;
-    size_t key_len;
-    void *value;
-    while (map_next(r->counts, &it, &key, &key_len, &value))
-        all[i++] = value;
-    qsort(all, n, sizeof *all, compare_counts);
-    if (n)
-        buf_printf(out, "\n%-34s %12s %16s\n", "table", "rows", "bytes");
-    for (i = 0; i < n; i++)
-        buf_printf(out, "%-34s %12llu %16llu\n", all[i]->name, (unsigned long long)all[i]->rows,
-                   (unsigned long long)all[i]->bytes);
-    free(all);
-}
-
-static void print_stats(const struct decode_run *r, const struct cdc_decode_stats *s)
+static void print_stats(const struct decode_run *r, const struct cdc_decode_stats *d)
 {
     struct buf out = BUF_INIT;
-    char first[32], last[32];
-    print_events(s, &out);
-    print_tables(r, &out);
-    clock_format_ms((int64_t)r->first_time * 1000, first, sizeof first);
-    clock_format_ms((int64_t)r->last_time * 1000, last, sizeof last);
-    buf_printf(&out, "\n%llu rows, %llu transactions, %llu events skipped, %llu gaps, %s to %s\n",
-               (unsigned long long)s->rows, (unsigned long long)s->transactions,
-               (unsigned long long)s->skipped_events, (unsigned long long)r->gaps, first, last);
+    decode_stats_print(r->stats, d, &out);
     fwrite(buf_str(&out), 1, out.len, stderr);
     buf_fini(&out);
 }
@@ -287,7 +247,7 @@ static void print_stats(const struct decode_run *r, const struct cdc_decode_stat
 static bool decode_files(struct decode_run *r, char **files, int n, struct err *e)
 {
     struct cdc_decode_options o = {.verify_checksum = r->verify, .want_query = r->tx};
-    o.gap_instead_of_error = r->stats && !r->encoder;
+    o.gap_instead_of_error = r->raw || (r->stats && !r->encoder);
     if (r->tables) {
         o.want_table = want_table;
         o.want_ctx = r;
@@ -313,13 +273,20 @@ static bool open_encoder(struct decode_run *r, struct err *e)
     r->context.now_ms = clock_wall_ms();
     r->context.now_us = r->context.now_ms * 1000;
     r->context.now_ns = r->context.now_us * 1000;
-    if (strcmp(r->format, "none") == 0)
+    if (r->show_stats)
+        r->stats = decode_stats_new();
+    r->raw = strcmp(r->format, "raw") == 0;
+    if (r->raw) {
+        r->text = event_text_new();
+        r->verify = false; /* each line says it */
+    }
+    if (r->raw || strcmp(r->format, "none") == 0)
         return true;
     r->ops = encoder_find(r->format);
     if (!r->ops) {
         struct buf names CLEANUP(buf_fini) = BUF_INIT;
         encoder_names(&names);
-        return err_set(e, ERR_USAGE, "there is no format '%s': %s or none", r->format,
+        return err_set(e, ERR_USAGE, "there is no format '%s': %s, raw or none", r->format,
                        buf_str(&names));
     }
     r->encoder = r->ops->open("{}", e);
@@ -331,6 +298,10 @@ enum {
     OPTION_TABLES,
     OPTION_START,
     OPTION_STOP,
+    OPTION_START_TIME,
+    OPTION_STOP_TIME,
+    OPTION_START_GTID,
+    OPTION_STOP_GTID,
     OPTION_VERIFY,
     OPTION_STATS,
     OPTION_TX,
@@ -341,6 +312,10 @@ static const struct option options[] = {
     {"tables", required_argument, NULL, OPTION_TABLES},
     {"start-position", required_argument, NULL, OPTION_START},
     {"stop-position", required_argument, NULL, OPTION_STOP},
+    {"start-time", required_argument, NULL, OPTION_START_TIME},
+    {"stop-time", required_argument, NULL, OPTION_STOP_TIME},
+    {"start-gtid", required_argument, NULL, OPTION_START_GTID},
+    {"stop-gtid", required_argument, NULL, OPTION_STOP_GTID},
     {"verify-checksum", required_argument, NULL, OPTION_VERIFY},
     {"stats", no_argument, NULL, OPTION_STATS},
     {"tx", no_argument, NULL, OPTION_TX},
@@ -363,12 +338,20 @@ static bool set_option(struct decode_run *r, int option, const char *value, stru
     case OPTION_STOP:
         return sys_parse_u64(value, &r->stop_pos) ||
                err_set(e, ERR_USAGE, "--stop-position %s is no number", value);
+    case OPTION_START_TIME:
+        return decode_range_time(value, &r->range.start_time, e);
+    case OPTION_STOP_TIME:
+        return decode_range_time(value, &r->range.stop_time, e);
+    case OPTION_START_GTID:
+        return decode_range_gtids(value, &r->range.start_gtids, e);
+    case OPTION_STOP_GTID:
+        return decode_range_gtids(value, &r->range.stop_gtids, e);
     case OPTION_VERIFY:
         r->verify = strcasecmp(value, "yes") == 0;
         return r->verify || strcasecmp(value, "no") == 0 ||
                err_set(e, ERR_USAGE, "--verify-checksum is yes or no");
     case OPTION_STATS:
-        r->stats = true;
+        r->show_stats = true;
         return true;
     case OPTION_TX:
         r->tx = true;
@@ -393,7 +376,7 @@ static bool parse(struct decode_run *r, int argc, char **argv, struct err *e)
     if (optind == argc)
         return err_set(e, ERR_USAGE, "decode needs at least one FILE (- for stdin)");
     if (!r->format)
-        r->format = r->stats ? "none" : "ndjson";
+        r->format = r->show_stats ? "none" : "ndjson";
     return true;
 }
 
@@ -405,14 +388,15 @@ static void run_fini(struct decode_run *r)
     cdc_row_free(r->after);
     position_fini(&r->pos);
     buf_fini(&r->out);
-    map_free(r->counts);
+    decode_stats_free(r->stats);
+    event_text_free(r->text);
+    decode_range_fini(&r->range);
 }
 
 int cmd_decode(int argc, char **argv)
 {
     struct decode_run r = {.verify = true, .prefix = "sluice"};
     struct err e = ERR_INIT;
-    r.counts = map_new(free);
     bool ok = parse(&r, argc, argv, &e) && open_encoder(&r, &e) &&
               decode_files(&r, argv + optind, argc - optind, &e);
     run_fini(&r);

@@ -82,8 +82,12 @@ static const struct opt_def decode_options[] = {
     LIST("tables", "only these tables (db.table)"),
     TEXT("start-position", "N", "offset in the first file"),
     TEXT("stop-position", "N", "offset in the last file"),
+    TEXT("start-time", "TIME", "leave out transactions before it (2026-01-02T03:04:05Z)"),
+    TEXT("stop-time", "TIME", "end before the first transaction at or after it"),
+    TEXT("start-gtid", "SET", "leave out the transactions of this set"),
+    TEXT("stop-gtid", "SET", "end before the first transaction that this set lacks"),
     {"verify-checksum", 0, OPT_STRING, "yes", "yes|no", "check each event's CRC32", 0, 0},
-    FLAG("stats", "events and bytes by type, rows by table, to stderr"),
+    FLAG("stats", "events and bytes by type, rows by table, largest transactions, to stderr"),
     FLAG("tx", "print begin and commit records too"),
     TEXT("prefix", "NAME", "Debezium's topic.prefix"),
     END};

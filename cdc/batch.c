@@ -123,13 +123,26 @@ static void set_file_pos(struct position *pos, const char *file, uint64_t at)
     pos->pos = at;
 }
 
+/* Files of two kinds of servers read one after the other: no set names both, the place in the file
+ * stays. */
+static void add_gtid(struct position *pos, const struct gtid *g)
+{
+    if (!pos->gtids || g->flavor == GTID_FLAVOR_NONE)
+        return;
+    if (gtid_set_flavor(pos->gtids) == g->flavor) {
+        gtid_set_add(pos->gtids, g);
+        return;
+    }
+    gtid_set_free(pos->gtids);
+    pos->gtids = NULL;
+}
+
 void cdc_position_advance(struct position *pos, const struct cdc_change *c)
 {
     switch (c->kind) {
     case CDC_COMMIT:
     case CDC_ROLLBACK:
-        if (pos->gtids && c->end.gtid.flavor != GTID_FLAVOR_NONE)
-            gtid_set_add(pos->gtids, &c->end.gtid);
+        add_gtid(pos, &c->end.gtid);
         set_file_pos(pos, c->file, c->end.next_pos);
         pos->seq = 0;
         return;

@@ -173,7 +173,7 @@ bool decode_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *
 }
 
 /* The checksum of a format description is computed with "in use" cleared. */
-static uint32_t event_crc(const uint8_t *event, size_t n)
+uint32_t decode_event_crc(const uint8_t *event, size_t n)
 {
     uint16_t flags = wire_u16(event + 17);
     if (event[4] != EV_FORMAT_DESCRIPTION || !(flags & EVENT_IN_USE))
@@ -195,7 +195,7 @@ static bool has_checksum(const struct cdc_decoder *d, const uint8_t *event, size
         return false; /* its handler looks */
     bool artificial = wire_u32(event) == 0 || wire_u16(event + 17) & EVENT_ARTIFICIAL;
     if (event[4] == EV_ROTATE && (artificial || !d->format_known))
-        return event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
+        return decode_event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
     return d->checksum;
 }
 
@@ -204,7 +204,7 @@ static bool check_crc(const struct cdc_decoder *d, const uint8_t *event, size_t 
     if (!d->o.verify_checksum)
         return true;
     uint32_t want = wire_u32(event + n - CHECKSUM_LEN);
-    uint32_t have = event_crc(event, n - CHECKSUM_LEN);
+    uint32_t have = decode_event_crc(event, n - CHECKSUM_LEN);
     if (have == want)
         return true;
     return err_set(e, ERR_LOG_CHECKSUM, "checksum is %08x, computed %08x", want, have);

@@ -20,6 +20,13 @@ static bool version_has_checksum(const char *version, bool mariadb)
     return number >= (mariadb ? 50300u : 50601u);
 }
 
+bool decode_version_has_checksum(const uint8_t *text)
+{
+    char version[SERVER_VERSION_LEN + 1] = {0};
+    memcpy(version, text, SERVER_VERSION_LEN);
+    return version_has_checksum(version, strstr(version, "MariaDB") != NULL);
+}
+
 bool decode_format_description(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     struct wire w = wire_of(ev->body, ev->n);

@@ -151,25 +151,49 @@ static bool read_tagged_field(struct transaction *tx, uint64_t id, struct wire *
     }
 }
 
+/* The format's version and the fields, whose end becomes the cursor's. */
+static bool read_tagged_head(struct wire *w, uint64_t *version, uint64_t *last_needed)
+{
+    const uint8_t *begin = w->p;
+    *version = get_varint(w);
+    uint64_t size = get_varint(w);
+    *last_needed = get_varint(w);
+    if (w->failed || size > (size_t)(w->end - begin) || size < (size_t)(w->p - begin))
+        return false;
+    w->end = begin + size;
+    return true;
+}
+
+static bool read_tagged_fields(struct transaction *tx, struct wire *w)
+{
+    tx->gtid.flavor = GTID_FLAVOR_MYSQL;
+    while (wire_left(w) > 0 && !w->failed) {
+        if (!read_tagged_field(tx, get_varint(w), w))
+            break;
+    }
+    return !w->failed;
+}
+
+bool decode_tagged_gtid(struct wire *w, struct gtid *out)
+{
+    uint64_t version, last_needed;
+    struct transaction tx = {.gtid = {.flavor = GTID_FLAVOR_NONE}};
+    bool ok = read_tagged_head(w, &version, &last_needed) && read_tagged_fields(&tx, w);
+    *out = tx.gtid;
+    return ok;
+}
+
 bool decode_gtid_tagged(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     struct wire w = wire_of(ev->body, ev->n);
-    uint64_t version = get_varint(&w), size = get_varint(&w), last_needed = get_varint(&w);
-    if (w.failed || size > ev->n)
+    uint64_t version, last_needed;
+    if (!read_tagged_head(&w, &version, &last_needed))
         return decode_short(ev, e);
     if (version != 1 || last_needed > TAGGED_TICKET + 1)
         return err_set(e, ERR_LOG_UNSUPPORTED, "tagged GTID format %llu needs field %llu",
                        (unsigned long long)version, (unsigned long long)last_needed);
-    w.end = ev->body + size;
-    if (w.end < w.p)
-        return decode_short(ev, e);
     struct transaction *tx = announce(d, ev);
-    tx->gtid.flavor = GTID_FLAVOR_MYSQL;
-    while (wire_left(&w) > 0 && !w.failed) {
-        if (!read_tagged_field(tx, get_varint(&w), &w))
-            break;
-    }
-    if (w.failed)
+    if (!read_tagged_fields(tx, &w))
         return decode_short(ev, e);
     if (tx->gtid.seq == 0 || tx->gtid.seq > INT64_MAX - 1)
         return err_set(e, ERR_LOG_FORMAT, "transaction number %llu",

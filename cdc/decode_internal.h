@@ -227,6 +227,12 @@ bool decode_metadata(struct schema_table *t, bool mariadb, struct wire *w,
 
 /* decode_rows.c: MariaDB's block (algorithm, length, deflate) appended to out. */
 bool decode_inflate_block(struct wire *w, struct buf *out, struct err *e) WARN_UNUSED;
+/* The checksum that an event's bytes (n: without it) have. */
+uint32_t decode_event_crc(const uint8_t *event, size_t n);
+/* text: the 50 bytes of a format description. */
+bool decode_version_has_checksum(const uint8_t *text);
+/* A tagged GTID event's body; false when it is not well-formed. */
+bool decode_tagged_gtid(struct wire *w, struct gtid *out);
 size_t decode_table_id_len(const struct cdc_decoder *d, uint8_t type);
 
 /* decode_payload.c: goes on until a batch is full or the payload ends. */

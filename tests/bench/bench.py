@@ -353,11 +353,11 @@ def cut_over(fleet, cycles):
     return moments
 
 
-def slowest_switch(log):
-    """The daemon's own line of the switch that held writers up longest: where the time went."""
+def slowest_switches(log):
+    """The daemon's own lines of the switches that held writers up longest: where the time went."""
     waits = [(int(found.group(1)), found.group(0))
              for found in re.finditer(r"writers waited (\d+) ms \([^)]*\)", log)]
-    return max(waits)[1] if waits else ""
+    return [line for _, line in sorted(waits, reverse=True)[:5]]
 
 
 def b13(options):
@@ -381,12 +381,12 @@ def b13(options):
         waits = sorted(longest_waits(fleet.log_path, moments))
         result.rates = {"floor": lock, "peer": [], "ours": waits}
         result.cpu = {"floor": [0], "peer": [0], "ours": [0]}
-        result.extra = {"switches": len(waits), "lost": findings.count["lost"],
+        result.extra = {"switches": len(waits), "p90_ms": round(waits[len(waits) * 9 // 10], 1), "lost": findings.count["lost"],
                         "doubled": findings.count["doubled"],
                         "different": findings.count["different"],
                         "p99_ms": round(waits[min(len(waits) - 1, len(waits) * 99 // 100)], 1),
                         "max_ms": round(waits[-1], 1),
-                        "slowest": slowest_switch(fleet.daemon_log()), "writes": summary["transactions"],
+                        "slowest": slowest_switches(fleet.daemon_log()), "writes": summary["transactions"],
                         "writes_p99_ms": summary["p99_ms"]}
         if not findings.clean():
             result.why_void = findings.line()
