@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# tests/bench/bench.py — B1, B2, B4 and B13: data made by SQL, rounds interleaved, void when a result is wrong.
+# tests/bench/bench.py — B1, B2, B3, B4, B11 and B13: data made by SQL, rounds interleaved, void when a result is wrong.
 """Every round runs floor, peer and ours one after the other on the same servers and data.
 
 A figure counts only if its result was checked: rows decoded, checksum of the copied table, writes
@@ -42,6 +42,7 @@ BULK_ROWS, BULK_TXN_ROWS = 4_000_000, 2000
 OLTP_TXNS = 1_000_000
 ROW_BYTES_MIN = 80
 COPY_ROWS = 2_000_000
+HUGE_BYTES, HUGE_ROW_BYTES = 10_000_000_000, 512 * 1024
 CUTOVER_CYCLES = 100
 CUTOVER_RATE = 1000
 
@@ -243,6 +244,116 @@ def b2(options):
     return log_bench("B2", options, lambda bench: bench.make_oltp(int(OLTP_TXNS * options.scale)))
 
 
+# --- B3: a binary log file to typed rows, offline -----------------------------------------------------
+
+
+class FileBench(LogBench):
+    """The server's own file in the page cache; megabytes a second."""
+
+    def timed(self, who, words, result):
+        with Meter([]) as meter:
+            with open(os.devnull, "wb") as null:
+                done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=null,
+                                      stderr=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise Void("%s: %s" % (words[0], done.stderr.decode("utf-8", "replace")[-300:]))
+        result.add(who, self.bytes / meter.seconds / 1e6, meter.cpu)
+        return done.stderr.decode("utf-8", "replace")
+
+    def path(self):
+        return os.path.join(self.server.datadir, self.log)
+
+    def floor(self, result):
+        self.timed("floor", [floor_program("crc"), self.path()], result)
+
+    def peer(self, result):
+        self.timed("peer", ["mariadb-binlog", "--no-defaults", "-v", "--base64-output=decode-rows",
+                            "--verify-binlog-checksum", self.path()], result)
+
+    def ours(self, result):
+        said = self.timed("ours", [fleet_module.program("sluice"), "decode", "--format", "none", "--stats",
+                                   self.path()], result)
+        if "%d rows" % self.rows not in said:
+            raise Void("sluice did not say that it decoded %d rows: %s" % (self.rows, said[-300:]))
+
+
+def file_bench(name, options, make):
+    result = Result(name, "MB/s", "mariadb-binlog -v, file")
+    with Scratch(large=True) as scratch:
+        bench = FileBench(scratch, options)
+        print("%s: making the data" % name, flush=True)
+        make(bench)
+        result.extra = {"rows": bench.rows, "bytes": bench.bytes}
+        return measure(result, options.rounds, bench.contestants())
+
+
+def b3_bulk(options):
+    rows = max(BULK_TXN_ROWS, int(BULK_ROWS * options.scale) // BULK_TXN_ROWS * BULK_TXN_ROWS)
+    return file_bench("B3.bulk", options, lambda bench: bench.make_bulk(rows))
+
+
+def b3_oltp(options):
+    return file_bench("B3.oltp", options, lambda bench: bench.make_oltp(int(OLTP_TXNS * options.scale)))
+
+
+# --- B11: what it holds in memory -----------------------------------------------------------------------
+
+
+class MemoryBench(LogBench):
+    """One transaction of HUGE_BYTES streamed by `sluice stream`; resident memory while it runs."""
+
+    def make_huge(self, wanted):
+        self.server.query("CREATE TABLE huge (id BIGINT AUTO_INCREMENT PRIMARY KEY, v LONGBLOB)", database="bench")
+        self.log = self.fresh_log()
+        connection = self.server.connect(database="bench")
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            for _ in range(max(1, int(wanted // (64 * HUGE_ROW_BYTES)))):
+                cursor.execute("INSERT INTO huge (v) SELECT REPEAT(CHAR(97 + seq %% 26), %d) FROM seq_1_to_64"
+                               % HUGE_ROW_BYTES)
+            cursor.execute("COMMIT")
+        connection.close()
+        status = self.server.query("SHOW MASTER STATUS")[0]
+        self.log, self.bytes = status[0], status[1]
+        self.rows = self.server.query("SELECT COUNT(*) FROM huge", database="bench")[0][0]
+
+    def peak_mib(self, first, options):
+        """Peak resident MiB of one `sluice stream` from `first` on, in format ndjson to nowhere."""
+        vgtid = '[{"keyspace":"bench","shard":"-","gtid":"FilePos/%s:%d"}]'
+        words = [fleet_module.program("sluice"), "stream", "--config", self.config, "--keyspace", "bench",
+                 "--from", vgtid % (first, 4), "--until", vgtid % (self.log, self.bytes), *options]
+        with open(os.devnull, "wb") as null:
+            child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=null, stderr=subprocess.PIPE)
+            said = child.stderr.read().decode("utf-8", "replace")
+            _, status, used = os.wait4(child.pid, 0)
+        if status != 0 or "%d rows" % self.rows not in said.replace(",", ""):
+            raise Void("sluice stream ended with %d: %s" % (status, said[-400:]))
+        return used.ru_maxrss / 1024
+
+
+def b11(options):
+    result = Result("B11", "MiB", "none")
+    with Scratch(large=True) as scratch:
+        bench = MemoryBench(scratch, options)
+        print("B11: making one transaction of %.1f GB" % (HUGE_BYTES * options.scale / 1e9), flush=True)
+        first = bench.fresh_log()
+        bench.make_huge(HUGE_BYTES * options.scale)
+        peak = bench.peak_mib(first, ["--format", "ndjson", "--stats"])
+        result.rates = {"floor": [], "peer": [], "ours": [peak]}
+        result.cpu = {"floor": [0], "peer": [0], "ours": [0]}
+    with Scratch() as scratch, fleet_module.Fleet(scratch, rows=1000) as fleet:
+        fleet.start_servers()
+        fleet.load_sample()
+        fleet.write_configuration()
+        fleet.start_daemon()
+        idle = fleet.daemon_peak_bytes() / 2**20
+        fleet.stop_daemon(30)
+    result.extra = {"transaction_bytes": int(HUGE_BYTES * options.scale), "transaction_mib": round(peak, 1),
+                    "idle_daemon_mib": round(idle, 1)}
+    print("  B11 %s" % json.dumps(result.extra), flush=True)
+    return result
+
+
 # --- B4: the initial copy of MoveTables --------------------------------------------------------------
 
 
@@ -394,7 +505,7 @@ def b13(options):
     return result
 
 
-BENCHMARKS = {"B1": b1, "B2": b2, "B4": b4, "B13": b13}
+BENCHMARKS = {"B1": [b1], "B2": [b2], "B3": [b3_bulk, b3_oltp], "B4": [b4], "B11": [b11], "B13": [b13]}
 
 
 def table(documents):
@@ -422,7 +533,7 @@ def machine():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="+", metavar="B1|B2|B4|B13|all")
+    parser.add_argument("names", nargs="+", metavar="|".join([*BENCHMARKS, "all"]))
     parser.add_argument("--json", nargs="?", const="-", metavar="FILE")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--scale", type=float, default=1.0)
@@ -451,8 +562,8 @@ def write_json(path, options, documents):
 def main():
     options = arguments()
     documents = []
-    for name in options.names:
-        documents.append(BENCHMARKS[name](options).document())
+    for benchmark in [benchmark for name in options.names for benchmark in BENCHMARKS[name]]:
+        documents.append(benchmark(options).document())
         if options.json not in (None, "-"):
             write_json(options.json, options, documents)
     table(documents)

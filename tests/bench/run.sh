@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/bench/run.sh — builds the release and measures floor, peer and sluice, interleaved in one run.
 #
-# usage: tests/bench/run.sh B1|B2|B4|B13|all... [--json [FILE]] [--rounds N] [--scale F] [--durable]
+# usage: tests/bench/run.sh B1|B2|B3|B4|B11|B13|all... [--json [FILE]] [--rounds N] [--scale F] [--durable]
 #   --json       the figures as JSON, to the standard output or into FILE
 #   --rounds N   rounds of floor, peer, ours (default 7)
 #   --scale F    a fraction of the data, for slow machines (default 1)

@@ -108,6 +108,7 @@ class Fleet:
         self.config_path = self.path("sluice.yaml")
         self.routing_path = self.path("routing.json")
         self.log_path = self.path("writer.log")
+        self.log_read = self.log_lines = 0
         self.summary_path = self.path("writer.json")
 
     def path(self, *parts):
@@ -286,11 +287,16 @@ class Fleet:
         return self.writer
 
     def acknowledged(self):
-        """How many transactions stand in the writer's log."""
-        if not os.path.exists(self.log_path):
-            return 0
-        with open(self.log_path, "rb") as log:
-            return sum(chunk.count(b"\n") for chunk in iter(lambda: log.read(1 << 20), b""))
+        """How many transactions stand in the writer's log; only what is new in it is read."""
+        if not os.path.exists(self.log_path) or os.path.getsize(self.log_path) < self.log_read:
+            self.log_read = self.log_lines = 0
+        if os.path.exists(self.log_path):
+            with open(self.log_path, "rb") as log:
+                log.seek(self.log_read)
+                for chunk in iter(lambda: log.read(1 << 20), b""):
+                    self.log_read += len(chunk)
+                    self.log_lines += chunk.count(b"\n")
+        return self.log_lines
 
     def wait_acknowledged(self, more, timeout_s=60):
         """Waits until the writer got `more` further acknowledgements."""
