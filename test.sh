@@ -7,13 +7,14 @@
 #   --deep        500 seeded kills, a larger model, longer fuzzing, the slow checks
 #   -k NAME       only programs and tests whose name contains NAME
 #   --asan, --tsan, --clang   unit, golden and component tests in that build alone
+#   --libmysqlclient          the same, built on MySQL's client library (fetched into the cache)
 #   --mutants     applies each patch of tests/mutants and shows the test that finds it
 #   --cov         line coverage of the cmocka tests
 set -euo pipefail
 cd "$(dirname "$0")"
 
 usage() {
-    sed -n '4,11s/^# \{0,1\}//p' "$0"
+    sed -n '4,12s/^# \{0,1\}//p' "$0"
     exit "$1"
 }
 
@@ -29,7 +30,7 @@ while [ $# -gt 0 ]; do
     --deep) deep=1 ;;
     --mutants) mutants=1 ;;
     --cov) coverage=1 ;;
-    --asan | --tsan | --clang) presets+=("${1#--}") ;;
+    --asan | --tsan | --clang | --libmysqlclient) presets+=("${1#--}") ;;
     -k)
         [ $# -ge 2 ] || usage 2
         name=$2
@@ -60,6 +61,16 @@ tools/install_deps.sh "${packages[@]}"
 
 build_dir() { if [ "$1" = dev ]; then echo build; else echo "build/$1"; fi; }
 
+# The folder of the other client library, fetched when a build wants it.
+mysql_root() {
+    local root
+    root=$(/usr/bin/python3 tests/servers/servers.py fetch libmysqlclient) || {
+        printf 'test.sh: libmysqlclient could not be fetched\n0 passed, 1 failed, 0 skipped\n'
+        exit 1
+    }
+    export SLUICE_MYSQL_ROOT=$root
+}
+
 # Everything of a preset; what the compiler said is shown only when it fails.
 build() {
     local dir log
@@ -67,6 +78,7 @@ build() {
     log=build/$1.log
     mkdir -p build
     printf 'building %s\n' "$1"
+    [ "$1" != libmysqlclient ] || mysql_root
     { cmake --preset "$1" && ninja -C "$dir"; } >"$log" 2>&1 || {
         grep -E 'error:|FAILED:|undefined reference' "$log" | head -30 || tail -30 "$log"
         printf 'test.sh: the build of %s failed, see %s\n0 passed, 1 failed, 0 skipped\n' "$1" "$log"

@@ -3,6 +3,8 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mysql/conn.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +73,7 @@ int main(int argc, char **argv)
                               argc < 2 ? ERR_EXIT_USAGE : ERR_EXIT_OK);
     }
     if (strcmp(argv[1], "--version") == 0) {
-        buf_put_str(&text, "sluice " SLUICE_VERSION "\n");
+        buf_printf(&text, "sluice " SLUICE_VERSION "\nclient library: %s\n", my_client_library());
         return print_and_free(&text, stdout, ERR_EXIT_OK);
     }
     const struct cmd_def *cmd = cmd_find(argv[1]);

@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <errmsg.h>
-#include <ma_pvio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +13,19 @@
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000u
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+
+static char library_text[64];
+
 static void library_init(void)
 {
-    mysql_server_init(0, NULL, NULL);
-    my_tls_global_init();
+    my_lib_init();
+    snprintf(library_text, sizeof library_text, "%s %s", my_lib_name, mysql_get_client_info());
+}
+
+const char *my_client_library(void)
+{
+    pthread_once(&library_once, library_init);
+    return library_text;
 }
 
 /* The library counts connect timeouts in seconds. */
@@ -46,15 +54,13 @@ static bool set_options(MYSQL *h, const struct my_params *p, const char *role, s
     size_t max_packet = MY_MAX_PACKET_BYTES;
     char name[64];
     snprintf(name, sizeof name, "sluice %s", role);
-    bool ok = mysql_optionsv(h, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s) == 0;
-    ok = ok && mysql_optionsv(h, MYSQL_OPT_LOCAL_INFILE, &no) == 0;
-    ok = ok && mysql_optionsv(h, MYSQL_OPT_PROTOCOL, &protocol) == 0;
-    ok = ok && mysql_optionsv(h, MYSQL_OPT_MAX_ALLOWED_PACKET, &max_packet) == 0;
-    ok = ok && mysql_optionsv(h, MYSQL_SET_CHARSET_NAME, "binary") == 0;
-    ok = ok && mysql_optionsv(h, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", name) == 0;
-    if (p->compress)
-        ok = ok && mysql_optionsv(h, MYSQL_OPT_COMPRESS, NULL) == 0;
-    if (!ok)
+    bool ok = mysql_options(h, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s) == 0;
+    ok = ok && mysql_options(h, MYSQL_OPT_LOCAL_INFILE, &no) == 0;
+    ok = ok && mysql_options(h, MYSQL_OPT_PROTOCOL, &protocol) == 0;
+    ok = ok && mysql_options(h, MYSQL_OPT_MAX_ALLOWED_PACKET, &max_packet) == 0;
+    ok = ok && mysql_options(h, MYSQL_SET_CHARSET_NAME, "binary") == 0;
+    ok = ok && mysql_options4(h, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", name) == 0;
+    if (!ok || !my_lib_options(h, p))
         return err_set(e, ERR_INTERNAL, "the client library refuses a connection option");
     return my_tls_prepare(h, p, e);
 }
@@ -75,10 +81,10 @@ static bool connect_once(struct my_conn *c, const struct my_params *p, const cha
 {
     if (!open_handle(c, p, role, e))
         return false;
-    my_tls_guard_begin(p);
+    my_lib_guard_begin(p);
     bool connected = mysql_real_connect(c->h, p->host, p->user, password ? password : "",
                                         p->database, p->port, p->socket, CLIENT_FOUND_ROWS);
-    bool cut = my_tls_guard_end();
+    bool cut = my_lib_guard_end();
     if (cut && p->tls_mode == MY_TLS_PREFERRED) {
         struct my_params plain = *p;
         plain.tls_mode = MY_TLS_DISABLED;
@@ -111,23 +117,40 @@ static bool connect_with_password(struct my_conn *c, const struct my_params *p, 
     return ok;
 }
 
-static enum my_flavor flavor_of(MYSQL *h)
+#define CAPABILITY_MYSQL 1ul /* MariaDB does not set it */
+
+static enum my_flavor flavor_of(const MYSQL *h, const char *version)
 {
-    return mariadb_connection(h) || strcasestr(mysql_get_server_info(h), "mariadb")
+    return strcasestr(version, "mariadb") || !(h->server_capabilities & CAPABILITY_MYSQL)
                ? MY_FLAVOR_MARIADB
                : MY_FLAVOR_MYSQL;
+}
+
+/* MariaDB before 11 says "5.5.5-" first, for replicas that read one digit. */
+static const char *without_compatibility(const char *version)
+{
+    static const char prefix[] = "5.5.5-";
+    size_t n = sizeof prefix - 1;
+    return strncmp(version, prefix, n) == 0 && version[n] >= '0' && version[n] <= '9' ? version + n
+                                                                                      : version;
+}
+
+static unsigned version_number(const char *version)
+{
+    unsigned part[3] = {0};
+    return sscanf(version, "%3u.%2u.%2u", &part[0], &part[1], &part[2]) >= 2
+               ? part[0] * 10000 + part[1] * 100 + part[2]
+               : 0;
 }
 
 static void note_capabilities(struct my_conn *c)
 {
     struct my_server *s = &c->server;
-    unsigned long extended = 0;
-    s->flavor = flavor_of(c->h);
-    s->version = (unsigned)mysql_get_server_version(c->h);
-    snprintf(s->version_text, sizeof s->version_text, "%s", mysql_get_server_info(c->h));
-    mariadb_get_infov(c->h, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &extended);
-    s->bulk = s->flavor == MY_FLAVOR_MARIADB &&
-              (extended & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
+    const char *version = without_compatibility(mysql_get_server_info(c->h));
+    s->flavor = flavor_of(c->h, version);
+    s->version = version_number(version);
+    snprintf(s->version_text, sizeof s->version_text, "%s", version);
+    s->bulk = s->flavor == MY_FLAVOR_MARIADB && my_lib_can_bulk(c->h);
 }
 
 /* One statement for what both servers know, one for what differs. The limits on run time and idle
@@ -179,9 +202,9 @@ static bool read_identity(struct my_conn *c, struct err *e)
 
 static void note_socket(struct my_conn *c, const struct my_params *p)
 {
-    if (p->read_timeout_ms > 0) /* the library's own option counts in seconds */
-        c->h->net.pvio->timeout[PVIO_READ_TIMEOUT] = (int)p->read_timeout_ms;
-    c->fd = (int)mysql_get_socket(c->h);
+    if (p->read_timeout_ms > 0)
+        my_lib_set_read_timeout(c->h, p->read_timeout_ms);
+    c->fd = my_lib_socket(c->h);
 }
 
 struct my_conn *my_connect(const struct my_params *p, const char *role, struct err *e)
@@ -214,23 +237,6 @@ void my_close(struct my_conn *c)
     free(c->pending);
     pthread_mutex_destroy(&c->mutex);
     free(c);
-}
-
-#define NET_BUFFER_KEEP_BYTES ((unsigned long)4 << 20)
-#define NET_BUFFER_BYTES      ((unsigned long)16 << 10)
-#define NET_BUFFER_HEAD_BYTES 16 /* the library allocates its packet headers behind the size */
-
-void my_conn_trim(struct my_conn *c)
-{
-    NET *net = &c->h->net;
-    if (net->max_packet <= NET_BUFFER_KEEP_BYTES || net->compress || !net->pvio || !net->buff)
-        return;
-    uchar *small = realloc(net->buff, NET_BUFFER_BYTES + NET_BUFFER_HEAD_BYTES);
-    if (!small)
-        return;
-    net->buff = net->write_pos = net->read_pos = small;
-    net->max_packet = NET_BUFFER_BYTES;
-    net->buff_end = small + NET_BUFFER_BYTES;
 }
 
 void my_conn_interrupt(struct my_conn *c)

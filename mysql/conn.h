@@ -32,6 +32,9 @@ struct my_server {
     uint32_t server_id;
 };
 
+/* What this program was built on: "Connector/C 3.3.14", "libmysqlclient 9.7.4". */
+const char *my_client_library(void);
+
 struct my_conn;
 /* Connects, checks TLS (▶ mysql_get_ssl_cipher is NULL before any query → ERR_DB_TLS in REQUIRED
  * and above), prepares the session. role: "copy", "apply", … shown in program_name and errors. */
@@ -113,8 +116,8 @@ bool my_stmt_exec_bulk(struct my_stmt *s, const struct my_value *values, size_t 
  * of the connection before every answer was read or dropped. */
 #define MY_PIPELINE_MAX 64u
 bool my_pipeline_open(struct my_conn *c, struct err *e) WARN_UNUSED; /* SET autocommit = 0 */
-/* False (Aurora, a compressed connection): my_stmt_send waits for its answer itself, and
- * my_stmt_send_bulk must not be used. */
+/* False (Aurora, a compressed connection, libmysqlclient): my_stmt_send waits for its answer
+ * itself, and my_stmt_send_bulk must not be used. */
 bool my_pipeline_is_on(const struct my_conn *c);
 size_t my_pipeline_count(const struct my_conn *c); /* answers that are yet to be read */
 bool my_stmt_send(struct my_stmt *s, const struct my_value *params, struct err *e) WARN_UNUSED;

@@ -110,7 +110,7 @@ static bool check_request(struct my_dump *d, const struct my_dump_options *o,
 /* The servers refuse a replica without the privilege by the number of a wrong password. */
 static bool start_failed(struct err *e)
 {
-    if (e && e->native == 1045) {
+    if (e && (e->native == 1045 || e->native == 1227)) {
         e->code = ERR_DB_DENIED;
         e->class_ = ERR_CLASS_FATAL;
         err_cure(e, "GRANT REPLICATION SLAVE ON *.* to that account");
@@ -150,7 +150,7 @@ static bool open_stream(struct my_dump *d, const struct my_params *p,
 {
     unsigned heartbeat_ms = o->heartbeat_ms ? o->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
     d->silence_ms = 2 * heartbeat_ms;
-    d->b = my_dump_connector_c.connect(p, e);
+    d->b = my_dump_library.connect(p, e);
     if (!d->b || !check_request(d, o, start, e) || !prepare_common(d, o, heartbeat_ms, e))
         return false;
     if (is_mariadb(d) && !prepare_mariadb(d, o, start, e))
@@ -173,6 +173,14 @@ struct my_dump *my_dump_open(const struct my_params *p, const struct my_dump_opt
     return NULL;
 }
 
+/* A client library that does not register asks for nothing before the dump itself, whose refusal
+ * comes in place of the first event. */
+static void first_event_failed(struct err *e)
+{
+    my_dump_error(e);
+    start_failed(e);
+}
+
 /* The first event has come: from now on silence is measured by the heartbeat. */
 static void note_first_event(struct my_dump *d)
 {
@@ -186,8 +194,10 @@ enum my_next my_dump_next(struct my_dump *d, const uint8_t **event, size_t *n, s
     e = e ? e : &local;
     for (;;) {
         enum my_next next = d->b->ops->read(d->b, event, n, e);
-        if (next == MY_FAIL)
+        if (next == MY_FAIL && d->any_event)
             my_dump_error(e);
+        else if (next == MY_FAIL)
+            first_event_failed(e);
         if (next != MY_ROW)
             return next;
         if (!d->any_event)

@@ -40,7 +40,8 @@ struct my_dump_backend_ops {
     void (*close)(struct my_dump_backend *b);
 };
 
-extern const struct my_dump_backend_ops my_dump_connector_c;
+/* Of the client library that the build has chosen: dump_connector.c or dump_libmysqlclient.c. */
+extern const struct my_dump_backend_ops my_dump_library;
 
 /* Error 1236 (and its kin) by its text: purged, clash of server ids, ahead of the server, … */
 #define MY_ERROR_DUMP    1236

@@ -42,7 +42,7 @@ static struct my_dump_backend *connector_connect(const struct my_params *p, stru
     if (!c)
         return NULL;
     struct connector *b = mem_alloc(sizeof *b);
-    b->base.ops = &my_dump_connector_c;
+    b->base.ops = &my_dump_library;
     b->c = c;
     return &b->base;
 }
@@ -131,8 +131,7 @@ static void connector_set_read_timeout(struct my_dump_backend *base, unsigned ms
 {
     struct connector *b = of(base);
     b->timeout_ms = ms;
-    if (b->c->h->net.pvio)
-        b->c->h->net.pvio->timeout[PVIO_READ_TIMEOUT] = (int)ms;
+    my_lib_set_read_timeout(b->c->h, ms);
 }
 
 static enum my_next read_failed(struct connector *b, struct err *e)
@@ -189,7 +188,7 @@ static void connector_close(struct my_dump_backend *base)
     mem_free_ptr(&base);
 }
 
-const struct my_dump_backend_ops my_dump_connector_c = {
+const struct my_dump_backend_ops my_dump_library = {
     .name = "mariadb",
     .connect = connector_connect,
     .server = connector_server,

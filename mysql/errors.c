@@ -4,6 +4,16 @@
 #include <errmsg.h>
 #include <string.h>
 
+/* Numbers that only Connector/C has. */
+#ifndef CR_ERR_NET_READ
+#define CR_ERR_NET_READ       5013
+#define CR_ERR_NET_WRITE      5014
+#define CR_ERR_NET_UNCOMPRESS 5015
+#endif
+#ifndef CR_PLUGIN_NOT_ALLOWED
+#define CR_PLUGIN_NOT_ALLOWED 5010
+#endif
+
 struct number_kind {
     unsigned number;
     struct my_error_kind kind;

@@ -56,14 +56,25 @@ void my_conn_trim(struct my_conn *c);
 bool my_password_get(const struct my_params *p, char **out, struct err *e) WARN_UNUSED;
 void my_password_free(char *password);
 
-/* TLS options before the connect, and the guard that ends a handshake with a server that offers no
- * TLS before anything of the login is sent (tls.c). */
+/* TLS options before the connect, and the check after it (tls.c). */
 bool my_tls_prepare(MYSQL *h, const struct my_params *p, struct err *e) WARN_UNUSED;
-void my_tls_guard_begin(const struct my_params *p);
-/* Ends the guard of this thread; true when it cut the connection because TLS was not offered. */
-bool my_tls_guard_end(void);
 bool my_tls_verify(MYSQL *h, const struct my_params *p, const char *where,
                    struct err *e) WARN_UNUSED;
-void my_tls_global_init(void);
+#define MY_TLS_VERSIONS "TLSv1.2,TLSv1.3"
+
+/* What the two client libraries do differently: conn_connector.c or conn_libmysqlclient.c, the one
+ * that the build has chosen. */
+extern const char my_lib_name[];
+extern const bool my_lib_has_raw_packets; /* takes packets that we made: pipelining, bulk */
+void my_lib_init(void);
+bool my_lib_options(MYSQL *h, const struct my_params *p) WARN_UNUSED;
+bool my_lib_tls_options(MYSQL *h, const struct my_params *p) WARN_UNUSED;
+/* The guard that ends a handshake with a server that offers no TLS before anything of the login is
+ * sent, where the library does not do that itself. End: true when it cut the connection. */
+void my_lib_guard_begin(const struct my_params *p);
+bool my_lib_guard_end(void);
+void my_lib_set_read_timeout(MYSQL *h, unsigned ms);
+int my_lib_socket(MYSQL *h);
+bool my_lib_can_bulk(MYSQL *h);
 
 #endif

@@ -12,7 +12,8 @@
  *    fit into any socket buffer, so the server never blocks on writing and reads on.
  * 4. An answer continues its request's packet numbers, which are kept with what is pending.
  *
- * A server behind Aurora's endpoint, and a compressed connection, get each request alone.
+ * A server behind Aurora's endpoint, a compressed connection, and a client library that takes no
+ * packets of ours get each request alone.
  */
 #include "base/mem.h"
 #include "mysql/stmt_internal.h"
@@ -40,7 +41,7 @@ bool my_pipeline_open(struct my_conn *c, struct err *e)
         return false;
     if (!c->pending)
         c->pending = mem_calloc(MY_PIPELINE_MAX, sizeof *c->pending);
-    c->pipelined = !aurora && !c->h->net.compress;
+    c->pipelined = my_lib_has_raw_packets && !aurora && !c->h->net.compress;
     return true;
 }
 
@@ -61,12 +62,9 @@ static void note_pending(struct my_stmt *s, uint64_t affected)
         (struct my_pending){.stmt = s, .packet = c->h->net.pkt_nr, .affected = affected};
 }
 
-static bool write_request(struct my_stmt *s, enum enum_server_command command, struct err *e)
+static bool write_request(struct my_stmt *s, enum my_request kind, struct err *e)
 {
-    MYSQL *h = s->c->h;
-    const struct buf *b = &s->c->request;
-    bool ok = h->methods->db_command(h, command, (const char *)b->data, b->len, 1, s->h) == 0 ||
-              my_stmt_fail(s, e);
+    bool ok = my_stmt_write(s, kind, e);
     my_stmt_trim_request(&s->c->request);
     if (ok)
         note_pending(s, 0);
@@ -79,7 +77,7 @@ bool my_stmt_send(struct my_stmt *s, const struct my_value *params, struct err *
 {
     assert(s->c->pending && s->c->n_pending < MY_PIPELINE_MAX);
     if (s->c->pipelined)
-        return my_stmt_encode(s, params, e) && write_request(s, COM_STMT_EXECUTE, e);
+        return my_stmt_encode(s, params, e) && write_request(s, MY_REQUEST_EXECUTE, e);
     uint64_t affected = 0;
     size_t waiting = s->c->n_pending;
     s->c->n_pending = 0; /* all answered already: only their counts wait */
@@ -98,7 +96,7 @@ bool my_stmt_send_bulk(struct my_stmt *s, const struct my_value *values, size_t 
     my_stmt_reset(s);
     my_stmt_note_types(s, values, rows);
     return my_stmt_encode_rows(s, values, 0, rows, taken, e) &&
-           write_request(s, COM_STMT_BULK_EXECUTE, e);
+           write_request(s, MY_REQUEST_BULK, e);
 }
 
 bool my_pipeline_is_on(const struct my_conn *c)
@@ -112,9 +110,8 @@ static bool read_answer(struct my_conn *c, const struct my_pending *p, uint64_t 
     MYSQL *h = c->h;
     struct my_stmt *s = p->stmt;
     h->net.pkt_nr = p->packet;
-    if (h->methods->db_read_execute_response(s->h) != 0)
-        return my_stmt_fail(s, e);
-    s->open = h->field_count > 0;
+    if (!my_stmt_answer(s, e))
+        return false;
     if (s->open)
         my_stmt_note_columns(s);
     else

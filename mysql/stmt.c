@@ -1,15 +1,8 @@
-/* mysql/stmt.c — prepared statements: parameters encoded here, binary rows sliced here.
+/* mysql/stmt.c — prepared statements, and many rows in one request; how a request is sent and a row
+ * read is the client library's (stmt_connector.c, stmt_libmysqlclient.c).
  *
- * The library prepares and reads answers; the packets COM_STMT_EXECUTE and COM_STMT_BULK_EXECUTE
- * are built from my_value directly and rows are cells inside the network buffer, so that neither
- * way copies a value twice or allocates per row.
- *
- * Invariants:
- * 1. `open` is true exactly while a result is unread on the connection; every exit of a result
- * (end, error, reset, free) clears it and makes the handle ready for the next command.
- * 2. A row is only sliced inside its packet's length: a server that sends nonsense gives
- * ERR_DB_LOST. Format: MySQL manual "COM_STMT_EXECUTE", "Binary Protocol Resultset Row"; MariaDB KB
- * "COM_STMT_BULK_EXECUTE".
+ * Invariant: `open` is true exactly while a result is unread on the connection; every exit of a
+ * result (end, error, reset, free) clears it and makes the handle ready for the next command.
  */
 #include "base/mem.h"
 #include "mysql/stmt_internal.h"
@@ -20,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* One bulk packet is kept below this, whatever the server allows: it bounds the request buffer. */
 #define BULK_MAX_BYTES ((size_t)8 << 20)
@@ -71,6 +63,7 @@ void my_stmt_free(struct my_stmt *s)
         my_stmt_reset(s);
         mysql_stmt_close(s->h);
     }
+    free(s->binds);
     free(s->types);
     free(s->columns);
     free(s->fixed);
@@ -92,7 +85,7 @@ void my_stmt_trim_request(struct buf *b)
     }
 }
 
-static bool too_long(struct my_stmt *s, size_t row, struct err *e)
+bool my_stmt_too_long(struct my_stmt *s, size_t row, struct err *e)
 {
     err_set_native(e, ERR_LIMIT, ERR_CLASS_FATAL, CR_NET_PACKET_TOO_LARGE,
                    "%s: row %zu of the batch is longer than max_allowed_packet (%llu bytes)",
@@ -100,41 +93,10 @@ static bool too_long(struct my_stmt *s, size_t row, struct err *e)
     return err_cure(e, "raise max_allowed_packet on that server");
 }
 
-static bool send_request(struct my_stmt *s, enum enum_server_command command, struct err *e)
-{
-    MYSQL *h = s->c->h;
-    const struct buf *b = &s->c->request;
-    assert(s->c->n_pending == 0);
-    if (h->methods->db_command(h, command, (const char *)b->data, b->len, 1, s->h) != 0 ||
-        h->methods->db_read_execute_response(s->h) != 0)
-        return my_stmt_fail(s, e);
-    s->open = h->field_count > 0;
-    return true;
-}
-
-bool my_stmt_encode(struct my_stmt *s, const struct my_value *params, struct err *e)
-{
-    struct buf *b = &s->c->request;
-    my_stmt_reset(s);
-    buf_reset(b);
-    stmt_wire_put_execute(b, (uint32_t)s->h->stmt_id, params, s->h->param_count, s->types);
-    if (!b->failed && b->len + 1 <= s->c->max_packet_bytes)
-        return true;
-    my_stmt_trim_request(b);
-    return too_long(s, 0, e);
-}
-
-static bool execute(struct my_stmt *s, const struct my_value *params, struct err *e)
-{
-    bool ok = my_stmt_encode(s, params, e) && send_request(s, COM_STMT_EXECUTE, e);
-    my_stmt_trim_request(&s->c->request);
-    return ok;
-}
-
 bool my_stmt_exec(struct my_stmt *s, const struct my_value *params, uint64_t *affected,
                   struct err *e)
 {
-    if (!execute(s, params, e))
+    if (!my_stmt_execute(s, params, e))
         return false;
     if (affected)
         *affected = s->open ? 0 : mysql_affected_rows(s->c->h);
@@ -174,12 +136,12 @@ bool my_stmt_encode_rows(struct my_stmt *s, const struct my_value *values, size_
             break;
         }
     }
-    return *taken > 0 || too_long(s, from, e);
+    return *taken > 0 || my_stmt_too_long(s, from, e);
 }
 
 static bool send_chunk(struct my_stmt *s, uint64_t *affected, struct err *e)
 {
-    if (!send_request(s, COM_STMT_BULK_EXECUTE, e))
+    if (!my_stmt_write(s, MY_REQUEST_BULK, e) || !my_stmt_answer(s, e))
         return false;
     *affected += s->open ? 0 : mysql_affected_rows(s->c->h);
     my_stmt_reset(s);
@@ -267,7 +229,7 @@ void my_stmt_note_columns(struct my_stmt *s)
 
 bool my_stmt_query(struct my_stmt *s, const struct my_value *params, struct err *e)
 {
-    if (!execute(s, params, e))
+    if (!my_stmt_execute(s, params, e))
         return false;
     if (!s->open)
         return err_set(e, ERR_INTERNAL, "%s: a query was expected, the statement has no result",
@@ -280,65 +242,4 @@ unsigned my_stmt_columns(const struct my_stmt *s, const struct my_column **colum
 {
     *columns = s->columns;
     return s->n_columns;
-}
-
-static void close_result(struct my_stmt *s)
-{
-    s->open = false;
-    s->h->state = MYSQL_STMT_FETCH_DONE;
-    s->c->h->status = MYSQL_STATUS_READY;
-    my_conn_trim(s->c);
-}
-
-/* The packet after the last row: warnings and status. */
-static void note_end(struct my_stmt *s, const uint8_t *p, size_t n)
-{
-    MYSQL *h = s->c->h;
-    if (n >= 5) {
-        h->warning_count = (unsigned)(p[1] | p[2] << 8);
-        h->server_status = (unsigned)(p[3] | p[4] << 8);
-    }
-    close_result(s);
-}
-
-static enum my_next fail_row(struct my_stmt *s, struct err *e)
-{
-    my_conn_fail(s->c, e);
-    close_result(s);
-    return MY_FAIL;
-}
-
-enum my_next my_stmt_next(struct my_stmt *s, struct my_wire *cells, struct err *e)
-{
-    if (!s->open)
-        return MY_END;
-    MYSQL *h = s->c->h;
-    unsigned long n = mysql_net_read_packet(h);
-    if (__builtin_expect(n == packet_error, 0))
-        return fail_row(s, e);
-    const uint8_t *p = h->net.read_pos;
-    if (__builtin_expect(p[0] == 0, 1)) {
-        if (stmt_wire_slice_row(p, n, s->fixed, s->n_columns, cells))
-            return MY_ROW;
-    } else if (p[0] == 0xfe && n < 9) {
-        note_end(s, p, n);
-        return MY_END;
-    }
-    shutdown(s->c->fd, SHUT_RDWR); /* where the next packet begins is not known any more */
-    err_set(e, ERR_DB_LOST, "%s: a row of the result is malformed", s->c->where);
-    close_result(s);
-    return MY_FAIL;
-}
-
-void my_stmt_reset(struct my_stmt *s)
-{
-    MYSQL *h = s->c->h;
-    while (s->open) {
-        unsigned long n = mysql_net_read_packet(h);
-        const uint8_t *p = h->net.read_pos;
-        if (n == packet_error)
-            close_result(s);
-        else if (p[0] == 0xfe && n < 9)
-            note_end(s, p, n);
-    }
 }

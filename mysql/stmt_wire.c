@@ -123,6 +123,17 @@ void stmt_wire_put_execute(struct buf *b, uint32_t stmt_id, const struct my_valu
         put_value(b, &params[i]);
 }
 
+#define EXECUTE_HEAD_BYTES  16
+#define EXECUTE_PARAM_BYTES 5 /* null bit, type, and what MySQL's attributes add: an empty name */
+
+size_t stmt_wire_execute_size(const struct my_value *params, unsigned n)
+{
+    size_t size = EXECUTE_HEAD_BYTES + EXECUTE_PARAM_BYTES * (size_t)n;
+    for (unsigned i = 0; i < n; i++)
+        size += sizeof(uint64_t) + 1 + (params[i].type == MY_VALUE_BYTES ? params[i].v.bytes.n : 0);
+    return size;
+}
+
 void stmt_wire_put_bulk_head(struct buf *b, uint32_t stmt_id, const uint16_t *types, unsigned n)
 {
     buf_put_le(b, stmt_id, 4);
@@ -195,14 +206,14 @@ static const uint8_t *take_length(const uint8_t *p, const uint8_t *end, uint64_t
     return p + extra;
 }
 
-bool stmt_wire_slice_row(const uint8_t *p, size_t n, const int8_t *widths, unsigned n_columns,
-                         struct my_wire *cells)
+const uint8_t *stmt_wire_slice_cells(const uint8_t *p, size_t n, const int8_t *widths,
+                                     unsigned n_columns, struct my_wire *cells)
 {
     const uint8_t *end = p + n;
     const uint8_t *nulls = p + 1;
     size_t head = 1 + ((size_t)n_columns + 9) / 8;
     if (n < head)
-        return false;
+        return NULL;
     p += head;
     for (unsigned i = 0; i < n_columns; i++) {
         if (nulls[(i + 2) / 8] >> ((i + 2) % 8) & 1) {
@@ -218,12 +229,18 @@ bool stmt_wire_slice_row(const uint8_t *p, size_t n, const int8_t *widths, unsig
             else
                 p = NULL;
             if (!p)
-                return false;
+                return NULL;
         }
         if (len > (uint64_t)(end - p))
-            return false;
+            return NULL;
         cells[i] = (struct my_wire){p, (size_t)len};
         p += len;
     }
-    return p == end;
+    return p;
+}
+
+bool stmt_wire_slice_row(const uint8_t *p, size_t n, const int8_t *widths, unsigned n_columns,
+                         struct my_wire *cells)
+{
+    return stmt_wire_slice_cells(p, n, widths, n_columns, cells) == p + n;
 }

@@ -22,8 +22,13 @@ bool stmt_wire_put_bulk_row(struct buf *b, const struct my_value *row, unsigned 
 #define STMT_WIRE_LEN8   ((int8_t)-2) /* temporal: one length byte, then so many */
 /* How a column of that protocol type is laid out: bytes of a fixed width or one of the above. */
 int8_t stmt_wire_width(unsigned type);
+/* Bytes of the request that stmt_wire_put_execute would write, or a few more. */
+size_t stmt_wire_execute_size(const struct my_value *params, unsigned n);
 /* Cells of one row packet (first byte 0); false when it does not hold together. */
 bool stmt_wire_slice_row(const uint8_t *p, size_t n, const int8_t *widths, unsigned n_columns,
                          struct my_wire *cells);
+/* The same where n is only known to be enough: the end of the cells, NULL when they pass n. */
+const uint8_t *stmt_wire_slice_cells(const uint8_t *p, size_t n, const int8_t *widths,
+                                     unsigned n_columns, struct my_wire *cells);
 
 #endif

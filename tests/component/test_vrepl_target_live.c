@@ -266,6 +266,8 @@ static void wait_for_a_lock_wait(struct live *l)
 static void what_follows_a_deadlock_is_rolled_back(void **state)
 {
     struct live *l = live_begin(state);
+    if (!live_client_is_connector())
+        live_skip("this client library waits for each answer: nothing is sent behind a failure");
     struct err e = ERR_INIT;
     struct table t;
     uint64_t hits = 0;

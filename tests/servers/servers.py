@@ -2,7 +2,7 @@
 # tests/servers/servers.py — the harness by hand: fetch, start, stop, kill and restart one server.
 """Starts and stops the test servers from a shell.
 
-  servers.py fetch mysql|kafka
+  servers.py fetch mysql|kafka|libmysqlclient
   servers.py start mariadb|mysql|kafka --dir D [--port N] [--database DB]... [--gtid off] [-- ARGS]
   servers.py stop|kill|restart|show --dir D
 """
@@ -15,8 +15,9 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from sluice_servers import Kafka, MariaDB, MySQL, ServerError  # noqa: E402
-from sluice_servers import kafka, mysql  # noqa: E402
+from sluice_servers import kafka, libmysqlclient, mysql  # noqa: E402
 
+FETCH = {"mysql": mysql.fetch, "kafka": kafka.fetch, "libmysqlclient": libmysqlclient.fetch}
 CLASSES = {"mariadb": MariaDB, "mysql": MySQL, "kafka": Kafka}
 
 
@@ -25,7 +26,7 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     fetch = verbs.add_parser("fetch")
-    fetch.add_argument("kind", choices=["mysql", "kafka"])
+    fetch.add_argument("kind", choices=sorted(FETCH))
     start = verbs.add_parser("start")
     start.add_argument("kind", choices=sorted(CLASSES))
     start.add_argument("--dir", required=True)
@@ -66,7 +67,7 @@ def show(server):
 def main():
     options = arguments()
     if options.verb == "fetch":
-        (mysql if options.kind == "mysql" else kafka).fetch()
+        print(FETCH[options.kind]())
         return
     if options.verb == "start":
         show(make(options).start(detached=True))

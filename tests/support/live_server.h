@@ -32,6 +32,12 @@ struct live {
             fail_msg("%s: %s", #condition, (e).text);                                              \
     } while (0)
 
+/* Bulk, pipelining and the registration as replica are Connector/C's alone. */
+static inline bool live_client_is_connector(void)
+{
+    return strstr(my_client_library(), "Connector/C") != NULL;
+}
+
 static inline bool live_is_mariadb(const struct live *l)
 {
     return my_conn_server(l->admin)->flavor == MY_FLAVOR_MARIADB;

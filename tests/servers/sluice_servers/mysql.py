@@ -1,131 +1,27 @@
 # tests/servers/sluice_servers/mysql.py — MySQL 9.7 unpacked beside the system, with its own C library.
-"""MySQL from the packages of Debian's unstable suite, unpacked into the cache.
+"""MySQL from the packages of Debian's unstable suite, unpacked into the cache."""
 
-A private apt root fetches the server with everything it links to, so that nothing of the machine
-changes; the server runs through the dynamic loader of that tree. The mirror is the machine's own.
-"""
-
-import fcntl
 import functools
-import glob
 import os
-import re
-import shutil
 import subprocess
 
-from .process import ServerError, cache_dir
+from .debian_tree import DebianTree
+from .process import ServerError
 from .sqlserver import SqlServer, own_tmpdir
 
-SUITE = "sid"
-PACKAGES = ["mysql-server-core", "mysql-client-core"]
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-LIBRARY = "usr/lib/x86_64-linux-gnu"
-
-
-def home():
-    """The directory in the cache that holds the unpacked tree."""
-    return os.path.join(cache_dir(), "mysql-9.7")
-
-
-def root():
-    return os.path.join(home(), "root")
+TREE = DebianTree("mysql-9.7", "sid", ["mysql-server-core", "mysql-client-core"],
+                  "usr/sbin/mysqld")
 
 
 def program(name):
     """The argv prefix that runs `name` (usr/sbin/mysqld, usr/bin/mysqlbinlog) out of the tree."""
-    tree = root()
-    libraries = ":".join(os.path.join(tree, part) for part in (LIBRARY, "usr/lib/mysql/private"))
-    return [os.path.join(tree, "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", libraries,
-            os.path.join(tree, name)]
-
-
-def _mirror():
-    """The first Debian mirror in the machine's apt sources."""
-    texts = []
-    for path in ["/etc/apt/sources.list"] + sorted(glob.glob("/etc/apt/sources.list.d/*")):
-        if os.path.isfile(path):
-            with open(path, encoding="utf-8", errors="replace") as text:
-                texts.append(text.read())
-    for line in "\n".join(texts).splitlines():
-        found = re.match(r"(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)", line)
-        if found:
-            return found.group(1)
-    raise ServerError("no Debian mirror in the apt sources of this machine")
-
-
-def _apt_configuration(place):
-    """Writes the configuration of an apt that knows only `place`; returns its path."""
-    for part in ("etc/apt.conf.d", "etc/preferences.d", "etc/trusted.gpg.d", "state/lists/partial",
-                 "cache/archives/partial", "log"):
-        os.makedirs(os.path.join(place, part), exist_ok=True)
-    with open(os.path.join(place, "status"), "w", encoding="ascii"):
-        pass
-    with open(os.path.join(place, "etc/sources.list"), "w", encoding="utf-8") as out:
-        out.write("deb [signed-by=%s] %s %s main\n" % (KEYRING, _mirror(), SUITE))
-    settings = {
-        "Dir": place, "Dir::Etc": place + "/etc", "Dir::Etc::sourcelist": place + "/etc/sources.list",
-        "Dir::Etc::sourceparts": "-", "Dir::Etc::parts": place + "/etc/apt.conf.d",
-        "Dir::Etc::preferencesparts": place + "/etc/preferences.d", "Dir::State": place + "/state",
-        "Dir::State::status": place + "/status", "Dir::Cache": place + "/cache",
-        "Dir::Log": place + "/log", "APT::Architecture": "amd64",
-        "APT::Install-Recommends": "false", "APT::Sandbox::User": "root",
-        "APT::Get::Assume-Yes": "true", "Acquire::Check-Valid-Until": "false",
-        "Acquire::Languages": "none", "Acquire::Retries": "3", "Dpkg::Use-Pty": "false"}
-    path = os.path.join(place, "apt.conf")
-    with open(path, "w", encoding="utf-8") as out:
-        out.writelines('%s "%s";\n' % item for item in settings.items())
-        out.write('APT::Architectures { "amd64"; };\n')
-    return path
-
-
-def _apt(configuration, log_path, *words):
-    environment = dict(os.environ, APT_CONFIG=configuration, DEBIAN_FRONTEND="noninteractive")
-    with open(log_path, "wb") as log:
-        done = subprocess.run(["apt-get", "-q", *words], env=environment, stdout=log, stderr=log,
-                              check=False)
-    if done.returncode != 0:
-        raise ServerError("apt-get %s failed, see %s" % (" ".join(words), log_path))
-
-
-def _unpack(archives, tree):
-    # The links of a merged /usr come first; tar then writes through them, dpkg -x would replace them.
-    for part in ("bin", "sbin", "lib", "lib64"):
-        os.makedirs(os.path.join(tree, "usr", part))
-        os.symlink("usr/" + part, os.path.join(tree, part))
-    for archive in archives:
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as tar:
-            subprocess.run(["tar", "-x", "-C", tree, "--keep-directory-symlink", "--no-same-owner"],
-                           stdin=tar.stdout, check=True)
-
-
-def _fetch():
-    place = home()
-    apt = os.path.join(place, "apt")
-    configuration = _apt_configuration(apt)
-    _apt(configuration, apt + "/log/update.log", "update")
-    _apt(configuration, apt + "/log/download.log", "-d", "install", *PACKAGES)
-    fresh = root() + ".new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    os.makedirs(fresh)
-    archives = sorted(glob.glob(apt + "/cache/archives/*.deb"))
-    _unpack(archives, fresh)
-    if not os.path.exists(os.path.join(fresh, "usr/sbin/mysqld")):
-        raise ServerError("no mysqld among the %d packages fetched" % len(archives))
-    os.rename(fresh, root())
-    shutil.rmtree(os.path.join(apt, "state/lists"), ignore_errors=True)
+    return TREE.program(name)
 
 
 def fetch():
-    """Makes the tree when it is missing: about 75 MB from the mirror, half a minute."""
-    if os.path.isdir(root()):
-        return
-    if not os.path.exists(KEYRING):
-        raise ServerError("%s is missing; run tools/install_deps.sh run" % KEYRING)
-    os.makedirs(home(), exist_ok=True)
-    with open(os.path.join(home(), ".lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.isdir(root()):
-            _fetch()
+    """Makes the tree when it is missing, about 75 MB from the mirror, half a minute; returns it."""
+    TREE.fetch()
+    return TREE.root
 
 
 @functools.lru_cache(maxsize=None)
@@ -148,7 +44,7 @@ class MySQL(SqlServer):
         return _version()
 
     def _base(self, datadir):
-        tree = root()
+        tree = TREE.root
         return program("usr/sbin/mysqld") + [
             "--no-defaults", "--datadir=" + datadir, "--tmpdir=" + own_tmpdir(datadir), "--basedir=" + tree + "/usr",
             "--plugin-dir=" + tree + "/usr/lib/mysql/plugin",
