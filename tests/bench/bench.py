@@ -7,6 +7,7 @@ that were acknowledged.  Medians of the same run are compared, never figures of 
 """
 
 import argparse
+import bisect
 import json
 import os
 import platform
@@ -442,14 +443,15 @@ def b4(options):
 
 
 def longest_waits(log_path, moments):
-    """For each (begun, ended) in µs, the longest time a write that ended therein took, in ms."""
-    waits = [0.0] * len(moments)
+    """For each switch the longest time, in ms, that a write took which ended after the switch began and before the
+    next one did."""
+    waits, begins = [0.0] * len(moments), [begun for begun, _ in moments]
     with open(log_path, encoding="utf-8") as log:
         for line in log:
             entry = json.loads(line)
-            for i, (begun, ended) in enumerate(moments):
-                if begun <= entry["at_us"] <= ended + 2_000_000:
-                    waits[i] = max(waits[i], entry["took_us"] / 1000.0)
+            i = bisect.bisect_right(begins, entry["at_us"]) - 1
+            if i >= 0:
+                waits[i] = max(waits[i], entry["took_us"] / 1000.0)
     return waits
 
 
