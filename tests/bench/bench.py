@@ -327,7 +327,7 @@ class MemoryBench(LogBench):
             child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=null, stderr=subprocess.PIPE)
             said = child.stderr.read().decode("utf-8", "replace")
             _, status, used = os.wait4(child.pid, 0)
-        if status != 0 or "%d rows" % self.rows not in said.replace(",", ""):
+        if status != 0 or "rows=%d " % self.rows not in said:
             raise Void("sluice stream ended with %d: %s" % (status, said[-400:]))
         return used.ru_maxrss / 1024
 
