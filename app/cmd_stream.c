@@ -207,7 +207,12 @@ static bool take_batch(struct shard_stream *s, struct cdc_batch *b, struct err *
     bool clean;
     if (has_content(b))
         __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
-    return sink_tx_batch(s->tx, b, &at, &clean, e) && write_out(s, e);
+    /* After an error too: the position stands behind the transactions before it. */
+    bool ok = sink_tx_batch(s->tx, b, &at, &clean, e);
+    struct err unwritten = ERR_INIT;
+    if (write_out(s, &unwritten))
+        return ok;
+    return ok ? err_copy(e, &unwritten) : false;
 }
 
 static bool follow(struct shard_stream *s, struct err *e)
@@ -299,7 +304,7 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
     s->shard = topology_shard(r->topo, rq->keyspace, name);
     if (!s->shard)
         return err_set(e, ERR_USAGE, "keyspace %s has no shard '%s'", rq->keyspace, name);
-    struct cdc_reader_options ro = {.heartbeat_ms = 1000};
+    struct cdc_reader_options ro = {.heartbeat_ms = 1000, .state_dir = rq->state_dir};
     s->reader = cdc_reader_new(r->topo, s->shard, &ro);
     if (!open_encoder(s, e) || !find_start(s, e))
         return false;

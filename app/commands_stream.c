@@ -40,6 +40,7 @@ static bool run_stream(const struct opt_values *v, const struct config *c, struc
                                 .n_shards = n_chosen > 0 ? n_chosen : n_serving,
                                 .tables = (const char *const *)tables,
                                 .n_tables = n_tables,
+                                .state_dir = c->state_dir,
                                 .from = opt_str(v, "from"),
                                 .until = opt_str(v, "until"),
                                 .until_idle_ms = opt_ms(v, "until-idle"),

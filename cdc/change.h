@@ -83,6 +83,7 @@ struct cdc_change {
             const char *sql; /* n bytes, zero-terminated too */
             size_t n;
             bool ansi_quotes;
+            bool no_backslash_escapes;
             uint16_t collation; /* of the client: charset of sql */
         } ddl;
         struct {

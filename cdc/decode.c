@@ -58,6 +58,23 @@ const struct position *cdc_decoder_position(const struct cdc_decoder *d)
     return &d->pos;
 }
 
+struct cdc_schema_place cdc_decoder_place(const struct cdc_decoder *d)
+{
+    return (struct cdc_schema_place){.file = d->file,
+                                     .pos = d->tx.open || d->tx.announced ? d->tx.start_pos
+                                                                          : d->file_pos,
+                                     .since_file = d->since_file,
+                                     .since_pos = d->since_pos};
+}
+
+struct cdc_schema_place decode_place(const struct cdc_decoder *d, const struct event *ev)
+{
+    struct cdc_schema_place at = cdc_decoder_place(d);
+    if (!d->tx.open && !d->tx.announced)
+        at.pos = ev->start_pos;
+    return at;
+}
+
 bool cdc_decoder_in_transaction(const struct cdc_decoder *d)
 {
     return d->tx.open;
@@ -232,15 +249,21 @@ static void set_positions(struct cdc_decoder *d, struct event *ev, uint32_t leng
     if (is_artificial(ev) || (ev->type == EV_FORMAT_DESCRIPTION && next_pos == 0))
         return; /* takes no room in the file */
     uint64_t end = d->file_pos + length;
+    bool gap = !d->since_file[0];
     if (next_pos != 0 && (uint32_t)end != next_pos) {
         uint64_t jump = (d->file_pos & ~(uint64_t)UINT32_MAX) | next_pos;
         if (jump + INT32_MAX < d->file_pos)
             jump += (uint64_t)UINT32_MAX + 1;
+        gap = gap || jump > end;
         end = jump >= end ? jump : end;
     }
     ev->end_pos = end;
     ev->start_pos = end - length;
     d->file_pos = end;
+    if (gap) {
+        memcpy(d->since_file, d->file, sizeof d->since_file);
+        d->since_pos = ev->start_pos;
+    }
 }
 
 static bool where(const struct cdc_decoder *d, const struct event *ev, struct err *e)

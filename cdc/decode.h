@@ -11,13 +11,26 @@
 
 #include "cdc/value.h"
 
-/* Asked when a table map has no column names (metadata MINIMAL): a definition as of that position,
- * new reference, or NULL (then columns are @1, @2 … and full_metadata is false). Also asked, to
- * learn what no table map says (UUID and INET columns), when a MariaDB table has columns that may
- * be such. Asked again after every DDL. A definition whose column types differ from the log's is
- * not used. */
-typedef const struct schema_table *(*cdc_schema_fn)(void *ctx, const char *db, const char *table,
-                                                    size_t n_columns);
+/* The place of a transaction in the log of the server that is being read. */
+struct cdc_schema_place {
+    const char *file;
+    uint64_t pos; /* where the transaction begins */
+    /* From here to there nothing of the log was left out: all its DDL was given to `ddl`. */
+    const char *since_file;
+    uint64_t since_pos;
+};
+/* Asked for what a table map does not say: names (metadata MINIMAL, NO_LOG), or UUID and INET
+ * columns, which no table map tells from BINARY. log: the table as its map has it. A new reference
+ * to the definition at that place, or NULL: e unset means that nothing is known (columns are @1, @2
+ * … and full_metadata is false); ERR_SCHEMA_UNKNOWN is kept with the table, for whoever needs its
+ * rows; another error ends the decoding. Asked again after every DDL. A definition whose column
+ * types differ from the log's is not used. */
+typedef const struct schema_table *(*cdc_schema_fn)(void *ctx, const struct cdc_schema_place *at,
+                                                    const struct schema_table *log, struct err *e);
+struct cdc_change;
+/* Told of every DDL, before anything that follows it is decoded. False ends the decoding. */
+typedef bool (*cdc_ddl_fn)(void *ctx, const struct cdc_schema_place *at,
+                           const struct cdc_change *ddl, struct err *e);
 
 struct cdc_decode_options {
     size_t batch_bytes; /* 0: CDC_BATCH_BYTES */
@@ -25,7 +38,8 @@ struct cdc_decode_options {
     bool want_query;           /* keep annotate / rows-query text */
     bool gap_instead_of_error; /* undecodable events become CDC_GAP */
     cdc_schema_fn schema;
-    void *schema_ctx;
+    cdc_ddl_fn ddl;
+    void *schema_ctx; /* of both */
     /* Row images of tables for which this returns false are dropped unseen (their ROWS do not
      * appear, but count for seq). NULL: all are wanted. */
     bool (*want_table)(void *ctx, const char *db, const char *table);
@@ -47,6 +61,9 @@ struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush);
 bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e); /* true: dead, *e set */
 const struct position *
 cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event */
+/* Where the open transaction begins, else where the last fed event ends, in the file that is being
+ * read. Borrowed until the next event. */
+struct cdc_schema_place cdc_decoder_place(const struct cdc_decoder *d);
 bool cdc_decoder_in_transaction(const struct cdc_decoder *d);
 bool cdc_decoder_is_mariadb(const struct cdc_decoder *d); /* as the last format description says */
 struct cdc_decode_stats {                                 /* for --stats */

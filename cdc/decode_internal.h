@@ -146,7 +146,9 @@ struct cdc_decoder {
     bool format_known, checksum, mariadb;
     uint8_t post_header_len[256];
     char file[POSITION_FILE_MAX];
-    uint64_t file_pos; /* behind the last event */
+    uint64_t file_pos;                  /* behind the last event */
+    char since_file[POSITION_FILE_MAX]; /* from here on every event was seen; "" before the first */
+    uint64_t since_pos;
 
     struct transaction tx;
     struct cdc_batch *open;
@@ -171,6 +173,8 @@ bool decode_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *
  */
 bool decode_gap(struct cdc_decoder *d, const struct event *ev, struct err *e) WARN_UNUSED;
 bool decode_short(const struct event *ev, struct err *e); /* "event ends early"; false */
+/* Where the open or announced transaction begins, else ev. */
+struct cdc_schema_place decode_place(const struct cdc_decoder *d, const struct event *ev);
 
 /* decode_batch.c */
 struct cdc_batch *decode_batch(struct cdc_decoder *d, size_t need); /* the open batch with room */

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define SQL_MODE_ANSI_QUOTES 4u
-#define QUERY_TEXT_MAX       ((size_t)1024 * 1024 * 1024)
+#define SQL_MODE_ANSI_QUOTES          4u
+#define SQL_MODE_NO_BACKSLASH_ESCAPES 0x100000u
+#define QUERY_TEXT_MAX                ((size_t)1024 * 1024 * 1024)
 
 struct query {
     uint32_t thread_id;
@@ -104,7 +105,8 @@ static void pass(struct cdc_decoder *d, const struct event *ev)
     }
 }
 
-static void on_ddl(struct cdc_decoder *d, const struct event *ev, const struct query *q)
+static bool on_ddl(struct cdc_decoder *d, const struct event *ev, const struct query *q,
+                   struct err *e)
 {
     bool alone = !d->tx.open;
     (void)decode_batch(d, 3 * sizeof(struct cdc_change) + q->db_len + q->n + 2);
@@ -122,10 +124,15 @@ static void on_ddl(struct cdc_decoder *d, const struct event *ev, const struct q
     c->ddl.sql = sql;
     c->ddl.n = q->n;
     c->ddl.ansi_quotes = q->sql_mode & SQL_MODE_ANSI_QUOTES;
+    c->ddl.no_backslash_escapes = q->sql_mode & SQL_MODE_NO_BACKSLASH_ESCAPES;
     c->ddl.collation = q->collation;
     table_cache_forget(&d->tables);
+    struct cdc_schema_place at = decode_place(d, ev);
+    if (d->o.ddl && !d->o.ddl(d->o.schema_ctx, &at, c, e))
+        return false;
     if (alone)
         decode_end(d, ev, CDC_COMMIT, false);
+    return true;
 }
 
 /* ROLLBACK, or ROLLBACK [WORK] TO [SAVEPOINT] name; SAVEPOINT name; RELEASE SAVEPOINT name. */
@@ -257,9 +264,8 @@ static bool on_statement(struct cdc_decoder *d, const struct event *ev, const st
         return true;
     case SQLSTMT_OTHER:
         if (starts_like_ddl(q))
-            on_ddl(d, ev, q);
-        else
-            pass(d, ev);
+            return on_ddl(d, ev, q, e);
+        pass(d, ev);
         return true;
     case SQLSTMT_CREATE_TABLE:
     case SQLSTMT_ALTER_TABLE:
@@ -270,10 +276,9 @@ static bool on_statement(struct cdc_decoder *d, const struct event *ev, const st
     case SQLSTMT_DROP_INDEX:
     case SQLSTMT_DATABASE:
     case SQLSTMT_TRIGGER_OR_ROUTINE:
-        if (d->stmt.temporary)
-            pass(d, ev);
-        else
-            on_ddl(d, ev, q);
+        if (!d->stmt.temporary)
+            return on_ddl(d, ev, q, e);
+        pass(d, ev);
         return true;
     }
     return true;

@@ -195,20 +195,6 @@ static struct schema_table *read_table(const struct cdc_decoder *d, const struct
     return NULL;
 }
 
-static bool same_types(const struct schema_table *log, const struct schema_table *known)
-{
-    if (log->n_columns != known->n_columns)
-        return false;
-    for (size_t i = 0; i < log->n_columns; i++) {
-        const struct schema_column *a = &log->columns[i], *b = &known->columns[i];
-        if (a->type != b->type || a->meta != b->meta)
-            return false;
-        if (log->full_metadata && b->name && strcmp(a->name, b->name) != 0)
-            return false;
-    }
-    return true;
-}
-
 /* UUID, INET6 (16 bytes) and INET4 (4 bytes) look like BINARY; JSON is LONGTEXT. */
 static bool may_be_extension(const struct schema_table *t)
 {
@@ -258,25 +244,46 @@ static void merge_column(struct schema_column *to, const struct schema_column *f
     copy_labels(to, from);
 }
 
-static void ask_schema(const struct cdc_decoder *d, struct schema_table *t)
+static void merge(struct schema_table *t, const struct schema_table *known)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        merge_column(&t->columns[i], &known->columns[i], !t->full_metadata);
+    if (!t->full_metadata && known->n_pk > 0) {
+        free(t->pk);
+        t->pk = mem_calloc(known->n_pk, sizeof *t->pk);
+        memcpy(t->pk, known->pk, known->n_pk * sizeof *t->pk);
+        t->n_pk = known->n_pk;
+    }
+    t->full_metadata = true;
+}
+
+/* Why the names are not known becomes the table's; only who needs its rows fails. */
+static bool keep_reason(struct schema_table *t, struct err *e)
+{
+    if (e->code == ERR_NONE || (e->code == ERR_SCHEMA_UNKNOWN && t->full_metadata))
+        return true;
+    if (e->code != ERR_SCHEMA_UNKNOWN)
+        return err_prepend(e, "definition of %s.%s", t->db, t->name);
+    t->unknown = mem_strdup(e->text);
+    t->unknown_cure = mem_strdup(e->cure);
+    err_clear(e);
+    return true;
+}
+
+static bool ask_schema(const struct cdc_decoder *d, const struct event *ev, struct schema_table *t,
+                       struct err *e)
 {
     if (!d->o.schema || (t->full_metadata && !(d->mariadb && may_be_extension(t))))
-        return;
-    const struct schema_table *known = d->o.schema(d->o.schema_ctx, t->db, t->name, t->n_columns);
+        return true;
+    struct err why = ERR_INIT;
+    struct cdc_schema_place at = decode_place(d, ev);
+    const struct schema_table *known = d->o.schema(d->o.schema_ctx, &at, t, &why);
     if (!known)
-        return;
-    if (same_types(t, known)) {
-        for (size_t i = 0; i < t->n_columns; i++)
-            merge_column(&t->columns[i], &known->columns[i], !t->full_metadata);
-        if (!t->full_metadata && known->n_pk > 0) {
-            free(t->pk);
-            t->pk = mem_calloc(known->n_pk, sizeof *t->pk);
-            memcpy(t->pk, known->pk, known->n_pk * sizeof *t->pk);
-            t->n_pk = known->n_pk;
-        }
-        t->full_metadata = true;
-    }
+        return keep_reason(t, &why) || err_copy(e, &why);
+    if (schema_table_same_types(t, known))
+        merge(t, known);
     schema_table_unref(known);
+    return true;
 }
 
 static struct table_entry *make_entry(struct cdc_decoder *d, const struct event *ev, struct wire w,
@@ -289,11 +296,12 @@ static struct table_entry *make_entry(struct cdc_decoder *d, const struct event 
     bool sidecar = strcmp(t->db, "_sluice") == 0;
     entry->wanted = sidecar || !d->o.want_table || d->o.want_table(d->o.want_ctx, t->db, t->name);
     entry->journal = sidecar && strcmp(t->name, "journal") == 0;
-    if (entry->wanted)
-        ask_schema(d, t);
-    schema_table_seal(t);
-    schema_table_seal(t);
     entry->table = t;
+    if (entry->wanted && !sidecar && !ask_schema(d, ev, t, e)) {
+        entry_free(entry);
+        return NULL;
+    }
+    schema_table_seal(t);
     entry->body_len = wire_left(&w);
     entry->body = mem_realloc(NULL, entry->body_len, 1);
     memcpy(entry->body, w.p, entry->body_len);

@@ -794,6 +794,8 @@ void cdc_reader_free(struct cdc_reader *r)
     reader_ring_clear(&r->ring);
     pthread_mutex_unlock(&r->lock);
     my_close(r->schema_conn);
+    schema_tracker_free(r->tracker);
+    store_close(r->own_store);
     pthread_mutex_destroy(&r->schema_lock);
     free(r->ring.entries);
     position_fini(&r->head);

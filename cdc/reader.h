@@ -29,9 +29,13 @@ struct cdc_reader_options {
     struct cdc_source *(*open)(void *ctx, const struct position *start, uint32_t server_id,
                                struct err *e);
     void *open_ctx;
-    cdc_schema_fn
-        schema; /* as cdc_decode_options.schema, for tables whose map has no names; Thread: any */
+    /* As in cdc_decode_options; NULL: the reader's own tracker, with a live server. Thread: any. */
+    cdc_schema_fn schema;
+    cdc_ddl_fn ddl;
     void *schema_ctx;
+    /* Where the tracker keeps versions; without both: in memory. */
+    struct store *store;
+    const char *state_dir; /* opened beside others when it is needed first; if that fails: memory */
 };
 /* No connection is made before the first attach; the tail stops when nobody is attached. */
 struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard *shard,

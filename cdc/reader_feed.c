@@ -99,11 +99,14 @@ static bool session_open(struct feed *f, struct session *s, struct err *e)
     struct cdc_decode_options options = {.verify_checksum = true,
                                          .want_query = r->o.want_query,
                                          .schema = r->o.schema,
+                                         .ddl = r->o.ddl,
                                          .schema_ctx = r->o.schema_ctx};
     struct position start = POSITION_INIT;
     if (!r->o.open && !options.schema) {
         options.schema = reader_live_schema;
-        options.schema_ctx = r;
+        options.ddl = reader_live_ddl;
+        options.schema_ctx = f;
+        f->schema_server[0] = 0;
     }
     position_copy(&start, &f->mark.pos);
     start.seq = 0;
@@ -118,6 +121,10 @@ static bool session_open(struct feed *f, struct session *s, struct err *e)
 static void session_close(struct feed *f, struct session *s)
 {
     struct cdc_reader *r = f->reader;
+    if (s->decoder && f->schema_server[0]) {
+        struct cdc_schema_place at = cdc_decoder_place(s->decoder);
+        reader_live_seen(f, &at);
+    }
     pthread_mutex_lock(&r->lock);
     f->source = NULL;
     if (r->tail == f || !r->tail)

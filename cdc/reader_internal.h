@@ -9,6 +9,7 @@
 #include "base/backoff.h"
 #include "base/metrics.h"
 #include "cdc/reader.h"
+#include "schemas/tracker.h"
 
 #include <pthread.h>
 
@@ -76,8 +77,9 @@ struct feed {
     uint32_t server_id;
     bool has_server_id;
     struct backoff backoff;
-    bool progressed;     /* something was published since the connection was made */
-    unsigned bad_events; /* sessions in a row that ended in a wrong checksum without progress */
+    bool progressed;        /* something was published since the connection was made */
+    char schema_server[64]; /* of this session, as far as it asked; "" before */
+    unsigned bad_events;    /* sessions in a row that ended in a wrong checksum without progress */
 };
 
 enum stream_mode {
@@ -133,9 +135,12 @@ struct cdc_reader {
     struct position head;
     char server_uuid[40]; /* of the first connection; "" before */
     bool connected;
-    pthread_mutex_t schema_lock; /* guards the next two */
+    pthread_mutex_t schema_lock; /* guards the next ones, and is held around the tracker's calls */
     struct my_conn *schema_conn;
-    bool schema_usable;
+    char schema_server[64]; /* which server schema_conn is on */
+    struct schema_tracker *tracker;
+    struct store *own_store; /* of o.state_dir */
+    bool store_tried;
     struct err last_error;
     struct metric *m_reconnects, *m_ring, *m_skipped;
 };
@@ -150,12 +155,18 @@ bool reader_publish(struct feed *f, struct cdc_batch *b); /* takes the reference
 void reader_idle(struct feed *f, const struct position *pos, bool in_tx);
 void reader_feed_ended(struct feed *f, enum feed_result result,
                        const struct err *e); /* lock is held */
-/* cdc/reader_schema.c, a cdc_schema_fn; ctx: the reader. Thread: any. */
-const struct schema_table *reader_live_schema(void *ctx, const char *db, const char *table,
-                                              size_t n_columns);
+/* cdc/reader_schema.c: the decoder's callbacks; ctx: the feed. Thread: the feed's. */
+const struct schema_table *reader_live_schema(void *ctx, const struct cdc_schema_place *at,
+                                              const struct schema_table *log, struct err *e);
+bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+                     struct err *e);
+/* The session is over: what it has read is kept. */
+void reader_live_seen(struct feed *f, const struct cdc_schema_place *at);
 /* cdc/source_dump.c */
 struct cdc_source *reader_open_live(struct cdc_reader *r, const struct position *start,
                                     uint32_t server_id, struct err *e) WARN_UNUSED;
+/* The server that the source is connected to; NULL for others than reader_open_live's. */
+const struct my_server *reader_source_server(const struct cdc_source *s);
 void reader_cond_init(pthread_cond_t *c);
 void reader_cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *lock,
                          int64_t ms); /* ms < 0: without limit */

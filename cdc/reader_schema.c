@@ -1,50 +1,415 @@
-/* cdc/reader_schema.c — what table maps do not say (MariaDB's UUID and INET columns), from the live
- * server.
+/* cdc/reader_schema.c — what table maps do not say, asked from the live server: the tracker's eyes.
  *
- * Only asked where the server writes FULL metadata, so that the answer adds types to columns whose
- * names the log itself gives: names are never taken from a definition of another time. The decoder
- * uses a definition only if its column types are the log's. One connection a reader, made when it
- * is first needed.
+ * Names, signs and labels where the metadata is not FULL come from the tracker (schemas/tracker.h),
+ * for which this file reads definitions under a lock that no DDL passes, and scans the log for DDL.
+ * With FULL metadata only MariaDB's UUID and INET columns are asked for; there the names in the log
+ * itself tell a definition of another time.
+ *
+ * ▶ information_schema alone may show a table as it was before a DDL that is in the log already
+ * (the log is written before the change is visible). A SELECT in a transaction waits for the DDL
+ * and keeps further ones away until the log's end has been read.
+ *
+ * One connection a reader, made when it is first needed. It must be on the server whose log the
+ * session reads: compared once a session and after each connect.
  */
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cdc/reader_internal.h"
 #include "schemas/inspect.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-static bool connect_schema(struct cdc_reader *r, struct err *e)
+#define LOCK_WAIT_S         5
+#define NO_SUCH_TABLE       1146
+#define NO_SUCH_DATABASE    1049
+#define SCAN_ROUNDS         50 /* for the server's dump to show what its own status shows */
+#define SCAN_ROUND_PAUSE_MS 100
+
+static void disconnect(struct cdc_reader *r)
 {
-    char *metadata = NULL;
-    if (r->schema_conn)
+    my_close(r->schema_conn);
+    r->schema_conn = NULL;
+    r->schema_server[0] = 0;
+}
+
+/* ---- which server ---- */
+
+static bool identify(struct cdc_reader *r, struct err *e)
+{
+    const struct my_server *s = my_conn_server(r->schema_conn);
+    char *text CLEANUP(mem_free_ptr) = NULL;
+    if (s->server_uuid[0]) {
+        snprintf(r->schema_server, sizeof r->schema_server, "%s", s->server_uuid);
         return true;
-    r->schema_conn = my_connect(&r->shard->primary, "schema", e);
-    if (!r->schema_conn ||
-        !my_query_text(r->schema_conn, "SELECT @@global.binlog_row_metadata", &metadata, e))
+    }
+    if (!my_query_text(r->schema_conn,
+                       "SELECT CONCAT('mariadb-', MD5(CONCAT_WS('/', @@server_id, @@hostname, "
+                       "@@port, @@datadir)))",
+                       &text, e))
         return false;
-    r->schema_usable = metadata && strcasecmp(metadata, "FULL") == 0;
-    free(metadata);
+    snprintf(r->schema_server, sizeof r->schema_server, "%s", text ? text : "mariadb");
     return true;
 }
 
-const struct schema_table *reader_live_schema(void *ctx, const char *db, const char *table,
-                                              size_t n_columns)
+static bool log_end(struct my_conn *c, struct tracker_spot *out, struct err *e)
 {
-    struct cdc_reader *r = ctx;
+    struct position now = POSITION_INIT;
+    bool ok = my_current_position(c, &now, e);
+    if (ok) {
+        memcpy(out->file, now.file, sizeof out->file);
+        out->pos = now.pos;
+    }
+    position_fini(&now);
+    return ok;
+}
+
+static bool connect_schema(struct cdc_reader *r, struct err *e)
+{
+    if (r->schema_conn && my_ping(r->schema_conn, e))
+        return true;
+    err_clear(e);
+    disconnect(r);
+    r->schema_conn = my_connect(&r->shard->primary, "schema", e);
+    bool ok = r->schema_conn &&
+              my_execf(r->schema_conn, e, "SET SESSION lock_wait_timeout = %d", LOCK_WAIT_S) &&
+              identify(r, e);
+    if (!ok)
+        disconnect(r);
+    return ok;
+}
+
+/* Servers without the setting never write names. */
+static bool log_has_names(struct my_conn *c)
+{
+    struct err ignored = ERR_INIT;
+    char *value CLEANUP(mem_free_ptr) = NULL;
+    return my_query_text(c, "SELECT @@global.binlog_row_metadata", &value, &ignored) && value &&
+           strcasecmp(value, "FULL") == 0;
+}
+
+/* Not touched for servers whose log says all. */
+static void open_store(struct cdc_reader *r)
+{
+    struct err e = ERR_INIT;
+    if (r->store_tried || !r->o.state_dir || log_has_names(r->schema_conn))
+        return;
+    r->store_tried = true;
+    r->own_store = store_open_shared(r->o.state_dir, &e);
+    if (r->own_store)
+        schema_tracker_use(r->tracker, r->own_store);
+    else
+        log_err(LOG_DEBUG, "schema", &e);
+}
+
+static bool same_server(const struct my_server *a, const struct my_server *b)
+{
+    return a->server_id == b->server_id && strcmp(a->server_uuid, b->server_uuid) == 0;
+}
+
+/* The connection is on the session's server, and the tracker knows which one that is. */
+static bool meet(struct feed *f, struct err *e)
+{
+    struct cdc_reader *r = f->reader;
+    struct tracker_spot end = {.file = ""};
+    const struct my_server *log = f->source ? reader_source_server(f->source) : NULL;
+    if (!connect_schema(r, e))
+        return false;
+    if (log && !same_server(my_conn_server(r->schema_conn), log)) {
+        disconnect(r);
+        if (!connect_schema(r, e))
+            return false;
+    }
+    bool other = log && !same_server(my_conn_server(r->schema_conn), log);
+    if (f->schema_server[0] && strcmp(f->schema_server, r->schema_server) != 0)
+        other = true;
+    if (other)
+        return err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0,
+                              "%s leads to another server than the one whose log is read",
+                              r->shard->primary_address ? r->shard->primary_address : "the source");
+    open_store(r);
+    if (!f->schema_server[0] && !log_end(r->schema_conn, &end, e)) {
+        if (e->code != ERR_DB_DENIED)
+            return false;
+        err_clear(e); /* it is only needed for definitions, which then are not known */
+    }
+    if (!schema_tracker_server(r->tracker, r->schema_server, &end, e))
+        return false;
+    snprintf(f->schema_server, sizeof f->schema_server, "%s", r->schema_server);
+    return true;
+}
+
+/* ---- the definition now ---- */
+
+/* Keeps DDL off the table until the transaction's end. *there: false if there is no such table. */
+static bool hold_table(struct my_conn *c, const char *db, const char *name, bool *there,
+                       struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini) = BUF_INIT;
+    buf_put_str(&sql, "SELECT 1 FROM ");
+    buf_put_ident(&sql, db);
+    buf_put_u8(&sql, '.');
+    buf_put_ident(&sql, name);
+    buf_put_str(&sql, " LIMIT 0");
+    struct my_result *res = my_query(c, buf_str(&sql), e);
+    *there = res != NULL;
+    my_result_free(res);
+    if (res)
+        return true;
+    if (e->native != NO_SUCH_TABLE && e->native != NO_SUCH_DATABASE)
+        return false;
+    err_clear(e);
+    return true;
+}
+
+static bool inspect_held(struct my_conn *c, const char *db, const char *name,
+                         struct schema_table **out, struct tracker_spot *end, struct err *e)
+{
+    bool there;
+    if (!hold_table(c, db, name, &there, e))
+        return false;
+    if (there) {
+        *out = schema_inspect(c, db, name, e);
+        if (!*out)
+            return false;
+    }
+    return log_end(c, end, e);
+}
+
+static bool inspect(void *ctx, const char *db, const char *name, struct schema_table **out,
+                    struct tracker_spot *end, struct err *e)
+{
+    struct cdc_reader *r = ((struct feed *)ctx)->reader;
+    struct err undo = ERR_INIT;
+    *out = NULL;
+    if (!my_exec(r->schema_conn, "START TRANSACTION", NULL, e))
+        return false;
+    bool ok = inspect_held(r->schema_conn, db, name, out, end, e);
+    if (!my_exec(r->schema_conn, "ROLLBACK", NULL, &undo))
+        disconnect(r);
+    if (ok)
+        return true;
+    schema_table_unref(*out);
+    *out = NULL;
+    if (e->class_ == ERR_CLASS_RETRY)
+        return false;
+    struct err why = *e; /* only this table cannot be asked for: no privilege, a view */
+    err_set(e, ERR_SCHEMA_UNKNOWN, "its definition is not known: %.1000s", why.text);
+    return err_cure(e, "%s", why.cure[0] ? why.cure : "set binlog_row_metadata=FULL");
+}
+
+/* ---- reading the log for DDL ---- */
+
+struct scan {
+    struct feed *feed;
+    struct schema_tracker *tracker;
+};
+
+static struct tracker_spot spot_of(const char *file, uint64_t pos)
+{
+    struct tracker_spot s = {.pos = pos};
+    snprintf(s.file, sizeof s.file, "%s", file ? file : "");
+    return s;
+}
+
+static struct ddl_text text_of(const struct cdc_change *c)
+{
+    return (struct ddl_text){.db = c->ddl.db,
+                             .sql = c->ddl.sql,
+                             .n = c->ddl.n,
+                             .ansi_quotes = c->ddl.ansi_quotes,
+                             .no_backslash_escapes = c->ddl.no_backslash_escapes,
+                             .collation = c->ddl.collation};
+}
+
+static bool scan_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+                     struct err *e)
+{
+    struct scan *s = ctx;
+    struct tracker_spot spot = spot_of(at->file, at->pos);
+    struct ddl_text text = text_of(ddl);
+    (void)e;
+    schema_tracker_found(s->tracker, &spot, &text);
+    return true;
+}
+
+static bool no_table(void *ctx, const char *db, const char *table)
+{
+    (void)ctx;
+    (void)db;
+    (void)table;
+    return false;
+}
+
+static bool was_stopped(struct feed *f)
+{
+    pthread_mutex_lock(&f->reader->lock);
+    bool stop = f->stop;
+    pthread_mutex_unlock(&f->reader->lock);
+    return stop;
+}
+
+static bool has_reached(const struct cdc_decoder *d, const struct tracker_spot *to)
+{
+    struct cdc_schema_place at = cdc_decoder_place(d);
+    struct tracker_spot here = spot_of(at.file, at.pos);
+    return here.file[0] && tracker_spot_compare(&here, to) >= 0;
+}
+
+/* To `to` or the end of the log; *reached tells which. */
+static bool scan_events(struct scan *s, struct my_dump *dump, struct cdc_decoder *d,
+                        const struct tracker_spot *to, bool *reached, struct err *e)
+{
+    const uint8_t *event;
+    size_t n;
+    enum my_next next = MY_END;
+    *reached = false;
+    for (unsigned i = 0; !*reached && (next = my_dump_next(dump, &event, &n, e)) == MY_ROW; i++) {
+        if (!cdc_decoder_feed(d, event, n, e))
+            return false;
+        for (struct cdc_batch *b; (b = cdc_decoder_take(d, true));)
+            cdc_batch_unref(b);
+        if (cdc_decoder_failed(d, e))
+            return false;
+        if (i % 256 == 0 && was_stopped(s->feed))
+            return err_set(e, ERR_SHUTDOWN, "the reader was stopped");
+        *reached = has_reached(d, to);
+    }
+    return next != MY_FAIL;
+}
+
+static bool scan_once(struct scan *s, const struct tracker_spot *from,
+                      const struct tracker_spot *to, uint32_t server_id, bool *reached,
+                      struct err *e)
+{
+    struct my_dump_options o = {.server_id = server_id, .non_block = true};
+    struct cdc_decode_options decode = {
+        .gap_instead_of_error = true, .want_table = no_table, .ddl = scan_ddl, .schema_ctx = s};
+    struct position start = {.pos = from->pos};
+    memcpy(start.file, from->file, sizeof start.file);
+    struct my_dump *dump = my_dump_open(&s->feed->reader->shard->primary, &o, &start, e);
+    if (!dump)
+        return false;
+    struct cdc_decoder *d = cdc_decoder_new(&decode, &start);
+    bool ok = true;
+    if (!same_server(my_dump_server(dump), my_conn_server(s->feed->reader->schema_conn)))
+        ok = err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "the server has changed");
+    ok = ok && scan_events(s, dump, d, to, reached, e);
+    cdc_decoder_free(d);
+    my_dump_close(dump);
+    return ok;
+}
+
+static bool scan_rounds(struct scan *s, const struct tracker_spot *from,
+                        const struct tracker_spot *to, uint32_t server_id, struct err *e)
+{
+    bool reached = false;
+    for (unsigned i = 0; i < SCAN_ROUNDS; i++) {
+        if (!scan_once(s, from, to, server_id, &reached, e))
+            return false;
+        if (reached)
+            return true;
+        clock_sleep_ms(SCAN_ROUND_PAUSE_MS, NULL);
+    }
+    return err_set_native(e, ERR_SRC_DUMP, ERR_CLASS_RETRY, 0,
+                          "the log ends before %s:%llu, which the server has written", to->file,
+                          (unsigned long long)to->pos);
+}
+
+static bool scan(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
+                 const struct tracker_spot *to, struct err *e)
+{
+    struct scan s = {.feed = ctx, .tracker = t};
+    struct topology *topo = s.feed->reader->topo;
+    uint32_t server_id = 0;
+    if (!s.feed->reader->schema_conn)
+        return err_set_native(e, ERR_DB_LOST, ERR_CLASS_RETRY, 0, "the connection was lost");
+    if (!topo || !topology_server_id_take(topo, &server_id, e))
+        return topo ? false : err_set(e, ERR_SCHEMA_UNKNOWN, "there is no server id for a scan");
+    log_debug("schema", "reading %s:%llu to %s:%llu for DDL", from->file,
+              (unsigned long long)from->pos, to->file, (unsigned long long)to->pos);
+    bool ok = scan_rounds(&s, from, to, server_id, e);
+    topology_server_id_give(topo, server_id);
+    if (ok || e->code != ERR_SRC_PURGED)
+        return ok;
+    err_set(e, ERR_SCHEMA_UNKNOWN,
+            "its definition is not known: the log from %s:%llu on, which may hold a DDL, is purged",
+            from->file, (unsigned long long)from->pos);
+    return err_cure(e, "start at a later position with a new copy, and set "
+                       "binlog_row_metadata=FULL");
+}
+
+/* ---- the decoder's questions ---- */
+
+static const struct schema_tracker_ops ops = {.inspect = inspect, .scan = scan};
+
+static struct tracker_place place_of(const struct cdc_schema_place *p)
+{
+    return (struct tracker_place){.at = spot_of(p->file, p->pos),
+                                  .since = spot_of(p->since_file, p->since_pos)};
+}
+
+static struct cdc_reader *locked(struct feed *f)
+{
+    struct cdc_reader *r = f->reader;
+    pthread_mutex_lock(&r->schema_lock);
+    if (!r->tracker)
+        r->tracker = schema_tracker_new(&ops, r->o.store);
+    return r;
+}
+
+/* With FULL metadata: a definition of now, whose column names are the log's. */
+static const struct schema_table *ask_for_types(struct cdc_reader *r,
+                                                const struct schema_table *log)
+{
     struct err e = ERR_INIT;
     struct schema_table *t = NULL;
-    pthread_mutex_lock(&r->schema_lock);
-    if (connect_schema(r, &e) && r->schema_usable)
-        t = schema_inspect(r->schema_conn, db, table, &e);
-    if (e.code != ERR_NONE && e.code != ERR_SCHEMA_UNKNOWN) {
-        log_debug("reader", "definition of %s.%s: %s", db, table, e.text);
-        my_close(r->schema_conn);
-        r->schema_conn = NULL;
-    }
-    pthread_mutex_unlock(&r->schema_lock);
-    if (t && t->n_columns != n_columns) {
-        schema_table_unref(t);
-        t = NULL;
+    if (connect_schema(r, &e))
+        t = schema_inspect(r->schema_conn, log->db, log->name, &e);
+    if (!t && e.code != ERR_SCHEMA_UNKNOWN) {
+        log_debug("schema", "%s.%s: %s", log->db, log->name, e.text);
+        disconnect(r);
     }
     return t;
+}
+
+const struct schema_table *reader_live_schema(void *ctx, const struct cdc_schema_place *at,
+                                              const struct schema_table *log, struct err *e)
+{
+    struct feed *f = ctx;
+    struct tracker_place place = place_of(at);
+    const struct schema_table *t = NULL;
+    struct cdc_reader *r = locked(f);
+    if (log->full_metadata)
+        t = ask_for_types(r, log);
+    else if (meet(f, e))
+        t = schema_tracker_definition(r->tracker, &place, log, f, e);
+    pthread_mutex_unlock(&r->schema_lock);
+    return t;
+}
+
+bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+                     struct err *e)
+{
+    struct feed *f = ctx;
+    struct tracker_place place = place_of(at);
+    struct ddl_text text = text_of(ddl);
+    struct cdc_reader *r = locked(f);
+    bool ok = meet(f, e);
+    if (ok)
+        schema_tracker_ddl(r->tracker, &place, &text, !log_has_names(r->schema_conn), f);
+    pthread_mutex_unlock(&r->schema_lock);
+    return ok;
+}
+
+void reader_live_seen(struct feed *f, const struct cdc_schema_place *at)
+{
+    struct tracker_place place = place_of(at);
+    struct cdc_reader *r = locked(f);
+    if (strcmp(f->schema_server, r->schema_server) == 0)
+        schema_tracker_seen(r->tracker, &place);
+    pthread_mutex_unlock(&r->schema_lock);
 }

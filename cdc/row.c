@@ -318,9 +318,20 @@ static bool next_whole(struct cdc_rows_iter *it, struct cdc_row *before, struct 
     return true;
 }
 
+/* Values without names, signs or character sets are not given out where they could be known. */
+static bool refuse_unknown(const struct schema_table *t, struct err *e)
+{
+    err_set(e, ERR_SCHEMA_UNKNOWN, "%s.%s: %s", t->db, t->name, t->unknown);
+    return err_cure(e, "%s", t->unknown_cure);
+}
+
 enum cdc_rows_result cdc_rows_next(struct cdc_rows_iter *it, struct cdc_row *before,
                                    struct cdc_row *after, struct err *e)
 {
+    if (it->next == 0 && it->rows->table->unknown && (before || after)) {
+        refuse_unknown(it->rows->table, e);
+        return CDC_ROWS_FAIL;
+    }
     if (next_whole(it, before, after))
         return CDC_ROWS_ROW;
     const uint8_t *start = it->at;

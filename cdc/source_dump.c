@@ -67,6 +67,11 @@ struct cdc_source *cdc_source_open_dump(const struct my_params *p, const struct 
     return &s->base;
 }
 
+const struct my_server *reader_source_server(const struct cdc_source *s)
+{
+    return s->ops == &dump_ops ? my_dump_server(((const struct dump_source *)s)->dump) : NULL;
+}
+
 /* ---- may this server be read from that place? ---- */
 
 enum place { PLACE_OK, PLACE_AHEAD, PLACE_PURGED, PLACE_FAIL };

@@ -133,8 +133,18 @@ static bool is_other_option(unsigned number, const char *text)
            !strstr(text, "READ_ONLY");
 }
 
+/* The peer of an encrypted connection went away: the library calls that a TLS error too. */
+static bool is_cut_off(unsigned number, const char *text)
+{
+    return number == CR_SSL_CONNECTION_ERROR &&
+           (strcasestr(text, "unexpected eof") || strcasestr(text, "reset by peer") ||
+            strcasestr(text, "broken pipe"));
+}
+
 bool my_error_set(struct err *e, const char *where, unsigned number, const char *text)
 {
+    if (is_cut_off(number, text))
+        number = CR_SERVER_LOST;
     const struct number_kind *k = find_kind(number);
     struct my_error_kind kind = my_error_classify(number);
     if (is_other_option(number, text))

@@ -68,6 +68,8 @@ static void table_free(struct schema_table *t)
     free(t->name);
     free(t->engine);
     free(t->create_sql);
+    free(t->unknown);
+    free(t->unknown_cure);
     free(t->row_plan);
     free(t);
 }
@@ -80,6 +82,20 @@ void schema_table_unref(const struct schema_table *t)
     assert(left >= 0);
     if (left == 0)
         table_free((struct schema_table *)(uintptr_t)t);
+}
+
+bool schema_table_same_types(const struct schema_table *log, const struct schema_table *known)
+{
+    if (log->n_columns != known->n_columns)
+        return false;
+    for (size_t i = 0; i < log->n_columns; i++) {
+        const struct schema_column *a = &log->columns[i], *b = &known->columns[i];
+        if (a->type != b->type || a->meta != b->meta)
+            return false;
+        if (log->full_metadata && b->name && strcmp(a->name, b->name) != 0)
+            return false;
+    }
+    return true;
 }
 
 struct schema_key *schema_table_add_key(struct schema_table *t, const char *name, size_t n_columns)

@@ -91,8 +91,10 @@ struct schema_table {
     size_t n_pk;
     struct schema_key *keys; /* all keys, PRIMARY first; only from information_schema */
     size_t n_keys;
-    uint64_t content_hash;     /* of everything above: equal tables, equal hash */
-    bool full_metadata;        /* column names are known */
+    uint64_t content_hash; /* of everything above: equal tables, equal hash */
+    bool full_metadata;    /* column names are known */
+    char *unknown;         /* why they are not and must not be guessed; NULL: nobody asked */
+    char *unknown_cure;
     char *engine, *create_sql; /* only from information_schema */
     void *row_plan; /* made by cdc/row.c on first use, set atomically; one block, freed by free()
                        with the table */
@@ -107,8 +109,15 @@ void schema_table_unref(const struct schema_table *t);
 void schema_table_seal(struct schema_table *t);
 /* Appends a key with room for n_columns (n is that number); the caller fills it before sealing. */
 struct schema_key *schema_table_add_key(struct schema_table *t, const char *name, size_t n_columns);
+/* What the definition says, as one JSON object (keys, engine and SQL text left out; the primary key
+ * is there), and back; NULL with ERR_STATE_DB if the text is none of these. */
+void schema_table_to_json(const struct schema_table *t, struct buf *out);
+struct schema_table *schema_table_from_json(const char *json, struct err *e) WARN_UNUSED;
 int schema_table_column(const struct schema_table *t,
                         const char *name); /* -1; case-insensitive ASCII */
+/* Whether a table map's columns can be those of a definition: number, types, and names if it has
+ * them. */
+bool schema_table_same_types(const struct schema_table *log, const struct schema_table *known);
 bool schema_type_is_integer(uint8_t type);
 bool schema_type_is_string(
     uint8_t type); /* CHAR, VARCHAR, TEXT, BLOB, BINARY … (collation tells which) */

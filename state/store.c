@@ -3,7 +3,8 @@
  * 1. One writer: all statements run under one mutex on one connection.
  * 2. Each change is one transaction; FULL makes it durable before the caller is told so.
  * 3. A migration and its number are committed together, so a crash leaves whole steps only.
- * Callbacks run after the mutex is released, on copied rows: they may use the store.
+ * Callbacks run after the mutex is released, on copied rows: they may use the store; that of
+ * store_schema_each alone may not.
  */
 #include "state/store.h"
 
@@ -45,6 +46,12 @@ static const char *const migrations[] = {
     "CREATE TABLE dead_letter (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, sink TEXT NOT NULL,"
     " position TEXT NOT NULL, reason TEXT NOT NULL, record BLOB NOT NULL);"
     "CREATE INDEX dead_letter_by_sink ON dead_letter (sink, id);",
+    "CREATE TABLE schema_version (id INTEGER PRIMARY KEY, server_uuid TEXT NOT NULL,"
+    " db TEXT NOT NULL, name TEXT NOT NULL, from_file TEXT NOT NULL, seen_file TEXT NOT NULL,"
+    " definition TEXT NOT NULL, from_pos INTEGER NOT NULL, seen_pos INTEGER NOT NULL,"
+    " at_ms INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX schema_version_place ON schema_version"
+    " (server_uuid, db, name, from_file, from_pos);",
 };
 #define N_MIGRATIONS ((int)(sizeof migrations / sizeof migrations[0]))
 
@@ -229,7 +236,13 @@ static bool migrate_one(struct store *s, int number, struct err *e)
     STATEMENT st = NULL;
     if (!run(s, "BEGIN IMMEDIATE", e))
         return false;
-    bool ok = run(s, migrations[number - 1], e);
+    int version = 0;
+    bool ok = read_version(s, &version, e);
+    if (ok && version >= number) {
+        rollback(s); /* another process was first */
+        return true;
+    }
+    ok = ok && run(s, migrations[number - 1], e);
     if (ok) {
         st = prepare(s, "INSERT INTO migration VALUES (?1, ?2)", NULL, 0, e);
         ok = st != NULL;
@@ -260,7 +273,7 @@ static bool migrate(struct store *s, struct err *e)
     return true;
 }
 
-struct store *store_open(const char *dir, struct err *e)
+static struct store *store_new(const char *dir)
 {
     struct store *s = mem_alloc(sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
@@ -268,8 +281,23 @@ struct store *store_open(const char *dir, struct err *e)
     s->lock_fd = -1;
     s->checkpoint_seconds = metrics_get(METRIC_HISTOGRAM, "checkpoint_seconds", "",
                                         "Time to make a checkpoint durable.");
+    return s;
+}
+
+struct store *store_open(const char *dir, struct err *e)
+{
+    struct store *s = store_new(dir);
     if (sys_mkdir_private(dir, e) && take_lock(s, e) && open_db(s, e) && check_whole(s, e) &&
         migrate(s, e))
+        return s;
+    store_close(s);
+    return NULL;
+}
+
+struct store *store_open_shared(const char *dir, struct err *e)
+{
+    struct store *s = store_new(dir);
+    if (sys_mkdir_private(dir, e) && open_db(s, e) && migrate(s, e))
         return s;
     store_close(s);
     return NULL;
@@ -498,6 +526,78 @@ bool store_log_each(struct store *s, const char *subject, unsigned limit,
         if (!fn(ctx, rows.items[i].number, rows.items[i].first, rows.items[i].second))
             break;
     return true;
+}
+
+/* --- schema versions ------------------------------------------------------------------------- */
+
+static bool write_schema(struct store *s, const struct store_schema *v, struct err *e)
+{
+    const char *texts[] = {v->server_uuid, v->db,        v->name,
+                           v->from_file,   v->seen_file, v->definition};
+    STATEMENT put = prepare(
+        s,
+        "INSERT INTO schema_version (server_uuid, db, name, from_file, seen_file, definition,"
+        " from_pos, seen_pos, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        " ON CONFLICT (server_uuid, db, name, from_file, from_pos) DO UPDATE SET"
+        " seen_file = excluded.seen_file, seen_pos = excluded.seen_pos,"
+        " definition = excluded.definition, at_ms = excluded.at_ms",
+        texts, 6, e);
+    if (!put)
+        return false;
+    sqlite3_bind_int64(put, 7, (sqlite3_int64)v->from_pos);
+    sqlite3_bind_int64(put, 8, (sqlite3_int64)v->seen_pos);
+    sqlite3_bind_int64(put, 9, clock_wall_ms());
+    if (!execute(s, put, "write a schema version", e))
+        return false;
+    STATEMENT prune = prepare(s,
+                              "DELETE FROM schema_version WHERE server_uuid = ?1 AND db = ?2"
+                              " AND name = ?3 AND id NOT IN (SELECT id FROM schema_version WHERE"
+                              " server_uuid = ?1 AND db = ?2 AND name = ?3 ORDER BY id DESC"
+                              " LIMIT 32)",
+                              texts, 3, e);
+    return prune && execute(s, prune, "remove old schema versions", e);
+}
+
+bool store_schema_put(struct store *s, const struct store_schema *v, struct err *e)
+{
+    LOCKED(s);
+    if (!run(s, "BEGIN IMMEDIATE", e))
+        return false;
+    if (write_schema(s, v, e) && run(s, "COMMIT", e))
+        return true;
+    rollback(s);
+    return false;
+}
+
+bool store_schema_forget(struct store *s, const char *server_uuid, struct err *e)
+{
+    return change(s, "DELETE FROM schema_version WHERE server_uuid = ?1", &server_uuid, 1, e);
+}
+
+bool store_schema_each(struct store *s, const char *server_uuid,
+                       void (*fn)(void *ctx, const struct store_schema *v), void *ctx,
+                       struct err *e)
+{
+    LOCKED(s);
+    STATEMENT st = prepare(s,
+                           "SELECT db, name, from_file, seen_file, definition, from_pos, seen_pos"
+                           " FROM schema_version WHERE server_uuid = ?1 ORDER BY id",
+                           &server_uuid, 1, e);
+    if (!st)
+        return false;
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        const struct store_schema v = {.server_uuid = server_uuid,
+                                       .db = column(st, 0),
+                                       .name = column(st, 1),
+                                       .from_file = column(st, 2),
+                                       .seen_file = column(st, 3),
+                                       .definition = column(st, 4),
+                                       .from_pos = (uint64_t)sqlite3_column_int64(st, 5),
+                                       .seen_pos = (uint64_t)sqlite3_column_int64(st, 6)};
+        fn(ctx, &v);
+    }
+    return rc == SQLITE_DONE || fail(s, e, "read schema versions");
 }
 
 bool store_dead_letter(struct store *s, const char *sink, const char *position, const char *reason,

@@ -12,6 +12,9 @@
 #include "state/position.h"
 
 struct store;
+/* Beside another process that may have the directory: only for schema versions. NULL with an error
+ * when the file cannot be had. */
+struct store *store_open_shared(const char *dir, struct err *e) WARN_UNUSED;
 /* dir is created 0700. ERR_STATE_LOCKED names the other process's pid and start time. */
 struct store *store_open(const char *dir, struct err *e) WARN_UNUSED;
 void store_close(struct store *s);
@@ -47,6 +50,23 @@ bool store_log_append(struct store *s, const char *subject, const char *kind, co
 bool store_log_each(struct store *s, const char *subject, unsigned limit,
                     bool (*fn)(void *ctx, int64_t wall_ms, const char *kind, const char *message),
                     void *ctx, struct err *e) WARN_UNUSED;
+
+/* The versions of tables that a schema tracker recorded for one server (uuid). A version holds from
+ * one place of that server's log to another, both included; definition: JSON. */
+struct store_schema {
+    const char *server_uuid, *db, *name;
+    const char *from_file, *seen_file;
+    uint64_t from_pos, seen_pos;
+    const char *definition;
+};
+/* Replaces the version of the same table that begins at the same place; of the others of that table
+ * the newest 32 are kept. */
+bool store_schema_put(struct store *s, const struct store_schema *v, struct err *e) WARN_UNUSED;
+bool store_schema_forget(struct store *s, const char *server_uuid, struct err *e) WARN_UNUSED;
+/* Oldest records first; v is borrowed for the call, which may not use the store. */
+bool store_schema_each(struct store *s, const char *server_uuid,
+                       void (*fn)(void *ctx, const struct store_schema *v), void *ctx,
+                       struct err *e) WARN_UNUSED;
 
 bool store_dead_letter(struct store *s, const char *sink, const char *position, const char *reason,
                        const void *record, size_t n, struct err *e) WARN_UNUSED;

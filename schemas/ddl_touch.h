@@ -1,0 +1,32 @@
+/* schemas/ddl_touch.h — which tables' columns or keys a DDL may have changed; never too few. */
+#ifndef SLUICE_SCHEMAS_DDL_TOUCH_H
+#define SLUICE_SCHEMAS_DDL_TOUCH_H
+
+#include "schemas/sqltoken.h"
+
+struct ddl_text {
+    const char *db; /* default database, UTF-8; may be NULL */
+    const char *sql;
+    size_t n;
+    bool ansi_quotes, no_backslash_escapes;
+    uint16_t collation; /* of sql; 0: UTF-8 */
+};
+struct ddl_touched {
+    bool all;                        /* may concern any table */
+    struct buf names;                /* "\nkey\nkey\n" */
+    struct sqlstmt_table tables[64]; /* as written, db filled in, UTF-8; for asking the server */
+    size_t n_tables;
+};
+/* out is zero. Forms that are not understood set `all`; those that cannot change a column or the
+ * primary key (TRUNCATE, CREATE INDEX, triggers, views, new databases) touch nothing. Thread: any.
+ */
+void ddl_touch(const struct ddl_text *ddl, struct ddl_touched *out);
+void ddl_touched_fini(struct ddl_touched *t);
+/* "db.table" folded so that all spellings by which a server may know one table are one key: ASCII
+ * case, and what stands for letters beyond ASCII in any character set. Different tables may share a
+ * key. name "*": all tables of db. */
+void ddl_table_key(const char *db, const char *name, struct buf *out);
+/* Whether the names have that table, by itself or by its database. */
+bool ddl_names_have(const char *names, const char *db, const char *name);
+
+#endif

@@ -1,0 +1,530 @@
+/* schemas/tracker.c — definitions of one source's tables at places of its log: proven, or refused.
+ *
+ * The log of a server with MINIMAL metadata gives a row event's column types but not their names,
+ * and the server only knows its tables as they are now. A version {table, from, seen, definition}
+ * says: for every transaction that begins in [from, seen] the table was so. It is made and extended
+ * by two rules only, both about the DDL that the log has between two places:
+ *
+ *  V1  The definition D is read now, together with an end E of the log, under a lock that keeps DDL
+ *      off the table (ops.inspect). If the log from P to E has no DDL that touches the table, D was
+ *      the definition at P already: version [P, E]. A DDL whose transaction begins at P itself does
+ *      not count: it comes first in its transaction, rows after it in the same one (CREATE …
+ * SELECT) have its result. V2  A version [F, S] becomes [F, P] if the log from S to P, both
+ * included, has no such DDL.
+ *
+ * "Has no DDL" is only said of a span that was read completely (`ranges`): by a reader that reports
+ * its places, or by a scan of the log made for it. What a DDL touches is over-estimated
+ * (schemas/ddl_touch.h). A table map whose types differ from the proven definition shows a change
+ * that the log does not have (sql_log_bin=0): refused too.
+ *
+ * Losing versions or ranges at any moment (crash, limits below) costs scans or refusals, never a
+ * wrong definition: a stored version is true for ever on that server.
+ */
+#include "schemas/tracker.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DDL_MAX      65536u /* older half goes, and with it the ranges there */
+#define VERSIONS_MAX 65536u
+#define RANGES_MAX   1024u
+
+struct range {
+    struct tracker_spot from, to;
+};
+struct found_ddl {
+    struct tracker_spot at;
+    bool all;
+    char *names; /* schemas/ddl_touch.h */
+};
+struct version {
+    struct tracker_spot from, seen;
+    bool stored; /* as it is */
+    struct schema_table *table;
+};
+struct schema_tracker {
+    pthread_mutex_t lock;
+    const struct schema_tracker_ops *ops;
+    struct store *store;
+    char server_uuid[64];
+    struct range *ranges; /* disjoint, in order */
+    size_t n_ranges, cap_ranges;
+    struct found_ddl *ddl; /* in order of place */
+    size_t n_ddl, cap_ddl;
+    struct version *versions; /* in no order */
+    size_t n_versions, cap_versions;
+};
+
+int tracker_spot_compare(const struct tracker_spot *a, const struct tracker_spot *b)
+{
+    int by_file = position_file_compare(a->file, b->file);
+    if (by_file != 0)
+        return by_file;
+    return a->pos < b->pos ? -1 : a->pos > b->pos;
+}
+
+static bool before(const struct tracker_spot *a, const struct tracker_spot *b)
+{
+    return tracker_spot_compare(a, b) < 0;
+}
+
+static struct schema_tracker *locked(struct schema_tracker *t)
+{
+    pthread_mutex_lock(&t->lock);
+    return t;
+}
+
+static void unlock(struct schema_tracker **t)
+{
+    pthread_mutex_unlock(&(*t)->lock);
+}
+#define LOCKED(t) CLEANUP(unlock) __attribute__((unused)) struct schema_tracker *locked_ = locked(t)
+
+struct schema_tracker *schema_tracker_new(const struct schema_tracker_ops *ops, struct store *store)
+{
+    struct schema_tracker *t = mem_alloc(sizeof *t);
+    pthread_mutex_init(&t->lock, NULL);
+    t->ops = ops;
+    t->store = store;
+    return t;
+}
+
+static void forget_versions(struct schema_tracker *t)
+{
+    for (size_t i = 0; i < t->n_versions; i++)
+        schema_table_unref(t->versions[i].table);
+    t->n_versions = 0;
+}
+
+static void forget(struct schema_tracker *t)
+{
+    forget_versions(t);
+    for (size_t i = 0; i < t->n_ddl; i++)
+        free(t->ddl[i].names);
+    t->n_ddl = t->n_ranges = 0;
+}
+
+void schema_tracker_free(struct schema_tracker *t)
+{
+    if (!t)
+        return;
+    forget(t);
+    free(t->versions);
+    free(t->ddl);
+    free(t->ranges);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+void schema_tracker_use(struct schema_tracker *t, struct store *store)
+{
+    LOCKED(t);
+    forget(t);
+    t->server_uuid[0] = 0;
+    t->store = store;
+}
+
+/* ---- what of the log was read ---- */
+
+static void range_remove(struct schema_tracker *t, size_t i)
+{
+    memmove(&t->ranges[i], &t->ranges[i + 1], (t->n_ranges - i - 1) * sizeof *t->ranges);
+    t->n_ranges--;
+}
+
+/* Joins what overlaps or meets. */
+static void range_add(struct schema_tracker *t, const struct tracker_spot *from,
+                      const struct tracker_spot *to)
+{
+    struct range r = {*from, *to};
+    size_t at = 0;
+    if (!from->file[0] || !to->file[0] || before(to, from))
+        return;
+    while (at < t->n_ranges && before(&t->ranges[at].to, &r.from))
+        at++;
+    while (at < t->n_ranges && !before(&r.to, &t->ranges[at].from)) {
+        if (before(&t->ranges[at].from, &r.from))
+            r.from = t->ranges[at].from;
+        if (before(&r.to, &t->ranges[at].to))
+            r.to = t->ranges[at].to;
+        range_remove(t, at);
+    }
+    if (t->n_ranges == RANGES_MAX) {
+        range_remove(t, 0);
+        at -= at > 0;
+    }
+    mem_grow((void **)&t->ranges, &t->cap_ranges, t->n_ranges + 1, sizeof *t->ranges);
+    memmove(&t->ranges[at + 1], &t->ranges[at], (t->n_ranges - at) * sizeof *t->ranges);
+    t->ranges[at] = r;
+    t->n_ranges++;
+}
+
+/* The end of what was read without a hole from a place on; the place itself if nothing was. */
+static struct tracker_spot read_up_to(const struct schema_tracker *t,
+                                      const struct tracker_spot *from)
+{
+    for (size_t i = 0; i < t->n_ranges; i++) {
+        const struct range *r = &t->ranges[i];
+        if (!before(from, &r->from) && !before(&r->to, from))
+            return r->to;
+    }
+    return *from;
+}
+
+static bool is_read(const struct schema_tracker *t, const struct tracker_spot *from,
+                    const struct tracker_spot *to)
+{
+    struct tracker_spot end = read_up_to(t, from);
+    return !before(&end, to);
+}
+
+/* Reads what is missing between two places. */
+static bool read_span(struct schema_tracker *t, const struct tracker_spot *from,
+                      const struct tracker_spot *to, void *ctx, struct err *e)
+{
+    struct tracker_spot have = read_up_to(t, from);
+    if (!before(&have, to))
+        return true;
+    if (!t->ops->scan(ctx, t, &have, to, e))
+        return false;
+    range_add(t, from, to);
+    return true;
+}
+
+/* ---- the DDL that was found ---- */
+
+/* Index of the first DDL at or behind a place. */
+static size_t first_ddl(const struct schema_tracker *t, const struct tracker_spot *at)
+{
+    size_t low = 0, high = t->n_ddl;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (before(&t->ddl[middle].at, at))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void forget_oldest_ddl(struct schema_tracker *t)
+{
+    size_t n = t->n_ddl / 2;
+    const struct tracker_spot cut = t->ddl[n].at;
+    for (size_t i = 0; i < n; i++)
+        free(t->ddl[i].names);
+    memmove(t->ddl, t->ddl + n, (t->n_ddl - n) * sizeof *t->ddl);
+    t->n_ddl -= n;
+    while (t->n_ranges && before(&t->ranges[0].to, &cut))
+        range_remove(t, 0);
+    if (t->n_ranges && before(&t->ranges[0].from, &cut))
+        t->ranges[0].from = cut;
+}
+
+static void note_ddl(struct schema_tracker *t, const struct tracker_spot *at,
+                     const struct ddl_touched *touched)
+{
+    size_t i = first_ddl(t, at);
+    if (!at->file[0] || (!touched->all && touched->names.len == 0))
+        return;
+    bool known = i < t->n_ddl && tracker_spot_compare(&t->ddl[i].at, at) == 0;
+    if (known) /* again, or a second one of the same transaction */
+        t->ddl[i].all =
+            t->ddl[i].all || touched->all || strcmp(t->ddl[i].names, buf_str(&touched->names)) != 0;
+    if (known)
+        return;
+    mem_grow((void **)&t->ddl, &t->cap_ddl, t->n_ddl + 1, sizeof *t->ddl);
+    memmove(&t->ddl[i + 1], &t->ddl[i], (t->n_ddl - i) * sizeof *t->ddl);
+    t->ddl[i] = (struct found_ddl){*at, touched->all, mem_strdup(buf_str(&touched->names))};
+    t->n_ddl++;
+    if (t->n_ddl > DDL_MAX)
+        forget_oldest_ddl(t);
+}
+
+void schema_tracker_found(struct schema_tracker *t, const struct tracker_spot *at,
+                          const struct ddl_text *ddl)
+{
+    struct ddl_touched *touched = mem_alloc(sizeof *touched);
+    ddl_touch(ddl, touched);
+    note_ddl(t, at, touched);
+    ddl_touched_fini(touched);
+    free(touched);
+}
+
+struct span {
+    const struct tracker_spot *from, *to;
+    bool with_ends;
+};
+
+/* The last DDL in the span that touches the table; NULL if none does. */
+static const struct found_ddl *last_touch(const struct schema_tracker *t, struct span span,
+                                          const char *db, const char *name)
+{
+    const struct found_ddl *found = NULL;
+    for (size_t i = first_ddl(t, span.from); i < t->n_ddl; i++) {
+        const struct found_ddl *d = &t->ddl[i];
+        int to_end = tracker_spot_compare(&d->at, span.to);
+        if (to_end > 0)
+            break;
+        bool at_end = to_end == 0 || tracker_spot_compare(&d->at, span.from) == 0;
+        if (at_end && !span.with_ends)
+            continue;
+        if (d->all || ddl_names_have(d->names, db, name))
+            found = d;
+    }
+    return found;
+}
+
+/* ---- versions ---- */
+
+static void store_version(struct schema_tracker *t, struct version *v)
+{
+    struct buf json CLEANUP(buf_fini) = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (!t->store || v->stored)
+        return;
+    schema_table_to_json(v->table, &json);
+    struct store_schema row = {.server_uuid = t->server_uuid,
+                               .db = v->table->db,
+                               .name = v->table->name,
+                               .from_file = v->from.file,
+                               .from_pos = v->from.pos,
+                               .seen_file = v->seen.file,
+                               .seen_pos = v->seen.pos,
+                               .definition = buf_str(&json)};
+    v->stored = store_schema_put(t->store, &row, &e);
+    if (!v->stored)
+        log_err(LOG_WARN, "schema", &e); /* it holds in memory; a restart may have to ask again */
+}
+
+static bool is_of(const struct version *v, const char *db, const char *name)
+{
+    return strcmp(v->table->db, db) == 0 && strcmp(v->table->name, name) == 0;
+}
+
+/* The last version that begins at or before the place. */
+static struct version *find_version(struct schema_tracker *t, const struct tracker_spot *at,
+                                    const char *db, const char *name)
+{
+    struct version *best = NULL;
+    for (size_t i = 0; i < t->n_versions; i++) {
+        struct version *v = &t->versions[i];
+        if (is_of(v, db, name) && !before(at, &v->from) && (!best || before(&best->from, &v->from)))
+            best = v;
+    }
+    return best;
+}
+
+static struct version *add_version(struct schema_tracker *t, const struct tracker_spot *from,
+                                   const struct tracker_spot *seen, struct schema_table *take)
+{
+    if (t->n_versions == VERSIONS_MAX)
+        forget_versions(t);
+    mem_grow((void **)&t->versions, &t->cap_versions, t->n_versions + 1, sizeof *t->versions);
+    struct version *v = &t->versions[t->n_versions++];
+    *v = (struct version){.from = *from, .seen = *seen, .table = take};
+    return v;
+}
+
+/* V2, for spans that were read. */
+static bool extend(struct schema_tracker *t, struct version *v, const struct tracker_spot *at)
+{
+    if (before(at, &v->seen))
+        return true; /* a DDL at `seen` itself may have come after it was seen */
+    if (!is_read(t, &v->seen, at) ||
+        last_touch(t, (struct span){&v->seen, at, true}, v->table->db, v->table->name))
+        return false;
+    v->seen = *at;
+    v->stored = false;
+    return true;
+}
+
+/* V1. *v NULL without an error: not proven; later is the DDL that stands against it, or NULL if
+ * there is no such table. */
+static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
+                      const char *name, void *ctx, struct version **v, struct tracker_spot *later,
+                      struct err *e)
+{
+    struct schema_table *now = NULL;
+    struct tracker_spot end = {.file = ""};
+    *v = NULL;
+    if (!t->ops->inspect(ctx, db, name, &now, &end, e))
+        return false;
+    if (!now)
+        return true;
+    if (!read_span(t, at, &end, ctx, e)) {
+        schema_table_unref(now);
+        return false;
+    }
+    const struct found_ddl *touch = last_touch(t, (struct span){at, &end, false}, db, name);
+    if (touch || before(&end, at)) {
+        *later = touch ? touch->at : end;
+        schema_table_unref(now);
+        return true;
+    }
+    *v = add_version(t, at, &end, now);
+    store_version(t, *v);
+    return true;
+}
+
+struct load {
+    struct schema_tracker *tracker;
+    struct err *e;
+};
+
+static void load_version(void *ctx, const struct store_schema *s)
+{
+    struct load *l = ctx;
+    struct tracker_spot from = {.pos = s->from_pos}, seen = {.pos = s->seen_pos};
+    struct schema_table *table = schema_table_from_json(s->definition, l->e);
+    if (!table)
+        return;
+    memcpy(from.file, s->from_file, strnlen(s->from_file, sizeof from.file - 1) + 1);
+    memcpy(seen.file, s->seen_file, strnlen(s->seen_file, sizeof seen.file - 1) + 1);
+    add_version(l->tracker, &from, &seen, table)->stored = true;
+}
+
+static bool is_beyond(const struct schema_tracker *t, const struct tracker_spot *end)
+{
+    for (size_t i = 0; i < t->n_versions && end->file[0]; i++)
+        if (before(end, &t->versions[i].seen))
+            return true;
+    return false;
+}
+
+bool schema_tracker_server(struct schema_tracker *t, const char *uuid,
+                           const struct tracker_spot *end, struct err *e)
+{
+    struct err unreadable = ERR_INIT;
+    struct load l = {t, &unreadable};
+    LOCKED(t);
+    if (strcmp(t->server_uuid, uuid) == 0)
+        return true;
+    forget(t);
+    t->server_uuid[0] = 0;
+    if (t->store && !store_schema_each(t->store, uuid, load_version, &l, e))
+        return false;
+    if (unreadable.code != ERR_NONE)
+        log_err(LOG_WARN, "schema", &unreadable);
+    if (is_beyond(t, end)) {
+        log_warn("schema", "the log was begun anew: recorded definitions are of another one");
+        forget_versions(t);
+        if (!store_schema_forget(t->store, uuid, e))
+            return false;
+    }
+    memcpy(t->server_uuid, uuid, strnlen(uuid, sizeof t->server_uuid - 1));
+    t->server_uuid[strnlen(uuid, sizeof t->server_uuid - 1)] = 0;
+    return true;
+}
+
+/* ---- questions ---- */
+
+static void ask_at_once(struct schema_tracker *t, const struct tracker_spot *at,
+                        const struct sqlstmt_table *table, void *ctx)
+{
+    struct version *v = find_version(t, at, table->db, table->name);
+    struct tracker_spot later = {.file = ""}, end = read_up_to(t, at);
+    struct err e = ERR_INIT;
+    if (v && tracker_spot_compare(&v->from, at) == 0)
+        return; /* another reader was here */
+    if (last_touch(t, (struct span){at, &end, false}, table->db, table->name))
+        return; /* too late */
+    if (!prove_now(t, at, table->db, table->name, ctx, &v, &later, &e))
+        log_debug("schema", "%s.%s: %s", table->db, table->name, e.text);
+}
+
+void schema_tracker_ddl(struct schema_tracker *t, const struct tracker_place *place,
+                        const struct ddl_text *ddl, bool ask, void *ctx)
+{
+    struct ddl_touched *touched = mem_alloc(sizeof *touched);
+    ddl_touch(ddl, touched);
+    {
+        LOCKED(t);
+        range_add(t, &place->since, &place->at);
+        note_ddl(t, &place->at, touched);
+        for (size_t i = 0; i < touched->n_tables && ask && place->at.file[0]; i++)
+            ask_at_once(t, &place->at, &touched->tables[i], ctx);
+    }
+    ddl_touched_fini(touched);
+    free(touched);
+}
+
+static void unknown(const struct tracker_spot *at, const struct tracker_spot *later, struct err *e)
+{
+    if (later->file[0]) {
+        err_set(e, ERR_SCHEMA_UNKNOWN,
+                "its definition at %s:%llu is not known: the log has no column names "
+                "(binlog_row_metadata is not FULL), and a DDL at %s:%llu changed the table",
+                at->file, (unsigned long long)at->pos, later->file, (unsigned long long)later->pos);
+        err_cure(e,
+                 "start at %s:%llu or later (from there on it is known) with a new copy, and set "
+                 "binlog_row_metadata=FULL for what is written from now on",
+                 later->file, (unsigned long long)later->pos);
+        return;
+    }
+    err_set(e, ERR_SCHEMA_UNKNOWN,
+            "its definition at %s:%llu is not known: the log has no column names "
+            "(binlog_row_metadata is not FULL), and the server has no such table any more",
+            at->file, (unsigned long long)at->pos);
+    err_cure(e, "leave the table out, or start where it is not used any more; "
+                "binlog_row_metadata=FULL makes such rows readable");
+}
+
+static struct version *find_proof(struct schema_tracker *t, const struct tracker_place *place,
+                                  const struct schema_table *log, void *ctx, struct err *e)
+{
+    struct tracker_spot later = {.file = ""};
+    struct version *v = find_version(t, &place->at, log->db, log->name);
+    if (v && extend(t, v, &place->at))
+        return v;
+    if (!prove_now(t, &place->at, log->db, log->name, ctx, &v, &later, e) || v)
+        return v;
+    v = find_version(t, &place->at, log->db, log->name);
+    if (v && !read_span(t, &v->seen, &place->at, ctx, e))
+        return NULL;
+    if (v && extend(t, v, &place->at))
+        return v;
+    unknown(&place->at, &later, e);
+    return NULL;
+}
+
+const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
+                                                     const struct tracker_place *place,
+                                                     const struct schema_table *log, void *ctx,
+                                                     struct err *e)
+{
+    LOCKED(t);
+    if (!place->at.file[0]) {
+        err_set(e, ERR_SCHEMA_UNKNOWN, "its definition is not known: the log gives no position");
+        err_cure(e, "set binlog_row_metadata=FULL");
+        return NULL;
+    }
+    range_add(t, &place->since, &place->at);
+    struct version *v = find_proof(t, place, log, ctx, e);
+    if (!v)
+        return NULL;
+    if (schema_table_same_types(log, v->table))
+        return schema_table_ref(v->table);
+    err_set(e, ERR_SCHEMA_UNKNOWN,
+            "the rows at %s:%llu do not have the columns that it should have there: it was changed "
+            "without a trace in the log",
+            place->at.file, (unsigned long long)place->at.pos);
+    err_cure(e, "set binlog_row_metadata=FULL, and do not change tables with sql_log_bin=0");
+    return NULL;
+}
+
+void schema_tracker_seen(struct schema_tracker *t, const struct tracker_place *place)
+{
+    LOCKED(t);
+    range_add(t, &place->since, &place->at);
+    for (size_t i = 0; i < t->n_versions; i++) {
+        struct version *v = &t->versions[i];
+        if (!before(&place->at, &v->from) && extend(t, v, &place->at))
+            store_version(t, v);
+    }
+}

@@ -1,0 +1,64 @@
+/* schemas/tracker.h — definitions of one source's tables at places of its log, where the log does
+ * not say them (binlog_row_metadata MINIMAL, NO_LOG). Never guessed: proven, or refused.
+ *
+ * A place is where a transaction begins, in the files of one server. All functions: Thread: any
+ * (internally locked; one at a time asks the server).
+ */
+#ifndef SLUICE_SCHEMAS_TRACKER_H
+#define SLUICE_SCHEMAS_TRACKER_H
+
+#include "schemas/ddl_touch.h"
+#include "schemas/table.h"
+#include "state/store.h"
+
+struct tracker_spot {
+    char file[POSITION_FILE_MAX];
+    uint64_t pos;
+};
+/* <0, 0, >0 as a is before b in one server's log. */
+int tracker_spot_compare(const struct tracker_spot *a, const struct tracker_spot *b);
+
+/* Where a reader is: everything from `since` to `at` was read, and its DDL given to the tracker. */
+struct tracker_place {
+    struct tracker_spot at, since;
+};
+struct schema_tracker;
+struct schema_tracker_ops {
+    /* The definition now, and an end of the log, both read while no DDL on the table can be under
+     * way: a DDL is before `end` exactly if the definition contains it. *out NULL: no such table.
+     * An error (not UNKNOWN) means that it may be tried again. */
+    bool (*inspect)(void *ctx, const char *db, const char *name, struct schema_table **out,
+                    struct tracker_spot *end, struct err *e);
+    /* Reads the log from a place to at least another and gives each DDL to schema_tracker_found. */
+    bool (*scan)(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
+                 const struct tracker_spot *to, struct err *e);
+};
+
+/* store: where versions are kept, borrowed; NULL: in memory only. */
+struct schema_tracker *schema_tracker_new(const struct schema_tracker_ops *ops,
+                                          struct store *store);
+/* Another store (or the first), before the next call of schema_tracker_server. */
+void schema_tracker_use(struct schema_tracker *t, struct store *store);
+void schema_tracker_free(struct schema_tracker *t);
+/* The server (up to 63 bytes that tell it from others) whose log is read from now on, and an end of
+ * its log (file "": not known). Another one's places mean nothing: all but what is stored for it is
+ * forgotten; that too if its log is shorter than it was (RESET MASTER). */
+bool schema_tracker_server(struct schema_tracker *t, const char *uuid,
+                           const struct tracker_spot *end, struct err *e) WARN_UNUSED;
+/* A reader passed a DDL. ask: the server's definitions of its tables are read at once, so that they
+ * are known also when further DDL follows before the next row. What cannot be had stays unknown. */
+void schema_tracker_ddl(struct schema_tracker *t, const struct tracker_place *place,
+                        const struct ddl_text *ddl, bool ask, void *ctx);
+/* The definition of the log's table at a place: a new reference. NULL: ERR_SCHEMA_UNKNOWN with the
+ * reason and the cure, or an error of the ops. */
+const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
+                                                     const struct tracker_place *place,
+                                                     const struct schema_table *log, void *ctx,
+                                                     struct err *e);
+/* A reader got to a place; what is known to hold there is stored. */
+void schema_tracker_seen(struct schema_tracker *t, const struct tracker_place *place);
+/* Only for ops.scan, which runs under the tracker's lock. */
+void schema_tracker_found(struct schema_tracker *t, const struct tracker_spot *at,
+                          const struct ddl_text *ddl);
+
+#endif

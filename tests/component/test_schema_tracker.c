@@ -1,0 +1,456 @@
+/* tests/component/test_schema_tracker.c — the tracker against a made-up server whose whole history
+ * is known: what it says of a table at a place is true, or it says that it does not know. */
+#include "schemas/tracker.h"
+
+#include "base/mem.h"
+#include "base/sys.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TABLES   3
+#define LOG_MAX  2000
+#define FILE_LEN 40 /* entries in one log file */
+
+/* One transaction: a DDL that makes version n of a table, or rows of it (or both: CREATE SELECT).
+ * A version's number is the name of the table's column; all versions have the same type. */
+struct entry {
+    bool ddl, rows, logged_elsewhere;
+    unsigned table, version; /* after it; 0: dropped */
+};
+struct world {
+    struct entry log[LOG_MAX];
+    size_t n;
+    unsigned current[TABLES];
+    unsigned versions;
+    unsigned seed;
+    bool writes_while_asked;
+    unsigned asked, scanned;
+    size_t purged; /* entries before are gone */
+};
+
+static unsigned dice(struct world *w, unsigned n)
+{
+    w->seed = w->seed * 1664525u + 1013904223u;
+    return (w->seed >> 16) % n;
+}
+
+static struct tracker_spot spot(size_t entry)
+{
+    struct tracker_spot s = {.pos = 4 + (entry % FILE_LEN) * 100};
+    snprintf(s.file, sizeof s.file, "binlog.%06zu", 999998 + entry / FILE_LEN);
+    return s;
+}
+
+static size_t entry_of(const struct tracker_spot *s)
+{
+    return (strtoul(s->file + 7, NULL, 10) - 999998) * FILE_LEN + (s->pos - 4) / 100;
+}
+
+static const char *name_of(unsigned table)
+{
+    static const char *const names[TABLES] = {"t0", "t1", "T2"};
+    return names[table];
+}
+
+static void add_entry(struct world *w, bool ddl, bool rows, unsigned table)
+{
+    if (w->n == LOG_MAX)
+        return;
+    if (ddl)
+        w->current[table] = !rows && dice(w, 8) == 0 ? 0 : ++w->versions;
+    w->log[w->n++] = (struct entry){.ddl = ddl,
+                                    .rows = rows && w->current[table],
+                                    .table = table,
+                                    .version = w->current[table]};
+}
+
+static void add_random(struct world *w)
+{
+    unsigned kind = dice(w, 10), table = dice(w, TABLES);
+    add_entry(w, kind<2, kind> 0, table);
+}
+
+static unsigned version_at(const struct world *w, unsigned table, size_t entry)
+{
+    unsigned version = 0;
+    for (size_t i = 0; i <= entry; i++)
+        if (w->log[i].ddl && w->log[i].table == table)
+            version = w->log[i].version;
+    return version;
+}
+
+static struct schema_table *table_of(unsigned table, unsigned version)
+{
+    struct schema_table *t = schema_table_new("shop", name_of(table), 1);
+    char name[32];
+    snprintf(name, sizeof name, "v%u", version);
+    t->columns[0].name = version ? mem_strdup(name) : NULL;
+    t->columns[0].type = SCHEMA_TYPE_LONG;
+    t->full_metadata = version != 0;
+    schema_table_seal(t);
+    return t;
+}
+
+static struct ddl_text text_of(const struct entry *d, char *sql, size_t n)
+{
+    snprintf(sql, n, "/* %u */ ALTER TABLE `%s` ADD x INT", d->version, name_of(d->table));
+    return (struct ddl_text){.db = "shop", .sql = sql, .n = strlen(sql)};
+}
+
+static bool world_inspect(void *ctx, const char *db, const char *name, struct schema_table **out,
+                          struct tracker_spot *end, struct err *e)
+{
+    struct world *w = ctx;
+    (void)e;
+    assert_string_equal(db, "shop");
+    *out = NULL;
+    for (unsigned i = 0; i < TABLES; i++)
+        if (strcmp(name, name_of(i)) == 0 && w->current[i])
+            *out = table_of(i, w->current[i]);
+    *end = spot(w->n);
+    w->asked++;
+    for (unsigned i = dice(w, 4); i && w->writes_while_asked; i--)
+        add_random(w);
+    return true;
+}
+
+static bool world_scan(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
+                       const struct tracker_spot *to, struct err *e)
+{
+    struct world *w = ctx;
+    char sql[200];
+    size_t first = entry_of(from), last = entry_of(to);
+    w->scanned++;
+    if (first < w->purged)
+        return err_set(e, ERR_SCHEMA_UNKNOWN, "purged");
+    for (size_t i = first; i < last && i < w->n; i++) {
+        struct tracker_spot at = spot(i);
+        if (!w->log[i].ddl)
+            continue;
+        struct ddl_text ddl = text_of(&w->log[i], sql, sizeof sql);
+        schema_tracker_found(t, &at, &ddl);
+    }
+    return true;
+}
+
+static const struct schema_tracker_ops world_ops = {.inspect = world_inspect, .scan = world_scan};
+
+struct reader {
+    size_t since, at;
+};
+
+struct tally {
+    unsigned known, refused;
+};
+
+static void ask_rows(struct world *w, struct schema_tracker *t, const struct reader *r,
+                     struct tally *tally)
+{
+    const struct entry *d = &w->log[r->at];
+    struct tracker_place place = {.at = spot(r->at), .since = spot(r->since)};
+    struct err e = ERR_INIT;
+    struct schema_table *log = table_of(d->table, 0);
+    unsigned truth = version_at(w, d->table, r->at);
+    const struct schema_table *got = schema_tracker_definition(t, &place, log, w, &e);
+    schema_table_unref(log);
+    if (!got) {
+        assert_int_equal(e.code, ERR_SCHEMA_UNKNOWN);
+        tally->refused++;
+        return;
+    }
+    if (strtoul(got->columns[0].name + 1, NULL, 10) != truth)
+        fail_msg("entry %zu of %s: v%u is taken for %s", r->at, name_of(d->table), truth,
+                 got->columns[0].name);
+    schema_table_unref(got);
+    tally->known++;
+}
+
+/* One entry further. */
+static void read_on(struct world *w, struct schema_tracker *t, struct reader *r,
+                    struct tally *tally)
+{
+    char sql[200];
+    if (r->at >= w->n)
+        return;
+    const struct entry *d = &w->log[r->at];
+    struct tracker_place place = {.at = spot(r->at), .since = spot(r->since)};
+    if (d->ddl) {
+        struct ddl_text ddl = text_of(d, sql, sizeof sql);
+        schema_tracker_ddl(t, &place, &ddl, dice(w, 3) > 0, w);
+    }
+    if (d->rows)
+        ask_rows(w, t, r, tally);
+    r->at++;
+}
+
+static struct schema_tracker *tracker_of(struct store *store, const struct world *w)
+{
+    struct err e = ERR_INIT;
+    struct schema_tracker *t = schema_tracker_new(&world_ops, store);
+    struct tracker_spot end = spot(w->n);
+    assert_true(schema_tracker_server(t, "server", &end, &e));
+    return t;
+}
+
+static struct tally live_through(unsigned seed, struct store *store, unsigned steps)
+{
+    struct world *w = mem_alloc(sizeof *w);
+    struct reader readers[3] = {{0, 0}};
+    struct tally tally = {0, 0};
+    struct err e = ERR_INIT;
+    w->seed = seed;
+    w->writes_while_asked = seed % 2;
+    for (unsigned i = 0; i < TABLES; i++)
+        add_entry(w, true, false, i);
+    struct schema_tracker *t = tracker_of(store, w);
+    for (unsigned i = 0; i < steps; i++) {
+        struct reader *r = &readers[dice(w, 3)];
+        unsigned what = dice(w, 100);
+        if (what < 45) {
+            add_random(w);
+        } else if (what < 95) {
+            read_on(w, t, r, &tally);
+        } else if (what < 97) { /* connects anew, somewhere behind or before */
+            r->at = r->since = dice(w, (unsigned)w->n);
+        } else if (what < 98) {
+            struct tracker_place place = {.at = spot(r->at), .since = spot(r->since)};
+            schema_tracker_seen(t, &place);
+        } else if (what < 99) { /* the program dies; what was stored is left */
+            schema_tracker_free(t);
+            t = tracker_of(store, w);
+            for (unsigned k = 0; k < 3; k++)
+                readers[k].since = readers[k].at;
+        } else {
+            w->purged = dice(w, (unsigned)w->n);
+        }
+    }
+    schema_tracker_free(t);
+    free(w);
+    if (store)
+        assert_true(store_schema_forget(store, "server", &e));
+    return tally;
+}
+
+static void no_history_gives_a_wrong_definition(void **state)
+{
+    struct tally sum = {0, 0};
+    (void)state;
+    for (unsigned seed = 1; seed <= 300; seed++) {
+        struct tally one = live_through(seed, NULL, 1500);
+        sum.known += one.known;
+        sum.refused += one.refused;
+    }
+    print_message("%u known, %u refused\n", sum.known, sum.refused);
+    assert_true(sum.known > 10000 && sum.refused > 1000);
+}
+
+static struct store *open_store(char *dir)
+{
+    struct err e = ERR_INIT;
+    assert_non_null(mkdtemp(dir));
+    struct store *s = store_open(dir, &e);
+    if (!s)
+        fail_msg("%s", e.text);
+    return s;
+}
+
+static void close_store(struct store *s, const char *dir)
+{
+    static const char *const files[] = {"state.db", "state.db-wal", "state.db-shm", "lock"};
+    store_close(s);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *path CLEANUP(mem_free_ptr) = mem_printf("%s/%s", dir, files[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void nor_does_one_with_restarts(void **state)
+{
+    char dir[] = "/tmp/sluice-tracker-XXXXXX";
+    struct tally sum = {0, 0};
+    struct store *s = open_store(dir);
+    (void)state;
+    for (unsigned seed = 1; seed <= 6; seed++) {
+        struct tally one = live_through(seed * 7919, s, 600);
+        sum.known += one.known;
+        sum.refused += one.refused;
+    }
+    assert_true(sum.known > 100);
+    close_store(s, dir);
+}
+
+/* A reader that keeps up knows every row, and asks the server once a DDL. */
+static void who_keeps_up_knows_everything(void **state)
+{
+    struct world *w = mem_alloc(sizeof *w);
+    struct schema_tracker *t = tracker_of(NULL, w);
+    struct reader r = {0, 0};
+    struct tally tally = {0, 0};
+    char sql[200];
+    (void)state;
+    w->seed = 5;
+    for (unsigned i = 0; i < 500; i++) {
+        add_entry(w, i < TABLES || i % 10 == 0, true, i % TABLES);
+        const struct entry *d = &w->log[r.at];
+        struct tracker_place place = {.at = spot(r.at), .since = spot(r.since)};
+        struct ddl_text ddl = text_of(d, sql, sizeof sql);
+        if (d->ddl)
+            schema_tracker_ddl(t, &place, &ddl, true, w);
+        ask_rows(w, t, &r, &tally);
+        r.at++;
+    }
+    assert_int_equal(tally.refused, 0);
+    assert_int_equal(tally.known, 500);
+    assert_true(w->asked <= 500 / 10 + TABLES);
+    schema_tracker_free(t);
+    free(w);
+}
+
+static void the_error_names_the_place_and_the_cure(void **state)
+{
+    struct world *w = mem_alloc(sizeof *w);
+    struct schema_tracker *t = tracker_of(NULL, w);
+    struct err e = ERR_INIT;
+    (void)state;
+    add_entry(w, true, true, 0);
+    add_entry(w, false, true, 0);
+    add_entry(w, true, false, 1);
+    w->log[2] = (struct entry){.ddl = true, .table = 0, .version = w->current[0] = 77};
+    struct tracker_place place = {.at = spot(1), .since = spot(1)};
+    struct schema_table *log = table_of(0, 0);
+    assert_null(schema_tracker_definition(t, &place, log, w, &e));
+    assert_int_equal(e.code, ERR_SCHEMA_UNKNOWN);
+    assert_non_null(strstr(e.text, "binlog.999998:104"));
+    assert_non_null(strstr(e.text, "binlog.999998:204"));
+    assert_non_null(strstr(e.cure, "binlog_row_metadata=FULL"));
+    schema_table_unref(log);
+    schema_tracker_free(t);
+    free(w);
+}
+
+static void another_server_shares_nothing(void **state)
+{
+    char dir[] = "/tmp/sluice-tracker-XXXXXX";
+    struct store *s = open_store(dir);
+    struct world *w = mem_alloc(sizeof *w);
+    struct schema_tracker *t = tracker_of(s, w);
+    struct reader r = {0, 0};
+    struct tally tally = {0, 0};
+    struct err e = ERR_INIT;
+    (void)state;
+    add_entry(w, true, true, 0);
+    add_entry(w, false, true, 0);
+    while (r.at < w->n)
+        read_on(w, t, &r, &tally);
+    assert_int_equal(tally.known, 2);
+    struct tracker_spot end = spot(w->n);
+    assert_true(schema_tracker_server(t, "another", &end, &e));
+    unsigned asked = w->asked;
+    r = (struct reader){1, 1};
+    read_on(w, t, &r, &tally);
+    assert_int_equal(w->asked, asked + 1);
+    end = spot(0); /* a log that ends before what is known of it was begun anew */
+    schema_tracker_free(t);
+    t = schema_tracker_new(&world_ops, s);
+    assert_true(schema_tracker_server(t, "server", &end, &e));
+    r = (struct reader){1, 1};
+    read_on(w, t, &r, &tally);
+    assert_int_equal(w->asked, asked + 2);
+    schema_tracker_free(t);
+    free(w);
+    close_store(s, dir);
+}
+
+static void a_definition_survives_as_json(void **state)
+{
+    struct err e = ERR_INIT;
+    struct buf json CLEANUP(buf_fini) = BUF_INIT;
+    struct schema_table *t = schema_table_new("d\"b", "t\xc3\xb6", 2);
+    (void)state;
+    t->columns[0] = (struct schema_column){.name = mem_strdup("a\"\\"),
+                                           .type = SCHEMA_TYPE_ENUM,
+                                           .meta = 2,
+                                           .collation = 255,
+                                           .nullable = true,
+                                           .visible = false,
+                                           .unsigned_known = true,
+                                           .is_unsigned = true,
+                                           .generated = true,
+                                           .auto_increment = true,
+                                           .label_known = true,
+                                           .ext = SCHEMA_EXT_UUID,
+                                           .column_type = mem_strdup("enum('x')"),
+                                           .vector_dim = 3,
+                                           .geometry_type = 4};
+    t->columns[0].labels = mem_calloc(2, sizeof(char *));
+    t->columns[0].labels[0] = mem_strdup("x");
+    t->columns[0].labels[1] = mem_strdup("");
+    t->columns[0].n_labels = 2;
+    t->columns[1].name = mem_strdup("");
+    t->pk = mem_calloc(1, sizeof *t->pk);
+    t->pk[t->n_pk++] = 1;
+    schema_table_seal(t);
+    schema_table_to_json(t, &json);
+    struct schema_table *again = schema_table_from_json(buf_str(&json), &e);
+    assert_non_null(again);
+    assert_int_equal(again->content_hash, t->content_hash);
+    assert_string_equal(again->db, t->db);
+    assert_string_equal(again->name, t->name);
+    assert_true(again->full_metadata);
+    schema_table_unref(t);
+    schema_table_unref(again);
+    static const char *const bad[] = {"",
+                                      "{}",
+                                      "[]",
+                                      "{\"db\":\"d\",\"name\":\"t\",\"columns\":[]}",
+                                      "{\"db\":\"d\",\"name\":\"t\",\"columns\":[{}],\"pk\":[]}",
+                                      "{\"db\":\"d\",\"name\":\"t\",\"columns\":[{\"name\":\"a\"}],"
+                                      "\"pk\":[1]}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_null(schema_table_from_json(bad[i], &e));
+}
+
+static void two_processes_share_the_versions(void **state)
+{
+    char dir[] = "/tmp/sluice-tracker-XXXXXX";
+    struct err e = ERR_INIT;
+    (void)state;
+    struct store *one = open_store(dir), *two = store_open_shared(dir, &e);
+    assert_non_null(two);
+    struct store_schema v = {.server_uuid = "u",
+                             .db = "d",
+                             .name = "t",
+                             .from_file = "b.1",
+                             .seen_file = "b.1",
+                             .definition = "x",
+                             .from_pos = 4,
+                             .seen_pos = 5};
+    for (v.from_pos = 4; v.from_pos < 44; v.from_pos++)
+        assert_true(store_schema_put(v.from_pos % 2 ? one : two, &v, &e));
+    assert_true(store_schema_put(one, &v, &e) && store_schema_put(two, &v, &e));
+    store_close(two);
+    close_store(one, dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_history_gives_a_wrong_definition),
+        cmocka_unit_test(nor_does_one_with_restarts),
+        cmocka_unit_test(who_keeps_up_knows_everything),
+        cmocka_unit_test(the_error_names_the_place_and_the_cure),
+        cmocka_unit_test(another_server_shares_nothing),
+        cmocka_unit_test(a_definition_survives_as_json),
+        cmocka_unit_test(two_processes_share_the_versions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

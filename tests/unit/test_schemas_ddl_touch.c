@@ -1,0 +1,141 @@
+/* tests/unit/test_schemas_ddl_touch.c — which tables a DDL touches, however it is written. */
+#include "schemas/ddl_touch.h"
+
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool touches(const struct ddl_text *ddl, const char *db, const char *name)
+{
+    struct ddl_touched *t = mem_alloc(sizeof *t);
+    ddl_touch(ddl, t);
+    bool found = t->all || ddl_names_have(buf_str(&t->names), db, name);
+    ddl_touched_fini(t);
+    free(t);
+    return found;
+}
+
+static struct ddl_text text(const char *sql)
+{
+    return (struct ddl_text){.db = "d", .sql = sql, .n = strlen(sql)};
+}
+
+static void every_form_that_changes_t_is_seen(void **state)
+{
+    static const char *const forms[] = {
+        "ALTER TABLE t ADD x INT",
+        "alter /* c */ online ignore table /*!40000 d . */ `T` drop x",
+        "-- c\nALTER TABLE d.t RENAME COLUMN a TO b",
+        "# c\nRENAME TABLE u TO t",
+        "RENAME TABLE x TO y, t TO z, y TO x",
+        "DROP TABLE IF EXISTS a, b, d.t",
+        "CREATE OR REPLACE TABLE t (a INT)",
+        "CREATE TABLE IF NOT EXISTS t LIKE u",
+        "CREATE TABLE t SELECT 1",
+        "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE t",
+        "ALTER TABLE u RENAME TO t",
+        "ALTER TABLE u ADD INDEX (a), RENAME = d.t",
+        "ALTER TABLE u CONVERT PARTITION p TO TABLE t",
+        "DROP INDEX `PRIMARY` ON t",
+        "DROP DATABASE d",
+        "DROP SCHEMA IF EXISTS `D`",
+        "SET STATEMENT max_statement_time=1 FOR ALTER TABLE t ADD x INT",
+        "CREATE SOMETHING NEW ON t",
+        "ALTER THING t",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct ddl_text ddl = text(forms[i]);
+        if (!touches(&ddl, "d", "t"))
+            fail_msg("%s", forms[i]);
+    }
+}
+
+static void what_cannot_change_t_touches_nothing(void **state)
+{
+    static const char *const forms[] = {
+        "ALTER TABLE t2 ADD t INT",
+        "ALTER TABLE other.t ADD x INT",
+        "CREATE TABLE u LIKE t",
+        "CREATE TABLE u SELECT * FROM t",
+        "TRUNCATE TABLE t",
+        "CREATE UNIQUE INDEX t ON t (a)",
+        "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
+        "CREATE ALGORITHM=MERGE DEFINER=`a`@`b` SQL SECURITY INVOKER VIEW t AS SELECT 1",
+        "DROP VIEW t",
+        "CREATE DATABASE d",
+        "ALTER DATABASE d CHARACTER SET latin1",
+        "DROP DATABASE e",
+        "CREATE TABLESPACE t ADD DATAFILE 'x'",
+        "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (USER 'x')",
+        "DROP FUNCTION t",
+        "CREATE EVENT t ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct ddl_text ddl = text(forms[i]);
+        if (touches(&ddl, "d", "t"))
+            fail_msg("%s", forms[i]);
+    }
+}
+
+static void names_beyond_ascii_match_in_any_character_set(void **state)
+{
+    struct ddl_text latin1 = text("ALTER TABLE `t\xf6` ADD x INT"), raw = latin1;
+    struct ddl_text sjis = text("ALTER TABLE t COMMENT '\x95\x5c', RENAME TO `\x95\x5c`");
+    (void)state;
+    latin1.collation = 8;
+    assert_true(touches(&latin1, "d", "t\xc3\xb6"));
+    assert_true(touches(&latin1, "d", "T\xc3\x96"));
+    assert_false(touches(&latin1, "d", "t"));
+    raw.collation = 0;
+    assert_true(touches(&raw, "d", "t\xc3\xb6"));
+    sjis.collation = 13;
+    assert_true(touches(&sjis, "d", "\xe8\xa1\xa8"));
+    assert_false(touches(&sjis, "d", "u"));
+    sjis.collation = 65000; /* a character set that nobody knows */
+    assert_true(touches(&sjis, "d", "u"));
+}
+
+static void backslashes_that_are_no_escapes_are_not_trusted(void **state)
+{
+    struct ddl_text ddl = text("ALTER TABLE u COMMENT 'C:\\', RENAME TO t");
+    (void)state;
+    ddl.no_backslash_escapes = true;
+    assert_true(touches(&ddl, "d", "t"));
+    struct ddl_text quotes = text("ALTER TABLE \"t\" ADD \"x\" INT");
+    quotes.ansi_quotes = true;
+    assert_true(touches(&quotes, "d", "t"));
+}
+
+static void more_tables_than_fit_are_all_tables(void **state)
+{
+    struct buf sql CLEANUP(buf_fini) = BUF_INIT;
+    (void)state;
+    buf_put_str(&sql, "DROP TABLE a0");
+    for (unsigned i = 1; i < 80; i++)
+        buf_printf(&sql, ", a%u", i);
+    struct ddl_text ddl = text(buf_str(&sql));
+    assert_true(touches(&ddl, "d", "a79"));
+    struct ddl_text no_db = text("DROP TABLE a");
+    no_db.db = NULL;
+    assert_true(touches(&no_db, "", "a"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_form_that_changes_t_is_seen),
+        cmocka_unit_test(what_cannot_change_t_touches_nothing),
+        cmocka_unit_test(names_beyond_ascii_match_in_any_character_set),
+        cmocka_unit_test(backslashes_that_are_no_escapes_are_not_trusted),
+        cmocka_unit_test(more_tables_than_fit_are_all_tables),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
