@@ -1,7 +1,7 @@
 /* app/decode_range.c — transactions are left out whole, before they are decoded.
  *
- * A transaction begins at its GTID event; in logs without those (MySQL before 5.7 with GTIDs off) at
- * a statement outside of a transaction. Its own events, table maps included, all come before the
+ * A transaction begins at its GTID event; in logs without those (MySQL before 5.7 with GTIDs off)
+ * at a statement outside of a transaction. Its own events, table maps included, all come before the
  * next one, so what is shown never needs what was left out. Events of the file (format description,
  * rotation, sets of GTIDs) are always read: later events need them.
  */

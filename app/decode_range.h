@@ -9,10 +9,10 @@
 #include "state/gtid.h"
 
 struct decode_range {
-    uint32_t start_time, stop_time;           /* seconds since 1970; 0: not given */
+    uint32_t start_time, stop_time;            /* seconds since 1970; 0: not given */
     struct gtid_set *start_gtids, *stop_gtids; /* NULL: not given */
-    bool gtids_seen;                          /* this log announces transactions by GTID */
-    bool outside;                             /* of the transaction that is being read */
+    bool gtids_seen;                           /* this log announces transactions by GTID */
+    bool outside;                              /* of the transaction that is being read */
 };
 
 enum decode_pass { DECODE_SHOW, DECODE_LEAVE_OUT, DECODE_STOP };

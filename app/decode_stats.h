@@ -1,5 +1,5 @@
-/* app/decode_stats.h — what `sluice decode --stats` counts: rows by table, the largest transactions,
- * the time span. Thread: one.
+/* app/decode_stats.h — what `sluice decode --stats` counts: rows by table, the largest
+ * transactions, the time span. Thread: one.
  */
 #ifndef SLUICE_APP_DECODE_STATS_H
 #define SLUICE_APP_DECODE_STATS_H

@@ -1,4 +1,5 @@
-/* cdc/event_text.c — the parts of each event that an operator looks for, read with a bounded cursor.
+/* cdc/event_text.c — the parts of each event that an operator looks for, read with a bounded
+ * cursor.
  *
  * A printer of a type gets the body without the checksum and never fails: what a cursor ran over is
  * said by one word, and the line stays a line. Formats: as in the decode_*.c files.
@@ -108,7 +109,8 @@ static void print_format_description(struct line *l)
     memcpy(l->t->post_header_len + 1, w->p, n);
     map_clear(l->t->tables); /* ids begin anew */
     const char *name = l->t->checksum == CHECKSUM_CRC32 ? "CRC32" : "NONE";
-    buf_printf(l->out, " checksum=%s%s", name, wire_u16(l->event + 17) & EVENT_IN_USE ? " in_use" : "");
+    buf_printf(l->out, " checksum=%s%s", name,
+               wire_u16(l->event + 17) & EVENT_IN_USE ? " in_use" : "");
 }
 
 static void print_rotate(struct line *l)

@@ -179,6 +179,7 @@ static void take_form(struct vrepl_writer *w, const struct vrepl_plan *p, struct
 
 static bool check_hits(const struct sent *s, uint64_t hits, struct err *e)
 {
+    assert(s->plan);
     if (!s->strict || hits == s->rows)
         return true;
     return err_set(e, ERR_APPLY_MISSED, "%s: %llu of %zu changes hit a row of the target",

@@ -1,6 +1,8 @@
 /* tests/unit/test_cdc_decode.c — the decoder on hand-made events: transactions, slices, resuming,
  * savepoints, XA. */
+#include "base/crc32.h"
 #include "cdc/decode.h"
+#include "cdc/value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -102,12 +104,18 @@ static void gtid(struct feeder *f, uint64_t gno)
     buf_fini(&body);
 }
 
+/* Table id 9, one INT. */
+static void map_table(struct feeder *f, char name)
+{
+    const uint8_t map[] = {9, 0, 0, 0, 0, 0, 1, 0, 1, 'd', 0, 1, (uint8_t)name, 0, 1, 3, 0, 1};
+    assert_true(feed(f, 19, map, sizeof map));
+}
+
 /* n rows of one INT each. */
 static bool rows(struct feeder *f, unsigned n)
 {
-    static const uint8_t map[] = {9, 0, 0, 0, 0, 0, 1, 0, 1, 'd', 0, 1, 't', 0, 1, 3, 0, 1};
     struct buf body = BUF_INIT;
-    assert_true(feed(f, 19, map, sizeof map));
+    map_table(f, 't');
     buf_put(&body, "\x09\0\0\0\0\0\x01\0\x02\0\x01\xff", 12);
     for (unsigned i = 0; i < n; i++)
         buf_put(&body, "\0\x07\0\0\0", 5);
@@ -264,6 +272,101 @@ static void unknown_events_stop_unless_ignorable(void **state)
     stop(&f);
 }
 
+/* Three INTs; the image has the first, which is NULL, and the third. */
+static void a_column_that_the_image_lacks_is_absent_and_not_null(void **state)
+{
+    static const uint8_t map[] = {9, 0, 0, 0, 0, 0, 1, 0, 1, 'd', 0, 1, 't', 0, 3, 3, 3, 3, 0, 7};
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && feed(&f, 19, map, sizeof map));
+    assert_true(feed(&f, 30, "\x09\0\0\0\0\0\x01\0\x02\0\x03\x05\x01\x2a\0\0\0", 17));
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    assert_non_null(b);
+    assert_int_equal(b->n_changes, 2);
+    struct cdc_row *row = cdc_row_new(3);
+    struct cdc_rows_iter it;
+    cdc_rows_begin(&it, &b->changes[1].rows);
+    assert_int_equal(cdc_rows_next(&it, NULL, row, &f.e), CDC_ROWS_ROW);
+    assert_true(row->values[0].null && !row->values[0].absent);
+    assert_true(row->values[1].absent && !row->values[1].null);
+    assert_false(row->values[2].absent || row->values[2].null);
+    assert_int_equal(cdc_value_i64(&row->values[2]), 42);
+    cdc_row_free(row);
+    cdc_batch_unref(b);
+    stop(&f);
+}
+
+static void a_table_id_that_is_used_again_is_the_newer_table(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1));
+    map_table(&f, 'u');
+    assert_true(feed(&f, 30, "\x09\0\0\0\0\0\x01\0\x02\0\x01\xff\0\x07\0\0\0", 17));
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    assert_int_equal(b->n_changes, 3);
+    assert_string_equal(b->changes[1].rows.table->name, "t");
+    assert_string_equal(b->changes[2].rows.table->name, "u");
+    cdc_batch_unref(b);
+    stop(&f);
+}
+
+static uint64_t decoded_pos(const struct feeder *f)
+{
+    return cdc_decoder_position(f->d)->pos;
+}
+
+static void positions_are_taken_between_transactions_alone(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, "FilePos/binlog.000001:4");
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1));
+    xid(&f);
+    uint64_t boundary = f.pos;
+    assert_int_equal(decoded_pos(&f), boundary);
+    gtid(&f, 2);
+    assert_true(query(&f, "BEGIN") && rows(&f, 2));
+    assert_int_equal(decoded_pos(&f), boundary);
+    assert_int_equal(cdc_decoder_position(f.d)->seq, 2);
+    xid(&f);
+    assert_int_equal(decoded_pos(&f), f.pos);
+    assert_int_equal(cdc_decoder_position(f.d)->seq, 0);
+    stop(&f);
+}
+
+/* A format description that announces checksums, then events with them. */
+static void a_wrong_checksum_ends_the_stream(void **state)
+{
+    struct feeder f;
+    uint8_t format[19 + 57 + 160 + 5] = {0};
+    uint8_t event[19 + 8 + 4] = {100, 0, 0, 0, 16, 7, 0, 0, 0, sizeof event};
+    (void)state;
+    start(&f, 0, NULL);
+    format[4] = 15;
+    format[9] = sizeof format;
+    format[19] = 4;
+    memcpy(format + 21, "8.0.30", 6);
+    format[75] = 19;
+    memset(format + 76, 8, 160);
+    format[sizeof format - 5] = 1;
+    uint32_t crc = crc32_portable(0, format, sizeof format - 4);
+    memcpy(format + sizeof format - 4, &crc, 4);
+    assert_true(cdc_decoder_feed(f.d, format, sizeof format, &f.e));
+    crc = crc32_portable(0, event, sizeof event - 4);
+    memcpy(event + sizeof event - 4, &crc, 4);
+    assert_true(cdc_decoder_feed(f.d, event, sizeof event, &f.e));
+    event[20] ^= 1;
+    assert_false(cdc_decoder_feed(f.d, event, sizeof event, &f.e));
+    assert_int_equal(f.e.code, ERR_LOG_CHECKSUM);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +379,10 @@ int main(void)
         cmocka_unit_test(prepared_transactions_are_published_at_their_commit),
         cmocka_unit_test(statements_name_their_table),
         cmocka_unit_test(unknown_events_stop_unless_ignorable),
+        cmocka_unit_test(a_column_that_the_image_lacks_is_absent_and_not_null),
+        cmocka_unit_test(a_table_id_that_is_used_again_is_the_newer_table),
+        cmocka_unit_test(positions_are_taken_between_transactions_alone),
+        cmocka_unit_test(a_wrong_checksum_ends_the_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

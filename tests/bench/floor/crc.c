@@ -1,5 +1,5 @@
-/* tests/bench/floor/crc.c — floor of B3: reads a file in pieces, copies each byte once and checksums
- * it. */
+/* tests/bench/floor/crc.c — floor of B3: reads a file in pieces, copies each byte once and
+ * checksums it. */
 /*
  * usage: sluice_floor_crc FILE…
  * Prints bytes and the checksum of all.
