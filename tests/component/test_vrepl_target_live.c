@@ -1,6 +1,7 @@
 /* tests/component/test_vrepl_target_live.c — transactions on a real target: a newer owner fences
  * the older one, a COMMIT that landed is not repeated, a change that hits no row is an error, and
  * statements that went out without waiting leave nothing behind when one of them fails. */
+#include "base/clock.h"
 #include "cdc/journal.h"
 #include "schemas/inspect.h"
 #include "tests/support/live_server.h"
@@ -257,9 +258,10 @@ static void a_miss_is_found_among_many_statements_under_way(void **state)
 
 static void wait_for_a_lock_wait(struct live *l)
 {
+    int64_t until_ms = clock_mono_ms() + 20000;
     while (count(l, "SELECT COUNT(*) FROM information_schema.innodb_trx "
                     "WHERE trx_state = 'LOCK WAIT'") == 0)
-        ;
+        assert_true(clock_mono_ms() < until_ms);
 }
 
 /* The server ends the transaction at the deadlock and runs what was sent behind it. */
