@@ -51,9 +51,13 @@ if [ ${#groups[@]} -eq 0 ]; then
         groups=(checks unit golden component model integration fault)
     fi
 fi
-[ ${#presets[@]} -gt 0 ] || presets=(dev asan)
 
 wants() { case " ${groups[*]} " in *" $1 "*) return 0 ;; *) return 1 ;; esac }
+
+if [ ${#presets[@]} -eq 0 ]; then
+    presets=(dev)
+    if wants unit || wants golden || wants component; then presets+=(asan); fi
+fi
 
 packages=(build run test)
 ! wants integration || packages+=(kafka)
@@ -71,7 +75,7 @@ mysql_root() {
     export SLUICE_MYSQL_ROOT=$root
 }
 
-# Everything of a preset; what the compiler said is shown only when it fails.
+# A preset, or only some targets of it; what the compiler said is shown only when it fails.
 build() {
     local dir log
     dir=$(build_dir "$1")
@@ -79,7 +83,7 @@ build() {
     mkdir -p build
     printf 'building %s\n' "$1"
     [ "$1" != libmysqlclient ] || mysql_root
-    { cmake --preset "$1" && ninja -C "$dir"; } >"$log" 2>&1 || {
+    { cmake --preset "$1" && ninja -C "$dir" "${@:2}"; } >"$log" 2>&1 || {
         grep -E 'error:|FAILED:|undefined reference' "$log" | head -30 || tail -30 "$log"
         printf 'test.sh: the build of %s failed, see %s\n0 passed, 1 failed, 0 skipped\n' "$1" "$log"
         exit 1
@@ -102,6 +106,10 @@ for preset in "${presets[@]}"; do
 done
 if wants fuzz; then
     build fuzz
+fi
+# test_matrix.py wants the program on both client libraries.
+if wants integration && { [[ matrix == *"$name"* ]] || [[ $name == *matrix* ]]; }; then
+    build libmysqlclient sluice
 fi
 
 options=("${dirs[@]}" --name "$name" --kills 40)

@@ -205,6 +205,7 @@ static void note_socket(struct my_conn *c, const struct my_params *p)
     if (p->read_timeout_ms > 0)
         my_lib_set_read_timeout(c->h, p->read_timeout_ms);
     c->fd = my_lib_socket(c->h);
+    c->connected = true;
 }
 
 struct my_conn *my_connect(const struct my_params *p, const char *role, struct err *e)

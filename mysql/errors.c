@@ -138,7 +138,7 @@ static bool is_cut_off(unsigned number, const char *text)
 {
     return number == CR_SSL_CONNECTION_ERROR &&
            (strcasestr(text, "unexpected eof") || strcasestr(text, "reset by peer") ||
-            strcasestr(text, "broken pipe"));
+            strcasestr(text, "broken pipe") || strcasestr(text, "lost connection"));
 }
 
 bool my_error_set(struct err *e, const char *where, unsigned number, const char *text)
@@ -155,6 +155,12 @@ bool my_error_set(struct err *e, const char *where, unsigned number, const char 
     return false;
 }
 
+bool my_conn_error_set(struct my_conn *c, struct err *e, unsigned number, const char *text)
+{
+    bool lost = c->connected && number == CR_SSL_CONNECTION_ERROR;
+    return my_error_set(e, c->where, lost ? CR_SERVER_LOST : number, text);
+}
+
 bool my_conn_fail(struct my_conn *c, struct err *e)
 {
     pthread_mutex_lock(&c->mutex);
@@ -163,5 +169,5 @@ bool my_conn_fail(struct my_conn *c, struct err *e)
     if (interrupted)
         return err_set(e, ERR_SHUTDOWN, "%s: interrupted", c->where);
     unsigned number = mysql_errno(c->h);
-    return my_error_set(e, c->where, number ? number : CR_SERVER_LOST, mysql_error(c->h));
+    return my_conn_error_set(c, e, number ? number : CR_SERVER_LOST, mysql_error(c->h));
 }

@@ -27,6 +27,7 @@ struct my_conn {
     pthread_mutex_t mutex; /* guards fd and interrupted against my_conn_interrupt */
     int fd;                /* -1 once closed */
     bool interrupted;
+    bool connected; /* logged in: from then on a TLS error means that the other side went away */
 };
 
 /* The longest request and answer this client handles; the servers' own maximum. */
@@ -41,6 +42,8 @@ struct my_error_kind {
 struct my_error_kind my_error_classify(unsigned number);
 /* Sets e from a native number and text, prefixed with where; adds the cure that fits the number. */
 bool my_error_set(struct err *e, const char *where, unsigned number, const char *text);
+/* The same for this connection: once it was encrypted and logged in, TLS cannot be at fault. */
+bool my_conn_error_set(struct my_conn *c, struct err *e, unsigned number, const char *text);
 /* e from the connection's last error; ERR_SHUTDOWN after my_conn_interrupt. Returns false. */
 bool my_conn_fail(struct my_conn *c, struct err *e);
 

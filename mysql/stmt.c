@@ -24,7 +24,7 @@
 bool my_stmt_fail(struct my_stmt *s, struct err *e)
 {
     if (mysql_errno(s->c->h) == 0 && mysql_stmt_errno(s->h) != 0)
-        return my_error_set(e, s->c->where, mysql_stmt_errno(s->h), mysql_stmt_error(s->h));
+        return my_conn_error_set(s->c, e, mysql_stmt_errno(s->h), mysql_stmt_error(s->h));
     return my_conn_fail(s->c, e);
 }
 

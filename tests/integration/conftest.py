@@ -16,6 +16,24 @@ def pytest_addoption(parser):
     parser.addoption("--keep", action="store_true", help="leave servers and files after the tests")
 
 
+def pytest_configure(config):
+    config.matrix_cells = {}  # (client library, server, position): what became of it
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The cells of test_matrix.py: a line for each server and kind of position, a column for each library."""
+    cells = config.matrix_cells
+    if not cells:
+        return
+    clients = sorted({key[0] for key in cells})
+    terminalreporter.section("matrix: client libraries, servers, positions")
+    form = "%-15s %-10s" + " %-22s" * len(clients)
+    terminalreporter.write_line(form % (("server", "position") + tuple(clients)))
+    for server, mode in dict.fromkeys(key[1:] for key in cells):
+        terminalreporter.write_line(form % ((server, mode) + tuple(
+            cells.get((client, server, mode), "-") for client in clients)))
+
+
 @pytest.fixture
 def scratch(request):
     """A directory whose servers are stopped, and which is removed, when the test ends."""

@@ -2,8 +2,8 @@
 # tests/servers/servers.py — the harness by hand: fetch, start, stop, kill and restart one server.
 """Starts and stops the test servers from a shell.
 
-  servers.py fetch mysql|kafka|libmysqlclient
-  servers.py start mariadb|mysql|kafka --dir D [--port N] [--database DB]... [--gtid off] [-- ARGS]
+  servers.py fetch mysql|mariadb11|kafka|libmysqlclient
+  servers.py start mariadb|mariadb11|mysql|kafka --dir D [--port N] [--database DB]... [--gtid off] [-- ARGS]
   servers.py stop|kill|restart|show --dir D
 """
 
@@ -14,11 +14,12 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from sluice_servers import Kafka, MariaDB, MySQL, ServerError  # noqa: E402
-from sluice_servers import kafka, libmysqlclient, mysql  # noqa: E402
+from sluice_servers import Kafka, MariaDB, MariaDB11, MySQL, ServerError  # noqa: E402
+from sluice_servers import kafka, libmysqlclient, mariadb, mysql  # noqa: E402
 
-FETCH = {"mysql": mysql.fetch, "kafka": kafka.fetch, "libmysqlclient": libmysqlclient.fetch}
-CLASSES = {"mariadb": MariaDB, "mysql": MySQL, "kafka": Kafka}
+FETCH = {"mysql": mysql.fetch, "mariadb11": mariadb.fetch_11, "kafka": kafka.fetch,
+         "libmysqlclient": libmysqlclient.fetch}
+CLASSES = {"mariadb": MariaDB, "mariadb11": MariaDB11, "mysql": MySQL, "kafka": Kafka}
 
 
 def arguments():

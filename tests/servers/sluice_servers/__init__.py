@@ -1,9 +1,9 @@
-# tests/servers/sluice_servers/__init__.py — what tests import: the three servers and the scratch place.
-"""Real servers for tests: MariaDB of the system, MySQL 9.7 and Kafka from the cache."""
+# tests/servers/sluice_servers/__init__.py — what tests import: the servers and the scratch place.
+"""Real servers for tests: MariaDB of the system; MariaDB 11.8, MySQL 9.7 and Kafka from the cache."""
 
 from .kafka import Kafka
-from .mariadb import MariaDB
+from .mariadb import MariaDB, MariaDB11
 from .mysql import MySQL
 from .process import ServerError, Scratch
 
-__all__ = ["Kafka", "MariaDB", "MySQL", "ServerError", "Scratch"]
+__all__ = ["Kafka", "MariaDB", "MariaDB11", "MySQL", "ServerError", "Scratch"]

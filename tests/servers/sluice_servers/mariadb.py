@@ -1,20 +1,21 @@
-# tests/servers/sluice_servers/mariadb.py — the system's MariaDB: its bootstrap and its command line.
-"""MariaDB from the installed package mariadb-server-core."""
+# tests/servers/sluice_servers/mariadb.py — the system's MariaDB 10.11, and 11.8 out of the cache: bootstrap and command line.
+"""MariaDB from the installed package mariadb-server-core, and a newer one unpacked beside it."""
 
 import functools
 import os
 import shutil
 import subprocess
 
+from .debian_tree import DebianTree
 from .process import ServerError
 from .sqlserver import SqlServer, own_tmpdir
 
-SHARE = "/usr/share/mysql"
 REDO_SIZE = "64M"
+TREE_11 = DebianTree("mariadb-11.8", "trixie", ["mariadb-server-core"], "usr/sbin/mariadbd")
 
 
 @functools.lru_cache(maxsize=None)
-def _binary():
+def _system_binary():
     found = shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/libexec")
     if not found:
         raise ServerError("mariadbd not found; run tools/install_deps.sh run")
@@ -22,24 +23,59 @@ def _binary():
 
 
 @functools.lru_cache(maxsize=None)
-def version():
-    said = subprocess.run([_binary(), "--no-defaults", "--version"], check=True,
+def _version(binary):
+    said = subprocess.run(list(binary) + ["--no-defaults", "--version"], check=True,
                           capture_output=True, text=True).stdout
     return said.split("Ver ", 1)[1].split()[0]
+
+
+def version():
+    """Of the system's MariaDB."""
+    return _version((_system_binary(),))
+
+
+def fetch_11():
+    """Makes the tree of MariaDB 11.8 when it is missing, about 20 MB from the mirror; returns it."""
+    TREE_11.fetch()
+    return TREE_11.root
 
 
 class MariaDB(SqlServer):
     """MariaDB with ROW format, GTID domain 0 and full metadata unless told otherwise."""
 
     flavour = "mariadb"
+    base = "/usr"
+
+    def binary(self):
+        """The argv prefix of the server."""
+        return [_system_binary()]
 
     def version(self):
-        return version()
+        return _version(tuple(self.binary()))
+
+    def _share(self):
+        named = os.path.join(self.base, "share/mariadb")
+        return named if os.path.isdir(named) else os.path.join(self.base, "share/mysql")
+
+    def _system_sql(self):
+        """The statements that make the system tables; their files were renamed in 11."""
+        share = self._share()
+        prefix = "mariadb_" if os.path.exists(share + "/mariadb_system_tables.sql") else "mysql_"
+        names = [prefix + part for part in ("system_tables", "performance_tables",
+                                            "system_tables_data")]
+        names += ["fill_help_tables", "maria_add_gis_sp_bootstrap", prefix + "sys_schema"]
+        texts = []
+        for name in names:
+            with open("%s/%s.sql" % (share, name), encoding="utf-8") as text:
+                texts.append(text.read() + "\n")
+        return "".join(texts)
 
     def _base(self, datadir):
-        return [_binary(), "--no-defaults", "--datadir=" + datadir, "--tmpdir=" + own_tmpdir(datadir), "--lc-messages-dir=" + SHARE,
-                "--innodb-log-file-size=" + REDO_SIZE,
-                "--character-sets-dir=" + SHARE + "/charsets"] + (
+        share = self._share()
+        return self.binary() + [
+            "--no-defaults", "--datadir=" + datadir, "--tmpdir=" + own_tmpdir(datadir),
+            "--lc-messages-dir=" + share, "--innodb-log-file-size=" + REDO_SIZE,
+            "--character-sets-dir=" + share + "/charsets"] + (
                     ["--user=root"] if os.geteuid() == 0 else [])
 
     def initialise(self, datadir, log_path):
@@ -48,10 +84,7 @@ class MariaDB(SqlServer):
         statements = ["CREATE DATABASE IF NOT EXISTS mysql", "USE mysql", "SET @auth_root_socket=NULL",
                       "SET @skip_auth_anonymous=1", "SET @current_hostname='localhost'"]
         script = "".join(text + ";\n" for text in statements)
-        for name in ("mysql_system_tables", "mysql_performance_tables", "mysql_system_tables_data",
-                     "fill_help_tables", "maria_add_gis_sp_bootstrap", "mysql_sys_schema"):
-            with open("%s/%s.sql" % (SHARE, name), encoding="utf-8") as text:
-                script += text.read() + "\n"
+        script += self._system_sql()
         script += "".join(text + ";\n" for text in ["FLUSH PRIVILEGES"] + self.account_statements())
         command = self._base(datadir) + ["--bootstrap", "--log-warnings=0", "--enforce-storage-engine=",
                                          "--max-allowed-packet=8M", "--net-buffer-length=16K",
@@ -66,7 +99,7 @@ class MariaDB(SqlServer):
         return self._base(self.datadir) + [
             "--bind-address=127.0.0.1", "--port=%d" % self.port, "--socket=" + self.socket,
             "--pid-file=" + os.path.join(self.dir, "mysqld.pid"), "--skip-name-resolve",
-            "--plugin-dir=/usr/lib/mysql/plugin", "--server-id=%d" % self.port, "--log-bin=binlog",
+            "--plugin-dir=" + os.path.join(self.base, "lib/mysql/plugin"), "--server-id=%d" % self.port, "--log-bin=binlog",
             "--gtid-domain-id=0", "--binlog-format=ROW", "--binlog-row-metadata=" + self.metadata,
             "--log-slave-updates=ON", "--gtid-strict-mode=%s" % ("ON" if self.gtid else "OFF"),
             "--log-bin-trust-function-creators=ON", "--character-set-server=utf8mb4",
@@ -75,3 +108,23 @@ class MariaDB(SqlServer):
 
     def ready_texts(self):
         return ["ready for connections"]
+
+
+class MariaDB11(MariaDB):
+    """MariaDB 11.8 from Debian's trixie, unpacked into the cache."""
+
+    base = os.path.join(TREE_11.root, "usr")
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.kind = "mariadb11"
+
+    def prepare(self):
+        fetch_11()
+
+    def binary(self):
+        return TREE_11.program("usr/sbin/mariadbd")
+
+    def version(self):
+        self.prepare()
+        return super().version()
