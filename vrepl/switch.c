@@ -6,7 +6,9 @@
  *   3. SWITCHING        one guarded update: from here on the row says that a fence may stand
  *   4. hold             every shard that serves: barrier, LOCK TABLES … WRITE, all or none
  *   5. marker           the final position of each
- *   6. wait             every target has committed it; streams are frozen there
+ *   6. wait             every target has committed it; not within our patience: UNLOCK, and from 4
+ *                       again with twice the patience, so that a stalled stream costs the writers
+ *                       little (nothing is fenced or written yet but the marker)
  *   7. reverse starts   the targets' own positions, before any foreign write
  *   8. fence            in the holding sessions
  *   9. DECIDED          one guarded update from SWITCHING; then switch_roll_forward
@@ -37,6 +39,7 @@
 #define SETTLE_MS        3000
 #define APPROACH_MS      3000
 #define APPROACH_NEAR_MS 30
+#define PATIENCE_MS      100
 #define SETTLE_POLL_MS   20
 
 struct run {
@@ -51,6 +54,7 @@ struct run {
     int64_t journal_id;
     int64_t until_ms;         /* monotonic */
     int64_t blocked_since_ms; /* 0: nobody is blocked */
+    int64_t blocked_ms;       /* the longest of earlier attempts */
     struct buf laps;          /* "hold 3 ms, marker 8 ms, …": for the log */
     int64_t lap_ms;
 };
@@ -293,14 +297,14 @@ static bool mark(struct run *r, struct err *e)
 }
 
 /* In slices, so that a hold is never silent for as long as the server would end it. */
-static bool wait_one(struct run *r, size_t i, struct err *e)
+static bool wait_one(struct run *r, size_t i, int64_t until_ms, struct err *e)
 {
     for (;;) {
-        int64_t left = r->until_ms - clock_mono_ms();
+        int64_t left = until_ms - clock_mono_ms();
         int64_t slice = left < WAIT_SLICE_MS ? left : WAIT_SLICE_MS;
         if (vrepl_stream_wait(r->w->running->streams[i], &r->final[i], slice > 0 ? slice : 0, e))
             return true;
-        if (e->code != ERR_TIMEOUT || give_up_waiting(r, e))
+        if (e->code != ERR_TIMEOUT || clock_mono_ms() >= until_ms || give_up_waiting(r, e))
             return false;
         err_clear(e);
         if (!holds_answer(r, e))
@@ -308,11 +312,12 @@ static bool wait_one(struct run *r, size_t i, struct err *e)
     }
 }
 
-static bool wait_all(struct run *r, struct err *e)
+static bool wait_all(struct run *r, int64_t patience_ms, struct err *e)
 {
+    int64_t until_ms = r->blocked_since_ms + patience_ms;
     assert(r->w->running->n == r->from->n);
     for (size_t i = 0; i < r->from->n; i++) {
-        if (!wait_one(r, i, e))
+        if (!wait_one(r, i, until_ms < r->until_ms ? until_ms : r->until_ms, e))
             return err_prepend(e, "catching up with %s/%s", r->from->shards[i]->keyspace,
                                r->from->shards[i]->name);
     }
@@ -429,6 +434,39 @@ static bool approach(struct run *r, struct err *e)
     return true;
 }
 
+static void let_write(struct run *r)
+{
+    for (size_t i = 0; i < r->s.n_holds; i++)
+        fence_hold_unlock(&r->s.holds[i]);
+    int64_t took = clock_mono_ms() - r->blocked_since_ms;
+    r->blocked_ms = took > r->blocked_ms ? took : r->blocked_ms;
+    log_info("switch", "%s: not drained within %lld ms, writers go on until the next attempt",
+             r->w->keys[r->o->back], (long long)took);
+    lap(r, "unlock");
+}
+
+/* Steps 4 to 6. The patience doubles up to the command's whole timeout: a stream that is always
+ * behind gets its long hold in the end. */
+static bool hold_and_drain(struct run *r, struct err *e)
+{
+    bool back = r->o->back;
+    for (int64_t patience_ms = PATIENCE_MS;; patience_ms *= 2) {
+        if (!hold(r, e) || !lap(r, "hold") || !switch_fault(back, "after_hold", e) || !mark(r, e) ||
+            !lap(r, "marker") || !switch_fault(back, "after_marker", e))
+            return false;
+        if (wait_all(r, patience_ms, e))
+            return lap(r, "wait");
+        if (e->code != ERR_TIMEOUT || give_up_waiting(r, e))
+            return false;
+        err_clear(e);
+        lap(r, "wait");
+        let_write(r);
+        if (!approach(r, e) || !holds_answer(r, e))
+            return false;
+        lap(r, "approach");
+    }
+}
+
 static bool until_decision(struct run *r, struct err *e)
 {
     bool back = r->o->back;
@@ -436,9 +474,7 @@ static bool until_decision(struct run *r, struct err *e)
         return false;
     r->lap_ms = clock_mono_ms();
     return open_holds(r, e) && lap(r, "sessions") && switch_fault(back, "before_hold", e) &&
-           hold(r, e) && lap(r, "hold") && switch_fault(back, "after_hold", e) && mark(r, e) &&
-           lap(r, "marker") && switch_fault(back, "after_marker", e) && wait_all(r, e) &&
-           lap(r, "wait") && switch_fault(back, "after_wait", e) && take_starts(r, e) &&
+           hold_and_drain(r, e) && switch_fault(back, "after_wait", e) && take_starts(r, e) &&
            lap(r, "starts") && switch_fault(back, "after_reverse_prepared", e) && fence_all(r, e) &&
            lap(r, "fence") && switch_fault(back, "after_fence", e) &&
            switch_fault(back, "before_decision", e) && decide(r, e) && lap(r, "decision");
@@ -478,7 +514,8 @@ static bool fail_and_undo(struct run *r, struct err *e)
 static void note_blocked(const struct run *r, int64_t until_ms, struct switch_result *out)
 {
     char labels[400];
-    out->blocked_ms = until_ms - r->blocked_since_ms;
+    int64_t last_ms = until_ms - r->blocked_since_ms;
+    out->blocked_ms = last_ms > r->blocked_ms ? last_ms : r->blocked_ms;
     metrics_labels(labels, sizeof labels, "workflow", r->w->keys[r->o->back], NULL);
     metric_set(metrics_get(METRIC_GAUGE, "switch_blocked_seconds", labels,
                            "How long writers waited in the last switch of a workflow."),

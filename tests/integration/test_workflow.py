@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 
 import pytest
 from sluice_servers.process import wait_until
@@ -120,6 +121,25 @@ def test_a_prepared_xa_transaction_holds_the_switch_and_is_named(moved):
     assert state(fleet) == "running" and fences(fleet, "commerce") == 0
     source.query("XA ROLLBACK 'forgotten'")
     fleet.workflow("movetables", "c2c", "switchtraffic")
+    end(fleet)
+
+
+def test_a_stream_that_stalls_under_the_lock_does_not_hold_the_writers(moved):
+    fleet = moved()
+    target = fleet.server("customer").connect(database="customer")
+    with target.cursor() as cursor:
+        cursor.execute("BEGIN")
+        for table in TABLES.split(","):
+            cursor.execute("SELECT COUNT(*) FROM %s FOR UPDATE" % table)
+    begun = fleet.acknowledged()
+    switch = subprocess.Popen(  # pylint: disable=consider-using-with
+        fleet.words("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "switchtraffic"))
+    wait_until(lambda: fleet.daemon_log().count("writers go on until the next attempt") >= 2, 30,
+               "two attempts that were given up")
+    assert fleet.acknowledged() > begun and switch.poll() is None
+    target.rollback()
+    target.close()
+    assert switch.wait(60) == 0 and state(fleet) == "switched"
     end(fleet)
 
 
