@@ -64,7 +64,8 @@ static void make_readers(struct daemon *d)
     struct topology *t = d->config->topo;
     struct cdc_reader_options o = {.ring_bytes = d->config->ring_bytes,
                                    .private_readers = d->config->private_readers,
-                                   .store = d->store};
+                                   .store = d->store,
+                                   .spill_max_bytes = d->config->spill_max_bytes};
     size_t n = 0;
     for (size_t i = 0; i < t->n_keyspaces; i++)
         n += t->keyspaces[i].n_shards;

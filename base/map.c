@@ -158,6 +158,18 @@ static void free_entry(struct map *m, struct entry *e)
     free(e);
 }
 
+void *map_take(struct map *m, const void *key, size_t key_len)
+{
+    bool found;
+    struct entry **link = find_link(m, map_hash(key, key_len), key, key_len, &found);
+    if (!found)
+        return NULL;
+    void *value = (*link)->value;
+    (*link)->value = NULL;
+    (void)map_remove(m, key, key_len);
+    return value;
+}
+
 bool map_remove(struct map *m, const void *key, size_t key_len)
 {
     bool found;

@@ -17,6 +17,8 @@ void *map_get_str(const struct map *m, const char *key);
 /* Replaces (and frees) an old value. */
 void map_put(struct map *m, const void *key, size_t key_len, void *value);
 void map_put_str(struct map *m, const char *key, void *value);
+/* Removes the entry and returns its value without freeing it; NULL if there is none. */
+void *map_take(struct map *m, const void *key, size_t key_len);
 bool map_remove(struct map *m, const void *key, size_t key_len); /* true if it was there */
 void map_clear(struct map *m);
 size_t map_count(const struct map *m);

@@ -46,6 +46,8 @@ void cdc_decoder_free(struct cdc_decoder *d)
     table_cache_fini(&d->tables);
     payload_free(d->payload);
     xa_free(d->xa);
+    held_free(d->holding);
+    replay_fini(d);
     buf_fini(&d->scratch);
     buf_fini(&d->fragments);
     free(d->tx.savepoints);
@@ -297,7 +299,7 @@ static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct e
         return where(d, &ev, e);
     if (checksum)
         ev.n -= CHECKSUM_LEN;
-    if (xa_is_holding(d) ? !xa_hold(d, &ev, e) : !decode_dispatch(d, &ev, e))
+    if (!hold_or_dispatch(d, &ev, e))
         return where(d, &ev, e);
     if (ev.type == EV_FORMAT_DESCRIPTION && !check_format_crc(d, &ev, e))
         return where(d, &ev, e);
@@ -318,11 +320,22 @@ bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e)
     return d->failed;
 }
 
-/* For a caller that did not take all. */
-static bool finish_payload(struct cdc_decoder *d, struct err *e)
+/* Events that came in one piece, or earlier, and are decoded as batches are taken. */
+static bool is_unpacking(const struct cdc_decoder *d)
 {
-    while (d->payload) {
-        if (!payload_continue(d, e))
+    return d->payload || d->replay.log;
+}
+
+static bool unpack(struct cdc_decoder *d, struct err *e)
+{
+    return d->replay.log ? replay_continue(d, e) : payload_continue(d, e);
+}
+
+/* For a caller that did not take all. */
+static bool unpack_all(struct cdc_decoder *d, struct err *e)
+{
+    while (is_unpacking(d)) {
+        if (!unpack(d, e))
             return false;
         if (decode_batch_full(d) && d->open)
             (void)decode_batch(d, d->o.batch_bytes);
@@ -336,7 +349,7 @@ bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, str
     struct err *to = e ? e : &own;
     if (d->failed)
         return err_copy(e, &d->failure);
-    if (finish_payload(d, to) && feed(d, event, n, to))
+    if (unpack_all(d, to) && feed(d, event, n, to))
         return true;
     return die(d, to);
 }
@@ -344,11 +357,11 @@ bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, str
 struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush)
 {
     for (;;) {
-        struct cdc_batch *b = decode_batch_pop(d, flush && !d->payload);
-        if (b || !d->payload || d->failed)
+        struct cdc_batch *b = decode_batch_pop(d, flush && !is_unpacking(d));
+        if (b || !is_unpacking(d) || d->failed)
             return b;
         struct err e = ERR_INIT;
-        if (!payload_continue(d, &e))
+        if (!unpack(d, &e))
             die(d, &e);
     }
 }

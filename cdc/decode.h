@@ -32,6 +32,13 @@ struct cdc_change;
 typedef bool (*cdc_ddl_fn)(void *ctx, const struct cdc_schema_place *at,
                            const struct cdc_change *ddl, struct err *e);
 
+/* The content of a prepared XA transaction, to be given to another decoder. */
+struct cdc_prepared;
+void cdc_prepared_free(struct cdc_prepared *p); /* NULL is fine */
+/* xid: as XA COMMIT spells it. The caller's own, or NULL with *e set. */
+typedef struct cdc_prepared *(*cdc_prepared_fn)(void *ctx, const struct cdc_schema_place *before,
+                                                const char *xid, size_t n, struct err *e);
+
 struct cdc_decode_options {
     size_t batch_bytes; /* 0: CDC_BATCH_BYTES */
     bool verify_checksum;
@@ -44,6 +51,15 @@ struct cdc_decode_options {
      * appear, but count for seq). NULL: all are wanted. */
     bool (*want_table)(void *ctx, const char *db, const char *table);
     void *want_ctx;
+    /* Asked at an XA COMMIT for what was prepared before this decoder's first event, `before` being
+     * the place of that COMMIT; NULL: an error. */
+    cdc_prepared_fn prepared;
+    void *prepared_ctx;
+    /* Rows that are held until it is known whether they count (XA, SAVEPOINT) go to
+     * <spill_dir>/spill beyond a few MiB; NULL: a folder in $TMPDIR. Over held_max_bytes (0: 20
+     * GiB) is an error. Borrowed. */
+    const char *spill_dir;
+    uint64_t held_max_bytes;
 };
 struct cdc_decoder;
 struct cdc_decoder *cdc_decoder_new(const struct cdc_decode_options *o,
@@ -66,7 +82,9 @@ cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event *
 struct cdc_schema_place cdc_decoder_place(const struct cdc_decoder *d);
 bool cdc_decoder_in_transaction(const struct cdc_decoder *d);
 bool cdc_decoder_is_mariadb(const struct cdc_decoder *d); /* as the last format description says */
-struct cdc_decode_stats {                                 /* for --stats */
+/* Takes out what XA PREPARE of that xid left and no COMMIT or ROLLBACK has ended; NULL: nothing. */
+struct cdc_prepared *cdc_decoder_take_prepared(struct cdc_decoder *d, const char *xid, size_t n);
+struct cdc_decode_stats { /* for --stats */
     uint64_t events[256], bytes[256];
     uint64_t rows, transactions, skipped_events; /* skipped: of unknown type, ignorable */
 };

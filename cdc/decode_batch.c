@@ -138,6 +138,8 @@ void decode_end(struct cdc_decoder *d, const struct event *ev, enum cdc_change_k
 
 void decode_cut_off(struct cdc_decoder *d, const struct event *ev)
 {
+    xa_cut_off(d);
+    hold_drop(d);
     if (d->tx.open) {
         struct event at = *ev;
         at.end_pos = ev->start_pos;
@@ -171,40 +173,4 @@ void decode_set_query(struct cdc_decoder *d, const void *text, size_t n)
     d->tx.query = copy;
     if (d->tx.open && d->tx.begin_index != SIZE_MAX && !b->changes[d->tx.begin_index].begin.query)
         b->changes[d->tx.begin_index].begin.query = copy;
-}
-
-void decode_savepoint(struct cdc_decoder *d, const char *name)
-{
-    struct transaction *tx = &d->tx;
-    mem_grow((void **)&tx->savepoints, &tx->cap_savepoints, tx->n_savepoints + 1,
-             sizeof *tx->savepoints);
-    struct savepoint *s = &tx->savepoints[tx->n_savepoints++];
-    snprintf(s->name, sizeof s->name, "%s", name);
-    s->batch = d->open;
-    s->seq = tx->seq;
-    s->n_changes = d->open ? d->open->n_changes : 0;
-}
-
-/* Rows since the savepoint leave the batch; their numbers (seq) stay used, so that reading again
- * counts alike. What was already handed out cannot be taken back. */
-bool decode_rollback_to(struct cdc_decoder *d, const char *name, struct err *e)
-{
-    struct transaction *tx = &d->tx;
-    for (size_t i = tx->n_savepoints; i > 0; i--) {
-        struct savepoint *s = &tx->savepoints[i - 1];
-        if (strcasecmp(s->name, name) != 0)
-            continue;
-        tx->n_savepoints = i;
-        if (s->seq == tx->seq)
-            return true; /* no row since */
-        if (!d->open || s->batch != d->open)
-            return err_set(e, ERR_LOG_UNSUPPORTED,
-                           "ROLLBACK TO SAVEPOINT %s takes back rows that were already streamed",
-                           name);
-        assert(s->n_changes <= d->open->n_changes);
-        d->open->n_changes = s->n_changes;
-        return true;
-    }
-    return err_set(e, ERR_LOG_UNSUPPORTED,
-                   "ROLLBACK TO SAVEPOINT %s, which the transaction did not set", name);
 }

@@ -99,7 +99,7 @@ bool decode_xid(struct cdc_decoder *d, const struct event *ev, struct err *e)
         return decode_short(ev, e);
     if (!d->tx.open)
         decode_begin(d, ev); /* an empty transaction */
-    decode_end(d, ev, CDC_COMMIT, true);
+    decode_commit(d, ev, true);
     return true;
 }
 

@@ -10,6 +10,7 @@
  *   decode_metadata.c the table map's optional metadata
  *   decode_rows.c     row events of all kinds, compressed blocks, fragments
  *   decode_payload.c  TRANSACTION_PAYLOAD, streamed
+ *   decode_hold.c     events held until it is known whether they count; savepoints
  *   decode_xa.c       transactions held between XA PREPARE and COMMIT
  */
 #ifndef SLUICE_CDC_DECODE_INTERNAL_H
@@ -111,9 +112,16 @@ struct xa_state; /* decode_xa.c */
 
 struct savepoint {
     char name[260];
-    struct cdc_batch *batch; /* compared only */
-    size_t n_changes;
-    uint32_t seq; /* of the transaction, at the savepoint */
+    uint64_t held_bytes; /* at the savepoint */
+};
+
+struct held_log; /* decode_hold.c */
+
+/* Held events on their way through the decoder, and the event that ends their transaction. */
+struct replay {
+    struct held_log *log; /* NULL: none */
+    struct event end;     /* its bytes are gone */
+    bool xid;
 };
 
 struct transaction {
@@ -165,6 +173,8 @@ struct cdc_decoder {
     uint32_t fragments_next, fragments_total;
     struct payload *payload; /* being unpacked, or NULL */
     struct xa_state *xa;
+    struct held_log *holding; /* rows go there, and not to consumers yet; or NULL */
+    struct replay replay;
 };
 
 /* decode.c */
@@ -192,8 +202,6 @@ void decode_cut_off(struct cdc_decoder *d,
 void decode_heartbeat(struct cdc_decoder *d, const struct event *ev, const char *file,
                       uint64_t pos);
 void decode_set_query(struct cdc_decoder *d, const void *text, size_t n);
-void decode_savepoint(struct cdc_decoder *d, const char *name);
-bool decode_rollback_to(struct cdc_decoder *d, const char *name, struct err *e) WARN_UNUSED;
 
 /* handlers: one event each */
 typedef bool (*decode_fn)(struct cdc_decoder *d, const struct event *ev, struct err *e);
@@ -243,9 +251,23 @@ size_t decode_table_id_len(const struct cdc_decoder *d, uint8_t type);
 bool payload_continue(struct cdc_decoder *d, struct err *e) WARN_UNUSED;
 void payload_free(struct payload *p);
 
+/* decode_hold.c */
+struct held_log *held_new(void);
+void held_free(void *p);
+/* Every event but those of a replay comes through here. */
+bool hold_or_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *e) WARN_UNUSED;
+void hold_drop(struct cdc_decoder *d);
+/* h (taken) as rows of the open transaction, then its COMMIT at ev. */
+void hold_replay(struct cdc_decoder *d, const struct event *ev, struct held_log *h, bool xid);
+bool replay_continue(struct cdc_decoder *d, struct err *e) WARN_UNUSED; /* as payload_continue */
+void replay_fini(struct cdc_decoder *d);
+/* The open transaction commits: what is held comes first. */
+void decode_commit(struct cdc_decoder *d, const struct event *ev, bool xid);
+void decode_savepoint(struct cdc_decoder *d, const char *name);
+bool decode_rollback_to(struct cdc_decoder *d, const char *name, struct err *e) WARN_UNUSED;
+
 /* decode_xa.c */
-bool xa_is_holding(const struct cdc_decoder *d); /* between XA START and PREPARE */
-bool xa_hold(struct cdc_decoder *d, const struct event *ev, struct err *e) WARN_UNUSED;
+void xa_cut_off(struct cdc_decoder *d); /* what was between START and PREPARE will not end */
 bool xa_statement(struct cdc_decoder *d, const struct event *ev, const char *sql, size_t n,
                   struct err *e) WARN_UNUSED;
 void xa_start(struct cdc_decoder *d, const char *xid, size_t n); /* xid as XA COMMIT spells it */

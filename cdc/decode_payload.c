@@ -187,7 +187,7 @@ static bool next_event(struct cdc_decoder *d, struct err *e)
     if (ev.type == EV_FORMAT_DESCRIPTION || ev.type == EV_ROTATE ||
         ev.type == EV_TRANSACTION_PAYLOAD)
         return err_set(e, ERR_LOG_FORMAT, "an event of type %u inside a payload", ev.type);
-    bool ok = xa_is_holding(d) ? xa_hold(d, &ev, e) : decode_dispatch(d, &ev, e);
+    bool ok = hold_or_dispatch(d, &ev, e);
     p->window_at += length;
     return ok || err_prepend(e, "payload → %s", cdc_event_type_name(ev.type));
 }
@@ -197,7 +197,7 @@ bool payload_continue(struct cdc_decoder *d, struct err *e)
     bool ok = true;
     do {
         ok = next_event(d, e);
-    } while (ok && d->payload && !decode_batch_full(d));
+    } while (ok && d->payload && !d->replay.log && !decode_batch_full(d));
     if (!ok) {
         struct event at = {.type = EV_TRANSACTION_PAYLOAD,
                            .start_pos = d->payload ? d->payload->start_pos : 0};

@@ -93,6 +93,11 @@ static void on_end(struct cdc_decoder *d, const struct event *ev, enum cdc_chang
         return;
     if (!d->tx.open)
         decode_begin(d, ev);
+    if (kind == CDC_COMMIT) {
+        decode_commit(d, ev, false);
+        return;
+    }
+    hold_drop(d);
     decode_end(d, ev, kind, false);
 }
 

@@ -2,10 +2,10 @@
  *
  * In the log: XA START (MariaDB: a GTID event that has the xid), rows, XA END, XA_PREPARE event as
  * one transaction; later, perhaps after many others and in another file, the statement XA COMMIT or
- * XA ROLLBACK as another. With one_phase set in the XA_PREPARE event that event is the commit. Held
- * are the raw table-map, row and text events; they run through the decoder again at the COMMIT, as
- * rows of its transaction. A COMMIT of something that was prepared before this decoder began is an
- * error: its rows lie behind us, and going on would lose them.
+ * XA ROLLBACK as another. With one_phase set in the XA_PREPARE event that event is the commit. The
+ * events run through the decoder at the COMMIT, as rows of its transaction (decode_hold.c). What
+ * was prepared before this decoder began is asked of its owner, who may find it by reading the log
+ * before that place; where nobody has it, the COMMIT is an error, because going on would lose rows.
  */
 #include "base/mem.h"
 #include "cdc/decode_internal.h"
@@ -14,110 +14,37 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define HELD_MAX ((size_t)256 * 1024 * 1024)
-
-struct held {
-    struct buf events; /* each: header and body as they came, the header's length mended for the
-                          lost checksum */
-};
 struct xa_state {
-    struct map *prepared; /* xid text → struct held */
-    struct held *holding; /* between START and PREPARE */
-    char *xid;
-    size_t bytes; /* held in all */
+    struct map *prepared; /* xid text → struct held_log */
+    char *xid;            /* between START and PREPARE, else NULL */
 };
-
-static void held_free(void *p)
-{
-    struct held *h = p;
-    if (!h)
-        return;
-    buf_fini(&h->events);
-    free(h);
-}
 
 void xa_free(struct xa_state *xa)
 {
     if (!xa)
         return;
     map_free(xa->prepared);
-    held_free(xa->holding);
     free(xa->xid);
     free(xa);
 }
 
-bool xa_is_holding(const struct cdc_decoder *d)
+static bool is_between_start_and_prepare(const struct cdc_decoder *d)
 {
-    return d->xa && d->xa->holding;
+    return d->xa && d->xa->xid;
 }
 
-static void drop_holding(struct xa_state *xa)
+static void forget_xid(struct xa_state *xa)
 {
-    if (xa->holding)
-        xa->bytes -= xa->holding->events.len;
-    held_free(xa->holding);
-    xa->holding = NULL;
     free(xa->xid);
     xa->xid = NULL;
 }
 
-static bool is_held_type(uint8_t type)
+void xa_cut_off(struct cdc_decoder *d)
 {
-    bool rows = (type >= EV_WRITE_ROWS_V1 && type <= EV_DELETE_ROWS_V1) ||
-                (type >= EV_WRITE_ROWS && type <= EV_DELETE_ROWS) ||
-                type == EV_PARTIAL_UPDATE_ROWS ||
-                (type >= EV_WRITE_ROWS_COMPRESSED_V1 && type <= EV_PARTIAL_ROW_DATA);
-    return rows || type == EV_TABLE_MAP || type == EV_ROWS_QUERY || type == EV_ANNOTATE_ROWS;
-}
-
-bool xa_hold(struct cdc_decoder *d, const struct event *ev, struct err *e)
-{
-    struct xa_state *xa = d->xa;
-    bool gone = ev->type == EV_GTID || ev->type == EV_ANONYMOUS_GTID ||
-                ev->type == EV_GTID_TAGGED || ev->type == EV_MARIADB_GTID ||
-                ev->type == EV_FORMAT_DESCRIPTION;
-    if (gone)
-        drop_holding(xa); /* it was cut off */
-    if (gone || !is_held_type(ev->type))
-        return decode_dispatch(d, ev, e);
-    size_t n = EVENT_HEADER_LEN + ev->n;
-    if (xa->bytes + n > HELD_MAX)
-        return err_set(e, ERR_LIMIT, "prepared XA transactions hold more than %zu MiB",
-                       HELD_MAX >> 20);
-    struct buf *b = &xa->holding->events;
-    buf_put(b, ev->raw, n);
-    uint32_t length = (uint32_t)n;
-    memcpy(b->data + b->len - n + 9, &length, sizeof length);
-    xa->bytes += n;
-    return true;
-}
-
-/* The events of h as rows of the open transaction; positions are those of ev. */
-static bool replay(struct cdc_decoder *d, const struct event *ev, const struct held *h,
-                   struct err *e)
-{
-    struct wire w = wire_of(h->events.data, h->events.len);
-    while (wire_left(&w) > 0) {
-        const uint8_t *raw = w.p;
-        uint32_t n = wire_u32(raw + 9);
-        (void)wire_take(&w, n);
-        assert(!w.failed && n >= EVENT_HEADER_LEN);
-        struct event inner = {
-            .timestamp = wire_u32(raw),
-            .type = raw[4],
-            .server_id = wire_u32(raw + 5),
-            .flags = wire_u16(raw + 17),
-            .inner = true,
-            .raw = raw,
-            .body = raw + EVENT_HEADER_LEN,
-            .n = n - EVENT_HEADER_LEN,
-            .start_pos = ev->start_pos,
-            .end_pos = ev->end_pos,
-        };
-        if (!decode_dispatch(d, &inner, e))
-            return err_prepend(e, "prepared %s", cdc_event_type_name(inner.type));
-    }
-    return true;
+    if (!is_between_start_and_prepare(d))
+        return;
+    forget_xid(d->xa);
+    hold_drop(d);
 }
 
 void xa_start(struct cdc_decoder *d, const char *xid, size_t n)
@@ -126,9 +53,9 @@ void xa_start(struct cdc_decoder *d, const char *xid, size_t n)
         d->xa = mem_alloc(sizeof *d->xa);
         d->xa->prepared = map_new(held_free);
     }
-    drop_holding(d->xa);
-    d->xa->holding = mem_alloc(sizeof *d->xa->holding);
-    d->xa->holding->events.max = HELD_MAX + 1;
+    forget_xid(d->xa);
+    hold_drop(d);
+    d->holding = held_new();
     d->xa->xid = mem_strndup(xid, n);
 }
 
@@ -140,36 +67,48 @@ static void empty_transaction(struct cdc_decoder *d, const struct event *ev)
 }
 
 /* Takes the prepared transaction out; NULL if it is not ours. */
-static struct held *take_prepared(struct cdc_decoder *d, const char *xid, size_t n)
+static struct held_log *take_prepared(struct cdc_decoder *d, const char *xid, size_t n)
 {
-    struct held *h = d->xa ? map_get(d->xa->prepared, xid, n) : NULL;
-    if (!h)
-        return NULL;
-    struct held *taken = mem_alloc(sizeof *taken);
-    *taken = *h;
-    *h = (struct held){0};
-    map_remove(d->xa->prepared, xid, n);
-    d->xa->bytes -= taken->events.len;
-    return taken;
+    return d->xa ? map_take(d->xa->prepared, xid, n) : NULL;
+}
+
+struct cdc_prepared *cdc_decoder_take_prepared(struct cdc_decoder *d, const char *xid, size_t n)
+{
+    return (struct cdc_prepared *)take_prepared(d, xid, n);
+}
+
+void cdc_prepared_free(struct cdc_prepared *p)
+{
+    held_free(p);
+}
+
+/* From before this decoder's first event. */
+static struct held_log *find_prepared(struct cdc_decoder *d, const struct event *ev,
+                                      const char *xid, size_t n, struct err *e)
+{
+    if (d->o.prepared) {
+        struct cdc_schema_place before = decode_place(d, ev);
+        return (struct held_log *)d->o.prepared(d->o.prepared_ctx, &before, xid, n, e);
+    }
+    err_set(e, ERR_LOG_UNSUPPORTED,
+            "XA COMMIT %.*s: it was prepared before the place where reading began",
+            (int)(n > 200 ? 200 : n), xid);
+    err_cure(e, "begin at a position before its XA PREPARE, or copy the tables again");
+    return NULL;
 }
 
 static bool commit(struct cdc_decoder *d, const struct event *ev, const char *xid, size_t n,
                    struct err *e)
 {
-    struct held *h = take_prepared(d, xid, n);
-    if (!h) {
-        err_set(e, ERR_LOG_UNSUPPORTED,
-                "XA COMMIT %.*s: it was prepared before the place where reading began",
-                (int)(n > 200 ? 200 : n), xid);
-        return err_cure(e, "begin at a position before its XA PREPARE, or copy the tables again");
-    }
+    struct held_log *h = take_prepared(d, xid, n);
+    if (!h)
+        h = find_prepared(d, ev, xid, n, e);
+    if (!h)
+        return false;
     if (!d->tx.open)
         decode_begin(d, ev);
-    bool ok = replay(d, ev, h, e);
-    held_free(h);
-    if (ok)
-        decode_end(d, ev, CDC_COMMIT, true);
-    return ok;
+    hold_replay(d, ev, h, true);
+    return true;
 }
 
 /* The verb, then the xid as the server prints it: X'gtrid',X'bqual',format. */
@@ -204,30 +143,22 @@ bool xa_statement(struct cdc_decoder *d, const struct event *ev, const char *sql
     }
 }
 
-static bool commit_one_phase(struct cdc_decoder *d, const struct event *ev, struct err *e)
-{
-    struct held *h = d->xa->holding;
-    d->xa->holding = NULL;
-    d->xa->bytes -= h->events.len;
-    if (!d->tx.open)
-        decode_begin(d, ev);
-    bool ok = replay(d, ev, h, e);
-    held_free(h);
-    if (ok)
-        decode_end(d, ev, CDC_COMMIT, true);
-    return ok;
-}
-
 bool decode_xa_prepare(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     if (ev->n < 1)
         return decode_short(ev, e);
-    if (!xa_is_holding(d))
+    if (!is_between_start_and_prepare(d))
         return err_set(e, ERR_LOG_FORMAT, "XA_PREPARE without XA START");
-    if (ev->body[0] != 0)
-        return commit_one_phase(d, ev, e);
-    map_put_str(d->xa->prepared, d->xa->xid, d->xa->holding);
-    d->xa->holding = NULL;
-    empty_transaction(d, ev);
+    struct held_log *h = d->holding;
+    d->holding = NULL;
+    if (ev->body[0] == 0) {
+        map_put_str(d->xa->prepared, d->xa->xid, h);
+        empty_transaction(d, ev);
+    } else {
+        if (!d->tx.open)
+            decode_begin(d, ev);
+        hold_replay(d, ev, h, true);
+    }
+    forget_xid(d->xa);
     return true;
 }

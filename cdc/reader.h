@@ -36,6 +36,7 @@ struct cdc_reader_options {
     /* Where the tracker keeps versions; without both: in memory. */
     struct store *store;
     const char *state_dir; /* opened beside others when it is needed first; if that fails: memory */
+    uint64_t spill_max_bytes; /* of a transaction that is held until its end is known; 0: 20 GiB */
 };
 /* No connection is made before the first attach; the tail stops when nobody is attached. */
 struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard *shard,

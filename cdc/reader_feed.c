@@ -34,7 +34,7 @@ struct session {
     size_t open_bytes; /* fed since the last batch was taken, about */
 };
 
-static bool stopping(struct feed *f)
+bool reader_feed_stopping(struct feed *f)
 {
     pthread_mutex_lock(&f->reader->lock);
     bool stop = f->stop;
@@ -100,12 +100,16 @@ static bool session_open(struct feed *f, struct session *s, struct err *e)
                                          .want_query = r->o.want_query,
                                          .schema = r->o.schema,
                                          .ddl = r->o.ddl,
-                                         .schema_ctx = r->o.schema_ctx};
+                                         .schema_ctx = r->o.schema_ctx,
+                                         .spill_dir = reader_spill_dir(r),
+                                         .held_max_bytes = r->o.spill_max_bytes};
     struct position start = POSITION_INIT;
     if (!r->o.open && !options.schema) {
         options.schema = reader_live_schema;
         options.ddl = reader_live_ddl;
         options.schema_ctx = f;
+        options.prepared = reader_live_prepared;
+        options.prepared_ctx = f;
         f->schema_server[0] = 0;
     }
     position_copy(&start, &f->mark.pos);
@@ -183,8 +187,8 @@ static bool hand_over(struct feed *f, struct session *s, struct err *e)
     bool flush = idle || (!in_tx && s->open_bytes >= SOFT_BATCH_BYTES);
     if (!publish_open_batch(f, s, flush, e))
         return false;
-    if (idle)
-        reader_idle(f, cdc_decoder_position(s->decoder), in_tx);
+    if (idle) /* what was taken may have ended the transaction */
+        reader_idle(f, cdc_decoder_position(s->decoder), cdc_decoder_in_transaction(s->decoder));
     return true;
 }
 
@@ -197,6 +201,14 @@ static bool session_event(struct feed *f, struct session *s, const uint8_t *even
     return hand_over(f, s, e);
 }
 
+/* What came whole before a cut, or before an event that cannot be decoded, is good. */
+static void publish_rest(struct feed *f, struct session *s)
+{
+    struct err ignored = ERR_INIT;
+    if (!publish_open_batch(f, s, true, &ignored))
+        log_debug("reader", "at a cut: %s", ignored.text);
+}
+
 static enum session_end session_read(struct feed *f, struct session *s, struct err *e)
 {
     for (;;) {
@@ -204,23 +216,22 @@ static enum session_end session_read(struct feed *f, struct session *s, struct e
         size_t n = 0;
         switch (s->source->ops->next(s->source, &event, &n, e)) {
         case CDC_NEXT_OK:
-            if (!session_event(f, s, event, n, e))
-                return SESSION_ERROR;
-            break;
+            if (session_event(f, s, event, n, e))
+                break;
+            if (cdc_decoder_failed(s->decoder, NULL))
+                publish_rest(f, s);
+            return SESSION_ERROR;
         case CDC_NEXT_END:
             if (!publish_open_batch(f, s, true, e))
                 return SESSION_ERROR;
             reader_idle(f, cdc_decoder_position(s->decoder),
                         cdc_decoder_in_transaction(s->decoder));
             return SESSION_LOG_END;
-        case CDC_NEXT_FAIL: {
-            struct err ignored = ERR_INIT; /* what came whole before the cut is good */
-            if (!publish_open_batch(f, s, true, &ignored))
-                log_debug("reader", "batch dropped at a cut: %s", ignored.text);
+        case CDC_NEXT_FAIL:
+            publish_rest(f, s);
             return SESSION_ERROR;
-        }
         case CDC_NEXT_TIMEOUT:
-            if (stopping(f))
+            if (reader_feed_stopping(f))
                 return SESSION_STOP;
             break;
         }
@@ -267,7 +278,7 @@ static void wait_before_retry(struct feed *f, const struct err *e)
 
 static enum feed_result feed_run(struct feed *f, struct err *e)
 {
-    while (!stopping(f)) {
+    while (!reader_feed_stopping(f)) {
         err_clear(e);
         switch (feed_session(f, e)) {
         case SESSION_STOP:
@@ -275,7 +286,7 @@ static enum feed_result feed_run(struct feed *f, struct err *e)
         case SESSION_LOG_END:
             return FEED_ENDED;
         case SESSION_ERROR:
-            if (stopping(f))
+            if (reader_feed_stopping(f))
                 return FEED_ENDED;
             if (!may_retry(f, e))
                 return FEED_FAILED;

@@ -148,6 +148,7 @@ struct cdc_reader {
 /* cdc/reader_feed.c */
 bool reader_feed_start(struct cdc_reader *r, struct cdc_stream *owner,
                        const struct reader_mark *from, struct err *e) WARN_UNUSED;
+bool reader_feed_stopping(struct feed *f);
 void reader_feed_stop(
     struct feed *f); /* asks it to end; it is not touched by the caller afterwards */
 /* cdc/reader.c, called by feeds: */
@@ -162,6 +163,25 @@ bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct 
                      struct err *e);
 /* The session is over: what it has read is kept. */
 void reader_live_seen(struct feed *f, const struct cdc_schema_place *at);
+/* cdc/reader_xa.c: cdc_prepared_fn; ctx: the feed. Thread: the feed's. */
+struct cdc_prepared *reader_live_prepared(void *ctx, const struct cdc_schema_place *before,
+                                          const char *xid, size_t n, struct err *e);
+/* cdc/reader_scan.c: reads the log of the feed's server from `from` on, without rows, until `to` is
+ * reached or the log ends. */
+struct reader_scan {
+    struct feed *feed;
+    const struct my_server *server; /* whose log it has to be */
+    uint32_t server_id;             /* of the dump */
+    struct cdc_decode_options options;
+    struct tracker_spot from, to;
+    bool reached;
+    struct cdc_decoder *decoder; /* after the scan, until reader_scan_fini */
+};
+bool reader_scan(struct reader_scan *s, struct err *e) WARN_UNUSED;
+void reader_scan_fini(struct reader_scan *s);
+const char *reader_spill_dir(const struct cdc_reader *r); /* NULL: the decoder's own default */
+struct tracker_spot reader_spot(const char *file, uint64_t pos);
+bool reader_same_server(const struct my_server *a, const struct my_server *b);
 /* cdc/source_dump.c */
 struct cdc_source *reader_open_live(struct cdc_reader *r, const struct position *start,
                                     uint32_t server_id, struct err *e) WARN_UNUSED;

@@ -105,11 +105,6 @@ static void open_store(struct cdc_reader *r)
         log_err(LOG_DEBUG, "schema", &e);
 }
 
-static bool same_server(const struct my_server *a, const struct my_server *b)
-{
-    return a->server_id == b->server_id && strcmp(a->server_uuid, b->server_uuid) == 0;
-}
-
 /* The connection is on the session's server, and the tracker knows which one that is. */
 static bool meet(struct feed *f, struct err *e)
 {
@@ -118,12 +113,12 @@ static bool meet(struct feed *f, struct err *e)
     const struct my_server *log = f->source ? reader_source_server(f->source) : NULL;
     if (!connect_schema(r, e))
         return false;
-    if (log && !same_server(my_conn_server(r->schema_conn), log)) {
+    if (log && !reader_same_server(my_conn_server(r->schema_conn), log)) {
         disconnect(r);
         if (!connect_schema(r, e))
             return false;
     }
-    bool other = log && !same_server(my_conn_server(r->schema_conn), log);
+    bool other = log && !reader_same_server(my_conn_server(r->schema_conn), log);
     if (f->schema_server[0] && strcmp(f->schema_server, r->schema_server) != 0)
         other = true;
     if (other)
@@ -203,18 +198,6 @@ static bool inspect(void *ctx, const char *db, const char *name, struct schema_t
 
 /* ---- reading the log for DDL ---- */
 
-struct scan {
-    struct feed *feed;
-    struct schema_tracker *tracker;
-};
-
-static struct tracker_spot spot_of(const char *file, uint64_t pos)
-{
-    struct tracker_spot s = {.pos = pos};
-    snprintf(s.file, sizeof s.file, "%s", file ? file : "");
-    return s;
-}
-
 static struct ddl_text text_of(const struct cdc_change *c)
 {
     return (struct ddl_text){.db = c->ddl.db,
@@ -228,111 +211,43 @@ static struct ddl_text text_of(const struct cdc_change *c)
 static bool scan_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
                      struct err *e)
 {
-    struct scan *s = ctx;
-    struct tracker_spot spot = spot_of(at->file, at->pos);
+    struct tracker_spot spot = reader_spot(at->file, at->pos);
     struct ddl_text text = text_of(ddl);
     (void)e;
-    schema_tracker_found(s->tracker, &spot, &text);
+    schema_tracker_found(ctx, &spot, &text);
     return true;
 }
 
-static bool no_table(void *ctx, const char *db, const char *table)
+static bool scan_rounds(struct reader_scan *s, struct err *e)
 {
-    (void)ctx;
-    (void)db;
-    (void)table;
-    return false;
-}
-
-static bool was_stopped(struct feed *f)
-{
-    pthread_mutex_lock(&f->reader->lock);
-    bool stop = f->stop;
-    pthread_mutex_unlock(&f->reader->lock);
-    return stop;
-}
-
-static bool has_reached(const struct cdc_decoder *d, const struct tracker_spot *to)
-{
-    struct cdc_schema_place at = cdc_decoder_place(d);
-    struct tracker_spot here = spot_of(at.file, at.pos);
-    return here.file[0] && tracker_spot_compare(&here, to) >= 0;
-}
-
-/* To `to` or the end of the log; *reached tells which. */
-static bool scan_events(struct scan *s, struct my_dump *dump, struct cdc_decoder *d,
-                        const struct tracker_spot *to, bool *reached, struct err *e)
-{
-    const uint8_t *event;
-    size_t n;
-    enum my_next next = MY_END;
-    *reached = false;
-    for (unsigned i = 0; !*reached && (next = my_dump_next(dump, &event, &n, e)) == MY_ROW; i++) {
-        if (!cdc_decoder_feed(d, event, n, e))
-            return false;
-        for (struct cdc_batch *b; (b = cdc_decoder_take(d, true));)
-            cdc_batch_unref(b);
-        if (cdc_decoder_failed(d, e))
-            return false;
-        if (i % 256 == 0 && was_stopped(s->feed))
-            return err_set(e, ERR_SHUTDOWN, "the reader was stopped");
-        *reached = has_reached(d, to);
-    }
-    return next != MY_FAIL;
-}
-
-static bool scan_once(struct scan *s, const struct tracker_spot *from,
-                      const struct tracker_spot *to, uint32_t server_id, bool *reached,
-                      struct err *e)
-{
-    struct my_dump_options o = {.server_id = server_id, .non_block = true};
-    struct cdc_decode_options decode = {
-        .gap_instead_of_error = true, .want_table = no_table, .ddl = scan_ddl, .schema_ctx = s};
-    struct position start = {.pos = from->pos};
-    memcpy(start.file, from->file, sizeof start.file);
-    struct my_dump *dump = my_dump_open(&s->feed->reader->shard->primary, &o, &start, e);
-    if (!dump)
-        return false;
-    struct cdc_decoder *d = cdc_decoder_new(&decode, &start);
-    bool ok = true;
-    if (!same_server(my_dump_server(dump), my_conn_server(s->feed->reader->schema_conn)))
-        ok = err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "the server has changed");
-    ok = ok && scan_events(s, dump, d, to, reached, e);
-    cdc_decoder_free(d);
-    my_dump_close(dump);
-    return ok;
-}
-
-static bool scan_rounds(struct scan *s, const struct tracker_spot *from,
-                        const struct tracker_spot *to, uint32_t server_id, struct err *e)
-{
-    bool reached = false;
     for (unsigned i = 0; i < SCAN_ROUNDS; i++) {
-        if (!scan_once(s, from, to, server_id, &reached, e))
-            return false;
-        if (reached)
-            return true;
+        bool ok = reader_scan(s, e);
+        reader_scan_fini(s);
+        if (!ok || s->reached)
+            return ok;
         clock_sleep_ms(SCAN_ROUND_PAUSE_MS, NULL);
     }
     return err_set_native(e, ERR_SRC_DUMP, ERR_CLASS_RETRY, 0,
-                          "the log ends before %s:%llu, which the server has written", to->file,
-                          (unsigned long long)to->pos);
+                          "the log ends before %s:%llu, which the server has written", s->to.file,
+                          (unsigned long long)s->to.pos);
 }
 
 static bool scan(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
                  const struct tracker_spot *to, struct err *e)
 {
-    struct scan s = {.feed = ctx, .tracker = t};
-    struct topology *topo = s.feed->reader->topo;
-    uint32_t server_id = 0;
-    if (!s.feed->reader->schema_conn)
+    struct feed *f = ctx;
+    struct topology *topo = f->reader->topo;
+    struct reader_scan s = {
+        .feed = f, .from = *from, .to = *to, .options = {.ddl = scan_ddl, .schema_ctx = t}};
+    if (!f->reader->schema_conn)
         return err_set_native(e, ERR_DB_LOST, ERR_CLASS_RETRY, 0, "the connection was lost");
-    if (!topo || !topology_server_id_take(topo, &server_id, e))
+    if (!topo || !topology_server_id_take(topo, &s.server_id, e))
         return topo ? false : err_set(e, ERR_SCHEMA_UNKNOWN, "there is no server id for a scan");
     log_debug("schema", "reading %s:%llu to %s:%llu for DDL", from->file,
               (unsigned long long)from->pos, to->file, (unsigned long long)to->pos);
-    bool ok = scan_rounds(&s, from, to, server_id, e);
-    topology_server_id_give(topo, server_id);
+    s.server = my_conn_server(f->reader->schema_conn);
+    bool ok = scan_rounds(&s, e);
+    topology_server_id_give(topo, s.server_id);
     if (ok || e->code != ERR_SRC_PURGED)
         return ok;
     err_set(e, ERR_SCHEMA_UNKNOWN,
@@ -348,8 +263,8 @@ static const struct schema_tracker_ops ops = {.inspect = inspect, .scan = scan};
 
 static struct tracker_place place_of(const struct cdc_schema_place *p)
 {
-    return (struct tracker_place){.at = spot_of(p->file, p->pos),
-                                  .since = spot_of(p->since_file, p->since_pos)};
+    return (struct tracker_place){.at = reader_spot(p->file, p->pos),
+                                  .since = reader_spot(p->since_file, p->since_pos)};
 }
 
 static struct cdc_reader *locked(struct feed *f)

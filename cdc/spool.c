@@ -5,22 +5,19 @@
  *   2. A record is the change as it is in memory, then the bytes its pointers stand for, in the
  * order in which `parts` names them. It is read by the process that wrote it, so pointers to table
  * definitions (which the spool holds) stay as they are.
- *   3. end is the file's logical end: a write that failed half way is overwritten by the next one.
+ *   3. What an addition that failed has written of itself is cut off.
  */
 #include "cdc/spool.h"
 
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "base/sys.h"
+#include "base/spill.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DEFAULT_MAX_BYTES ((uint64_t)20 << 30)
 #define WRITE_BYTES       ((size_t)1024 * 1024)
@@ -36,8 +33,7 @@ struct cdc_spool {
     struct slice *slices;
     size_t n_slices, cap_slices;
     size_t memory_bytes;
-    int fd; /* -1: none */
-    uint64_t end;
+    struct spill *file; /* NULL: none */
     const struct schema_table **tables;
     size_t n_tables, cap_tables;
     struct metric *m_bytes;
@@ -54,10 +50,14 @@ struct cdc_spool *cdc_spool_new(const char *dir, size_t memory_bytes, uint64_t m
     s->dir = mem_strdup(dir);
     s->memory_limit = memory_bytes ? memory_bytes : CDC_SPOOL_MEMORY_BYTES;
     s->max_bytes = max_bytes ? max_bytes : DEFAULT_MAX_BYTES;
-    s->fd = -1;
     s->m_bytes =
         metrics_get(METRIC_GAUGE, "memory_bytes", "arena=\"spill\"", "Bytes held, by purpose.");
     return s;
+}
+
+static uint64_t file_bytes(const struct cdc_spool *s)
+{
+    return s->file ? spill_len(s->file) : 0;
 }
 
 void cdc_spool_clear(struct cdc_spool *s)
@@ -66,12 +66,9 @@ void cdc_spool_clear(struct cdc_spool *s)
         cdc_batch_unref(s->slices[i].batch);
     for (size_t i = 0; i < s->n_tables; i++)
         schema_table_unref(s->tables[i]);
-    if (s->fd >= 0) {
-        metric_add(s->m_bytes, -(double)s->end);
-        close(s->fd);
-    }
-    s->fd = -1;
-    s->end = 0;
+    metric_add(s->m_bytes, -(double)file_bytes(s));
+    spill_close(s->file);
+    s->file = NULL;
     s->n_slices = s->n_tables = 0;
     s->memory_bytes = 0;
     cdc_spool_rewind(s);
@@ -91,12 +88,12 @@ void cdc_spool_free(struct cdc_spool *s)
 
 bool cdc_spool_is_empty(const struct cdc_spool *s)
 {
-    return s->n_slices == 0 && s->end == 0;
+    return s->n_slices == 0 && file_bytes(s) == 0;
 }
 
 uint64_t cdc_spool_bytes(const struct cdc_spool *s)
 {
-    return s->memory_bytes + s->end;
+    return s->memory_bytes + file_bytes(s);
 }
 
 /* ---- the pointers of a change ---- */
@@ -163,34 +160,9 @@ static size_t parts_of(struct cdc_change *c, struct part *parts)
 
 static bool open_file(struct cdc_spool *s, struct err *e)
 {
-    CLEANUP(mem_free_ptr) char *spill = mem_printf("%s/spill", s->dir);
-    CLEANUP(mem_free_ptr) char *path = mem_printf("%s/transaction.XXXXXX", spill);
-    if (!sys_mkdir_private(spill, e))
-        return false;
-    s->fd = mkostemp(path, O_CLOEXEC);
-    if (s->fd < 0)
-        return err_set_native(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO,
-                              errno == ENOSPC ? ERR_CLASS_RETRY : ERR_CLASS_FATAL, errno, "%s: %s",
-                              path, strerror(errno));
-    unlink(path);
-    return true;
-}
-
-static bool write_at(struct cdc_spool *s, const struct buf *b, uint64_t at, struct err *e)
-{
-    for (size_t done = 0; done < b->len;) {
-        ssize_t n = pwrite(s->fd, b->data + done, b->len - done, (off_t)(at + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            bool full = n == 0 || errno == ENOSPC || errno == EDQUOT;
-            return err_set_native(e, full ? ERR_DISK_FULL : ERR_IO,
-                                  full ? ERR_CLASS_RETRY : ERR_CLASS_FATAL, errno, "%s/spill: %s",
-                                  s->dir, strerror(errno));
-        }
-        done += (size_t)n;
-    }
-    return true;
+    CLEANUP(mem_free_ptr) char *dir = mem_printf("%s/spill", s->dir);
+    s->file = spill_open(dir, e);
+    return s->file != NULL;
 }
 
 static void put_record(struct buf *out, const struct cdc_change *change)
@@ -219,31 +191,37 @@ static void hold_tables(struct cdc_spool *s, const struct cdc_batch *b)
     }
 }
 
-static bool add_to_file(struct cdc_spool *s, const struct cdc_batch *b, size_t first, size_t n,
-                        struct err *e)
+static bool write_records(struct cdc_spool *s, const struct cdc_batch *b, size_t first, size_t n,
+                          struct err *e)
 {
-    struct buf out = BUF_INIT;
-    uint64_t end = s->end;
-    bool ok = FAULT_POINT("spool.write", e) && (s->fd >= 0 || open_file(s, e));
-    for (size_t i = first; ok && i < first + n; i++) {
+    struct buf out CLEANUP(buf_fini) = BUF_INIT;
+    for (size_t i = first; i < first + n; i++) {
         put_record(&out, &b->changes[i]);
         if (out.len < WRITE_BYTES && i + 1 < first + n)
             continue;
-        if (out.failed || end + out.len > s->max_bytes) {
-            ok = err_set(e, ERR_LIMIT, "a transaction is over %llu bytes",
-                         (unsigned long long)s->max_bytes);
-            err_cure(e, "raise limits.spill_max and make room for it in %s/spill", s->dir);
-        } else {
-            ok = write_at(s, &out, end, e);
+        if (out.failed || spill_len(s->file) + out.len > s->max_bytes) {
+            err_set(e, ERR_LIMIT, "a transaction is over %llu bytes",
+                    (unsigned long long)s->max_bytes);
+            return err_cure(e, "raise limits.spill_max and make room for it in %s/spill", s->dir);
         }
-        end += out.len;
+        if (!spill_append(s->file, out.data, out.len, e))
+            return false;
         buf_reset(&out);
     }
-    buf_fini(&out);
-    if (!ok)
+    return true;
+}
+
+static bool add_to_file(struct cdc_spool *s, const struct cdc_batch *b, size_t first, size_t n,
+                        struct err *e)
+{
+    if (!FAULT_POINT("spool.write", e) || (!s->file && !open_file(s, e)))
         return false;
-    metric_add(s->m_bytes, (double)(end - s->end));
-    s->end = end;
+    uint64_t end = spill_len(s->file);
+    if (!write_records(s, b, first, n, e)) {
+        spill_cut(s->file, end);
+        return false;
+    }
+    metric_add(s->m_bytes, (double)(spill_len(s->file) - end));
     hold_tables(s, b);
     return true;
 }
@@ -254,7 +232,7 @@ bool cdc_spool_add(struct cdc_spool *s, struct cdc_batch *b, size_t first, size_
     size_t cost = b->bytes ? b->bytes : b->arena.total_bytes;
     if (n == 0)
         return true;
-    if (s->end || (s->dir && s->memory_bytes + cost > s->memory_limit))
+    if (file_bytes(s) || (s->dir && s->memory_bytes + cost > s->memory_limit))
         return add_to_file(s, b, first, n, e);
     if (!s->dir && s->memory_bytes + cost > s->max_bytes)
         return err_set(e, ERR_LIMIT, "a transaction is over %llu bytes",
@@ -275,19 +253,9 @@ void cdc_spool_rewind(struct cdc_spool *s)
 
 static bool read_bytes(struct cdc_spool *s, void *out, size_t n, struct err *e)
 {
-    uint8_t *p = out;
-    while (n) {
-        ssize_t got = pread(s->fd, p, n, (off_t)s->at_file);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return err_set_native(e, ERR_IO, ERR_CLASS_FATAL, errno, "%s/spill: %s", s->dir,
-                                  got == 0 ? "the file ends early" : strerror(errno));
-        p += got;
-        n -= (size_t)got;
-        s->at_file += (uint64_t)got;
-    }
-    return true;
+    bool ok = spill_read(s->file, s->at_file, out, n, e);
+    s->at_file += ok ? n : 0;
+    return ok;
 }
 
 /* Offsets first, because the buffer moves while it grows. */
@@ -328,7 +296,7 @@ bool cdc_spool_next(struct cdc_spool *s, const struct cdc_change **change, struc
         *change = &slice->batch->changes[slice->first + s->at_change++];
         return true;
     }
-    if (s->at_file >= s->end)
+    if (s->at_file >= file_bytes(s))
         return true;
     if (!read_record(s, e))
         return false;

@@ -205,20 +205,86 @@ static void rows_after_a_savepoint_can_be_taken_back(void **state)
     assert_true(query(&f, "ROLLBACK TO `s`") && rows(&f, 1));
     xid(&f);
     take(&f, true);
-    assert_string_equal(f.seen, "B 0+1 3+1 C ");
+    assert_string_equal(f.seen, "B 0+1 1+1 C ");
     stop(&f);
 }
 
-static void taking_back_what_was_streamed_is_an_error(void **state)
+/* Far more than is held in memory: 40 statements of 40,000 rows are 8 MB. */
+static void any_number_of_rows_can_be_taken_back(void **state)
 {
     struct feeder f;
     (void)state;
     start(&f, 0, NULL);
     gtid(&f, 1);
-    assert_true(query(&f, "BEGIN") && query(&f, "SAVEPOINT s") && rows(&f, 2));
+    assert_true(query(&f, "BEGIN") && rows(&f, 2) && query(&f, "SAVEPOINT a") && rows(&f, 3));
+    for (int i = 0; i < 40; i++) {
+        assert_true(i != 20 || query(&f, "SAVEPOINT b"));
+        assert_true(rows(&f, 40000));
+        take(&f, true);
+    }
+    assert_true(query(&f, "ROLLBACK TO b") && query(&f, "ROLLBACK WORK TO SAVEPOINT A"));
+    assert_true(rows(&f, 1) && query(&f, "SAVEPOINT c") && rows(&f, 4));
+    xid(&f);
     take(&f, true);
-    assert_false(query(&f, "ROLLBACK TO s"));
+    assert_string_equal(f.seen, "B 0+2 / 2+1 3+4 C ");
+    stop(&f);
+}
+
+static void held_rows_leave_with_a_rollback_or_a_cut(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1) && query(&f, "SAVEPOINT a") && rows(&f, 3) &&
+                query(&f, "ROLLBACK"));
+    gtid(&f, 2);
+    assert_true(query(&f, "BEGIN") && query(&f, "SAVEPOINT a") && rows(&f, 3));
+    gtid(&f, 3);
+    assert_true(query(&f, "BEGIN") && rows(&f, 2));
+    xid(&f);
+    gtid(&f, 4);
+    assert_true(query(&f, "BEGIN") && !query(&f, "ROLLBACK TO a"));
     assert_int_equal(f.e.code, ERR_LOG_UNSUPPORTED);
+    take(&f, true);
+    assert_string_equal(f.seen, "B 0+1 R B R B 0+2 C B / ");
+    stop(&f);
+}
+
+/* What was held comes in batches of their usual size, as it would have without the savepoint. */
+static void held_rows_are_taken_batch_by_batch(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 1024, NULL);
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && query(&f, "SAVEPOINT a"));
+    for (int i = 0; i < 3; i++)
+        assert_true(rows(&f, 150));
+    xid(&f);
+    struct cdc_batch *b = cdc_decoder_take(f.d, false);
+    assert_non_null(b);
+    assert_true(b->ends_in_tx && b->n_changes <= 3);
+    cdc_batch_unref(b);
+    assert_true(cdc_decoder_in_transaction(f.d));
+    gtid(&f, 2); /* a caller that did not take all */
+    take(&f, true);
+    assert_non_null(strstr(f.seen, "300+150 / C "));
+    stop(&f);
+}
+
+static void held_bytes_have_a_limit(void **state)
+{
+    struct feeder f;
+    struct cdc_decode_options o = {.held_max_bytes = 4096};
+    (void)state;
+    start(&f, 0, NULL);
+    cdc_decoder_free(f.d);
+    f.d = cdc_decoder_new(&o, NULL);
+    assert_true(query(&f, "BEGIN") && query(&f, "SAVEPOINT a") && rows(&f, 700));
+    assert_false(rows(&f, 200));
+    assert_int_equal(f.e.code, ERR_LIMIT);
+    assert_non_null(strstr(f.e.cure, "spill_max"));
     stop(&f);
 }
 
@@ -242,6 +308,50 @@ static void prepared_transactions_are_published_at_their_commit(void **state)
     assert_false(query(&f, "XA COMMIT X'79',X'',1"));
     assert_non_null(strstr(f.e.text, "prepared before"));
     stop(&f);
+}
+
+struct older_log {
+    struct feeder feeder;
+    unsigned asked;
+};
+
+static struct cdc_prepared *older(void *ctx, const struct cdc_schema_place *before, const char *xid,
+                                  size_t n, struct err *e)
+{
+    struct older_log *o = ctx;
+    o->asked++;
+    assert_true(before->pos > 4);
+    struct cdc_prepared *p = cdc_decoder_take_prepared(o->feeder.d, xid, n);
+    if (!p)
+        err_set(e, ERR_SRC_PURGED, "the log that has its XA PREPARE is purged");
+    return p;
+}
+
+static void what_was_prepared_before_is_asked_for(void **state)
+{
+    struct older_log log = {0};
+    struct feeder f;
+    struct cdc_decode_options o = {.prepared = older, .prepared_ctx = &log};
+    (void)state;
+    start(&log.feeder, 0, NULL);
+    gtid(&log.feeder, 1);
+    assert_true(query(&log.feeder, "XA START X'78',X'',1") && rows(&log.feeder, 2) &&
+                query(&log.feeder, "SAVEPOINT a") && rows(&log.feeder, 1) &&
+                query(&log.feeder, "ROLLBACK TO a") && query(&log.feeder, "XA END X'78',X'',1") &&
+                feed(&log.feeder, 38, "\0\1\0\0\0\1\0\0\0\0\0\0\0x", 14));
+    start(&f, 0, NULL);
+    cdc_decoder_free(f.d);
+    f.d = cdc_decoder_new(&o, NULL);
+    gtid(&f, 2);
+    assert_true(query(&f, "XA COMMIT X'78',X'',1"));
+    take(&f, true);
+    assert_string_equal(f.seen, "B 0+2 C ");
+    gtid(&f, 3);
+    assert_false(query(&f, "XA COMMIT X'78',X'',1"));
+    assert_int_equal(f.e.code, ERR_SRC_PURGED);
+    assert_int_equal(log.asked, 2);
+    stop(&f);
+    stop(&log.feeder);
 }
 
 static void statements_name_their_table(void **state)
@@ -375,7 +485,11 @@ int main(void)
         cmocka_unit_test(big_transactions_come_in_slices),
         cmocka_unit_test(resuming_marks_what_was_delivered),
         cmocka_unit_test(rows_after_a_savepoint_can_be_taken_back),
-        cmocka_unit_test(taking_back_what_was_streamed_is_an_error),
+        cmocka_unit_test(any_number_of_rows_can_be_taken_back),
+        cmocka_unit_test(held_rows_leave_with_a_rollback_or_a_cut),
+        cmocka_unit_test(held_rows_are_taken_batch_by_batch),
+        cmocka_unit_test(held_bytes_have_a_limit),
+        cmocka_unit_test(what_was_prepared_before_is_asked_for),
         cmocka_unit_test(prepared_transactions_are_published_at_their_commit),
         cmocka_unit_test(statements_name_their_table),
         cmocka_unit_test(unknown_events_stop_unless_ignorable),

@@ -1,0 +1,109 @@
+/* cdc/reader_xa.c — finds what an XA COMMIT commits when it was prepared before the session began,
+ * by reading the older log.
+ *
+ * A position says nothing about prepared transactions, and a COMMIT names no more than an xid. Its
+ * rows lie where it was prepared, perhaps several files back and days ago. The files are read from
+ * the newest to the oldest, each from its head (no transaction spans two) to where the next one
+ * begins, or the COMMIT stands. What a file leaves prepared under that xid is what is meant: an xid
+ * can be used again only after it was ended, so a later file would have had it. That no file has it
+ * means that its log is purged: an error, since going on would lose its rows.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "cdc/reader_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct files {
+    char (*names)[POSITION_FILE_MAX];
+    size_t n, cap;
+};
+
+/* Up to and with `last`, oldest first. */
+static bool list_files(struct my_conn *c, const char *last, struct files *out, struct err *e)
+{
+    struct my_cell cells[16];
+    enum my_next next = MY_END;
+    struct my_result *res = my_query(c, "SHOW BINARY LOGS", e);
+    if (!res)
+        return false;
+    while (my_result_columns(res) <= 16 && (next = my_result_next(res, cells, e)) == MY_ROW) {
+        if (!cells[0].p || position_file_compare(cells[0].p, last) > 0)
+            continue;
+        mem_grow((void **)&out->names, &out->cap, out->n + 1, sizeof *out->names);
+        snprintf(out->names[out->n++], POSITION_FILE_MAX, "%s", cells[0].p);
+    }
+    my_result_free(res);
+    return next != MY_FAIL;
+}
+
+struct search {
+    struct reader_scan scan;
+    const struct files *files;
+    const char *xid;
+    size_t n;
+};
+
+static struct cdc_prepared *search(struct search *s, struct err *e)
+{
+    for (size_t i = s->files->n; i > 0; i--) {
+        const char *name = s->files->names[i - 1];
+        s->scan.from = reader_spot(name, 4);
+        bool ok = reader_scan(&s->scan, e);
+        struct cdc_prepared *found =
+            ok ? cdc_decoder_take_prepared(s->scan.decoder, s->xid, s->n) : NULL;
+        reader_scan_fini(&s->scan);
+        if (found || !ok)
+            return found;
+        s->scan.to = reader_spot(name, 4); /* which the file before it ends at */
+    }
+    err_set(e, ERR_SRC_PURGED, "the log that has its XA PREPARE is purged");
+    err_cure(e, "copy the tables that it changed again, and go on behind it");
+    return NULL;
+}
+
+static struct cdc_prepared *search_all(struct feed *f, const struct cdc_schema_place *before,
+                                       struct search *s, struct err *e)
+{
+    struct cdc_reader *r = f->reader;
+    struct files files = {0};
+    struct cdc_prepared *found = NULL;
+    const struct my_server *log = f->source ? reader_source_server(f->source) : NULL;
+    struct my_conn *c = my_connect(&r->shard->primary, "xa", e);
+    if (c && log && !reader_same_server(my_conn_server(c), log)) {
+        err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "the server has changed");
+    } else if (c && list_files(c, before->file, &files, e)) {
+        s->files = &files;
+        s->scan.server = my_conn_server(c);
+        s->scan.to = reader_spot(before->file, before->pos);
+        found = search(s, e);
+    }
+    my_close(c);
+    free(files.names);
+    return found;
+}
+
+struct cdc_prepared *reader_live_prepared(void *ctx, const struct cdc_schema_place *before,
+                                          const char *xid, size_t n, struct err *e)
+{
+    struct feed *f = ctx;
+    struct topology *topo = f->reader->topo;
+    struct search s = {.scan = {.feed = f}, .xid = xid, .n = n};
+    struct cdc_prepared *found = NULL;
+    int shown = (int)(n > 200 ? 200 : n);
+    log_info("reader", "XA COMMIT %.*s at %s:%llu: looking for its XA PREPARE in the older log",
+             shown, xid, before->file, (unsigned long long)before->pos);
+    s.scan.options.spill_dir = reader_spill_dir(f->reader);
+    s.scan.options.held_max_bytes = f->reader->o.spill_max_bytes;
+    if (!topo)
+        err_set(e, ERR_LOG_UNSUPPORTED, "it was prepared before the place where reading began");
+    else if (topology_server_id_take(topo, &s.scan.server_id, e)) {
+        found = search_all(f, before, &s, e);
+        topology_server_id_give(topo, s.scan.server_id);
+    }
+    if (!found)
+        err_prepend(e, "XA COMMIT %.*s", shown, xid);
+    return found;
+}
