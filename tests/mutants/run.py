@@ -34,7 +34,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "servers"))
 from sluice_servers import MariaDB, Scratch  # noqa: E402
 
 COMPILE_S = 1800
-TEST_S = 600
+TEST_S = 180
 CMOCKA = ("unit", "component", "golden")
 ACCOUNT = ("everything", "tests-only")
 FIELDS = ("rule", "file", "from", "to", "test")
