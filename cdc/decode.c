@@ -208,18 +208,19 @@ uint32_t decode_event_crc(const uint8_t *event, size_t n)
  * may come before any and is tried. */
 static bool has_checksum(const struct cdc_decoder *d, const uint8_t *event, size_t n)
 {
-    if (n < EVENT_HEADER_LEN + CHECKSUM_LEN)
-        return false;
     if (event[4] == EV_FORMAT_DESCRIPTION)
         return false; /* its handler looks */
     bool artificial = wire_u32(event) == 0 || wire_u16(event + 17) & EVENT_ARTIFICIAL;
     if (event[4] == EV_ROTATE && (artificial || !d->format_known))
-        return decode_event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
+        return n >= EVENT_HEADER_LEN + CHECKSUM_LEN &&
+               decode_event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
     return d->checksum;
 }
 
 static bool check_crc(const struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e)
 {
+    if (n < EVENT_HEADER_LEN + CHECKSUM_LEN)
+        return err_set(e, ERR_LOG_CHECKSUM, "%zu bytes have no room for a checksum", n);
     if (!d->o.verify_checksum)
         return true;
     uint32_t want = wire_u32(event + n - CHECKSUM_LEN);

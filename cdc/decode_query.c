@@ -289,11 +289,31 @@ static bool on_statement(struct cdc_decoder *d, const struct event *ev, const st
     return true;
 }
 
+/* MariaDB's comment in place of an event that the replica said it cannot read, padded or cut to
+ * that event's length. */
+static const char dummy_head[] = "# Dummy event replacing event type ";
+
 static bool is_dummy(const struct query *q)
 {
-    static const char text[] =
-        "# Dummy event"; /* MariaDB: in place of an event an old replica cannot read */
-    return q->n >= sizeof text - 1 && strncasecmp(q->sql, text, sizeof text - 1) == 0;
+    size_t n = q->n < sizeof dummy_head - 1 ? q->n : sizeof dummy_head - 1;
+    return n > 0 && memcmp(q->sql, dummy_head, n) == 0;
+}
+
+/* Of no harm where it certainly stands for an event that changes nothing. */
+static bool on_dummy(const struct query *q, struct err *e)
+{
+    unsigned type = 0;
+    size_t at = sizeof dummy_head - 1;
+    while (at < q->n && q->sql[at] >= '0' && q->sql[at] <= '9' && type < 256)
+        type = type * 10 + (unsigned)(q->sql[at++] - '0');
+    bool whole = at < q->n; /* the number is not cut */
+    if (whole && (type == EV_ANNOTATE_ROWS || type == EV_BINLOG_CHECKPOINT || type == EV_GTID_LIST))
+        return true;
+    err_set(e, ERR_LOG_UNSUPPORTED,
+            "the server left out an event and wrote a comment in its place (\"%.*s\")",
+            q->n > 60 ? 60 : (int)q->n, q->sql);
+    return err_cure(e, "read the log of the server that made the change, not that of a replica of "
+                       "an older version");
 }
 
 static bool run_query(struct cdc_decoder *d, const struct event *ev, struct query *q, struct err *e)
@@ -307,7 +327,7 @@ static bool run_query(struct cdc_decoder *d, const struct event *ev, struct quer
         return true;
     }
     if (is_dummy(q))
-        return true;
+        return on_dummy(q, e);
     read_status(q);
     sqlstmt_classify(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES, &d->stmt);
     return on_statement(d, ev, q, e);

@@ -370,6 +370,30 @@ static void an_undecodable_event_reaches_every_consumer_as_an_error(void **state
     cdc_reader_free(r);
 }
 
+/* File and position of the first rows event of transaction 5, without GTIDs. */
+static void a_position_on_rows_ends_in_an_error_and_not_in_a_loop(void **state)
+{
+    struct server srv = {.log = &small_log};
+    struct position at = POSITION_INIT;
+    struct cdc_batch *b;
+    struct err e = ERR_INIT;
+    size_t i = 0;
+    (void)state;
+    while (small_log.events[i].transaction != 5)
+        i++;
+    snprintf(at.file, sizeof at.file, "binlog.000001");
+    at.pos = 4 + small_log.events[i + 2].at; /* behind GTID and table map */
+    struct cdc_reader *r = reader_of(&srv, 0, 0);
+    struct cdc_stream *s = cdc_reader_attach(r, &at, NULL, &e);
+    assert_non_null(s);
+    assert_int_equal(cdc_stream_next(s, &b, 20000, &e), CDC_NEXT_FAIL);
+    assert_int_equal(e.code, ERR_LOG_FORMAT);
+    assert_int_equal(srv.connections, 1);
+    assert_int_equal(cdc_stream_position(s)->pos, at.pos);
+    cdc_stream_close(s);
+    cdc_reader_free(r);
+}
+
 static void an_interrupted_pull_returns_at_once(void **state)
 {
     struct server srv = {.log = &small_log, .block_at_end = true};
@@ -400,6 +424,7 @@ int main(void)
         cmocka_unit_test(resuming_inside_a_transaction_skips_its_delivered_rows),
         cmocka_unit_test(a_transaction_that_vanished_while_it_was_read_is_an_error),
         cmocka_unit_test(an_undecodable_event_reaches_every_consumer_as_an_error),
+        cmocka_unit_test(a_position_on_rows_ends_in_an_error_and_not_in_a_loop),
         cmocka_unit_test(an_interrupted_pull_returns_at_once),
     };
     return cmocka_run_group_tests(tests, make_logs, free_logs);
