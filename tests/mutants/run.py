@@ -112,7 +112,7 @@ class Copy:
         """A Result of the test line; raises DoesNotCompile."""
         kind, *words = test.split()
         program = "model_copy" if kind == "model" else words[0]
-        targets = ["sluice", "sluice_test_writer"] if kind == "pytest" else [program]
+        targets = ["sluice", "sluice_test_writer", "sluice_test_stream"] if kind == "pytest" else [program]
         compiled = self.compile(targets)
         if compiled.returncode:
             raise DoesNotCompile(compiled.stdout[-1500:])
