@@ -68,10 +68,11 @@ static uint64_t get_var_len(struct wire *w)
 static bool parse_value(struct parser *ps, uint8_t type, struct wire w, unsigned depth,
                         struct jsonb_node *out);
 
-static bool parse_literal(struct parser *ps, uint64_t v, struct jsonb_node *out)
+static bool parse_literal(struct parser *ps, struct wire *w, struct jsonb_node *out)
 {
     static const enum jsonb_kind kinds[3] = {JSONB_NULL, JSONB_TRUE, JSONB_FALSE};
-    if (v > 2)
+    uint64_t v = wire_get(w, 1);
+    if (w->failed || v > 2)
         return bad(ps, "unknown literal");
     out->kind = kinds[v];
     return true;
@@ -105,7 +106,7 @@ static bool parse_scalar(struct parser *ps, uint8_t type, struct wire *w, struct
     uint64_t bits;
     switch (type) {
     case T_LITERAL:
-        return parse_literal(ps, wire_get(w, 1), out);
+        return parse_literal(ps, w, out);
     case T_INT16:
         set_int(out, (int16_t)wire_get(w, 2));
         break;

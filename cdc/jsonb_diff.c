@@ -36,7 +36,7 @@ static bool read_diff(struct wire *w, struct diff *d, struct err *e)
     d->value = wire_of(w->p, 0);
     if (op != DIFF_REMOVE)
         d->value = wire_sub(w, wire_lenenc(w));
-    if (op > DIFF_REMOVE || w->failed || d->path.failed || d->value.failed)
+    if (op > DIFF_REMOVE || w->failed)
         return bad(e, "not well-formed");
     d->op = (enum diff_op)op;
     if (wire_left(&d->path) == 0 || wire_get(&d->path, 1) != '$')
@@ -58,7 +58,7 @@ static bool read_index(struct wire *w, struct leg *leg)
     for (; wire_left(w) > 0 && *w->p >= '0' && *w->p <= '9' && digits < 10; digits++)
         leg->index = leg->index * 10 + (uint64_t)(*w->p++ - '0');
     skip_blanks(w);
-    return digits > 0 && wire_get(w, 1) == ']' && !w->failed;
+    return digits > 0 && wire_get(w, 1) == ']';
 }
 
 static bool is_name_end(uint8_t c)
@@ -104,7 +104,7 @@ static bool read_quoted(struct wire *w, struct arena *a, struct leg *leg)
     }
     leg->name = text;
     leg->name_len = (size_t)(to - text);
-    return wire_get(w, 1) == '"' && !w->failed;
+    return wire_get(w, 1) == '"';
 }
 
 static bool read_leg(struct wire *w, struct arena *a, struct leg *leg)

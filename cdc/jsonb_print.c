@@ -36,9 +36,9 @@ static void put_expansion(double v, struct buf *out)
 {
     char text[1500];
     int n = snprintf(text, sizeof text, "%.1074f", v);
-    while (n > 0 && text[n - 1] == '0')
+    while (text[n - 1] == '0')
         n--;
-    n -= n > 0 && text[n - 1] == '.';
+    n -= text[n - 1] == '.'; /* there always is one */
     buf_put(out, text, (size_t)n);
 }
 
@@ -61,7 +61,7 @@ static void put_double(double v, enum jsonb_style style, struct buf *out)
 /* i64: year·13+month, day, hour, minute, second as DATETIME2, fraction in the low 24 bits. */
 static void put_packed_time(uint8_t type, int64_t packed, enum jsonb_style style, struct buf *out)
 {
-    uint64_t v = (uint64_t)(packed < 0 ? -packed : packed);
+    uint64_t v = packed < 0 ? 0 - (uint64_t)packed : (uint64_t)packed;
     uint32_t micro = (uint32_t)(v & 0xffffff);
     uint64_t hms = v >> 24;
     unsigned second = hms & 63, minute = hms >> 6 & 63;
@@ -92,8 +92,7 @@ static bool put_decimal(const struct jsonb_node *node, struct buf *out)
     const uint8_t *p = node->bytes.p;
     if (n >= 2 && decimal_print(p + 2, n - 2, p[0], p[1], out))
         return true;
-    if (!out->failed)
-        out->len = before;
+    out->len = before;
     return false;
 }
 
