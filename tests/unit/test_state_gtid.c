@@ -387,6 +387,209 @@ static void hostile_binary_sets_are_refused(void **state)
     }
 }
 
+/* A number that wraps, a tag that is too long or stands for nothing, a set where one GTID belongs.
+ */
+static void single_gtids_with_numbers_and_tags_beyond_the_limits_are_refused(void **state)
+{
+    static const char *const bad[] = {
+        A ":99999999999999999999",                /* × 10 wraps */
+        A ":18446744073709551616",                /* + 6 wraps */
+        A ":a23456789012345678901234567890123:1", /* 33 characters */
+        A ":t:",
+        A ":t:x",
+        A ":",
+        "0-1-99999999999999999999",
+        "0-4294967296-1",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct err e = ERR_INIT;
+        struct gtid g;
+        assert_false(gtid_parse(bad[i], &g, &e));
+        assert_int_equal(e.code, ERR_POSITION_PARSE);
+        assert_int_equal(g.flavor, GTID_FLAVOR_NONE);
+    }
+}
+
+static void no_flavor_has_only_the_empty_set(void **state)
+{
+    CLEANUP(buf_fini) struct buf out = BUF_INIT;
+    struct gtid none = {.flavor = GTID_FLAVOR_NONE};
+    (void)state;
+    struct gtid_set *s = parse(GTID_FLAVOR_NONE, " ");
+    gtid_set_add(s, &none);
+    assert_true(gtid_set_is_empty(s));
+    assert_false(gtid_set_contains_gtid(s, &none));
+    assert_int_equal(gtid_set_flavor(s), GTID_FLAVOR_NONE);
+    assert_true(gtid_set_encode(s, &out));
+    assert_int_equal(out.len, 8);
+    gtid_print(&none, &out);
+    assert_int_equal(out.len, 8);
+    gtid_set_free(s);
+    gtid_set_free(NULL);
+}
+
+static void a_set_with_itself_is_itself_or_nothing(void **state)
+{
+    static const struct {
+        enum gtid_flavor flavor;
+        const char *text;
+    } sets[] = {{GTID_FLAVOR_MYSQL, A ":1-3:t:7," B ":2"}, {GTID_FLAVOR_MARIADB, "0-1-10,1-1-5"}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct gtid_set *s = parse(sets[i].flavor, sets[i].text);
+        gtid_set_union(s, s);
+        assert_prints(s, sets[i].text);
+        gtid_set_subtract(s, s);
+        assert_true(gtid_set_is_empty(s));
+        gtid_set_free(s);
+    }
+}
+
+static void numbers_outside_the_servers_range_are_in_no_set(void **state)
+{
+    static const uint64_t numbers[] = {0, INT64_MAX, UINT64_MAX};
+    struct gtid_set *s = parse(GTID_FLAVOR_MYSQL, A ":1-5");
+    struct gtid g;
+    (void)state;
+    assert_true(gtid_parse(A ":1", &g, NULL));
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        g.seq = numbers[i];
+        gtid_set_add(s, &g);
+        assert_false(gtid_set_contains_gtid(s, &g));
+    }
+    assert_prints(s, A ":1-5");
+    gtid_set_free(s);
+}
+
+static void a_gtid_of_the_other_server_is_not_contained(void **state)
+{
+    struct gtid_set *mysql = parse(GTID_FLAVOR_MYSQL, A ":1-5"),
+                    *mariadb = parse(GTID_FLAVOR_MARIADB, "0-1-10");
+    struct gtid g;
+    (void)state;
+    assert_true(gtid_parse("0-1-10", &g, NULL));
+    assert_false(gtid_set_contains_gtid(mysql, &g));
+    assert_true(gtid_set_contains_gtid(mariadb, &g));
+    g.seq = 11;
+    assert_false(gtid_set_contains_gtid(mariadb, &g));
+    assert_true(gtid_parse(B ":3", &g, NULL));
+    assert_false(gtid_set_contains_gtid(mysql, &g));
+    assert_true(gtid_parse(A ":t:3", &g, NULL));
+    assert_false(gtid_set_contains_gtid(mysql, &g));
+    gtid_set_free(mysql);
+    gtid_set_free(mariadb);
+}
+
+static void sets_that_differ_anywhere_are_not_equal(void **state)
+{
+    static const struct {
+        enum gtid_flavor flavor;
+        const char *a, *b;
+    } pairs[] = {
+        {GTID_FLAVOR_MYSQL, A ":1", A ":1," B ":1"},   {GTID_FLAVOR_MYSQL, A ":1", B ":1"},
+        {GTID_FLAVOR_MYSQL, A ":1", A ":t:1"},         {GTID_FLAVOR_MYSQL, A ":1", A ":1:3"},
+        {GTID_FLAVOR_MYSQL, A ":1:3", A ":1:4"},       {GTID_FLAVOR_MARIADB, "0-1-2", "1-1-2"},
+        {GTID_FLAVOR_MARIADB, "0-1-2", "0-1-2,1-1-2"}, {GTID_FLAVOR_MARIADB, "0-1-2", "0-1-3"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct gtid_set *a = parse(pairs[i].flavor, pairs[i].a);
+        struct gtid_set *b = parse(pairs[i].flavor, pairs[i].b);
+        assert_false(gtid_set_equal(a, b));
+        assert_false(gtid_set_equal(b, a));
+        gtid_set_free(a);
+        gtid_set_free(b);
+    }
+}
+
+/* Sources in a changing order, so that the one that was added to last is not the one that is meant.
+ */
+static void sources_and_domains_are_found_whatever_was_added_last(void **state)
+{
+    static const char *const order[] = {B ":1", A ":1", B ":3", A ":t:2", A ":2", B ":2", A ":t:1"};
+    struct gtid_set *s = gtid_set_new(GTID_FLAVOR_MYSQL);
+    (void)state;
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        struct gtid g;
+        assert_true(gtid_parse(order[i], &g, NULL));
+        gtid_set_add(s, &g);
+    }
+    assert_prints(s, A ":1-2:t:1-2," B ":1-3");
+    struct gtid_set *absent = parse(GTID_FLAVOR_MYSQL, A ":u:1," B ":t:1");
+    assert_false(gtid_set_contains(s, absent));
+    gtid_set_subtract(s, absent);
+    assert_prints(s, A ":1-2:t:1-2," B ":1-3");
+    gtid_set_free(s);
+    gtid_set_free(absent);
+    struct gtid_set *m = parse(GTID_FLAVOR_MARIADB, "0-1-10,1-1-5"),
+                    *older = parse(GTID_FLAVOR_MARIADB, "0-1-9,1-1-5");
+    gtid_set_subtract(m, older);
+    assert_prints(m, "0-1-10");
+    gtid_set_free(m);
+    gtid_set_free(older);
+}
+
+/* One tagged source; only its tag's bytes differ. */
+static void tags_in_binary_sets_are_checked(void **state)
+{
+    static const struct {
+        const char *tag; /* length byte and text */
+        size_t n;
+        bool good;
+    } cases[] = {
+        {"\x02t", 2, true},
+        {"\x00", 1, true},
+        {"\x03t", 2, false},
+        {"\x04t9", 3, true},
+        {"\x04"
+         "9t",
+         3, false},
+        {"\x04t-", 3, false},
+        {"\x04t\0", 3, false},
+        {"\x04\0t", 3, false},
+        {"\x42"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         34, false},
+        {"\x40"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         33, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CLEANUP(buf_fini) struct buf b = BUF_INIT;
+        struct err e = ERR_INIT;
+        buf_put_le(&b, (uint64_t)1 << 56 | 1 << 8 | 1, 8);
+        buf_put(&b, "0123456789abcdef", 16);
+        buf_put(&b, cases[i].tag, cases[i].n);
+        buf_put_le(&b, 1, 8);
+        buf_put_le(&b, 3, 8);
+        buf_put_le(&b, 4, 8);
+        struct gtid_set *s = gtid_set_decode(b.data, b.len, &e);
+        assert_int_equal(s != NULL, cases[i].good);
+        assert_int_equal(e.code, cases[i].good ? ERR_NONE : ERR_LOG_FORMAT);
+        gtid_set_free(s);
+    }
+}
+
+static void bytes_behind_a_binary_set_and_unknown_formats_are_refused(void **state)
+{
+    static const struct {
+        uint64_t head;
+        size_t rest;
+    } cases[] = {{0, 1}, {(uint64_t)1 << 56 | 2, 0}, {(uint64_t)1 << 56, 0}, {1, 23}, {2, 47}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CLEANUP(buf_fini) struct buf b = BUF_INIT;
+        struct err e = ERR_INIT;
+        buf_put_le(&b, cases[i].head, 8);
+        for (size_t k = 0; k < cases[i].rest; k++)
+            buf_put_u8(&b, 0);
+        assert_null(gtid_set_decode(b.data, b.len, &e));
+        assert_int_equal(e.code, ERR_LOG_FORMAT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +608,15 @@ int main(void)
         cmocka_unit_test(tagged_bytes_of_a_server_are_read_and_written_alike),
         cmocka_unit_test(binary_forms_round_trip),
         cmocka_unit_test(hostile_binary_sets_are_refused),
+        cmocka_unit_test(single_gtids_with_numbers_and_tags_beyond_the_limits_are_refused),
+        cmocka_unit_test(no_flavor_has_only_the_empty_set),
+        cmocka_unit_test(a_set_with_itself_is_itself_or_nothing),
+        cmocka_unit_test(numbers_outside_the_servers_range_are_in_no_set),
+        cmocka_unit_test(a_gtid_of_the_other_server_is_not_contained),
+        cmocka_unit_test(sets_that_differ_anywhere_are_not_equal),
+        cmocka_unit_test(sources_and_domains_are_found_whatever_was_added_last),
+        cmocka_unit_test(tags_in_binary_sets_are_checked),
+        cmocka_unit_test(bytes_behind_a_binary_set_and_unknown_formats_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
