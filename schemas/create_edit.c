@@ -120,6 +120,15 @@ static void add_item(struct create *c, size_t start, size_t end)
     read_item(c, item);
 }
 
+static bool has_column(const struct create *c)
+{
+    for (size_t i = 0; i < c->n_items; i++) {
+        if (c->items[i].kind == ITEM_COLUMN)
+            return true;
+    }
+    return false;
+}
+
 static bool parse_body(struct create *c, struct sqltoken_scanner *s, struct err *e)
 {
     struct sqltoken t;
@@ -134,7 +143,7 @@ static bool parse_body(struct create *c, struct sqltoken_scanner *s, struct err 
             c->body_end = t.start;
         }
     }
-    return depth == 0 || not_understood(e);
+    return (depth == 0 && has_column(c)) || not_understood(e);
 }
 
 static bool starts_unique_key(const struct create *c, const char *column)

@@ -103,9 +103,15 @@ static void an_auto_increment_keeps_its_only_key(void **state)
 static void texts_that_are_no_table_are_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "CREATE VIEW v AS SELECT 1",
-                                        "CREATE TABLE `t` (`a` int", "CREATE TABLE `t` LIKE `u`",
-                                        "DROP TABLE `t`"};
+    static const char *const wrong[] = {
+        "",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE TABLE `t` (`a` int",
+        "CREATE TABLE `t` LIKE `u`",
+        "DROP TABLE `t`",
+        "CREATE TABLE `t` ()",
+        "CREATE TABLE `t` (\n)",
+        "CREATE TABLE `t` (CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `u` (`a`))"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct buf out CLEANUP(buf_fini) = BUF_INIT;
         struct schema_create_edit nothing = {.new_name = NULL};
