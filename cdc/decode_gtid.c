@@ -102,8 +102,11 @@ enum {
 
 static void read_uuid(struct gtid *g, struct wire *w)
 {
-    for (unsigned i = 0; i < 16; i++)
-        g->uuid[i] = (uint8_t)get_varint(w);
+    for (unsigned i = 0; i < 16; i++) {
+        uint64_t byte = get_varint(w);
+        w->failed = w->failed || byte > UINT8_MAX;
+        g->uuid[i] = (uint8_t)byte;
+    }
 }
 
 static void read_tag(struct gtid *g, struct wire *w)

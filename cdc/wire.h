@@ -57,9 +57,10 @@ struct wire {
     bool failed;
 };
 
+/* p may be NULL when n is 0. */
 static inline struct wire wire_of(const uint8_t *p, size_t n)
 {
-    return (struct wire){p, p + n, false};
+    return (struct wire){p, n ? p + n : p, false};
 }
 
 static inline size_t wire_left(const struct wire *w)
