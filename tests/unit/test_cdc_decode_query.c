@@ -26,7 +26,7 @@ static const struct {
     {"# Dummy event replacing event type 160", NULL, ERR_LOG_UNSUPPORTED,
      "the server left out an event and wrote a comment in its place"},
     {"# Dummy event replacing event type 23 that slave cannot handle.", NULL, ERR_LOG_UNSUPPORTED,
-     "(\"# Dummy event replacing event type 23 that slave cannot handle\")"},
+     "(\"# Dummy event replacing event type 23 that slave cannot hand\")"},
     {"# Dummy event replacing event type 160000 ", NULL, ERR_LOG_UNSUPPORTED, "160000 \")"},
     {"# Dum", NULL, ERR_LOG_UNSUPPORTED, "(\"# Dum\")"},
     {"FLUSH TABLES", "B C ", ERR_NONE, NULL},
