@@ -199,8 +199,7 @@ static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_de
                        const uint8_t *event, size_t n, struct err *e)
 {
     uint64_t rows = cdc_decoder_stats(d)->rows;
-    struct err bad = ERR_INIT;
-    bool fed = cdc_decoder_feed(d, event, n, &bad);
+    bool fed = cdc_decoder_feed(d, event, n, e);
     if (r->raw && is_in_file(event, n) &&
         !raw_line(r, s, event, n, cdc_decoder_stats(d)->rows - rows) && !flush_out(r, e))
         return false;
@@ -208,7 +207,7 @@ static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_de
         return drain(r, d, false, e);
     struct err late = ERR_INIT; /* what came before the bad place is whole */
     (void)drain(r, d, true, &late);
-    return err_copy(e, &bad);
+    return false;
 }
 
 static bool run_source(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
