@@ -268,7 +268,9 @@ static void wait_before_retry(struct feed *f, const struct err *e)
         backoff_reset(&f->backoff);
     int64_t until_ms = clock_mono_ms() + backoff_next_ms(&f->backoff);
     metric_add(r->m_reconnects, 1);
-    log_err(f->backoff.tries > 1 ? LOG_DEBUG : LOG_WARN, "reader", e);
+    bool told = f->backoff.tries > 1 && f->told == e->code; /* the same again */
+    log_err(told ? LOG_DEBUG : LOG_WARN, "reader", e);
+    f->told = e->code;
     pthread_mutex_lock(&r->lock);
     err_copy(&r->last_error, e);
     for (int64_t now; !f->stop && (now = clock_mono_ms()) < until_ms;)

@@ -77,6 +77,7 @@ struct feed {
     uint32_t server_id;
     bool has_server_id;
     struct backoff backoff;
+    enum err_code told;     /* of the last error that was logged as a warning */
     bool progressed;        /* something was published since the connection was made */
     char schema_server[64]; /* of this session, as far as it asked; "" before */
     unsigned bad_events;    /* sessions in a row that ended in a wrong checksum without progress */
@@ -133,7 +134,7 @@ struct cdc_reader {
     uint64_t tickets;
     unsigned n_private;
     struct position head;
-    char server_uuid[40]; /* of the first connection; "" before */
+    char identity[40]; /* of the server of the first connection; "" before */
     bool connected;
     pthread_mutex_t schema_lock; /* guards the next ones, and is held around the tracker's calls */
     struct my_conn *schema_conn;

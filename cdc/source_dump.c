@@ -160,21 +160,31 @@ static bool check_place(struct my_conn *c, const struct position *start, struct 
     return place == PLACE_OK || (place != PLACE_FAIL && place_error(place, start, e));
 }
 
+/* MariaDB has no uuid. */
+static void identity_text(const struct my_server *server, char *out, size_t n)
+{
+    if (server->server_uuid[0])
+        snprintf(out, n, "%s", server->server_uuid);
+    else
+        snprintf(out, n, "with server_id %u", server->server_id);
+}
+
 /* file:pos means something on one server only. */
 static bool check_identity(struct cdc_reader *r, const struct my_server *server,
                            const struct position *start, struct err *e)
 {
-    char known[sizeof r->server_uuid];
+    char known[sizeof r->identity], now[sizeof r->identity];
+    identity_text(server, now, sizeof now);
     pthread_mutex_lock(&r->lock);
-    if (!r->server_uuid[0])
-        snprintf(r->server_uuid, sizeof r->server_uuid, "%s", server->server_uuid);
-    snprintf(known, sizeof known, "%s", r->server_uuid);
+    if (!r->identity[0])
+        memcpy(r->identity, now, sizeof now);
+    memcpy(known, r->identity, sizeof known);
     pthread_mutex_unlock(&r->lock);
-    if (use_gtid(start) || strcmp(known, server->server_uuid) == 0)
+    if (use_gtid(start) || strcmp(known, now) == 0)
         return true;
     err_set(e, ERR_SRC_IDENTITY, "%s is now server %s, the position %s:%llu is of server %s",
-            r->shard->primary_address ? r->shard->primary_address : "the source",
-            server->server_uuid, start->file, (unsigned long long)start->pos, known);
+            r->shard->primary_address ? r->shard->primary_address : "the source", now, start->file,
+            (unsigned long long)start->pos, known);
     return err_cure(e, "positions without GTIDs cannot follow a failover: start anew, with "
                        "gtid_mode=ON if possible");
 }

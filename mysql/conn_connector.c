@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 const char my_lib_name[] = "Connector/C";
 const bool my_lib_has_raw_packets = true;
@@ -125,11 +126,20 @@ bool my_lib_tls_options(MYSQL *h, const struct my_params *p)
 
 /* ── connected ─────────────────────────────────────────────────────────── */
 
-/* The library's own option counts in seconds. */
+/* The library's own option counts in seconds. Under TLS it reads a blocking socket and looks at no
+ * timeout before that says that nothing came; then it waits once more, for so many milliseconds as
+ * its option has seconds. */
 void my_lib_set_read_timeout(MYSQL *h, unsigned ms)
 {
-    if (h->net.pvio)
-        h->net.pvio->timeout[PVIO_READ_TIMEOUT] = (int)ms;
+    MARIADB_PVIO *io = h->net.pvio;
+    struct timeval silence = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    if (!io)
+        return;
+    io->timeout[PVIO_READ_TIMEOUT] = (int)ms;
+    if (!io->ctls)
+        return;
+    setsockopt(mysql_get_socket(h), SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
+    h->options.read_timeout = ms ? 1 : 0;
 }
 
 int my_lib_socket(MYSQL *h)
