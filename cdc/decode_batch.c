@@ -134,6 +134,7 @@ void decode_end(struct cdc_decoder *d, const struct event *ev, enum cdc_change_k
     d->tx.thread_known = false;
     d->resume_seq = 0;
     cdc_position_advance(&d->pos, c);
+    table_cache_trim(&d->tables);
 }
 
 void decode_cut_off(struct cdc_decoder *d, const struct event *ev)

@@ -232,6 +232,8 @@ void table_cache_init(struct table_cache *c);
 void table_cache_fini(struct table_cache *c);
 /* After a DDL: definitions that a schema function gave may be others now. */
 void table_cache_forget(struct table_cache *c);
+/* Between transactions: bounds both caches, whose ids change as the server opens tables anew. */
+void table_cache_trim(struct table_cache *c);
 const struct table_entry *table_cache_find(const struct table_cache *c, uint64_t table_id);
 /* decode_metadata.c: fills t from the TLVs; with a PRIMARY KEY into t->pk. */
 bool decode_metadata(struct schema_table *t, bool mariadb, struct wire *w,

@@ -202,9 +202,9 @@ static void keep_bytes(struct cdc_decoder *d, struct cdc_rows *rows, const struc
     if (query && !d->tx.query)
         d->tx.query =
             arena_strndup(&b->arena, query, strlen(query)); /* the old batch is still ours */
-    uint8_t *to = arena_alloc(&b->arena, n ? n : 1);
-    if (h->bitmaps_len)
-        memcpy(to, h->bitmaps, h->bitmaps_len);
+    assert(h->bitmaps_len > 0);                             /* a table has a column */
+    uint8_t *to = arena_alloc(&b->arena, n);
+    memcpy(to, h->bitmaps, h->bitmaps_len);
     if (rows->images_len)
         memcpy(to + h->bitmaps_len, rows->images, rows->images_len);
     rows->images = to + h->bitmaps_len;

@@ -4,7 +4,8 @@
  * Two caches over the same entries: by the event's bytes behind the table id (owns them), and by
  * table id, for row events and for the quick check that an announced table is the one already
  * known. An id is only a name inside one run of the server; the bytes decide. Invariant: a slot's
- * entry lives as long as the cache; both caches are only emptied together.
+ * entry lives as long as the cache; both caches are only emptied together, and only where no
+ * announced table is still to be used: by a DDL, and between transactions.
  */
 #include "base/mem.h"
 #include "cdc/decode_internal.h"
@@ -44,6 +45,12 @@ void table_cache_forget(struct table_cache *c)
     map_clear(c->by_body);
     memset(c->slots, 0, c->n_slots * sizeof *c->slots);
     c->n_used = 0;
+}
+
+void table_cache_trim(struct table_cache *c)
+{
+    if (map_count(c->by_body) >= CACHE_MAX_ENTRIES || c->n_used >= CACHE_MAX_ENTRIES)
+        table_cache_forget(c);
 }
 
 static struct table_slot *slot_of(const struct table_cache *c, uint64_t id)
@@ -322,13 +329,8 @@ bool decode_table_map(struct cdc_decoder *d, const struct event *ev, struct err 
         entry = make_entry(d, ev, w, e);
         if (!entry)
             return false;
-        if (map_count(d->tables.by_body) >= CACHE_MAX_ENTRIES)
-            table_cache_forget(&d->tables);
         map_put(d->tables.by_body, entry->body, entry->body_len, entry);
     }
-    if (d->tables.n_used >= CACHE_MAX_ENTRIES && !d->tx.open)
-        memset(d->tables.slots, 0, d->tables.n_slots * sizeof *d->tables.slots),
-            d->tables.n_used = 0;
     slot_set(&d->tables, id, entry);
     return true;
 }
