@@ -9,7 +9,7 @@
 #   --asan, --tsan, --clang   unit, golden and component tests in that build alone
 #   --libmysqlclient          the same, built on MySQL's client library (fetched into the cache)
 #   --mutants     applies each patch of tests/mutants and shows the test that finds it
-#   --cov         line coverage of the cmocka tests
+#   --cov         lines and branches that the cmocka tests cover; fails where the decoders' goals are missed
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -95,6 +95,7 @@ if [ -n "$mutants" ]; then
 fi
 if [ -n "$coverage" ]; then
     presets=(cov)
+    rm -rf build/cov/profile
     export LLVM_PROFILE_FILE="$PWD/build/cov/profile/%p-%m.profraw"
 fi
 
@@ -123,10 +124,7 @@ if wants fuzz; then
 fi
 /usr/bin/python3 tests/support/runner.py "${groups[@]}" "${options[@]}" --into "$sum/all.json" || status=1
 if [ -n "$coverage" ]; then
-    llvm-profdata-14 merge -sparse build/cov/profile/*.profraw -o build/cov/all.profdata
-    objects=()
-    for program in build/cov/test_*; do objects+=(-object "$program"); done
-    llvm-cov-14 report "${objects[@]}" -instr-profile build/cov/all.profdata -ignore-filename-regex 'tests/' || status=1
+    /usr/bin/python3 tests/support/coverage.py --build build/cov --name "$name" --into "$sum/all.json" || status=1
 fi
 /usr/bin/python3 tests/support/runner.py --build build --report "$sum/all.json" || status=1
 exit $status
