@@ -42,9 +42,18 @@ static const struct {
     {SCHEMA_TYPE_VARCHAR_COMPRESSED, 300, 45},
     {SCHEMA_TYPE_BLOB_COMPRESSED, 3, 63},
 };
-#define N_COLUMNS (sizeof columns / sizeof *columns)
+#define N_COLUMNS    (sizeof columns / sizeof *columns)
 
-static struct schema_table *make_table(void)
+#define PRINTED_ROWS 20u
+
+/* Made once, for all inputs. */
+static struct {
+    struct schema_table *table;
+    struct encoder *ndjson, *debezium;
+    struct cdc_row *before, *after;
+} fixed;
+
+static void make_fixed(void)
 {
     struct schema_table *t = schema_table_new("d", "t", N_COLUMNS);
     for (size_t i = 0; i < N_COLUMNS; i++) {
@@ -55,7 +64,11 @@ static struct schema_table *make_table(void)
         t->columns[i].is_unsigned = i % 3 == 0;
     }
     schema_table_seal(t);
-    return t;
+    fixed.table = t;
+    fixed.ndjson = encoder_find("ndjson")->open("{}", NULL);
+    fixed.debezium = encoder_find("debezium-json")->open("{}", NULL);
+    fixed.before = cdc_row_new(N_COLUMNS);
+    fixed.after = cdc_row_new(N_COLUMNS);
 }
 
 static bool emit(void *ctx, const struct schema_table *t, const void *key, size_t key_len,
@@ -73,9 +86,8 @@ static bool emit(void *ctx, const struct schema_table *t, const void *key, size_
 static void use(const struct cdc_rows *rows)
 {
     struct cdc_change c = {.kind = CDC_ROWS, .rows = *rows};
-    struct cdc_row *before = cdc_row_new(N_COLUMNS), *after = cdc_row_new(N_COLUMNS);
-    struct encoder *nd = encoder_find("ndjson")->open("{}", NULL),
-                   *db = encoder_find("debezium-json")->open("{}", NULL);
+    struct cdc_row *before = fixed.before, *after = fixed.after;
+    struct encoder *nd = fixed.ndjson, *db = fixed.debezium;
     struct encode_context context = {.prefix = "p"};
     struct cdc_rows_iter it;
     struct err e;
@@ -84,7 +96,7 @@ static void use(const struct cdc_rows *rows)
     cdc_rows_begin(&it, rows);
     while ((r = cdc_rows_next(&it, before, after, &e)) == CDC_ROWS_ROW) {
         n++;
-        if (n > 200)
+        if (n > PRINTED_ROWS)
             continue;
         (void)nd->ops->row(nd, &context, &c, before, after, n, emit, NULL, &e);
         (void)db->ops->row(db, &context, &c, before, after, n, emit, NULL, &e);
@@ -93,10 +105,6 @@ static void use(const struct cdc_rows *rows)
     }
     if (r != CDC_ROWS_END || n != rows->n_rows)
         abort();
-    nd->ops->close(nd);
-    db->ops->close(db);
-    cdc_row_free(before);
-    cdc_row_free(after);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -104,9 +112,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     const size_t bitmap = (N_COLUMNS + 7) / 8;
     if (n < 1 + 2 * bitmap || n > 65536)
         return 0;
-    struct schema_table *t = make_table();
-    struct cdc_rows rows = {
-        .table = t, .op = (enum cdc_op)(data[0] % 3), .n_columns = N_COLUMNS, .n_rows = 0};
+    if (!fixed.table)
+        make_fixed();
+    struct cdc_rows rows = {.table = fixed.table,
+                            .op = (enum cdc_op)(data[0] % 3),
+                            .n_columns = N_COLUMNS,
+                            .n_rows = 0};
     rows.partial_json = rows.op == CDC_OP_UPDATE && data[0] & 0x80;
     rows.present_before = rows.op == CDC_OP_INSERT ? NULL : data + 1;
     rows.present_after = rows.op == CDC_OP_DELETE ? NULL : data + 1 + bitmap;
@@ -115,6 +126,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct err e;
     if (cdc_rows_validate(&rows, &e))
         use(&rows);
-    schema_table_unref(t);
     return 0;
 }
