@@ -249,6 +249,13 @@ void my_conn_interrupt(struct my_conn *c)
     pthread_mutex_unlock(&c->mutex);
 }
 
+void my_conn_reset_on_close(struct my_conn *c, bool on)
+{
+    struct linger l = {.l_onoff = on, .l_linger = 0};
+    if (c->fd >= 0) /* a unix socket has no such thing, and needs none */
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+}
+
 const struct my_server *my_conn_server(const struct my_conn *c)
 {
     return &c->server;

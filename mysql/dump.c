@@ -151,6 +151,8 @@ static bool open_stream(struct my_dump *d, const struct my_params *p,
     unsigned heartbeat_ms = o->heartbeat_ms ? o->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
     d->silence_ms = 2 * heartbeat_ms;
     d->b = my_dump_library.connect(p, e);
+    if (d->b)
+        d->b->ops->reset_on_close(d->b, true);
     if (!d->b || !check_request(d, o, start, e) || !prepare_common(d, o, heartbeat_ms, e))
         return false;
     if (is_mariadb(d) && !prepare_mariadb(d, o, start, e))
@@ -198,6 +200,8 @@ enum my_next my_dump_next(struct my_dump *d, const uint8_t **event, size_t *n, s
             my_dump_error(e);
         else if (next == MY_FAIL)
             first_event_failed(e);
+        if (next == MY_END)
+            d->b->ops->reset_on_close(d->b, false); /* it listens again */
         if (next != MY_ROW)
             return next;
         if (!d->any_event)

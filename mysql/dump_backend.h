@@ -36,7 +36,9 @@ struct my_dump_backend_ops {
     enum my_next (*read)(struct my_dump_backend *b, const uint8_t **event, size_t *n,
                          struct err *e);
     bool (*ready)(const struct my_dump_backend *b);
-    void (*interrupt)(struct my_dump_backend *b); /* Thread: any */
+    void (*interrupt)(struct my_dump_backend *b);
+    void (*reset_on_close)(struct my_dump_backend *b, bool on);
+        /* my_conn_reset_on_close */ /* Thread: any */
     void (*close)(struct my_dump_backend *b);
 };
 

@@ -182,6 +182,11 @@ static void connector_interrupt(struct my_dump_backend *b)
     my_conn_interrupt(of(b)->c);
 }
 
+static void connector_reset_on_close(struct my_dump_backend *b, bool on)
+{
+    my_conn_reset_on_close(of(b)->c, on);
+}
+
 static void connector_close(struct my_dump_backend *base)
 {
     my_close(of(base)->c);
@@ -200,5 +205,6 @@ const struct my_dump_backend_ops my_dump_library = {
     .read = connector_read,
     .ready = connector_ready,
     .interrupt = connector_interrupt,
+    .reset_on_close = connector_reset_on_close,
     .close = connector_close,
 };

@@ -219,6 +219,11 @@ static void client_interrupt(struct my_dump_backend *b)
     my_conn_interrupt(of(b)->c);
 }
 
+static void client_reset_on_close(struct my_dump_backend *b, bool on)
+{
+    my_conn_reset_on_close(of(b)->c, on);
+}
+
 static void client_close(struct my_dump_backend *base)
 {
     struct client *b = of(base);
@@ -243,5 +248,6 @@ const struct my_dump_backend_ops my_dump_library = {
     .read = client_read,
     .ready = client_ready,
     .interrupt = client_interrupt,
+    .reset_on_close = client_reset_on_close,
     .close = client_close,
 };

@@ -44,6 +44,10 @@ struct my_error_kind my_error_classify(unsigned number);
 bool my_error_set(struct err *e, const char *where, unsigned number, const char *text);
 /* The same for this connection: once it was encrypted and logged in, TLS cannot be at fault. */
 bool my_conn_error_set(struct my_conn *c, struct err *e, unsigned number, const char *text);
+/* Whether the end of this connection, of the process too, is a reset instead of a farewell. A
+ * server that is writing does not read farewells: with its peer's window closed it may write on for
+ * minutes. */
+void my_conn_reset_on_close(struct my_conn *c, bool on);
 /* e from the connection's last error; ERR_SHUTDOWN after my_conn_interrupt. Returns false. */
 bool my_conn_fail(struct my_conn *c, struct err *e);
 

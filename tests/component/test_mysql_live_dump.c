@@ -261,6 +261,59 @@ static void a_second_reader_with_the_same_id_ends_the_first(void **state)
     my_dump_close(second);
 }
 
+#define BIG_ROWS      30
+#define BIG_ROW_BYTES "1000000"
+#define LEAVERS       4
+
+static void wait_until_the_server_cannot_write(struct live *l)
+{
+    struct err e = ERR_INIT;
+    uint64_t writing = 0;
+    int64_t deadline_ms = clock_mono_ms() + 20000;
+    for (unsigned in_a_row = 0; in_a_row < 5 && clock_mono_ms() < deadline_ms;) {
+        assert_ok(my_query_u64(l->admin,
+                               "SELECT COUNT(*) FROM information_schema.processlist WHERE command "
+                               "LIKE 'Binlog Dump%' AND (state LIKE '%riting to net%' OR state "
+                               "LIKE '%ending %')",
+                               &writing, &e),
+                  e);
+        in_a_row = writing > 0 ? in_a_row + 1 : 0;
+        clock_sleep_ms(10, NULL);
+    }
+    assert_true(writing > 0);
+}
+
+/* The server ends the dump that has our id before it begins another, so it must see at once that
+ * the reader of the old one is gone: also where it waits to write, and the reader, interrupted, has
+ * read all that had arrived before it closed. */
+static void a_reader_that_left_is_gone_at_once(void **state)
+{
+    struct live *l = live_begin(state);
+    struct err e = ERR_INIT;
+    struct position start = POSITION_INIT;
+    here(l, &start);
+    live_exec(l, "CREATE TABLE big (id INT PRIMARY KEY AUTO_INCREMENT, s LONGTEXT)");
+    for (unsigned i = 0; i < BIG_ROWS; i++)
+        live_exec(l, "INSERT INTO big (s) VALUES (REPEAT('b', " BIG_ROW_BYTES "))");
+    for (unsigned i = 0; i < LEAVERS; i++) {
+        struct my_dump_options o = {.server_id = 990012, .heartbeat_ms = 60000};
+        int64_t begun_ms = clock_mono_ms();
+        const uint8_t *event = NULL;
+        size_t n = 0;
+        struct my_dump *d = my_dump_open(&l->params, &o, &start, &e);
+        assert_ok(d, e);
+        assert_int_equal(my_dump_next(d, &event, &n, &e), MY_ROW);
+        assert_true(clock_mono_ms() - begun_ms < 10000);
+        wait_until_the_server_cannot_write(l);
+        my_dump_interrupt(d);
+        while (my_dump_next(d, &event, &n, &e) == MY_ROW)
+            ;
+        err_clear(&e);
+        my_dump_close(d);
+    }
+    position_fini(&start);
+}
+
 struct interrupter {
     struct my_dump *d;
     struct my_conn *watcher;
@@ -522,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_quiet_log_sends_heartbeats),
         cmocka_unit_test(a_waiting_reader_is_listed_as_replica),
         cmocka_unit_test(a_second_reader_with_the_same_id_ends_the_first),
+        cmocka_unit_test(a_reader_that_left_is_gone_at_once),
         cmocka_unit_test(an_interrupt_ends_a_blocked_read),
         cmocka_unit_test(a_peer_that_is_silent_for_two_periods_is_lost),
         cmocka_unit_test(a_position_beyond_the_log_is_ahead),
