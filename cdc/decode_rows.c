@@ -64,6 +64,7 @@ bool decode_inflate_block(struct wire *w, struct buf *out, struct err *e)
     if (rc != Z_OK || got != len)
         return err_set(e, ERR_LOG_FORMAT, "a compressed block does not unpack (zlib %d)", rc);
     out->len += (size_t)len;
+    out->data[out->len] = 0;
     w->p = w->end;
     return true;
 }

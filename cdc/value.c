@@ -94,6 +94,7 @@ static bool inflate_column(const uint8_t *p, size_t n, bool bare, size_t len, st
     if (rc != Z_STREAM_END || got != len)
         return err_set(e, ERR_LOG_FORMAT, "a compressed column does not unpack (zlib %d)", rc);
     out->len += len;
+    out->data[out->len] = 0;
     return true;
 }
 
@@ -163,6 +164,7 @@ bool cdc_value_binary(const struct cdc_value *v, struct buf *out, struct err *e)
         return err_set(e, ERR_LIMIT, "a column of %u bytes", v->column->meta);
     memset(pad, 0, n);
     out->len += n;
+    out->data[out->len] = 0;
     return true;
 }
 

@@ -456,7 +456,7 @@ static void mariadbs_prepared_transactions_stand_in_the_gtid(void **state)
     struct feeder f;
     (void)state;
     start_mariadb(&f);
-    assert_true(feed(&f, 162, "\1\0\0\0\0\0\0\0\0\0\0\0\x42\1\2\3\4\5\6\7\x08\1\0\0\0\2\1abc", 32));
+    assert_true(feed(&f, 162, "\1\0\0\0\0\0\0\0\0\0\0\0\x42\1\2\3\4\5\6\7\x08\1\0\0\0\2\1abc", 30));
     assert_true(rows(&f, 2) && prepare(&f, 0));
     assert_true(feed(&f, 162, "\2\0\0\0\0\0\0\0\0\0\0\0\x84", 13));
     assert_true(query(&f, "XA COMMIT X'6162',X'63',1"));
