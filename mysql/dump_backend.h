@@ -38,7 +38,7 @@ struct my_dump_backend_ops {
     bool (*ready)(const struct my_dump_backend *b);
     void (*interrupt)(struct my_dump_backend *b);
     void (*reset_on_close)(struct my_dump_backend *b, bool on);
-        /* my_conn_reset_on_close */ /* Thread: any */
+    /* my_conn_reset_on_close */ /* Thread: any */
     void (*close)(struct my_dump_backend *b);
 };
 
