@@ -90,7 +90,7 @@ static struct cdc_source *open_source(struct feed *f, const struct position *sta
         return NULL;
     if (r->o.open)
         return r->o.open(r->o.open_ctx, start, f->server_id, e);
-    return reader_open_live(r, start, f->server_id, e);
+    return reader_open_live(f, start, e);
 }
 
 static bool session_open(struct feed *f, struct session *s, struct err *e)
@@ -164,6 +164,7 @@ static bool publish_batch(struct feed *f, struct session *s, struct cdc_batch *b
     set_start(f, b);
     f->progressed = true;
     f->bad_events = 0;
+    memcpy(f->read_from, f->identity, sizeof f->read_from);
     if (reader_publish(f, b))
         return true;
     return err_set(e, ERR_SHUTDOWN, "the reader was stopped");

@@ -62,6 +62,8 @@ bool reader_ring_find(const struct reader_ring *r, const struct position *pos, u
 size_t reader_batch_cost(const struct cdc_batch *b);
 
 /* One thread with one connection: the tail (owner NULL) or a private reader. */
+#define READER_IDENTITY_MAX 40 /* text that tells a server from others */
+
 struct feed {
     struct cdc_reader *reader;
     struct cdc_stream *owner;
@@ -77,10 +79,13 @@ struct feed {
     uint32_t server_id;
     bool has_server_id;
     struct backoff backoff;
-    enum err_code told;     /* of the last error that was logged as a warning */
-    bool progressed;        /* something was published since the connection was made */
-    char schema_server[64]; /* of this session, as far as it asked; "" before */
-    unsigned bad_events;    /* sessions in a row that ended in a wrong checksum without progress */
+    enum err_code told;                  /* of the last error that was logged as a warning */
+    char identity[READER_IDENTITY_MAX];  /* of the server of this session; "" before */
+    char read_from[READER_IDENTITY_MAX]; /* of that whose file and position are in mark; "": unknown
+                                          */
+    bool progressed;                     /* something was published since the connection was made */
+    char schema_server[64];              /* of this session, as far as it asked; "" before */
+    unsigned bad_events; /* sessions in a row that ended in a wrong checksum without progress */
 };
 
 enum stream_mode {
@@ -134,7 +139,7 @@ struct cdc_reader {
     uint64_t tickets;
     unsigned n_private;
     struct position head;
-    char identity[40]; /* of the server of the first connection; "" before */
+    char identity[READER_IDENTITY_MAX]; /* of the server of the first connection; "" before */
     bool connected;
     pthread_mutex_t schema_lock; /* guards the next ones, and is held around the tracker's calls */
     struct my_conn *schema_conn;
@@ -184,8 +189,8 @@ const char *reader_spill_dir(const struct cdc_reader *r); /* NULL: the decoder's
 struct tracker_spot reader_spot(const char *file, uint64_t pos);
 bool reader_same_server(const struct my_server *a, const struct my_server *b);
 /* cdc/source_dump.c */
-struct cdc_source *reader_open_live(struct cdc_reader *r, const struct position *start,
-                                    uint32_t server_id, struct err *e) WARN_UNUSED;
+struct cdc_source *reader_open_live(struct feed *f, const struct position *start,
+                                    struct err *e) WARN_UNUSED;
 /* The server that the source is connected to; NULL for others than reader_open_live's. */
 const struct my_server *reader_source_server(const struct cdc_source *s);
 void reader_cond_init(pthread_cond_t *c);

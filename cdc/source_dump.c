@@ -170,35 +170,138 @@ static void identity_text(const struct my_server *server, char *out, size_t n)
 }
 
 /* file:pos means something on one server only. */
-static bool check_identity(struct cdc_reader *r, const struct my_server *server,
-                           const struct position *start, struct err *e)
+static bool check_identity(struct feed *f, const struct position *start, struct err *e)
 {
-    char known[sizeof r->identity], now[sizeof r->identity];
-    identity_text(server, now, sizeof now);
+    struct cdc_reader *r = f->reader;
+    char known[sizeof r->identity];
     pthread_mutex_lock(&r->lock);
     if (!r->identity[0])
-        memcpy(r->identity, now, sizeof now);
+        memcpy(r->identity, f->identity, sizeof r->identity);
     memcpy(known, r->identity, sizeof known);
     pthread_mutex_unlock(&r->lock);
-    if (use_gtid(start) || strcmp(known, now) == 0)
+    if (use_gtid(start) || strcmp(known, f->identity) == 0)
         return true;
     err_set(e, ERR_SRC_IDENTITY, "%s is now server %s, the position %s:%llu is of server %s",
-            r->shard->primary_address ? r->shard->primary_address : "the source", now, start->file,
-            (unsigned long long)start->pos, known);
+            r->shard->primary_address ? r->shard->primary_address : "the source", f->identity,
+            start->file, (unsigned long long)start->pos, known);
     return err_cure(e, "positions without GTIDs cannot follow a failover: start anew, with "
                        "gtid_mode=ON if possible");
 }
 
-struct cdc_source *reader_open_live(struct cdc_reader *r, const struct position *start,
-                                    uint32_t server_id, struct err *e)
+/* ---- is its log still the one that was read? ---- */
+
+#define ERROR_IN_SHOW_BINLOG_EVENTS 1220
+
+/* The GTID in the text that SHOW BINLOG EVENTS has of a GTID event: … GTID_NEXT= 'uuid:1', or
+ * BEGIN GTID 0-1-2 … */
+static bool shown_gtid(const char *info, struct gtid *out)
 {
-    struct my_dump_options o = {.server_id = server_id,
+    struct err ignored = ERR_INIT;
+    char text[160];
+    const char *at = strstr(info, "GTID_NEXT= '"), *maria = strstr(info, "GTID ");
+    if (!at && !maria)
+        return false;
+    at = at ? at + strlen("GTID_NEXT= '") : maria + strlen("GTID ");
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(at, "' "), at);
+    return gtid_parse(text, out, &ignored);
+}
+
+/* What follows the place must be new. Servers of one MariaDB domain may number past each other, one
+ * server never goes back. */
+static bool was_read(const struct position *start, const struct gtid *next)
+{
+    struct gtid_set *one = gtid_set_new(next->flavor);
+    gtid_set_add(one, next);
+    bool read =
+        gtid_set_flavor(start->gtids) == next->flavor && gtid_set_contains(start->gtids, one);
+    gtid_set_free(one);
+    if (!read || next->flavor == GTID_FLAVOR_MYSQL)
+        return read;
+    struct buf text CLEANUP(buf_fini) = BUF_INIT;
+    char wanted[40];
+    gtid_set_print(start->gtids, &text);
+    snprintf(wanted, sizeof wanted, "%u-%u-", next->domain_id, next->server_id);
+    const char *at = strstr(buf_str(&text), wanted);
+    return at && (at == buf_str(&text) || at[-1] == ',');
+}
+
+/* The words of SHOW BINLOG EVENTS for what stands behind a transaction's GTID event. */
+static bool is_inside(const char *type)
+{
+    static const char *const words[] = {"Table_map", "rows", "Rows", "Xid", "Query", "payload"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strstr(type, words[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool begins_anew(const struct my_cell *cells, const struct position *start)
+{
+    struct gtid next;
+    if (!cells[2].p || !cells[5].p)
+        return true;
+    return !is_inside(cells[2].p) && !(shown_gtid(cells[5].p, &next) && was_read(start, &next));
+}
+
+/* Whether nothing or a transaction begins at the place, one that was not read; *known false: it
+ * cannot be seen. */
+static bool follows(struct my_conn *c, const struct position *start, bool *known, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini) = BUF_INIT;
+    struct my_cell cells[16];
+    *known = true;
+    buf_put_str(&sql, "SHOW BINLOG EVENTS IN ");
+    buf_put_sql_string(&sql, start->file, strlen(start->file));
+    buf_printf(&sql, " FROM %llu LIMIT 1", (unsigned long long)start->pos);
+    struct my_result *res = my_query(c, buf_str(&sql), e);
+    enum my_next row = res && my_result_columns(res) == 6 ? my_result_next(res, cells, e) : MY_END;
+    bool new = row != MY_ROW || begins_anew(cells, start);
+    my_result_free(res);
+    if (e->code == ERR_NONE)
+        return new;
+    *known = e->native == ERROR_IN_SHOW_BINLOG_EVENTS;
+    return false;
+}
+
+/* A log that was reset, or restored from a copy, has GTIDs that were used before. By their numbers
+ * alone it could not be told from the one that was read; by its file and position it can, as long
+ * as it is the same server. */
+static bool check_same_log(const struct feed *f, struct my_conn *c, const struct position *start,
+                           struct err *e)
+{
+    bool known = true;
+    if (!use_gtid(start) || !start->file[0] || start->pos > UINT32_MAX ||
+        strcmp(f->read_from, f->identity) != 0)
+        return true;
+    enum place place = place_by_file(c, start, e);
+    bool same = place == PLACE_PURGED || (place == PLACE_OK && follows(c, start, &known, e));
+    if (same || !known || place == PLACE_FAIL) {
+        bool passes = e->code == ERR_NONE || e->code == ERR_DB_DENIED;
+        if (passes)
+            err_clear(e);
+        return passes;
+    }
+    err_set(e, ERR_SRC_IDENTITY,
+            "what follows %s:%llu is not what followed it: the log was reset, or the server's data "
+            "were restored",
+            start->file, (unsigned long long)start->pos);
+    return err_cure(e, "compare with `vdiff`, then start anew with a new copy");
+}
+
+struct cdc_source *reader_open_live(struct feed *f, const struct position *start, struct err *e)
+{
+    struct cdc_reader *r = f->reader;
+    struct my_dump_options o = {.server_id = f->server_id,
                                 .heartbeat_ms = r->o.heartbeat_ms,
                                 .annotate = r->o.want_query,
                                 .use_gtid = use_gtid(start)};
     struct cdc_source *source = NULL;
     struct my_conn *c = my_connect(&r->shard->primary, "reader", e);
-    if (c && check_identity(r, my_conn_server(c), start, e) && check_place(c, start, e))
+    if (c)
+        identity_text(my_conn_server(c), f->identity, sizeof f->identity);
+    if (c && check_identity(f, start, e) && check_place(c, start, e) &&
+        check_same_log(f, c, start, e))
         source = cdc_source_open_dump(&r->shard->primary, &o, start, e);
     my_close(c);
     if (!source)

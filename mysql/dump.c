@@ -28,6 +28,7 @@ struct my_dump {
     unsigned silence_ms;
     bool checksum;
     bool any_event;
+    bool has_end; /* non_block: the log's end is an answer */
 };
 
 static bool is_mariadb(const struct my_dump *d)
@@ -150,6 +151,7 @@ static bool open_stream(struct my_dump *d, const struct my_params *p,
 {
     unsigned heartbeat_ms = o->heartbeat_ms ? o->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
     d->silence_ms = 2 * heartbeat_ms;
+    d->has_end = o->non_block;
     d->b = my_dump_library.connect(p, e);
     if (d->b)
         d->b->ops->reset_on_close(d->b, true);
@@ -202,6 +204,10 @@ enum my_next my_dump_next(struct my_dump *d, const uint8_t **event, size_t *n, s
             first_event_failed(e);
         if (next == MY_END)
             d->b->ops->reset_on_close(d->b, false); /* it listens again */
+        if (next == MY_END && !d->has_end) {
+            err_set(e, ERR_SRC_DUMP, "%s: the server ended the log stream", d->b->ops->where(d->b));
+            return MY_FAIL;
+        }
         if (next != MY_ROW)
             return next;
         if (!d->any_event)

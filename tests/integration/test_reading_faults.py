@@ -265,6 +265,37 @@ def test_a_source_that_lost_what_it_had_sent_is_found(start, scratch, flavour):
         ended(stream, "lost transactions")
 
 
+@pytest.mark.parametrize("flavour", BOTH)
+@pytest.mark.parametrize("rows", [2, 40])
+def test_a_log_that_was_reset_is_found(start, scratch, flavour, rows):
+    """Its GTIDs begin again at 1: after forty rows the new log has every number of the old one."""
+    server = start(flavour)
+    with LiveStream(scratch, "a", words(configuration(scratch, "a", server.address), "--from", here(server))) as stream:
+        insert(server, 1, 2, 3)
+        stream.wait_for([1, 2, 3])
+        server.query("RESET BINARY LOGS AND GTIDS" if flavour == "mysql" else "RESET MASTER")
+        insert(server, *range(10, 10 + rows))
+        for number in dumps(server):
+            server.query("KILL %d" % number)
+        said = ended(stream)
+        assert "SRC_IDENTITY" in said or "SRC_AHEAD" in said, said
+        assert stream.ids() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("flavour", BOTH)
+def test_a_server_that_is_restarted_is_read_on(start, scratch, flavour):
+    """A server that shuts down ends its dumps as if the log had ended."""
+    server = start(flavour)
+    with LiveStream(scratch, "a", words(configuration(scratch, "a", server.address), "--from", here(server))) as stream:
+        for number in range(1, 4):
+            insert(server, number)
+            stream.wait_for(range(1, number + 1))
+            server.stop()
+            server.restart()
+        insert(server, 4)
+        stream.wait_for([1, 2, 3, 4])
+
+
 def test_a_promoted_replica_begins_at_what_its_own_log_has(start, scratch):
     """What it replicated without logging is in gtid_current_pos and in no log."""
     primary = start("mariadb")
