@@ -39,6 +39,7 @@ struct shard_stream {
     struct position start, until;
     pthread_t thread;
     bool started, done;
+    bool copying;           /* atomic; however long a chunk takes, that is not idleness */
     int64_t last_change_ms; /* monotonic; of the last batch with changes */
     struct err error;
 };
@@ -188,6 +189,8 @@ static bool attach(struct shard_stream *s, struct err *e)
     struct cdc_stream_options o = {.name = "stdout"};
     if (s->run->rq->copy && !copy_shard(s, e))
         return false;
+    __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
+    __atomic_store_n(&s->copying, false, __ATOMIC_RELEASE);
     s->stream = cdc_reader_attach(s->reader, &s->start, &o, e);
     return s->stream != NULL;
 }
@@ -327,6 +330,7 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
     o.spill_dir = spill;
     s->tx = sink_tx_new(&o, &s->start);
     s->last_change_ms = clock_mono_ms();
+    s->copying = rq->copy;
     return true;
 }
 
@@ -357,8 +361,9 @@ static bool all_idle(const struct run *r)
 {
     int64_t now_ms = clock_mono_ms();
     for (size_t i = 0; i < r->rq->n_shards && r->rq->until_idle_ms > 0; i++) {
+        bool copying = __atomic_load_n(&r->shards[i].copying, __ATOMIC_ACQUIRE);
         int64_t last_ms = __atomic_load_n(&r->shards[i].last_change_ms, __ATOMIC_RELAXED);
-        if (now_ms - last_ms < r->rq->until_idle_ms)
+        if (copying || now_ms - last_ms < r->rq->until_idle_ms)
             return false;
     }
     return r->rq->until_idle_ms > 0;

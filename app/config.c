@@ -69,6 +69,8 @@ static bool fill_login(struct my_params *p, const struct ytree *root, const char
     p->tls_cert = dup_text(tls, "cert");
     p->tls_key = dup_text(tls, "key");
     p->tls_mode = tls_mode(ytree_text(tls, "mode"), p);
+    const char *compress = ytree_text(login, "compress");
+    p->compress = compress != NULL && strcmp(compress, "true") == 0;
     return true;
 }
 

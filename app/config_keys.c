@@ -44,6 +44,8 @@ const struct config_key config_keys[] = {
      "file with the certificate authorities"},
     {"credentials.*.tls.cert", CONFIG_TEXT, NULL, NULL, 0, 0, false, "our certificate"},
     {"credentials.*.tls.key", CONFIG_TEXT, NULL, NULL, 0, 0, false, "its key"},
+    {"credentials.*.compress", CONFIG_BOOL, "false", NULL, 0, 0, false,
+     "compress what goes over the connections, the log too; for slow networks"},
     {"keyspaces", CONFIG_MAP, NULL, NULL, 0, 0, true, "logical databases by name"},
     {"keyspaces.*", CONFIG_MAP, NULL, NULL, 0, 0, false, "one keyspace"},
     {"keyspaces.*.vschema", CONFIG_TEXT, NULL, NULL, 0, 0, false,

@@ -132,6 +132,30 @@ def test_a_slow_consumer_whose_dump_is_killed_loses_nothing(start, scratch, flav
         stream.wait_for(range(310))
 
 
+@pytest.mark.parametrize("tls", ["DISABLED", "REQUIRED"])
+@pytest.mark.parametrize("flavour", BOTH)
+def test_compressed_connections_say_the_same_in_fewer_bytes(start, scratch, certificates, flavour, tls):
+    server = start(flavour, args=["--max-allowed-packet=67108864"] + [
+        "--ssl-%s=%s" % (what, certificates / "good" / (what + ".pem")) for what in ("cert", "key")])
+    begin = here(server)
+    text = "many times the same " * 50000
+    with Proxy(("127.0.0.1", server.port)) as proxy:
+        config = configuration(scratch, "a", proxy.address, tls="mode: " + tls, login=", compress: true")
+        with LiveStream(scratch, "a", words(config, "--from", begin)) as stream:
+            insert(server, *range(10), text=text)
+            kill_dumps(server)
+            insert(server, *range(10, 20), text=text)
+            # A value that fills packets, and one that does not compress.
+            server.query("INSERT INTO shop.t VALUES (20, REPEAT('0123456789abcdef', 2500000)), (21, SHA2('x', 512))")
+            stream.wait_for(range(22))
+            assert [r["after"]["v"] for r in stream.records[:20]] == [text] * 20
+            assert stream.records[20]["after"]["v"] == "0123456789abcdef" * 2500000
+        assert proxy.bytes_down < 4000000  # of 60 million
+        with LiveStream(scratch, "copy", words(config, "--copy", "--until-idle", "700ms")) as stream:
+            assert stream.wait_end()[0] == 0, stream.said()
+            assert stream.ids() == [] and len(stream.records) == 22
+
+
 # ---- logins ----
 
 

@@ -14,7 +14,8 @@ from sluice_servers import ServerError, accounts
 from sluice_servers.process import wait_until
 
 
-def configuration(scratch, name, address, server_ids="910000-910099", tls="", password=accounts.SLUICE_PASSWORD):
+def configuration(scratch, name, address, server_ids="910000-910099", tls="", password=accounts.SLUICE_PASSWORD,
+                  login=""):
     """A configuration file with keyspace shop at that address; its password is in NAME.password beside it."""
     secret, path = scratch.path(name + ".password"), scratch.path(name + ".yaml")
     with open(secret, "w", encoding="utf-8") as out:
@@ -24,7 +25,8 @@ def configuration(scratch, name, address, server_ids="910000-910099", tls="", pa
         out.write("\n".join([
             "name: " + name, "state: " + scratch.path(name + ".state"), "server_ids: " + server_ids,
             "listen: unix:" + scratch.path(name + ".sock"), "credentials:",
-            "  app: {user: %s, password_file: %s%s}" % (accounts.SLUICE_USER, secret, ", tls: {%s}" % tls if tls else ""),
+            "  app: {user: %s, password_file: %s%s%s}" % (accounts.SLUICE_USER, secret, ", tls: {%s}" % tls if tls else "",
+                                                     login),
             "keyspaces:", "  shop:", "    shards:",
             '      "-": {primary: "%s", database: shop, credentials: app}' % address, ""]))
     return path
@@ -148,6 +150,7 @@ class _Link:
                 data = self.server.recv(65536)
                 if not data:
                     break
+                self.proxy.bytes_down += len(data)
                 self.flows.wait()
                 step = self.proxy.piece_bytes
                 while data:
@@ -168,11 +171,12 @@ class _Link:
 
 
 class Proxy:
-    """Forwards connections to `upstream` (host, port), which may be changed; counts the dumps that it saw unencrypted."""
+    """Forwards connections to `upstream` (host, port), which may be changed; counts bytes from the server, and the dumps
+    that it saw unencrypted."""
 
     def __init__(self, upstream, host="127.0.0.1", port=0, piece_bytes=0, hold_dumps=False):
         self.upstream, self.piece_bytes, self.hold_dumps = upstream, piece_bytes, hold_dumps
-        self.links, self.dumps_seen = [], 0
+        self.links, self.dumps_seen, self.bytes_down = [], 0, 0
         self.listener = socket.create_server((host, port))
         self.address = "%s:%d" % self.listener.getsockname()
         self.port = self.listener.getsockname()[1]
