@@ -126,6 +126,8 @@ bool decode_heartbeat_v1(struct cdc_decoder *d, const struct event *ev, struct e
     memcpy(name, ev->body, name_len(ev->body, ev->n));
     uint64_t low = wire_u32(ev->raw + 13);
     uint64_t pos = (d->file_pos & ~(uint64_t)UINT32_MAX) | low;
+    if (pos + INT32_MAX < d->file_pos)
+        pos += (uint64_t)UINT32_MAX + 1; /* events were left out across the boundary */
     if (!name[0] || strcmp(name, d->file) != 0 || low == 0)
         pos = low;
     if (name[0] && pos != 0)

@@ -453,6 +453,10 @@ static void heartbeats_of_version_1_take_the_high_part_from_the_file(void **stat
     f.pos = 4096;
     assert_true(feed(&f, 27, "binlog.000002", 13));
     assert_true(cdc_decoder_position(f.d)->pos == ((uint64_t)5 << 32) + 4096 + 32);
+    rotate_to(&f, ((uint64_t)6 << 32) - 100, "binlog.000002"); /* all events since were left out */
+    f.pos = 4096;
+    assert_true(feed(&f, 27, "binlog.000002", 13));
+    assert_true(cdc_decoder_position(f.d)->pos == ((uint64_t)6 << 32) + 4096 + 32);
     stop(&f);
 }
 
