@@ -7,52 +7,81 @@
 #include "cdc/jsonb.h"
 #include "cdc/wire.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define DECIMAL_MAX_BYTES 32u
+#define DECIMAL_MAX_TEXT  80u /* 65 digits of groups that may be wrong, a sign, a zero, a point */
 
 static const uint8_t group_bytes[10] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
 static const uint32_t powers[10] = {1,      10,      100,      1000,      10000,
                                     100000, 1000000, 10000000, 100000000, 1000000000};
-
-struct digits {
-    char text[96];
-    size_t n;
-    const uint8_t *at;
-    bool valid;
-};
 
 static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                             "25262728293031323334353637383940414243444546474849"
                             "50515253545556575859606162636465666768697071727374"
                             "75767778798081828384858687888990919293949596979899";
 
-static void take_group(struct digits *d, unsigned n_digits)
+struct digits {
+    const uint8_t *at;
+    uint64_t flip; /* all ones for a negative number */
+    uint64_t sign; /* what the next byte's first bit is turned by: the number's first only */
+    uint8_t *to;
+    bool valid;
+};
+
+/* Exactly n digits. */
+static void put_digits(uint8_t *to, uint32_t v, unsigned n)
 {
-    uint32_t v = (uint32_t)wire_be(d->at, group_bytes[n_digits]);
-    char *to = d->text + d->n;
-    d->at += group_bytes[n_digits];
+    for (; n >= 2; n -= 2, v /= 100)
+        memcpy(to + n - 2, pairs + v % 100 * 2, 2);
+    if (n)
+        *to = (uint8_t)('0' + v % 10);
+}
+
+static uint32_t take_group(struct digits *d, unsigned n_digits)
+{
+    unsigned n_bytes = group_bytes[n_digits];
+    if (n_bytes == 0)
+        return 0;
+    uint64_t v = (wire_be(d->at, n_bytes) ^ d->flip) & (((uint64_t)1 << 8 * n_bytes) - 1);
+    v ^= d->sign << 8 * (n_bytes - 1);
+    d->sign = 0;
+    d->at += n_bytes;
     d->valid = d->valid && v < powers[n_digits];
-    d->n += n_digits;
-    for (; n_digits >= 2; n_digits -= 2, v /= 100)
-        memcpy(to + n_digits - 2, pairs + v % 100 * 2, 2);
-    if (n_digits)
-        *to = (char)('0' + v % 10);
+    return (uint32_t)v;
 }
 
-static void take_whole(struct digits *d, unsigned n_digits)
+static unsigned count_digits(uint32_t v)
 {
-    take_group(d, n_digits % 9);
-    for (unsigned i = 0; i < n_digits / 9; i++)
-        take_group(d, 9);
+    unsigned n = 1;
+    while (n < 9 && v >= powers[n])
+        n++;
+    return n;
 }
 
-static void take_fraction(struct digits *d, unsigned n_digits)
+/* Without leading zeros, but at least one digit. */
+static void put_whole(struct digits *d, unsigned n_digits)
 {
-    for (unsigned i = 0; i < n_digits / 9; i++)
-        take_group(d, 9);
-    take_group(d, n_digits % 9);
+    const uint8_t *begin = d->to;
+    unsigned n = n_digits % 9;
+    for (unsigned left = n_digits / 9 + 1; left > 0; left--, n = 9) {
+        uint32_t v = take_group(d, n);
+        unsigned shown = d->to > begin ? n : v == 0 ? 0 : count_digits(v);
+        put_digits(d->to, v, shown);
+        d->to += shown;
+    }
+    if (d->to == begin)
+        *d->to++ = '0';
+}
+
+static void put_fraction(struct digits *d, unsigned n_digits)
+{
+    *d->to++ = '.';
+    for (unsigned n; n_digits > 0; n_digits -= n) {
+        n = n_digits < 9 ? n_digits : 9;
+        put_digits(d->to, take_group(d, n), n);
+        d->to += n;
+    }
 }
 
 static size_t packed_bytes(unsigned n_digits)
@@ -62,29 +91,21 @@ static size_t packed_bytes(unsigned n_digits)
 
 bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scale, struct buf *out)
 {
-    uint8_t bytes[DECIMAL_MAX_BYTES];
-    if (precision == 0 || precision > 65 || scale > precision || n > sizeof bytes ||
+    if (precision == 0 || precision > 65 || scale > precision || n > DECIMAL_MAX_BYTES ||
         n < packed_bytes(precision - scale) + packed_bytes(scale))
         return false;
-    uint8_t flip = p[0] & 0x80 ? 0 : 0xff;
-    for (size_t i = 0; i < n; i++)
-        bytes[i] = p[i] ^ flip;
-    bytes[0] ^= 0x80;
-    struct digits d;
-    size_t start = 2; /* room for a sign and a zero */
-    d.n = start;
-    d.at = bytes;
-    d.valid = true;
-    take_whole(&d, precision - scale);
-    while (start + 1 < d.n && d.text[start] == '0')
-        start++;
-    if (start == d.n)
-        d.text[--start] = '0';
+    uint8_t *begin = buf_reserve(out, DECIMAL_MAX_TEXT);
+    if (!begin)
+        return false;
+    bool negative = !(p[0] & 0x80);
+    struct digits d = {
+        .at = p, .flip = negative ? UINT64_MAX : 0, .sign = 0x80, .to = begin, .valid = true};
+    if (negative)
+        *d.to++ = '-';
+    put_whole(&d, precision - scale);
     if (scale > 0)
-        d.text[d.n++] = '.';
-    take_fraction(&d, scale);
-    if (flip)
-        d.text[--start] = '-';
-    buf_put(out, d.text + start, d.n - start);
+        put_fraction(&d, scale);
+    out->len += (size_t)(d.to - begin);
+    out->data[out->len] = 0;
     return d.valid;
 }

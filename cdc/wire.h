@@ -35,21 +35,32 @@ static inline uint64_t wire_u64(const uint8_t *p)
     return v;
 }
 
-/* Little-endian, n ≤ 8 bytes. */
+/* Little-endian, n ≤ 8 bytes. The widths of columns are read at once: values are most of the work.
+ */
 static inline uint64_t wire_le(const uint8_t *p, size_t n)
 {
-    uint64_t v = 0;
-    for (size_t i = n; i > 0; i--)
-        v = v << 8 | p[i - 1];
-    return v;
+    switch (n) {
+    case 0:
+        return 0;
+    case 1:
+        return p[0];
+    case 2:
+        return wire_u16(p);
+    case 3:
+        return wire_u24(p);
+    case 4:
+        return wire_u32(p);
+    case 8:
+        return wire_u64(p);
+    default: /* two halves that overlap */
+        return wire_u32(p) | (uint64_t)wire_u32(p + n - 4) << 8 * (n - 4);
+    }
 }
 
+/* Big-endian, n ≤ 8 bytes. */
 static inline uint64_t wire_be(const uint8_t *p, size_t n)
 {
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++)
-        v = v << 8 | p[i];
-    return v;
+    return n == 0 ? 0 : __builtin_bswap64(wire_le(p, n)) >> 8 * (8 - n);
 }
 
 struct wire {
