@@ -272,14 +272,14 @@ static bool entry_of(const char *json, const struct topo_shard *shard, struct po
 static bool find_start(struct shard_stream *s, struct err *e)
 {
     const struct stream_request *rq = s->run->rq;
-    const char *from = rq->from && rq->from[0] ? rq->from : "current";
+    bool named;
     if (rq->until && !entry_of(rq->until, s->shard, &s->until, e))
         return false;
     if (rq->copy)
         return true;
-    if (strcmp(from, "current") == 0 || strcmp(from, "beginning") == 0)
-        return cdc_reader_locate(s->reader, strcmp(from, "beginning") == 0, &s->start, e);
-    return entry_of(from, s->shard, &s->start, e);
+    if (!cdc_reader_from(s->reader, rq->from, &s->start, &named, e))
+        return false;
+    return named || entry_of(rq->from, s->shard, &s->start, e);
 }
 
 static bool open_encoder(struct shard_stream *s, struct err *e)

@@ -12,7 +12,7 @@ struct stream_request {
     const char *const *tables; /* none: all */
     size_t n_tables;
     const char *state_dir; /* where table versions are kept; NULL: nowhere */
-    const char *from;      /* "current", "beginning" or a VGTID */
+    const char *from;      /* "current", "beginning", a time or a VGTID */
     const char *until;     /* VGTID or NULL */
     int64_t until_idle_ms; /* 0: never */
     bool copy;             /* rows that exist first */

@@ -68,8 +68,8 @@ static const struct opt_def serve_options[] = {
 static const struct opt_def stream_options[] = {
     TEXT("keyspace", "KEYSPACE", "whose changes"),
     LIST("tables", "only these tables"),
-    {"from", 0, OPT_STRING, "current", "POSITION", "where to start: current, beginning or a VGTID",
-     0, 0},
+    {"from", 0, OPT_STRING, "current", "POSITION",
+     "where to start: current, beginning, a time (2026-01-02T03:04:05Z) or a VGTID", 0, 0},
     FLAG("copy", "print the rows that exist first"),
     LIST("shards", "only these shards (default: the serving ones)"),
     TIME("until-idle", NULL, "end when nothing came for so long"),
@@ -145,7 +145,7 @@ static const struct opt_def sink_options[] = {
     TEXT("to", "URL", "kafka://HOST:PORT[,…], file:PATH or stdout"),
     TEXT("prefix", "NAME", "Debezium's topic.prefix (default: the installation's name)"),
     {"topic", 0, OPT_STRING, "{prefix}.{db}.{table}", "TEMPLATE", "topic of a record", 0, 0},
-    {"from", 0, OPT_STRING, "current", "POSITION", "current, beginning or a VGTID", 0, 0},
+    {"from", 0, OPT_STRING, "current", "POSITION", "current, beginning, a time or a VGTID", 0, 0},
     FLAG("copy", "publish the rows that exist first"),
     LIST("kafka", "librdkafka properties: name=value,…"),
     END};

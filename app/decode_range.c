@@ -7,29 +7,16 @@
  */
 #include "app/decode_range.h"
 
-#include "base/sys.h"
+#include "base/clock.h"
 #include "cdc/event_text.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 bool decode_range_time(const char *text, uint32_t *out, struct err *e)
 {
-    struct tm tm = {0};
-    uint64_t seconds = 0;
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (!end)
-        end = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
-    if (end && (!*end || !strcmp(end, "Z")))
-        seconds = (uint64_t)timegm(&tm);
-    else if (!sys_parse_u64(text, &seconds))
-        seconds = 0;
-    if (seconds == 0 || seconds > UINT32_MAX)
-        return err_set(e, ERR_USAGE, "'%s' is no time: 2026-01-02T03:04:05Z or seconds since 1970",
-                       text);
-    *out = (uint32_t)seconds;
-    return true;
+    return clock_parse_time(text, out) ||
+           err_set(e, ERR_USAGE, "'%s' is no time: 2026-01-02T03:04:05Z or seconds since 1970",
+                   text);
 }
 
 bool decode_range_gtids(const char *text, struct gtid_set **out, struct err *e)

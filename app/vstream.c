@@ -160,6 +160,19 @@ static bool poll_streams(struct vstream *v, struct err *e)
     return true;
 }
 
+/* entry: the shard's place in a VGTID, or NULL; else text names one. */
+static bool start_place(struct cdc_reader *r, const struct position *entry, const char *text,
+                        struct position *out, struct err *e)
+{
+    bool named = true;
+    if (entry)
+        position_copy(out, entry);
+    else if (!cdc_reader_from(r, text, out, &named, e))
+        return false;
+    return named ||
+           err_set(e, ERR_USAGE, "vgtid=%.100s is no VGTID, time, current or beginning", text);
+}
+
 static bool attach_shards(struct vstream *v, const char *vgtid_text, const char *only,
                           struct err *e)
 {
@@ -167,8 +180,8 @@ static bool attach_shards(struct vstream *v, const char *vgtid_text, const char 
     struct cdc_stream_options o = {.name = "vstream"};
     const char **serving = NULL;
     size_t n = vrepl_engine_serving(daemon_engine(v->daemon), v->keyspace, &serving);
-    bool ok = vgtid_text == NULL || vgtid_text[0] == '\0' || strcmp(vgtid_text, "current") == 0 ||
-              vgtid_parse(vgtid_text, &g, e);
+    bool is_vgtid = vgtid_text != NULL && vgtid_text[0] == '[';
+    bool ok = !is_vgtid || vgtid_parse(vgtid_text, &g, e);
     v->shards = serving;
     v->streams = mem_calloc(n + 1, sizeof(struct cdc_stream *));
     v->positions = mem_calloc(n + 1, sizeof *v->positions);
@@ -177,9 +190,10 @@ static bool attach_shards(struct vstream *v, const char *vgtid_text, const char 
         if (only != NULL && strcmp(only, serving[i]) != 0)
             continue;
         struct cdc_reader *r = daemon_reader(v->daemon, v->keyspace, serving[i]);
-        struct position *from = vgtid_get(&g, v->keyspace, serving[i]);
         v->shards[v->n] = serving[i];
-        v->streams[v->n] = cdc_reader_attach(r, from, &o, e);
+        ok = start_place(r, is_vgtid ? vgtid_get(&g, v->keyspace, serving[i]) : NULL,
+                         is_vgtid ? NULL : vgtid_text, &v->positions[v->n], e);
+        v->streams[v->n] = ok ? cdc_reader_attach(r, &v->positions[v->n], &o, e) : NULL;
         ok = v->streams[v->n] != NULL;
         if (ok)
             position_copy(&v->positions[v->n], cdc_stream_position(v->streams[v->n]));

@@ -2,6 +2,8 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static int64_t now_us(clockid_t id)
@@ -79,4 +81,21 @@ void clock_sleep_ms(int64_t ms, const volatile int *stop)
         struct timespec t = {.tv_sec = slice / 1000, .tv_nsec = slice % 1000 * 1000000};
         nanosleep(&t, NULL);
     }
+}
+
+bool clock_parse_time(const char *text, uint32_t *seconds)
+{
+    struct tm tm = {0};
+    long long at = 0;
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!end)
+        end = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
+    if (end && (!*end || strcmp(end, "Z") == 0))
+        at = timegm(&tm);
+    else if (!end && text[0] && strlen(text) <= 10 && text[strspn(text, "0123456789")] == 0)
+        at = strtoll(text, NULL, 10);
+    if (at <= 0 || at > UINT32_MAX)
+        return false;
+    *seconds = (uint32_t)at;
+    return true;
 }

@@ -51,6 +51,13 @@ void cdc_reader_status(struct cdc_reader *r, struct buf *json);
 bool cdc_reader_locate(struct cdc_reader *r, bool beginning, struct position *out,
                        struct err *e) WARN_UNUSED;
 
+/* from: "current" (also NULL or empty), "beginning", or a time (clock_parse_time): the first
+ * transaction that the server wrote at or after it, the log's end when there is none,
+ * ERR_SRC_PURGED when the log begins later. *named false: it is none of these, and out is not
+ * touched. */
+bool cdc_reader_from(struct cdc_reader *r, const char *from, struct position *out, bool *named,
+                     struct err *e) WARN_UNUSED;
+
 struct cdc_stream;
 struct cdc_stream_options {
     const char *name;   /* consumer's name for metrics and messages */

@@ -172,14 +172,25 @@ void reader_live_seen(struct feed *f, const struct cdc_schema_place *at);
 /* cdc/reader_xa.c: cdc_prepared_fn; ctx: the feed. Thread: the feed's. */
 struct cdc_prepared *reader_live_prepared(void *ctx, const struct cdc_schema_place *before,
                                           const char *xid, size_t n, struct err *e);
-/* cdc/reader_scan.c: reads the log of the feed's server from `from` on, without rows, until `to` is
- * reached or the log ends. */
+/* cdc/reader_locate.c: SHOW BINARY LOGS up to and with `last` (NULL: all), oldest first; names is
+ * the caller's to free. */
+struct reader_files {
+    char (*names)[POSITION_FILE_MAX];
+    size_t n, cap;
+};
+bool reader_list_files(struct my_conn *c, const char *last, struct reader_files *out,
+                       struct err *e) WARN_UNUSED;
+/* cdc/reader_scan.c: reads a server's log from `from` on, without rows, until `to` (if it has a
+ * file) or what `look` wants is reached, or the log ends. */
 struct reader_scan {
-    struct feed *feed;
+    struct cdc_reader *reader;
+    struct feed *feed;              /* whose end is the scan's end; NULL: nobody's */
     const struct my_server *server; /* whose log it has to be */
     uint32_t server_id;             /* of the dump */
     struct cdc_decode_options options;
     struct tracker_spot from, to;
+    bool (*look)(void *ctx, const struct cdc_batch *b); /* true: reached; NULL: at nothing */
+    void *look_ctx;
     bool reached;
     struct cdc_decoder *decoder; /* after the scan, until reader_scan_fini */
 };

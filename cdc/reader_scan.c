@@ -1,7 +1,7 @@
 /* cdc/reader_scan.c — a span of a live log, read on a dump of its own for what it says besides
- * rows: DDL, prepared transactions.
+ * rows: DDL, prepared transactions, times.
  *
- * The span must be of the same server as the reader's session: file names mean nothing elsewhere.
+ * The span must be of the server that the caller names: files mean nothing elsewhere.
  */
 #include "cdc/reader_internal.h"
 
@@ -37,7 +37,15 @@ static bool has_reached(const struct cdc_decoder *d, const struct tracker_spot *
 {
     struct cdc_schema_place at = cdc_decoder_place(d);
     struct tracker_spot here = reader_spot(at.file, at.pos);
-    return here.file[0] && tracker_spot_compare(&here, to) >= 0;
+    return to->file[0] && here.file[0] && tracker_spot_compare(&here, to) >= 0;
+}
+
+static void look_at_batches(struct reader_scan *s)
+{
+    for (struct cdc_batch *b; (b = cdc_decoder_take(s->decoder, true));) {
+        s->reached = s->reached || (s->look && s->look(s->look_ctx, b));
+        cdc_batch_unref(b);
+    }
 }
 
 static bool read_events(struct reader_scan *s, struct my_dump *dump, struct err *e)
@@ -48,13 +56,12 @@ static bool read_events(struct reader_scan *s, struct my_dump *dump, struct err 
     for (unsigned i = 0; !s->reached && (next = my_dump_next(dump, &event, &n, e)) == MY_ROW; i++) {
         if (!cdc_decoder_feed(s->decoder, event, n, e))
             return false;
-        for (struct cdc_batch *b; (b = cdc_decoder_take(s->decoder, true));)
-            cdc_batch_unref(b);
+        look_at_batches(s);
         if (cdc_decoder_failed(s->decoder, e))
             return false;
-        if (i % 256 == 0 && reader_feed_stopping(s->feed))
+        if (i % 256 == 0 && s->feed && reader_feed_stopping(s->feed))
             return err_set(e, ERR_SHUTDOWN, "the reader was stopped");
-        s->reached = has_reached(s->decoder, &s->to);
+        s->reached = s->reached || has_reached(s->decoder, &s->to);
     }
     return next != MY_FAIL;
 }
@@ -67,7 +74,7 @@ bool reader_scan(struct reader_scan *s, struct err *e)
     s->reached = false;
     s->options.gap_instead_of_error = true;
     s->options.want_table = no_table;
-    struct my_dump *dump = my_dump_open(&s->feed->reader->shard->primary, &o, &start, e);
+    struct my_dump *dump = my_dump_open(&s->reader->shard->primary, &o, &start, e);
     if (!dump)
         return false;
     s->decoder = cdc_decoder_new(&s->options, &start);

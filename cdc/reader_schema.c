@@ -237,8 +237,11 @@ static bool scan(void *ctx, struct schema_tracker *t, const struct tracker_spot 
 {
     struct feed *f = ctx;
     struct topology *topo = f->reader->topo;
-    struct reader_scan s = {
-        .feed = f, .from = *from, .to = *to, .options = {.ddl = scan_ddl, .schema_ctx = t}};
+    struct reader_scan s = {.reader = f->reader,
+                            .feed = f,
+                            .from = *from,
+                            .to = *to,
+                            .options = {.ddl = scan_ddl, .schema_ctx = t}};
     if (!f->reader->schema_conn)
         return err_set_native(e, ERR_DB_LOST, ERR_CLASS_RETRY, 0, "the connection was lost");
     if (!topo || !topology_server_id_take(topo, &s.server_id, e))

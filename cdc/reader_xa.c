@@ -16,32 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct files {
-    char (*names)[POSITION_FILE_MAX];
-    size_t n, cap;
-};
-
-/* Up to and with `last`, oldest first. */
-static bool list_files(struct my_conn *c, const char *last, struct files *out, struct err *e)
-{
-    struct my_cell cells[16];
-    enum my_next next = MY_END;
-    struct my_result *res = my_query(c, "SHOW BINARY LOGS", e);
-    if (!res)
-        return false;
-    while (my_result_columns(res) <= 16 && (next = my_result_next(res, cells, e)) == MY_ROW) {
-        if (!cells[0].p || position_file_compare(cells[0].p, last) > 0)
-            continue;
-        mem_grow((void **)&out->names, &out->cap, out->n + 1, sizeof *out->names);
-        snprintf(out->names[out->n++], POSITION_FILE_MAX, "%s", cells[0].p);
-    }
-    my_result_free(res);
-    return next != MY_FAIL;
-}
-
 struct search {
     struct reader_scan scan;
-    const struct files *files;
+    const struct reader_files *files;
     const char *xid;
     size_t n;
 };
@@ -68,13 +45,13 @@ static struct cdc_prepared *search_all(struct feed *f, const struct cdc_schema_p
                                        struct search *s, struct err *e)
 {
     struct cdc_reader *r = f->reader;
-    struct files files = {0};
+    struct reader_files files = {0};
     struct cdc_prepared *found = NULL;
     const struct my_server *log = f->source ? reader_source_server(f->source) : NULL;
     struct my_conn *c = my_connect(&r->shard->primary, "xa", e);
     if (c && log && !reader_same_server(my_conn_server(c), log)) {
         err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "the server has changed");
-    } else if (c && list_files(c, before->file, &files, e)) {
+    } else if (c && reader_list_files(c, before->file, &files, e)) {
         s->files = &files;
         s->scan.server = my_conn_server(c);
         s->scan.to = reader_spot(before->file, before->pos);
@@ -90,7 +67,7 @@ struct cdc_prepared *reader_live_prepared(void *ctx, const struct cdc_schema_pla
 {
     struct feed *f = ctx;
     struct topology *topo = f->reader->topo;
-    struct search s = {.scan = {.feed = f}, .xid = xid, .n = n};
+    struct search s = {.scan = {.reader = f->reader, .feed = f}, .xid = xid, .n = n};
     struct cdc_prepared *found = NULL;
     int shown = (int)(n > 200 ? 200 : n);
     log_info("reader", "XA COMMIT %.*s at %s:%llu: looking for its XA PREPARE in the older log",

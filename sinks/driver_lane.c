@@ -185,13 +185,16 @@ static bool acknowledged_position(struct lane *l, struct position *out, bool *fo
     return ok;
 }
 
-/* Of a definition without checkpoint: current, beginning, or the shard's entry of a VGTID. */
+/* Of a definition without checkpoint: a named place, or the shard's entry of a VGTID. */
 static bool first_position(struct lane *l, struct position *out, struct err *e)
 {
     const char *from = l->driver->spec->from;
     struct vgtid v = {0};
-    if (!from || !from[0] || strcmp(from, "current") == 0 || strcmp(from, "beginning") == 0)
-        return cdc_reader_locate(l->reader, from && strcmp(from, "beginning") == 0, out, e);
+    bool named;
+    if (!cdc_reader_from(l->reader, from, out, &named, e))
+        return false;
+    if (named)
+        return true;
     if (!vgtid_parse(from, &v, e))
         return false;
     const struct position *p = vgtid_get(&v, l->shard->keyspace, l->shard->name);

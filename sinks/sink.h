@@ -47,7 +47,7 @@ struct sink_spec {
     char **tables; /* none: all */
     size_t n_tables;
     bool copy;  /* initial copy first */
-    char *from; /* "current", "beginning" or a VGTID; only without a checkpoint */
+    char *from; /* "current", "beginning", a time or a VGTID; only without a checkpoint */
     bool from_yaml;
     uint64_t spill_max_bytes; /* limits.spill_max; 0: default */
 };

@@ -48,6 +48,12 @@ class Source:
         vgtid = [line for line in done.stderr.splitlines() if line.startswith("vgtid: ")][0][7:]
         return [json.loads(line) for line in done.stdout.splitlines()], vgtid
 
+    def refused(self, start):
+        """The error of a stream that is refused as wrongly asked for."""
+        done = subprocess.run(self.words("--from", start), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2 and not done.stdout, done
+        return done.stderr
+
     def rows(self, *more, **options):
         records, vgtid = self.stream(*more, **options)
         return [r["after"] for r in records if r["op"] in "cu"], vgtid
