@@ -39,7 +39,7 @@ struct shard_stream {
     struct position start, until;
     pthread_t thread;
     bool started, done;
-    bool copying;           /* atomic; however long a chunk takes, that is not idleness */
+    bool at_end;            /* atomic: the log has nothing more */
     int64_t last_change_ms; /* monotonic; of the last batch with changes */
     struct err error;
 };
@@ -189,8 +189,6 @@ static bool attach(struct shard_stream *s, struct err *e)
     struct cdc_stream_options o = {.name = "stdout"};
     if (s->run->rq->copy && !copy_shard(s, e))
         return false;
-    __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
-    __atomic_store_n(&s->copying, false, __ATOMIC_RELEASE);
     s->stream = cdc_reader_attach(s->reader, &s->start, &o, e);
     return s->stream != NULL;
 }
@@ -208,6 +206,7 @@ static bool take_batch(struct shard_stream *s, struct cdc_batch *b, struct err *
 {
     size_t at = 0;
     bool clean;
+    __atomic_store_n(&s->at_end, false, __ATOMIC_RELEASE);
     if (has_content(b))
         __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
     /* After an error too: the position stands behind the transactions before it. */
@@ -216,6 +215,16 @@ static bool take_batch(struct shard_stream *s, struct cdc_batch *b, struct err *
     if (write_out(s, &unwritten))
         return ok;
     return ok ? err_copy(e, &unwritten) : false;
+}
+
+/* Nothing came. The end of the log is one reason, no connection is another: who waits for idleness
+ * is told of that. */
+static bool note_rest(struct shard_stream *s, struct err *e)
+{
+    int64_t idle_ms = s->run->rq->until_idle_ms;
+    enum cdc_rest rest = cdc_stream_rest(s->stream, e);
+    __atomic_store_n(&s->at_end, rest == CDC_REST_IDLE, __ATOMIC_RELEASE);
+    return rest != CDC_REST_CUT || idle_ms == 0 || clock_mono_ms() - s->last_change_ms < idle_ms;
 }
 
 static bool follow(struct shard_stream *s, struct err *e)
@@ -231,6 +240,8 @@ static bool follow(struct shard_stream *s, struct err *e)
             break;
         }
         case CDC_NEXT_TIMEOUT:
+            if (!note_rest(s, e))
+                return false;
             break;
         case CDC_NEXT_END:
             return true;
@@ -330,7 +341,6 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
     o.spill_dir = spill;
     s->tx = sink_tx_new(&o, &s->start);
     s->last_change_ms = clock_mono_ms();
-    s->copying = rq->copy;
     return true;
 }
 
@@ -361,9 +371,9 @@ static bool all_idle(const struct run *r)
 {
     int64_t now_ms = clock_mono_ms();
     for (size_t i = 0; i < r->rq->n_shards && r->rq->until_idle_ms > 0; i++) {
-        bool copying = __atomic_load_n(&r->shards[i].copying, __ATOMIC_ACQUIRE);
+        bool at_end = __atomic_load_n(&r->shards[i].at_end, __ATOMIC_ACQUIRE);
         int64_t last_ms = __atomic_load_n(&r->shards[i].last_change_ms, __ATOMIC_RELAXED);
-        if (copying || now_ms - last_ms < r->rq->until_idle_ms)
+        if (!at_end || now_ms - last_ms < r->rq->until_idle_ms)
             return false;
     }
     return r->rq->until_idle_ms > 0;

@@ -673,6 +673,22 @@ const struct position *cdc_stream_position(const struct cdc_stream *s)
     return &s->mark.pos;
 }
 
+enum cdc_rest cdc_stream_rest(struct cdc_stream *s, struct err *e)
+{
+    struct cdc_reader *r = s->reader;
+    enum cdc_rest rest = CDC_REST_BUSY;
+    pthread_mutex_lock(&r->lock);
+    const struct feed *f = s->mode == STREAM_JOINED ? r->tail : s->feed;
+    if (f && f->idle && backlog(s) == 0) {
+        rest = CDC_REST_IDLE;
+    } else if (f && f->cut) {
+        rest = CDC_REST_CUT;
+        err_copy(e, &r->last_error);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return rest;
+}
+
 void cdc_stream_source_head(struct cdc_stream *s, struct position *out, int64_t *lag_ms)
 {
     struct cdc_reader *r = s->reader;

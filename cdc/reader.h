@@ -80,6 +80,11 @@ const struct position *cdc_stream_position(const struct cdc_stream *s);
 /* Position the server had reached when last heard of (heartbeats included); lag in ms of the last
  * event. */
 void cdc_stream_source_head(struct cdc_stream *s, struct position *out, int64_t *lag_ms);
+/* What the stream waits for, when next times out. BUSY: it reads or connects. IDLE: it is
+ * connected, at the log's end, and handed everything out. CUT: there is no connection; *e says why.
+ * Thread: the consumer's. */
+enum cdc_rest { CDC_REST_BUSY, CDC_REST_IDLE, CDC_REST_CUT };
+enum cdc_rest cdc_stream_rest(struct cdc_stream *s, struct err *e);
 /* Throws away what is queued and continues from pos (through a private reader if need be). */
 bool cdc_stream_rewind(struct cdc_stream *s, const struct position *pos, struct err *e) WARN_UNUSED;
 void cdc_stream_interrupt(struct cdc_stream *s); /* a blocked next returns FAIL with ERR_SHUTDOWN */

@@ -48,6 +48,7 @@ static bool show_source(struct feed *f, struct cdc_source *source)
     struct cdc_reader *r = f->reader;
     pthread_mutex_lock(&r->lock);
     f->source = source;
+    f->cut = f->cut && !source;
     bool go = !f->stop;
     if (go && source)
         r->connected = true;
@@ -274,6 +275,8 @@ static void wait_before_retry(struct feed *f, const struct err *e)
     f->told = e->code;
     pthread_mutex_lock(&r->lock);
     err_copy(&r->last_error, e);
+    f->cut = true;
+    f->idle = false;
     for (int64_t now; !f->stop && (now = clock_mono_ms()) < until_ms;)
         reader_cond_wait_ms(&f->wake, &r->lock, until_ms - now);
     pthread_mutex_unlock(&r->lock);

@@ -75,6 +75,7 @@ struct feed {
         mark; /* after the last published change; written by the feed's thread under the lock */
     struct position idle_pos; /* decoder's position when the log had nothing more; empty before */
     bool idle;                /* waiting for the log, everything handed over */
+    bool cut;                 /* between two connections, because of the reader's last error */
     /* The thread's own: */
     uint32_t server_id;
     bool has_server_id;

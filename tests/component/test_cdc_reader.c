@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "cdc/reader.h"
 #include "tests/support/replay_log.h"
 
@@ -274,6 +275,16 @@ static void many_consumers_at_different_places(void **state)
     cdc_reader_free(r);
 }
 
+/* Of all readers of this program, as the metrics say it. */
+static double ring_bytes(void)
+{
+    struct buf text CLEANUP(buf_fini) = BUF_INIT;
+    metrics_render(&text);
+    const char *at = strstr(buf_str(&text), "\nsluice_memory_bytes{arena=\"ring\"");
+    assert_non_null(at);
+    return strtod(strchr(at, '}') + 1, NULL);
+}
+
 static void a_stopped_consumer_does_not_stop_the_others(void **state)
 {
     struct server srv = {.log = &small_log, .block_at_end = true};
@@ -288,6 +299,7 @@ static void a_stopped_consumer_does_not_stop_the_others(void **state)
     pthread_create(&fast.thread, NULL, consume, &fast);
     pthread_join(fast.thread, NULL); /* although slow does not move */
     assert_complete(&fast);
+    assert_true(ring_bytes() <= 2 << 20); /* its limit, and a batch */
     __atomic_store_n(&gate, 1, __ATOMIC_RELEASE);
     pthread_join(slow.thread, NULL);
     assert_complete(&slow);

@@ -156,6 +156,13 @@ def test_compressed_connections_say_the_same_in_fewer_bytes(start, scratch, cert
             assert stream.ids() == [] and len(stream.records) == 22
 
 
+def test_who_waits_for_idleness_is_told_that_nobody_answers(scratch):
+    start_of_all = '[{"keyspace":"shop","shard":"-","gtid":"MariaDB/0-1-5"}]'
+    config = configuration(scratch, "a", "127.0.0.1:1")  # nobody listens there
+    with LiveStream(scratch, "a", words(config, "--from", start_of_all, "--until-idle", "300ms")) as stream:
+        ended(stream, "DB_CONNECT", "127.0.0.1:1")
+
+
 # ---- logins ----
 
 
@@ -174,6 +181,21 @@ def test_two_installations_with_the_same_server_ids_both_go_on(start, scratch, f
                 insert(server, number)
             one.wait_for(range(1, 8))
             two.wait_for(range(1, 8))
+
+
+@pytest.mark.parametrize("flavour", BOTH)
+def test_streams_with_server_ids_of_their_own_leave_each_other_alone(start, scratch, flavour):
+    server = start(flavour)
+    begin = here(server)
+    first = words(configuration(scratch, "a", server.address, server_ids="910000-910009"), "--from", begin)
+    second = words(configuration(scratch, "b", server.address, server_ids="910010-910019"), "--from", begin)
+    with LiveStream(scratch, "a", first) as one, LiveStream(scratch, "b", second) as two:
+        for number in range(10):
+            insert(server, number)
+            one.wait_for(range(number + 1))
+            two.wait_for(range(number + 1))
+        assert len(dumps(server)) == 2
+        assert one.said() + two.said() == ""
 
 
 @pytest.mark.parametrize("flavour", BOTH)
@@ -396,6 +418,43 @@ def test_a_statement_of_one_session_stops_the_stream_by_name(start, scratch, fla
         db.close()
         ended(stream, "shop.t", "binlog_format=ROW")
         assert stream.ids() == [1]
+
+
+@pytest.mark.parametrize("flavour", BOTH)
+def test_signs_are_the_tables_own(start, scratch, flavour):
+    """By log and by copy, where signed and unsigned columns take turns."""
+    server = start(flavour)
+    widths = ("TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT")
+    server.query("CREATE TABLE shop.signs (id INT PRIMARY KEY, %s)" % ", ".join(
+        "s%d %s, u%d %s UNSIGNED" % (i, width, i, width) for i, width in enumerate(widths)))
+    highest = [(1 << (8 * n - 1)) - 1 for n in (1, 2, 3, 4, 8)]
+    values = [1] + [v for high in highest for v in (-high - 1, 2 * high + 1)]
+    server.query("INSERT INTO shop.signs VALUES (%s)" % ",".join(map(str, values)))
+    for name, more in (("log", ("--from", "beginning")), ("copy", ("--copy",))):
+        command = words(configuration(scratch, name, server.address), "--tables", "signs", *more, "--until-idle", "700ms")
+        with LiveStream(scratch, name, command) as stream:
+            assert stream.wait_end()[0] == 0, stream.said()
+        assert [list(r["after"].values()) for r in stream.records if r["op"] in "cr"] == [values], name
+
+
+@pytest.mark.parametrize("flavour", BOTH)
+def test_a_prepared_transaction_survives_its_servers_restart(start, scratch, flavour):
+    server = start(flavour)
+    with LiveStream(scratch, "a", words(configuration(scratch, "a", server.address), "--from", here(server))) as stream:
+        for name, number in (("kept", 10), ("dropped", 20)):
+            db = server.connect(database="shop")
+            with db.cursor() as cursor:
+                for statement in ("XA START '%s'", "INSERT INTO t VALUES (%d, '%%s')" % number, "XA END '%s'", "XA PREPARE '%s'"):
+                    cursor.execute(statement % name)
+            db.close()
+        insert(server, 1)
+        stream.wait_for([1])
+        server.kill9()
+        server.restart()
+        server.query("XA ROLLBACK 'dropped'")
+        server.query("XA COMMIT 'kept'")
+        insert(server, 2)
+        stream.wait_for([1, 10, 2])
 
 
 COMPRESSED = {"mariadb": (["--log-bin-compress=1", "--log-bin-compress-min-len=10"], "COMPRESSED"),
