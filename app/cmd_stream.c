@@ -6,6 +6,7 @@
  * stderr at the end is that of what was written.
  */
 #include "app/cmd_stream.h"
+#include "app/stream_raw.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,6 +38,7 @@ struct shard_stream {
     struct encoder *encoder;
     struct buf out;
     struct position start, until;
+    uint32_t until_time;
     pthread_t thread;
     bool started, done;
     bool at_end;            /* atomic: the log has nothing more */
@@ -57,6 +59,11 @@ static void on_signal(int number)
 {
     (void)number;
     signalled = 1;
+}
+
+bool stream_interrupted(void)
+{
+    return signalled;
 }
 
 static bool stopping(struct run *r)
@@ -266,8 +273,8 @@ static void *shard_main(void *arg)
 
 /* ---- preparing ---- */
 
-static bool entry_of(const char *json, const struct topo_shard *shard, struct position *out,
-                     struct err *e)
+bool stream_entry(const char *json, const struct topo_shard *shard, struct position *out,
+                  struct err *e)
 {
     struct vgtid v = {0};
     if (!vgtid_parse(json, &v, e))
@@ -280,17 +287,24 @@ static bool entry_of(const char *json, const struct topo_shard *shard, struct po
            err_set(e, ERR_USAGE, "the VGTID has no entry for %s/%s", shard->keyspace, shard->name);
 }
 
+bool stream_until(const struct stream_request *rq, const struct topo_shard *shard,
+                  struct position *out, uint32_t *seconds, struct err *e)
+{
+    return !rq->until || clock_parse_time(rq->until, seconds) ||
+           stream_entry(rq->until, shard, out, e);
+}
+
 static bool find_start(struct shard_stream *s, struct err *e)
 {
     const struct stream_request *rq = s->run->rq;
     bool named;
-    if (rq->until && !entry_of(rq->until, s->shard, &s->until, e))
+    if (!stream_until(rq, s->shard, &s->until, &s->until_time, e))
         return false;
     if (rq->copy)
         return true;
     if (!cdc_reader_from(s->reader, rq->from, &s->start, &named, e))
         return false;
-    return named || entry_of(rq->from, s->shard, &s->start, e);
+    return named || stream_entry(rq->from, s->shard, &s->start, e);
 }
 
 static bool open_encoder(struct shard_stream *s, struct err *e)
@@ -327,6 +341,7 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
                                 .n_tables = rq->n_tables,
                                 .transactions = rq->tx,
                                 .until = &s->until,
+                                .until_time = s->until_time,
                                 .encoder = s->encoder,
                                 .context = {.installation = r->topo->installation,
                                             .prefix = rq->prefix,
@@ -450,6 +465,8 @@ bool cmd_stream_run(struct topology *topo, const struct stream_request *rq, stru
     struct run r = {.rq = rq, .topo = topo};
     bool ok = true;
     catch_signals();
+    if (strcmp(rq->format, "raw") == 0)
+        return stream_raw(topo, rq, e);
     pthread_mutex_init(&r.out_lock, NULL);
     r.shards = mem_calloc(rq->n_shards ? rq->n_shards : 1, sizeof *r.shards);
     for (size_t i = 0; i < rq->n_shards && ok; i++)

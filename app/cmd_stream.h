@@ -13,14 +13,15 @@ struct stream_request {
     size_t n_tables;
     const char *state_dir; /* where table versions are kept; NULL: nowhere */
     const char *from;      /* "current", "beginning", a time or a VGTID */
-    const char *until;     /* VGTID or NULL */
+    const char *until;     /* VGTID, time or NULL */
     int64_t until_idle_ms; /* 0: never */
     bool copy;             /* rows that exist first */
     const char *format; /* "ndjson", "debezium-json", "none" (decode every value, print nothing) */
     const char *prefix; /* Debezium's topic.prefix */
     bool tx, stats;
 };
-/* Runs until its end or SIGINT/SIGTERM (ERR_SHUTDOWN: exit 130). The final VGTID goes to stderr. */
+/* format "raw": the events of one shard, a line each; stats: by type and table (app/stream_raw.c).
+ * Runs until its end or SIGINT/SIGTERM (ERR_SHUTDOWN: exit 130). The final VGTID goes to stderr. */
 bool cmd_stream_run(struct topology *topo, const struct stream_request *rq,
                     struct err *e) WARN_UNUSED;
 

@@ -73,9 +73,11 @@ static const struct opt_def stream_options[] = {
     FLAG("copy", "print the rows that exist first"),
     LIST("shards", "only these shards (default: the serving ones)"),
     TIME("until-idle", NULL, "end when nothing came for so long"),
-    TEXT("until", "VGTID", "end when this position is reached"),
+    TEXT("until", "POSITION",
+         "end when this VGTID is reached, or before the first transaction at this time"),
     FLAG("tx", "print begin and commit records too"),
-    FLAG("stats", "print rows, bytes and rates to stderr at the end"),
+    FLAG("stats",
+         "print rows, bytes and rates to stderr at the end; with --format raw what decode does"),
     TEXT("prefix", "NAME", "Debezium's topic.prefix (default: the installation's name)"),
     END};
 static const struct opt_def decode_options[] = {

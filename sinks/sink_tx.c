@@ -427,6 +427,10 @@ bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *cle
         *clean = true;
         if (!t->in_tx && c->kind == CDC_GAP)
             return give_change(t, c, e);
+        if (!t->in_tx && c->kind == CDC_BEGIN && t->o.until_time && c->timestamp >= t->o.until_time)
+            t->stopped = true;
+        if (t->stopped && !t->in_tx)
+            return true;
         if (!t->in_tx && c->kind != CDC_BEGIN) {
             cdc_position_advance(&t->pos, c);
             ++*at;

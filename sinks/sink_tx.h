@@ -19,6 +19,7 @@ struct sink_tx_options {
     uint64_t spill_max_bytes; /* 0: default */
     const struct position
         *until; /* NULL, or: sink_tx_batch returns behind the transaction that reaches it */
+    uint32_t until_time;           /* 0, or: it stops before the first transaction at or after it */
     struct encoder *encoder;       /* borrowed; NULL: every value is decoded, nothing is encoded */
     struct encode_context context; /* what stays the same; begin, pos and times are filled in */
     encode_emit_fn emit;
