@@ -120,7 +120,7 @@ trap 'rm -rf "$sum"' EXIT
 status=0
 if wants fuzz; then
     /usr/bin/python3 tests/support/fuzz.py --build build/fuzz --seconds "$([ -n "$deep" ] && echo 300 || echo 20)" \
-        --into "$sum/all.json" || status=1
+        --name "$name" --into "$sum/all.json" || status=1
 fi
 /usr/bin/python3 tests/support/runner.py "${groups[@]}" "${options[@]}" --into "$sum/all.json" || status=1
 if [ -n "$coverage" ]; then

@@ -34,11 +34,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True)
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--name", default="", help="only targets whose name contains this")
     parser.add_argument("--into", required=True)
     options = parser.parse_args()
     tally = runner.Tally()
     for program in sorted(glob.glob(os.path.join(options.build, "fuzz_*"))):
-        if os.access(program, os.X_OK) and "." not in os.path.basename(program):
+        name = os.path.basename(program)
+        if os.access(program, os.X_OK) and "." not in name and options.name in name:
             fuzz_one(program, options.seconds, tally)
     runner.carry(tally, options.into)
     return 1 if tally.failed else 0
