@@ -185,8 +185,8 @@ void hold_replay(struct cdc_decoder *d, const struct event *ev, struct held_log 
 static bool replay_next(struct cdc_decoder *d, struct err *e)
 {
     struct replay *r = &d->replay;
-    const uint8_t *raw;
-    size_t n;
+    const uint8_t *raw = NULL;
+    size_t n = 0;
     if (!next(r->log, &raw, &n, e))
         return false;
     if (!raw) {

@@ -135,16 +135,42 @@ static enum place find_place(struct my_conn *c, const struct position *start, st
     return start->file[0] ? place_by_file(c, start, e) : PLACE_OK;
 }
 
-static bool place_error(enum place place, const struct position *start, struct err *e)
+/* The transactions that were read and that this server does not have: errant ones of the server
+ * that was read before, or lost ones of this. */
+static void put_missing(struct my_conn *c, const struct position *start, struct buf *out)
 {
+    struct err ignored = ERR_INIT;
+    struct position now = POSITION_INIT;
+    if (!use_gtid(start) || !my_current_position(c, &now, &ignored))
+        return;
+    struct gtid_set *missing = gtid_set_copy(start->gtids);
+    if (now.gtids && gtid_set_flavor(now.gtids) == gtid_set_flavor(missing))
+        gtid_set_subtract(missing, now.gtids);
+    gtid_set_print(missing, out);
+    gtid_set_free(missing);
+    position_fini(&now);
+}
+
+static bool place_error(enum place place, struct my_conn *c, const struct position *start,
+                        struct err *e)
+{
+    CLEANUP(buf_fini) struct buf missing = BUF_INIT;
     CLEANUP(mem_free_ptr) char *text = position_text(start);
     if (place == PLACE_PURGED) {
         err_set(e, ERR_SRC_PURGED, "the log at %.900s has been purged", text);
         return err_cure(
             e, "keep the log for longer, and start from the current position with a new copy");
     }
-    err_set(e, ERR_SRC_AHEAD,
-            "the server has not reached %.900s: it lost transactions or is another server", text);
+    put_missing(c, start, &missing);
+    if (missing.len > 0)
+        err_set(e, ERR_SRC_AHEAD,
+                "the server lacks transactions that were read before: %.600s (of %.600s): it lost "
+                "them, or is another server",
+                buf_str(&missing), text);
+    else
+        err_set(e, ERR_SRC_AHEAD,
+                "the server has not reached %.900s: it lost transactions or is another server",
+                text);
     return err_cure(e,
                     "connect to the server that has them, or compare with `vdiff` and start anew");
 }
@@ -157,7 +183,7 @@ static bool check_place(struct my_conn *c, const struct position *start, struct 
         clock_sleep_ms(AHEAD_POLL_MS, NULL);
     if (place == PLACE_FAIL && e->code == ERR_DB_DENIED)
         return true; /* SHOW BINARY LOGS needs a privilege of its own; the dump will tell */
-    return place == PLACE_OK || (place != PLACE_FAIL && place_error(place, start, e));
+    return place == PLACE_OK || (place != PLACE_FAIL && place_error(place, c, start, e));
 }
 
 /* MariaDB has no uuid. */

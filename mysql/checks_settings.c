@@ -159,17 +159,25 @@ static void check_retention(struct my_check_run *r)
         check_retention_self(r);
 }
 
-/* Is the server itself a replica? Unknown without the privilege to ask. */
+static bool answers_with_rows(struct my_check_run *r, const char *sql)
+{
+    struct err ignored;
+    struct my_result *rows = my_query(r->c, sql, &ignored);
+    bool any = rows && my_result_rows(rows) > 0;
+    my_result_free(rows);
+    return any;
+}
+
+/* Is the server itself a replica? MariaDB shows SLAVE STATUS with a privilege of its own only, and
+ * to everybody how many of its replications run. */
 static bool is_replica(struct my_check_run *r)
 {
     bool maria = r->s->flavor == MY_FLAVOR_MARIADB;
-    struct err ignored;
-    struct my_result *rows = my_query(
-        r->c, !maria && r->s->version >= 80022 ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS",
-        &ignored);
-    bool replica = rows && my_result_rows(rows) > 0;
-    my_result_free(rows);
-    return replica;
+    if (!maria && r->s->version >= 80022)
+        return answers_with_rows(r, "SHOW REPLICA STATUS");
+    return answers_with_rows(r, "SHOW SLAVE STATUS") ||
+           (maria && answers_with_rows(r, "SHOW GLOBAL STATUS WHERE Variable_name = "
+                                          "'Slaves_running' AND Value <> '0'"));
 }
 
 static void check_log_replica_updates(struct my_check_run *r)

@@ -97,6 +97,11 @@ static struct err connect_to(struct script *s)
     return e;
 }
 
+static bool is_connector(void)
+{
+    return strncmp(my_client_library(), "Connector/C", 11) == 0;
+}
+
 static void a_password_is_never_given_as_it_is(void **state)
 {
     static const char clear[] = "\x16\0\0\2\xfemysql_clear_password";
@@ -110,7 +115,9 @@ static void a_password_is_never_given_as_it_is(void **state)
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         struct script s = {.replies = &requests[i], .n_replies = 1};
         struct err e = connect_to(&s);
-        assert_int_equal(e.code, ERR_DB_AUTH);
+        /* libmysqlclient does not know the request of servers before 4.1. */
+        bool unknown = requests[i].bytes == older && !is_connector();
+        assert_int_equal(e.code, unknown ? ERR_DB_LOST : ERR_DB_AUTH);
         assert_null(memmem(s.received, s.n_received, PASSWORD, strlen(PASSWORD)));
         assert_int_equal(s.n_received, s.login_len); /* no answer at all */
         assert_null(strstr(e.text, PASSWORD));
@@ -135,8 +142,9 @@ static void a_file_of_the_client_is_never_sent(void **state)
     assert_null(memmem(s.received, s.n_received, SECRET, strlen(SECRET)));
     uint32_t asked = (uint32_t)s.received[4] | (uint32_t)s.received[5] << 8 |
                      (uint32_t)s.received[6] << 16 | (uint32_t)s.received[7] << 24;
-    assert_int_equal(asked & 0x80, 0);    /* CLIENT_LOCAL_FILES */
-    assert_int_equal(asked & 0x10000, 0); /* CLIENT_MULTI_STATEMENTS */
+    if (is_connector()) /* the other library always says so, and refuses each file */
+        assert_int_equal(asked & 0x80, 0); /* CLIENT_LOCAL_FILES */
+    assert_int_equal(asked & 0x10000, 0);  /* CLIENT_MULTI_STATEMENTS */
 }
 
 int main(void)

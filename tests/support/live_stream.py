@@ -214,8 +214,9 @@ class Proxy:
             link.cut()
 
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        if self.listener.fileno() >= 0:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
         self.cut()
 
     def __enter__(self):
