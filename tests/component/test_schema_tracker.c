@@ -408,13 +408,14 @@ static void a_definition_survives_as_json(void **state)
     assert_true(again->full_metadata);
     schema_table_unref(t);
     schema_table_unref(again);
+    static const char wrong_key[] = "{\"db\":\"d\",\"name\":\"t\",\"columns\":[{\"name\":\"a\"}],"
+                                    "\"pk\":[1]}";
     static const char *const bad[] = {"",
                                       "{}",
                                       "[]",
                                       "{\"db\":\"d\",\"name\":\"t\",\"columns\":[]}",
                                       "{\"db\":\"d\",\"name\":\"t\",\"columns\":[{}],\"pk\":[]}",
-                                      "{\"db\":\"d\",\"name\":\"t\",\"columns\":[{\"name\":\"a\"}],"
-                                      "\"pk\":[1]}"};
+                                      wrong_key};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_null(schema_table_from_json(bad[i], &e));
 }
