@@ -3,7 +3,7 @@
 #
 # usage: ./test.sh [checks|unit|golden|component|model|integration|fault|fuzz]... [options]
 #   no group      checks, unit, golden, component (dev and asan builds), model, integration,
-#                 40 seeded kills
+#                 40 seeded kills, 10 s of fuzzing for each target
 #   --deep        500 seeded kills, a larger model, longer fuzzing, the slow checks
 #   -k NAME       only programs and tests whose name contains NAME
 #   --asan, --tsan, --clang   unit, golden and component tests in that build alone
@@ -48,7 +48,7 @@ if [ ${#groups[@]} -eq 0 ]; then
     if [ ${#presets[@]} -gt 0 ] || [ -n "$coverage" ]; then
         groups=(unit golden component)
     else
-        groups=(checks unit golden component model integration fault)
+        groups=(checks unit golden component model integration fault fuzz)
     fi
 fi
 
@@ -119,7 +119,7 @@ sum=$(mktemp -d)
 trap 'rm -rf "$sum"' EXIT
 status=0
 if wants fuzz; then
-    /usr/bin/python3 tests/support/fuzz.py --build build/fuzz --seconds "$([ -n "$deep" ] && echo 300 || echo 20)" \
+    /usr/bin/python3 tests/support/fuzz.py --build build/fuzz --seconds "$([ -n "$deep" ] && echo 300 || echo 10)" \
         --name "$name" --into "$sum/all.json" || status=1
 fi
 /usr/bin/python3 tests/support/runner.py "${groups[@]}" "${options[@]}" --into "$sum/all.json" || status=1

@@ -1,4 +1,4 @@
-/* tests/golden/test_binlog_files.c — captured binary logs: the census of events and rows of each,
+/* tests/golden/test_cdc_binlog_files.c — captured binary logs: the census of events and rows of each,
  * and values of some. */
 #include "base/mem.h"
 #include "cdc/decode.h"
