@@ -98,6 +98,8 @@ static bool on_change(struct decode_run *r, const struct cdc_change *c, struct e
         decode_stats_change(r->stats, c);
     switch (c->kind) {
     case CDC_BEGIN:
+        if (!r->encoder)
+            return true;
         r->begin = *c;
         r->in_tx = true;
         r->context.begin = &r->begin;

@@ -25,6 +25,7 @@ struct transaction_count {
 struct decode_stats {
     struct map *counts; /* "db.table" → struct table_count */
     const struct schema_table *last_table;
+    const char *open_file; /* of the batch that `open.file` was copied from */
     struct table_count *last_count;
     struct transaction_count open, largest[LARGEST_KEPT]; /* by bytes, descending */
     size_t n_largest;
@@ -50,6 +51,7 @@ void decode_stats_free(struct decode_stats *s)
 void decode_stats_batch(struct decode_stats *s)
 {
     s->last_table = NULL;
+    s->open_file = NULL;
 }
 
 static void count_rows(struct decode_stats *s, const struct cdc_rows *rows)
@@ -73,8 +75,14 @@ static void count_rows(struct decode_stats *s, const struct cdc_rows *rows)
 
 static void begin_transaction(struct decode_stats *s, const struct cdc_change *c)
 {
-    s->open = (struct transaction_count){.pos = c->log_pos, .gtid = c->begin.gtid};
-    snprintf(s->open.file, sizeof s->open.file, "%s", c->file ? c->file : "");
+    struct transaction_count *t = &s->open;
+    t->rows = t->bytes = 0;
+    t->pos = c->log_pos;
+    t->gtid = c->begin.gtid;
+    if (c->file && c->file == s->open_file)
+        return;
+    s->open_file = c->file;
+    snprintf(t->file, sizeof t->file, "%s", c->file ? c->file : "");
 }
 
 static void end_transaction(struct decode_stats *s)

@@ -82,11 +82,16 @@ static void make_room(struct file_source *f, size_t want)
     }
 }
 
+static bool has(const struct file_source *f, size_t n)
+{
+    return f->end - f->begin >= n;
+}
+
 /* At least n bytes from begin on; false with *eof at the end of the file. */
 static bool fill(struct file_source *f, size_t n, bool *eof, struct err *e)
 {
     *eof = false;
-    if (f->end - f->begin >= n)
+    if (has(f, n))
         return true;
     if (f->cap - f->begin < n || f->cap == f->end)
         make_room(f, n);
@@ -202,7 +207,7 @@ static enum cdc_next read_event(struct file_source *f, const uint8_t **event, si
                                 struct err *e)
 {
     bool eof;
-    if (!fill(f, HEADER_LEN, &eof, e)) {
+    if (!has(f, HEADER_LEN) && !fill(f, HEADER_LEN, &eof, e)) {
         if (!eof)
             return CDC_NEXT_FAIL;
         if (f->begin == f->end)
@@ -218,7 +223,7 @@ static enum cdc_next read_event(struct file_source *f, const uint8_t **event, si
                 (unsigned long long)f->offset, length);
         return CDC_NEXT_FAIL;
     }
-    if (!fill(f, length, &eof, e)) {
+    if (!has(f, length) && !fill(f, length, &eof, e)) {
         if (eof)
             err_set(e, ERR_LOG_FORMAT,
                     "%s at offset %llu: an event of %u bytes is cut off after %zu", path_of(f),
