@@ -1,5 +1,5 @@
-/* tests/golden/test_cdc_binlog_files.c — captured binary logs: the census of events and rows of each,
- * and values of some. */
+/* tests/golden/test_cdc_binlog_files.c — captured binary logs: the census of events and rows of
+ * each, and values of some. */
 #include "base/mem.h"
 #include "cdc/decode.h"
 #include "cdc/source.h"
