@@ -7,13 +7,17 @@
 #include "base/mem.h"
 #include "mysql/dump_backend.h"
 #include "mysql/internal.h"
+#include "mysql/packet_reader.h"
 
 #include <errmsg.h>
 #include <ma_pvio.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+/* The servers send events of up to 1 GiB and their own heads. */
+#define MAX_EVENT_BYTES    (MY_MAX_PACKET_BYTES + ((size_t)1 << 20))
 #define HEADER_ONLY_END    9     /* an end packet (FE) is shorter than this */
 #define SESSION_TIMEOUT_MS 30000 /* for the statements before the stream */
 
@@ -21,6 +25,7 @@ struct connector {
     struct my_dump_backend base;
     struct my_conn *c;
     unsigned timeout_ms;
+    struct packet_reader *plain; /* once the dump runs on a socket without TLS and compression */
 };
 
 static struct connector *of(struct my_dump_backend *b)
@@ -111,6 +116,17 @@ static void put_dump(struct buf *request, const struct my_dump_start *s)
     buf_put(request, s->gtids->data, s->gtids->len);
 }
 
+/* What the library has read ahead goes along; it reads nothing more of this connection. */
+static struct packet_reader *take_over(MYSQL *h)
+{
+    MARIADB_PVIO *io = h->net.pvio;
+    if (!io || io->ctls || h->net.compress)
+        return NULL;
+    size_t ahead = io->cache ? (size_t)(io->cache + io->cache_size - io->cache_pos) : 0;
+    return packet_reader_new((int)mysql_get_socket(h), (uint8_t)h->net.pkt_nr, io->cache_pos, ahead,
+                             MAX_EVENT_BYTES);
+}
+
 static bool connector_start(struct my_dump_backend *base, const struct my_dump_start *s,
                             struct err *e)
 {
@@ -122,9 +138,10 @@ static bool connector_start(struct my_dump_backend *base, const struct my_dump_s
     MYSQL *h = b->c->h;
     enum enum_server_command command =
         s->gtid_command ? (enum enum_server_command)MY_COM_BINLOG_DUMP_GTID : COM_BINLOG_DUMP;
-    return h->methods->db_command(h, command, (const char *)request.data, request.len, 1, NULL) ==
-               0 ||
-           my_conn_fail(b->c, e);
+    if (h->methods->db_command(h, command, (const char *)request.data, request.len, 1, NULL) != 0)
+        return my_conn_fail(b->c, e);
+    b->plain = take_over(h);
+    return true;
 }
 
 static void connector_set_read_timeout(struct my_dump_backend *base, unsigned ms)
@@ -134,39 +151,87 @@ static void connector_set_read_timeout(struct my_dump_backend *base, unsigned ms
     my_lib_set_read_timeout(b->c->h, ms);
 }
 
-static enum my_next read_failed(struct connector *b, struct err *e)
+static enum my_next failed(const struct connector *b, struct err *e)
 {
-    my_conn_fail(b->c, e);
     if (e && e->code == ERR_DB_LOST && b->timeout_ms > 0)
         err_prepend(e, "the log stream broke or was silent for %u ms", b->timeout_ms);
     return MY_FAIL;
+}
+
+/* FF, code 2, optionally '#' and an SQL state of 5, text. Source: MySQL manual, ERR_Packet. */
+static enum my_next server_error(struct connector *b, const uint8_t *p, size_t n, struct err *e)
+{
+    if (n < 3) {
+        my_conn_fail_as(b->c, e, CR_MALFORMED_PACKET, "Malformed packet");
+        return failed(b, e);
+    }
+    size_t at = n >= 9 && p[3] == '#' ? 9 : 3;
+    char text[512];
+    snprintf(text, sizeof text, "%.*s", (int)(n - at < sizeof text ? n - at : sizeof text - 1),
+             (const char *)p + at);
+    my_conn_fail_as(b->c, e, (unsigned)p[1] | (unsigned)p[2] << 8, text);
+    return failed(b, e);
+}
+
+static enum my_next read_plain(struct connector *b, const uint8_t **p, size_t *n, struct err *e)
+{
+    switch (packet_reader_next(b->plain, b->timeout_ms, p, n)) {
+    case PACKET_OK:
+        return *n > 0 && (*p)[0] == 0xff ? server_error(b, *p, *n, e) : MY_ROW;
+    case PACKET_LOST:
+        my_conn_fail_as(b->c, e, CR_SERVER_LOST, "Lost connection to server during query");
+        break;
+    case PACKET_OUT_OF_ORDER:
+        my_conn_fail_as(b->c, e, CR_MALFORMED_PACKET, "Packets out of order");
+        break;
+    case PACKET_TOO_LONG:
+        my_conn_fail_as(b->c, e, CR_NET_PACKET_TOO_LARGE,
+                        "The event is longer than a packet may be");
+        break;
+    }
+    return failed(b, e);
+}
+
+static enum my_next read_library(struct connector *b, const uint8_t **p, size_t *n, struct err *e)
+{
+    MYSQL *h = b->c->h;
+    my_conn_trim(b->c);
+    unsigned long length = mysql_net_read_packet(h);
+    if (length == packet_error) {
+        my_conn_fail(b->c, e);
+        return failed(b, e);
+    }
+    *p = h->net.read_pos;
+    *n = length;
+    return MY_ROW;
 }
 
 static enum my_next connector_read(struct my_dump_backend *base, const uint8_t **event, size_t *n,
                                    struct err *e)
 {
     struct connector *b = of(base);
-    MYSQL *h = b->c->h;
-    my_conn_trim(b->c);
-    unsigned long length = mysql_net_read_packet(h);
-    if (__builtin_expect(length == packet_error, 0))
-        return read_failed(b, e);
-    const uint8_t *p = h->net.read_pos;
-    if (__builtin_expect(p[0] == 0, 1)) {
+    const uint8_t *p;
+    size_t length;
+    enum my_next got = b->plain ? read_plain(b, &p, &length, e) : read_library(b, &p, &length, e);
+    if (__builtin_expect(got != MY_ROW, 0))
+        return got;
+    if (__builtin_expect(length > 0 && p[0] == 0, 1)) {
         *event = p + 1;
         *n = length - 1;
         return MY_ROW;
     }
-    if (p[0] == 0xfe && length < HEADER_ONLY_END)
+    if (length > 0 && p[0] == 0xfe && length < HEADER_ONLY_END)
         return MY_END;
     err_set(e, ERR_LOG_FORMAT, "%s: a packet of the log stream begins with 0x%02x", b->c->where,
-            p[0]);
+            length > 0 ? p[0] : 0u);
     return MY_FAIL;
 }
 
 static bool connector_ready(const struct my_dump_backend *base)
 {
     const struct connector *b = of_const(base);
+    if (b->plain)
+        return packet_reader_ready(b->plain);
     const NET *net = &b->c->h->net;
     const MARIADB_PVIO *io = net->pvio;
     if (!io) /* broken: next fails at once */
@@ -189,6 +254,7 @@ static void connector_reset_on_close(struct my_dump_backend *b, bool on)
 
 static void connector_close(struct my_dump_backend *base)
 {
+    packet_reader_free(of(base)->plain);
     my_close(of(base)->c);
     mem_free_ptr(&base);
 }

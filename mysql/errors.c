@@ -161,13 +161,18 @@ bool my_conn_error_set(struct my_conn *c, struct err *e, unsigned number, const 
     return my_error_set(e, c->where, lost ? CR_SERVER_LOST : number, text);
 }
 
-bool my_conn_fail(struct my_conn *c, struct err *e)
+bool my_conn_fail_as(struct my_conn *c, struct err *e, unsigned number, const char *text)
 {
     pthread_mutex_lock(&c->mutex);
     bool interrupted = c->interrupted;
     pthread_mutex_unlock(&c->mutex);
     if (interrupted)
         return err_set(e, ERR_SHUTDOWN, "%s: interrupted", c->where);
+    return my_conn_error_set(c, e, number, text);
+}
+
+bool my_conn_fail(struct my_conn *c, struct err *e)
+{
     unsigned number = mysql_errno(c->h);
-    return my_conn_error_set(c, e, number ? number : CR_SERVER_LOST, mysql_error(c->h));
+    return my_conn_fail_as(c, e, number ? number : CR_SERVER_LOST, mysql_error(c->h));
 }

@@ -50,6 +50,8 @@ bool my_conn_error_set(struct my_conn *c, struct err *e, unsigned number, const 
 void my_conn_reset_on_close(struct my_conn *c, bool on);
 /* e from the connection's last error; ERR_SHUTDOWN after my_conn_interrupt. Returns false. */
 bool my_conn_fail(struct my_conn *c, struct err *e);
+/* The same, from this number and text instead of the library's. */
+bool my_conn_fail_as(struct my_conn *c, struct err *e, unsigned number, const char *text);
 
 /* Gives back what one huge packet made the client's network buffer grow to. The last packet's bytes
  * are gone afterwards. */
