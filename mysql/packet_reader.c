@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 
 #define HEADER_BYTES 4u
-#define FULL_BYTES   0xffffffu             /* of a packet that goes on in the next */
+#define FULL_BYTES   0xffffffu           /* of a packet that goes on in the next */
 #define PIECE_BYTES  ((size_t)256 << 10) /* stays in the second-level cache */
 #define KEEP_BYTES   ((size_t)4 << 20)
 

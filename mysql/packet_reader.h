@@ -1,9 +1,9 @@
 /* mysql/packet_reader.h — protocol packets from a plain socket, read in large pieces.
  *
- * The client library reads 16 KiB at a time, and asks the socket first: at a log's speed that is most
- * of what reading costs. This reader takes over a connection on which only packets come: no TLS, no
- * compression, nothing to be answered. Packets of 16 MiB - 1 bytes are joined with what follows.
- * Source: MySQL manual, "MySQL Packets". */
+ * The client library reads 16 KiB at a time, and asks the socket first: at a log's speed that is
+ * most of what reading costs. This reader takes over a connection on which only packets come: no
+ * TLS, no compression, nothing to be answered. Packets of 16 MiB - 1 bytes are joined with what
+ * follows. Source: MySQL manual, "MySQL Packets". */
 #ifndef SLUICE_MYSQL_PACKET_READER_H
 #define SLUICE_MYSQL_PACKET_READER_H
 
@@ -20,7 +20,8 @@ enum packet_result {
     PACKET_TOO_LONG,     /* longer than max_bytes */
 };
 
-/* Does not own fd. `sequence` is the number of the next packet; `read` bytes (copied) came before. */
+/* Does not own fd. `sequence` is the number of the next packet; `read` bytes (copied) came before.
+ */
 struct packet_reader *packet_reader_new(int fd, uint8_t sequence, const void *read, size_t n_read,
                                         size_t max_bytes);
 void packet_reader_free(struct packet_reader *r);

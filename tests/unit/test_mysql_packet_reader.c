@@ -1,4 +1,5 @@
-/* tests/unit/test_mysql_packet_reader.c — packets through a pair of sockets, whole and in every way cut. */
+/* tests/unit/test_mysql_packet_reader.c — packets through a pair of sockets, whole and in every way
+ * cut. */
 #include "base/mem.h"
 #include "mysql/packet_reader.h"
 
