@@ -87,15 +87,11 @@ static bool has(const struct file_source *f, size_t n)
     return f->end - f->begin >= n;
 }
 
-/* At least n bytes from begin on; false with *eof at the end of the file. */
-static bool fill(struct file_source *f, size_t n, bool *eof, struct err *e)
+static bool read_until_has(struct file_source *f, size_t n, bool *eof, struct err *e)
 {
-    *eof = false;
-    if (has(f, n))
-        return true;
     if (f->cap - f->begin < n || f->cap == f->end)
         make_room(f, n);
-    while (f->end - f->begin < n) {
+    while (!has(f, n)) {
         if (f->end == f->cap)
             make_room(f, n);
         ssize_t got = read_some(f, f->bytes + f->end, f->cap - f->end);
@@ -109,6 +105,13 @@ static bool fill(struct file_source *f, size_t n, bool *eof, struct err *e)
         f->end += (size_t)got;
     }
     return true;
+}
+
+/* At least n bytes from begin on; false with *eof at the end of the file. */
+static inline bool fill(struct file_source *f, size_t n, bool *eof, struct err *e)
+{
+    *eof = false;
+    return has(f, n) || read_until_has(f, n, eof, e);
 }
 
 static void close_file(struct file_source *f)
@@ -207,7 +210,7 @@ static enum cdc_next read_event(struct file_source *f, const uint8_t **event, si
                                 struct err *e)
 {
     bool eof;
-    if (!has(f, HEADER_LEN) && !fill(f, HEADER_LEN, &eof, e)) {
+    if (!fill(f, HEADER_LEN, &eof, e)) {
         if (!eof)
             return CDC_NEXT_FAIL;
         if (f->begin == f->end)
@@ -223,7 +226,7 @@ static enum cdc_next read_event(struct file_source *f, const uint8_t **event, si
                 (unsigned long long)f->offset, length);
         return CDC_NEXT_FAIL;
     }
-    if (!has(f, length) && !fill(f, length, &eof, e)) {
+    if (!fill(f, length, &eof, e)) {
         if (eof)
             err_set(e, ERR_LOG_FORMAT,
                     "%s at offset %llu: an event of %u bytes is cut off after %zu", path_of(f),

@@ -116,15 +116,20 @@ static void put_dump(struct buf *request, const struct my_dump_start *s)
     buf_put(request, s->gtids->data, s->gtids->len);
 }
 
+/* Bytes that the library has received and not yet given. */
+static size_t read_ahead(const MARIADB_PVIO *io)
+{
+    return io->cache ? (size_t)(io->cache + io->cache_size - io->cache_pos) : 0;
+}
+
 /* What the library has read ahead goes along; it reads nothing more of this connection. */
 static struct packet_reader *take_over(MYSQL *h)
 {
     MARIADB_PVIO *io = h->net.pvio;
     if (!io || io->ctls || h->net.compress)
         return NULL;
-    size_t ahead = io->cache ? (size_t)(io->cache + io->cache_size - io->cache_pos) : 0;
-    return packet_reader_new((int)mysql_get_socket(h), (uint8_t)h->net.pkt_nr, io->cache_pos, ahead,
-                             MAX_EVENT_BYTES);
+    return packet_reader_new((int)mysql_get_socket(h), (uint8_t)h->net.pkt_nr, io->cache_pos,
+                             read_ahead(io), MAX_EVENT_BYTES);
 }
 
 static bool connector_start(struct my_dump_backend *base, const struct my_dump_start *s,
@@ -159,51 +164,43 @@ static enum my_next failed(const struct connector *b, struct err *e)
 }
 
 /* FF, code 2, optionally '#' and an SQL state of 5, text. Source: MySQL manual, ERR_Packet. */
-static enum my_next server_error(struct connector *b, const uint8_t *p, size_t n, struct err *e)
+static bool server_error(struct connector *b, const uint8_t *p, size_t n, struct err *e)
 {
-    if (n < 3) {
-        my_conn_fail_as(b->c, e, CR_MALFORMED_PACKET, "Malformed packet");
-        return failed(b, e);
-    }
+    if (n < 3)
+        return my_conn_fail_as(b->c, e, CR_MALFORMED_PACKET, "Malformed packet");
     size_t at = n >= 9 && p[3] == '#' ? 9 : 3;
     char text[512];
     snprintf(text, sizeof text, "%.*s", (int)(n - at < sizeof text ? n - at : sizeof text - 1),
              (const char *)p + at);
-    my_conn_fail_as(b->c, e, (unsigned)p[1] | (unsigned)p[2] << 8, text);
-    return failed(b, e);
+    return my_conn_fail_as(b->c, e, (unsigned)p[1] | (unsigned)p[2] << 8, text);
 }
 
-static enum my_next read_plain(struct connector *b, const uint8_t **p, size_t *n, struct err *e)
+static bool read_plain(struct connector *b, const uint8_t **p, size_t *n, struct err *e)
 {
     switch (packet_reader_next(b->plain, b->timeout_ms, p, n)) {
     case PACKET_OK:
-        return *n > 0 && (*p)[0] == 0xff ? server_error(b, *p, *n, e) : MY_ROW;
+        return *n == 0 || (*p)[0] != 0xff || server_error(b, *p, *n, e);
     case PACKET_LOST:
-        my_conn_fail_as(b->c, e, CR_SERVER_LOST, "Lost connection to server during query");
-        break;
+        return my_conn_fail_as(b->c, e, CR_SERVER_LOST, "Lost connection to server during query");
     case PACKET_OUT_OF_ORDER:
-        my_conn_fail_as(b->c, e, CR_MALFORMED_PACKET, "Packets out of order");
-        break;
+        return my_conn_fail_as(b->c, e, CR_MALFORMED_PACKET, "Packets out of order");
     case PACKET_TOO_LONG:
-        my_conn_fail_as(b->c, e, CR_NET_PACKET_TOO_LARGE,
-                        "The event is longer than a packet may be");
-        break;
+        return my_conn_fail_as(b->c, e, CR_NET_PACKET_TOO_LARGE,
+                               "The event is longer than a packet may be");
     }
-    return failed(b, e);
+    return false;
 }
 
-static enum my_next read_library(struct connector *b, const uint8_t **p, size_t *n, struct err *e)
+static bool read_library(struct connector *b, const uint8_t **p, size_t *n, struct err *e)
 {
     MYSQL *h = b->c->h;
     my_conn_trim(b->c);
     unsigned long length = mysql_net_read_packet(h);
-    if (length == packet_error) {
-        my_conn_fail(b->c, e);
-        return failed(b, e);
-    }
+    if (length == packet_error)
+        return my_conn_fail(b->c, e);
     *p = h->net.read_pos;
     *n = length;
-    return MY_ROW;
+    return true;
 }
 
 static enum my_next connector_read(struct my_dump_backend *base, const uint8_t **event, size_t *n,
@@ -212,9 +209,9 @@ static enum my_next connector_read(struct my_dump_backend *base, const uint8_t *
     struct connector *b = of(base);
     const uint8_t *p;
     size_t length;
-    enum my_next got = b->plain ? read_plain(b, &p, &length, e) : read_library(b, &p, &length, e);
-    if (__builtin_expect(got != MY_ROW, 0))
-        return got;
+    bool ok = b->plain ? read_plain(b, &p, &length, e) : read_library(b, &p, &length, e);
+    if (__builtin_expect(!ok, 0))
+        return failed(b, e);
     if (__builtin_expect(length > 0 && p[0] == 0, 1)) {
         *event = p + 1;
         *n = length - 1;
@@ -236,7 +233,7 @@ static bool connector_ready(const struct my_dump_backend *base)
     const MARIADB_PVIO *io = net->pvio;
     if (!io) /* broken: next fails at once */
         return true;
-    if (net->remain_in_buf > 0 || (io->cache && io->cache + io->cache_size > io->cache_pos))
+    if (net->remain_in_buf > 0 || read_ahead(io) > 0)
         return true;
     struct pollfd pfd = {.fd = b->c->fd, .events = POLLIN};
     return poll(&pfd, 1, 0) > 0;
