@@ -19,14 +19,17 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OUT_BYTES   ((size_t)256 * 1024)
 #define PULL_MS     100
+#define LOOK_NS     20000000
 #define CHUNK_BYTES ((size_t)512 * 1024)
 
 struct shard_stream {
@@ -50,7 +53,8 @@ struct run {
     struct topology *topo;
     struct shard_stream *shards;
     pthread_mutex_t out_lock;
-    int stop; /* atomic */
+    sem_t ended; /* posted by each shard's thread at its end */
+    int stop;    /* atomic */
 };
 
 static volatile sig_atomic_t signalled;
@@ -268,6 +272,7 @@ static void *shard_main(void *arg)
         __atomic_store_n(&s->run->stop, 1, __ATOMIC_RELAXED);
     }
     __atomic_store_n(&s->done, true, __ATOMIC_RELEASE);
+    sem_post(&s->run->ended);
     return NULL;
 }
 
@@ -332,7 +337,8 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
     s->shard = topology_shard(r->topo, rq->keyspace, name);
     if (!s->shard)
         return err_set(e, ERR_USAGE, "keyspace %s has no shard '%s'", rq->keyspace, name);
-    struct cdc_reader_options ro = {.heartbeat_ms = 1000, .state_dir = rq->state_dir};
+    struct cdc_reader_options ro = {
+        .heartbeat_ms = 1000, .state_dir = rq->state_dir, .refuse_bad_login = true};
     s->reader = cdc_reader_new(r->topo, s->shard, &ro);
     if (!open_encoder(s, e) || !find_start(s, e))
         return false;
@@ -394,6 +400,17 @@ static bool all_idle(const struct run *r)
     return r->rq->until_idle_ms > 0;
 }
 
+/* Until a shard's thread ends, a signal comes, or it is time to look for idleness. */
+static void wait_a_little(struct run *r)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOOK_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)sem_clockwait(&r->ended, CLOCK_MONOTONIC, &until);
+}
+
 static bool start_all(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->rq->n_shards; i++) {
@@ -405,7 +422,7 @@ static bool start_all(struct run *r, struct err *e)
         s->started = true;
     }
     while (!all_done(r) && !stopping(r) && !all_idle(r))
-        clock_sleep_ms(20, NULL);
+        wait_a_little(r);
     return true;
 }
 
@@ -468,6 +485,7 @@ bool cmd_stream_run(struct topology *topo, const struct stream_request *rq, stru
     if (strcmp(rq->format, "raw") == 0)
         return stream_raw(topo, rq, e);
     pthread_mutex_init(&r.out_lock, NULL);
+    sem_init(&r.ended, 0, 0);
     r.shards = mem_calloc(rq->n_shards ? rq->n_shards : 1, sizeof *r.shards);
     for (size_t i = 0; i < rq->n_shards && ok; i++)
         ok = prepare(&r, &r.shards[i], rq->shards[i], e);
@@ -487,6 +505,7 @@ bool cmd_stream_run(struct topology *topo, const struct stream_request *rq, stru
     for (size_t i = 0; i < rq->n_shards; i++)
         shard_close(&r.shards[i]);
     free(r.shards);
+    sem_destroy(&r.ended);
     pthread_mutex_destroy(&r.out_lock);
     return ok && (!signalled || err_set(e, ERR_SHUTDOWN, "interrupted"));
 }

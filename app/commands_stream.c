@@ -49,6 +49,7 @@ static bool run_stream(const struct opt_values *v, const struct config *c, struc
                                 .prefix = prefix != NULL ? prefix : c->topo->installation,
                                 .tx = opt_flag(v, "tx"),
                                 .stats = opt_flag(v, "stats")};
+    topology_server_id_apart(c->topo);
     bool ok = all_known(ks, chosen, n_chosen, e) && cmd_stream_run(c->topo, &rq, e);
     opt_words_free(tables, n_tables);
     opt_words_free(chosen, n_chosen);

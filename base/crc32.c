@@ -1,11 +1,14 @@
-/* base/crc32.c — CRC-32 by folding with PCLMULQDQ; zlib for the rest and for other CPUs.
+/* base/crc32.c — CRC-32 by folding with PCLMULQDQ, wide where the CPU can; zlib for the rest and for
+ * other CPUs.
  *
  * The method is V. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ
- * Instruction" (Intel, 2009), with its constants for the bit-reflected IEEE polynomial.
+ * Instruction" (Intel, 2009), with its constants for the bit-reflected IEEE polynomial. A fold over
+ * D bits multiplies by x^(D+32) and x^(D-32) modulo the polynomial, bit-reflected and shifted by one.
  */
 #include "base/crc32.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <zlib.h>
 
 uint32_t crc32_portable(uint32_t crc, const void *p, size_t n)
@@ -75,6 +78,15 @@ static TARGET uint32_t fold_short(const unsigned char *p, size_t n, uint32_t crc
     return reduce(n > 0 ? fold_tail(x, over_128, p + n, n) : x);
 }
 
+/* What is left behind the folded x. */
+static TARGET uint32_t fold_rest(__m128i x, const unsigned char *p, size_t n)
+{
+    const __m128i over_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
+    for (; n >= 16; p += 16, n -= 16)
+        x = fold(x, over_128, load(p));
+    return reduce(n > 0 ? fold_tail(x, over_128, p + n, n) : x);
+}
+
 /* n ≥ 64; crc is the register, not inverted. */
 static TARGET uint32_t fold_all(const unsigned char *p, size_t n, uint32_t crc)
 {
@@ -92,9 +104,49 @@ static TARGET uint32_t fold_all(const unsigned char *p, size_t n, uint32_t crc)
     x0 = fold(x0, over_128, x1);
     x0 = fold(x0, over_128, x2);
     x0 = fold(x0, over_128, x3);
-    for (; n >= 16; p += 16, n -= 16)
-        x0 = fold(x0, over_128, load(p));
-    return reduce(n > 0 ? fold_tail(x0, over_128, p + n, n) : x0);
+    return fold_rest(x0, p, n);
+}
+
+#define TARGET_WIDE __attribute__((target("avx512f,avx512vl,vpclmulqdq,sse4.2,pclmul")))
+
+/* Moves the four parts of x and adds the next bytes. */
+static TARGET_WIDE __m512i fold_wide(__m512i x, __m512i k, __m512i next)
+{
+    __m512i low = _mm512_clmulepi64_epi128(x, k, 0x00);
+    __m512i high = _mm512_clmulepi64_epi128(x, k, 0x11);
+    return _mm512_ternarylogic_epi64(low, high, next, 0x96); /* all three by exclusive or */
+}
+
+static TARGET_WIDE __m512i constants(uint64_t high, uint64_t low)
+{
+    return _mm512_broadcast_i32x4(_mm_set_epi64x((long long)high, (long long)low));
+}
+
+/* n ≥ 256; crc is the register, not inverted. */
+static TARGET_WIDE uint32_t fold_all_wide(const unsigned char *p, size_t n, uint32_t crc)
+{
+    const __m512i over_2048 = constants(0x01322d1430, 0x011542778a);
+    const __m512i over_512 = constants(0x01c6e41596, 0x0154442bd4);
+    const __m128i over_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
+    __m512i x0 = _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc));
+    x0 = _mm512_xor_si512(x0, _mm512_loadu_si512(p));
+    __m512i x1 = _mm512_loadu_si512(p + 64), x2 = _mm512_loadu_si512(p + 128);
+    __m512i x3 = _mm512_loadu_si512(p + 192);
+    assert(n >= 256);
+    for (p += 256, n -= 256; n >= 256; p += 256, n -= 256) {
+        x0 = fold_wide(x0, over_2048, _mm512_loadu_si512(p));
+        x1 = fold_wide(x1, over_2048, _mm512_loadu_si512(p + 64));
+        x2 = fold_wide(x2, over_2048, _mm512_loadu_si512(p + 128));
+        x3 = fold_wide(x3, over_2048, _mm512_loadu_si512(p + 192));
+    }
+    x0 = fold_wide(x0, over_512, x1);
+    x0 = fold_wide(x0, over_512, x2);
+    x0 = fold_wide(x0, over_512, x3);
+    for (; n >= 64; p += 64, n -= 64)
+        x0 = fold_wide(x0, over_512, _mm512_loadu_si512(p));
+    __m128i x = fold(_mm512_castsi512_si128(x0), over_128, _mm512_extracti32x4_epi32(x0, 1));
+    x = fold(x, over_128, _mm512_extracti32x4_epi32(x0, 2));
+    return fold_rest(fold(x, over_128, _mm512_extracti32x4_epi32(x0, 3)), p, n);
 }
 
 static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
@@ -104,16 +156,19 @@ static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
     return ~(n < 64 ? fold_short(p, n, ~crc) : fold_all(p, n, ~crc));
 }
 
-static int use_pclmul(void)
+static uint32_t crc32_wide(uint32_t crc, const void *p, size_t n)
 {
-    static int known; /* 0 unknown, 1 no, 2 yes; a race only computes it twice */
-    int v = __atomic_load_n(&known, __ATOMIC_RELAXED);
-    if (v == 0) {
-        __builtin_cpu_init();
-        v = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.2") ? 2 : 1;
-        __atomic_store_n(&known, v, __ATOMIC_RELAXED);
-    }
-    return v == 2;
+    return n < 256 ? crc32_pclmul(crc, p, n) : ~fold_all_wide(p, n, ~crc);
+}
+
+static enum crc32_way find_way(void)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("sse4.2"))
+        return CRC32_PORTABLE;
+    bool wide = __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("avx512f") &&
+                __builtin_cpu_supports("avx512vl");
+    return wide ? CRC32_WIDE : CRC32_PCLMUL;
 }
 #else
 static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
@@ -121,18 +176,36 @@ static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
     return crc32_portable(crc, p, n);
 }
 
-static int use_pclmul(void)
+static uint32_t crc32_wide(uint32_t crc, const void *p, size_t n)
 {
-    return 0;
+    return crc32_portable(crc, p, n);
+}
+
+static enum crc32_way find_way(void)
+{
+    return CRC32_PORTABLE;
 }
 #endif
 
-uint32_t crc32_compute(uint32_t crc, const void *p, size_t n)
+enum crc32_way crc32_best(void)
 {
-    return use_pclmul() ? crc32_pclmul(crc, p, n) : crc32_portable(crc, p, n);
+    static int known; /* 0 unknown, else 1 + the way; a race only finds it twice */
+    int v = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (v == 0) {
+        v = 1 + (int)find_way();
+        __atomic_store_n(&known, v, __ATOMIC_RELAXED);
+    }
+    return (enum crc32_way)(v - 1);
 }
 
-const char *crc32_implementation(void)
+uint32_t crc32_by(enum crc32_way way, uint32_t crc, const void *p, size_t n)
 {
-    return use_pclmul() ? "pclmul" : "zlib";
+    return way == CRC32_WIDE     ? crc32_wide(crc, p, n)
+           : way == CRC32_PCLMUL ? crc32_pclmul(crc, p, n)
+                                 : crc32_portable(crc, p, n);
+}
+
+uint32_t crc32_compute(uint32_t crc, const void *p, size_t n)
+{
+    return crc32_by(crc32_best(), crc, p, n);
 }

@@ -258,6 +258,8 @@ static bool may_retry(struct feed *f, const struct err *e)
         return false;
     if (e->code == ERR_LOG_CHECKSUM && ++f->bad_events >= MAX_BAD_EVENTS)
         return false;
+    if (e->code == ERR_DB_AUTH && f->reader->o.refuse_bad_login && !f->identity[0])
+        return false;
     if (e->code == ERR_SRC_SERVER_ID)
         change_server_id(f);
     return true;

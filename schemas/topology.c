@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* Guards the taken server ids of every topology: taken a few times an hour. */
 static pthread_mutex_t server_ids_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -102,11 +103,21 @@ static bool is_taken(const struct topology *t, uint32_t id)
     return false;
 }
 
-/* The lowest free id: after a restart our own old dumps are replaced, not kept beside the new ones.
- */
-static bool take_lowest(struct topology *t, uint32_t *id)
+void topology_server_id_apart(struct topology *t)
 {
-    for (uint64_t i = t->server_id_first; i <= t->server_id_last; i++) {
+    uint32_t half = (t->server_id_last - t->server_id_first) / 2, random = 0;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) == (ssize_t)sizeof random)
+        t->server_id_from = t->server_id_last - random % (half + 1);
+}
+
+/* The first free id of the range [from, last] and then of [first, from). From the lowest on, after
+ * a restart our own old dumps are replaced, not kept beside the new ones. */
+static bool take_first_free(struct topology *t, uint32_t *id)
+{
+    uint64_t n = (uint64_t)t->server_id_last - t->server_id_first + 1;
+    uint64_t skip = t->server_id_from ? t->server_id_from - t->server_id_first : 0;
+    for (uint64_t k = 0; k < n; k++) {
+        uint64_t i = t->server_id_first + (skip + k) % n;
         if (i == 0 || is_taken(t, (uint32_t)i))
             continue;
         void *items = t->server_ids_taken;
@@ -122,7 +133,7 @@ static bool take_lowest(struct topology *t, uint32_t *id)
 bool topology_server_id_take(struct topology *t, uint32_t *id, struct err *e)
 {
     pthread_mutex_lock(&server_ids_lock);
-    bool ok = take_lowest(t, id);
+    bool ok = take_first_free(t, id);
     pthread_mutex_unlock(&server_ids_lock);
     if (ok)
         return true;
