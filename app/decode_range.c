@@ -42,6 +42,11 @@ static enum decode_pass begin_transaction(struct decode_range *r, uint32_t times
     return r->outside ? DECODE_LEAVE_OUT : DECODE_SHOW;
 }
 
+bool decode_range_given(const struct decode_range *r)
+{
+    return r->start_time || r->stop_time || r->start_gtids || r->stop_gtids;
+}
+
 enum decode_pass decode_range_look(struct decode_range *r, const struct cdc_decoder *d,
                                    const uint8_t *event, size_t n)
 {

@@ -21,6 +21,7 @@ enum decode_pass { DECODE_SHOW, DECODE_LEAVE_OUT, DECODE_STOP };
 bool decode_range_time(const char *text, uint32_t *out, struct err *e) WARN_UNUSED;
 /* A set of MySQL's or MariaDB's kind. */
 bool decode_range_gtids(const char *text, struct gtid_set **out, struct err *e) WARN_UNUSED;
+bool decode_range_given(const struct decode_range *r); /* false: all is shown */
 /* The event that comes next; d has been fed everything before it that was not left out. */
 enum decode_pass decode_range_look(struct decode_range *r, const struct cdc_decoder *d,
                                    const uint8_t *event, size_t n);

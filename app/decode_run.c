@@ -193,7 +193,7 @@ static bool raw_line(struct decode_run *r, const uint8_t *event, size_t n, uint6
 static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
                        const uint8_t *event, size_t n, struct err *e)
 {
-    uint64_t rows = cdc_decoder_stats(d)->rows;
+    uint64_t rows = r->raw ? cdc_decoder_stats(d)->rows : 0;
     bool shown = r->raw && is_in_log(r, event, n);
     if (shown)
         find_place(r, s, d, event, n);
@@ -201,7 +201,7 @@ static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_de
     if (shown && !raw_line(r, event, n, cdc_decoder_stats(d)->rows - rows) && !flush_out(r, e))
         return false;
     if (fed)
-        return drain(r, d, false, e);
+        return !cdc_decoder_has_batch(d) || drain(r, d, false, e);
     struct err late = ERR_INIT; /* what came before the bad place is whole */
     (void)drain(r, d, true, &late);
     return false;
@@ -213,23 +213,30 @@ static bool flush_if_idle(struct decode_run *r, struct cdc_source *s, struct err
     return r->out.len == 0 || !s->ops->ready || s->ops->ready(s) || flush_out(r, e);
 }
 
+static bool is_behind_stop(const struct decode_run *r, const struct cdc_source *s)
+{
+    uint64_t offset;
+    (void)cdc_source_file(s, &offset);
+    return offset >= r->stop_pos;
+}
+
 static bool read_source(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
                         struct err *e)
 {
+    bool ranged = decode_range_given(&r->range);
     for (;;) {
         const uint8_t *event;
         size_t n;
-        uint64_t offset;
         enum cdc_next next = s->ops->next(s, &event, &n, e);
-        (void)cdc_source_file(s, &offset);
-        if (next == CDC_NEXT_END || (next == CDC_NEXT_OK && r->stop_pos && offset >= r->stop_pos))
+        if (next == CDC_NEXT_END || (next == CDC_NEXT_OK && r->stop_pos && is_behind_stop(r, s)))
             break;
         if (next != CDC_NEXT_OK) {
             struct err late = ERR_INIT;
             (void)drain(r, d, true, &late);
             return false;
         }
-        enum decode_pass pass = decode_range_look(&r->range, d, event, n);
+        enum decode_pass pass =
+            ranged ? decode_range_look(&r->range, d, event, n) : DECODE_SHOW;
         if (pass == DECODE_STOP)
             break;
         if (pass == DECODE_SHOW && !take_event(r, s, d, event, n, e))

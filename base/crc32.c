@@ -107,7 +107,9 @@ static TARGET uint32_t fold_all(const unsigned char *p, size_t n, uint32_t crc)
     return fold_rest(x0, p, n);
 }
 
-#define TARGET_WIDE __attribute__((target("avx512f,avx512vl,vpclmulqdq,sse4.2,pclmul")))
+#define WIDE_FROM 256u /* before, setting up costs more than it saves */
+#define TARGET_WIDE                                                                                \
+    __attribute__((target("avx512f,avx512vl,avx512bw,avx512vbmi2,vpclmulqdq,sse4.2,pclmul")))
 
 /* Moves the four parts of x and adds the next bytes. */
 static TARGET_WIDE __m512i fold_wide(__m512i x, __m512i k, __m512i next)
@@ -122,31 +124,62 @@ static TARGET_WIDE __m512i constants(uint64_t high, uint64_t low)
     return _mm512_broadcast_i32x4(_mm_set_epi64x((long long)high, (long long)low));
 }
 
-/* n ≥ 256; crc is the register, not inverted. */
-static TARGET_WIDE uint32_t fold_all_wide(const unsigned char *p, size_t n, uint32_t crc)
+/* Four blocks of 64 bytes at a time; *at and *n go on. n ≥ 192, and x came before. */
+static TARGET_WIDE __m512i fold_blocks(__m512i x, const unsigned char **at, size_t *n)
 {
     const __m512i over_2048 = constants(0x01322d1430, 0x011542778a);
     const __m512i over_512 = constants(0x01c6e41596, 0x0154442bd4);
-    const __m128i over_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
-    __m512i x0 = _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc));
-    x0 = _mm512_xor_si512(x0, _mm512_loadu_si512(p));
-    __m512i x1 = _mm512_loadu_si512(p + 64), x2 = _mm512_loadu_si512(p + 128);
-    __m512i x3 = _mm512_loadu_si512(p + 192);
-    assert(n >= 256);
-    for (p += 256, n -= 256; n >= 256; p += 256, n -= 256) {
-        x0 = fold_wide(x0, over_2048, _mm512_loadu_si512(p));
+    const unsigned char *p = *at;
+    __m512i x1 = _mm512_loadu_si512(p), x2 = _mm512_loadu_si512(p + 64);
+    __m512i x3 = _mm512_loadu_si512(p + 128);
+    for (p += 192, *n -= 192; *n >= 256; p += 256, *n -= 256) {
+        x = fold_wide(x, over_2048, _mm512_loadu_si512(p));
         x1 = fold_wide(x1, over_2048, _mm512_loadu_si512(p + 64));
         x2 = fold_wide(x2, over_2048, _mm512_loadu_si512(p + 128));
         x3 = fold_wide(x3, over_2048, _mm512_loadu_si512(p + 192));
     }
-    x0 = fold_wide(x0, over_512, x1);
-    x0 = fold_wide(x0, over_512, x2);
-    x0 = fold_wide(x0, over_512, x3);
-    for (; n >= 64; p += 64, n -= 64)
-        x0 = fold_wide(x0, over_512, _mm512_loadu_si512(p));
-    __m128i x = fold(_mm512_castsi512_si128(x0), over_128, _mm512_extracti32x4_epi32(x0, 1));
-    x = fold(x, over_128, _mm512_extracti32x4_epi32(x0, 2));
-    return fold_rest(fold(x, over_128, _mm512_extracti32x4_epi32(x0, 3)), p, n);
+    *at = p;
+    x = fold_wide(x, over_512, x1);
+    x = fold_wide(x, over_512, x2);
+    return fold_wide(x, over_512, x3);
+}
+
+/* The four parts of x to one: the first three are folded over those behind them. */
+static TARGET_WIDE __m128i join_parts(__m512i x)
+{
+    const __m512i over = _mm512_set_epi64(0, 0, 0x00ccaa009e, 0x01751997d0, 0x015a546366,
+                                          0x00f1da05aa, 0x0174359406, 0x003db1ecdc);
+    __m512i low = _mm512_clmulepi64_epi128(x, over, 0x00);
+    __m512i high = _mm512_clmulepi64_epi128(x, over, 0x11);
+    __m512i sum = _mm512_ternarylogic_epi64(low, high, _mm512_maskz_mov_epi64(0xc0, x), 0x96);
+    __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+/* n ≥ 64; crc is the register, not inverted. The first block has what n leaves over from whole ones,
+ * behind zeros, which change nothing; so there is no tail. */
+static TARGET_WIDE uint32_t fold_all_wide(const unsigned char *p, size_t n, uint32_t crc)
+{
+    const __m512i over_512 = constants(0x01c6e41596, 0x0154442bd4);
+    size_t first = (n - 1) % 64 + 1;
+    if (first < 4) { /* too short to begin with: in bytes */
+        crc = ~crc32_portable(~crc, p, first);
+        p += first;
+        n -= first;
+        first = 64;
+    }
+    assert(n >= first);
+    size_t zeros = 64 - first;
+    __m512i x = _mm512_maskz_loadu_epi8(~(uint64_t)0 << zeros, p - zeros);
+    __m512i start = _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc));
+    x = _mm512_xor_si512(x, _mm512_maskz_expand_epi8((uint64_t)0xf << zeros, start));
+    p += first;
+    n -= first;
+    if (n >= 256)
+        x = fold_blocks(x, &p, &n);
+    for (; n > 0; p += 64, n -= 64)
+        x = fold_wide(x, over_512, _mm512_loadu_si512(p));
+    return reduce(join_parts(x));
 }
 
 static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
@@ -158,7 +191,7 @@ static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
 
 static uint32_t crc32_wide(uint32_t crc, const void *p, size_t n)
 {
-    return n < 256 ? crc32_pclmul(crc, p, n) : ~fold_all_wide(p, n, ~crc);
+    return n < WIDE_FROM ? crc32_pclmul(crc, p, n) : ~fold_all_wide(p, n, ~crc);
 }
 
 static enum crc32_way find_way(void)
@@ -167,7 +200,8 @@ static enum crc32_way find_way(void)
     if (!__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("sse4.2"))
         return CRC32_PORTABLE;
     bool wide = __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("avx512f") &&
-                __builtin_cpu_supports("avx512vl");
+                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512vbmi2");
     return wide ? CRC32_WIDE : CRC32_PCLMUL;
 }
 #else

@@ -52,19 +52,20 @@ struct err {
         0                                                                                          \
     }
 #define ERR_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define ERR_COLD         __attribute__((cold)) /* callers keep the way to it out of their way */
 #define WARN_UNUSED      __attribute__((warn_unused_result))
 #define CLEANUP(fn)      __attribute__((cleanup(fn)))
 
 /* Sets code, the code's default class, native 0 and the text; clears the cure. Always returns
  * false, so that a caller can `return err_set(…)`. e may be NULL (then only false is returned). */
-bool err_set(struct err *e, enum err_code code, const char *fmt, ...) ERR_PRINTF(3, 4);
+bool err_set(struct err *e, enum err_code code, const char *fmt, ...) ERR_PRINTF(3, 4) ERR_COLD;
 /* The same with a native number and an explicit class. */
 bool err_set_native(struct err *e, enum err_code code, enum err_class class_, int native,
-                    const char *fmt, ...) ERR_PRINTF(5, 6);
+                    const char *fmt, ...) ERR_PRINTF(5, 6) ERR_COLD;
 /* Sets the cure; returns false. */
-bool err_cure(struct err *e, const char *fmt, ...) ERR_PRINTF(2, 3);
+bool err_cure(struct err *e, const char *fmt, ...) ERR_PRINTF(2, 3) ERR_COLD;
 /* Puts "context → " before the text; returns false. */
-bool err_prepend(struct err *e, const char *fmt, ...) ERR_PRINTF(2, 3);
+bool err_prepend(struct err *e, const char *fmt, ...) ERR_PRINTF(2, 3) ERR_COLD;
 #if defined(__clang_analyzer__) && !defined(SLUICE_BASE_ERR_C)
 /* The analyzer looks at one file at a time and must know that these are never true. */
 #define err_set(...)        ((err_set)(__VA_ARGS__), false)

@@ -194,8 +194,7 @@ bool decode_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *
 /* The checksum of a format description is computed with "in use" cleared. */
 uint32_t decode_event_crc(const uint8_t *event, size_t n)
 {
-    uint16_t flags = wire_u16(event + 17);
-    if (event[4] != EV_FORMAT_DESCRIPTION || !(flags & EVENT_IN_USE))
+    if (event[4] != EV_FORMAT_DESCRIPTION || !(wire_u16(event + 17) & EVENT_IN_USE))
         return crc32_compute(0, event, n);
     uint8_t head[EVENT_HEADER_LEN];
     memcpy(head, event, sizeof head);
@@ -210,8 +209,10 @@ static bool has_checksum(const struct cdc_decoder *d, const uint8_t *event, size
 {
     if (event[4] == EV_FORMAT_DESCRIPTION)
         return false; /* its handler looks */
+    if (event[4] != EV_ROTATE)
+        return d->checksum;
     bool artificial = wire_u32(event) == 0 || wire_u16(event + 17) & EVENT_ARTIFICIAL;
-    if (event[4] == EV_ROTATE && (artificial || !d->format_known))
+    if (artificial || !d->format_known)
         return n >= EVENT_HEADER_LEN + CHECKSUM_LEN &&
                decode_event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
     return d->checksum;
@@ -269,7 +270,7 @@ static void set_positions(struct cdc_decoder *d, struct event *ev, uint32_t leng
     }
 }
 
-static bool where(const struct cdc_decoder *d, const struct event *ev, struct err *e)
+static ERR_COLD bool where(const struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     return err_prepend(e, "%s:%llu → %s (type %u)", d->file[0] ? d->file : "log",
                        (unsigned long long)ev->start_pos, cdc_event_type_name(ev->type), ev->type);
@@ -300,14 +301,14 @@ static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct e
         return where(d, &ev, e);
     if (checksum)
         ev.n -= CHECKSUM_LEN;
-    if (!hold_or_dispatch(d, &ev, e))
+    if (d->holding ? !hold_or_dispatch(d, &ev, e) : !decode_dispatch(d, &ev, e))
         return where(d, &ev, e);
     if (ev.type == EV_FORMAT_DESCRIPTION && !check_format_crc(d, &ev, e))
         return where(d, &ev, e);
     return true;
 }
 
-static bool die(struct cdc_decoder *d, const struct err *e)
+static ERR_COLD bool die(struct cdc_decoder *d, const struct err *e)
 {
     err_copy(&d->failure, e);
     d->failed = true;
@@ -333,7 +334,7 @@ static bool unpack(struct cdc_decoder *d, struct err *e)
 }
 
 /* For a caller that did not take all. */
-static bool unpack_all(struct cdc_decoder *d, struct err *e)
+static ERR_COLD bool unpack_all(struct cdc_decoder *d, struct err *e)
 {
     while (is_unpacking(d)) {
         if (!unpack(d, e))
@@ -350,9 +351,14 @@ bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, str
     struct err *to = e ? e : &own;
     if (d->failed)
         return err_copy(e, &d->failure);
-    if (unpack_all(d, to) && feed(d, event, n, to))
+    if ((!is_unpacking(d) || unpack_all(d, to)) && feed(d, event, n, to))
         return true;
     return die(d, to);
+}
+
+bool cdc_decoder_has_batch(const struct cdc_decoder *d)
+{
+    return decode_batch_full(d) || is_unpacking(d) || d->failed;
 }
 
 struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush)

@@ -74,6 +74,9 @@ bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n,
  * by batch here. If that fails, NULL comes early, and cdc_decoder_failed (and the next feed) says
  * why. */
 struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush);
+/* Whether take would give or unpack something without flush, or has failed: for callers that take
+ * after every event. */
+bool cdc_decoder_has_batch(const struct cdc_decoder *d);
 bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e); /* true: dead, *e set */
 const struct position *
 cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event */

@@ -61,13 +61,13 @@ static bool any_null(const uint8_t *nulls, uint32_t n)
     return n % 8 && (nulls[whole] & ((1u << n % 8) - 1));
 }
 
-/* Once an iteration: the caller leaves the row as it is. */
-static void set_all_absent(struct cdc_rows_iter *it, struct cdc_row *out)
+/* The caller leaves the row as it is. */
+static void set_all_absent(const struct cdc_rows_iter *it, struct cdc_row *out)
 {
     const struct schema_table *t = it->rows->table;
-    if (!out || out == it->absent)
+    if (!out || out->absent_of == it->plan->id)
         return;
-    it->absent = out;
+    out->absent_of = it->plan->id;
     out->full_of = 0;
     assert(out->n_columns >= t->n_columns);
     for (size_t i = 0; i < t->n_columns; i++)
@@ -132,6 +132,7 @@ static void lay_out_full(const struct row_plan *plan, const struct schema_table 
     for (size_t i = 0; i < plan->n_columns; i++)
         out->values[i] = (struct cdc_value){.column = &t->columns[i], .n = plan->columns[i].width};
     out->full_of = plan->id;
+    out->absent_of = 0;
 }
 
 /* All columns present, none NULL, no diffs: where each value lies, and the lengths that differ. */
@@ -207,7 +208,7 @@ static const uint8_t *walk_image(const struct cdc_rows_iter *it, struct image *i
             return behind; /* else once more, to learn the column */
     }
     if (out)
-        out->full_of = 0;
+        out->full_of = out->absent_of = 0;
     return walk_any(im, at, out ? out->values : NULL);
 }
 

@@ -241,10 +241,30 @@ static enum cdc_next read_event(struct file_source *f, const uint8_t **event, si
     return CDC_NEXT_OK;
 }
 
+/* Nearly always: a whole event lies in the buffer. False: nothing was done. */
+static inline bool take_buffered(struct file_source *f, const uint8_t **event, size_t *n)
+{
+    size_t have = f->end - f->begin;
+    if (!f->announced || f->start_pos || have < HEADER_LEN)
+        return false;
+    const uint8_t *at = f->bytes + f->begin;
+    uint32_t length = wire_u32(at + 9);
+    if (length < HEADER_LEN || length > have || at[4] == TYPE_ENCRYPTION)
+        return false;
+    *event = at;
+    *n = length;
+    f->event_offset = f->offset;
+    f->begin += length;
+    f->offset += length;
+    return true;
+}
+
 static enum cdc_next file_next(struct cdc_source *s, const uint8_t **event, size_t *n,
                                struct err *e)
 {
     struct file_source *f = (struct file_source *)s;
+    if (!__atomic_load_n(&f->interrupted, __ATOMIC_RELAXED) && take_buffered(f, event, n))
+        return CDC_NEXT_OK;
     for (;;) {
         if (__atomic_load_n(&f->interrupted, __ATOMIC_RELAXED)) {
             err_set(e, ERR_SHUTDOWN, "reading %s was interrupted", f->name);

@@ -22,7 +22,9 @@ struct cdc_value {
 struct cdc_row { /* values has n_columns entries, at least as many as the table; read only */
     struct cdc_value *values;
     size_t n_columns;
-    uint64_t full_of; /* row.c's: the plan whose full rows `values` is laid out for, 0: none */
+    /* row.c's: the plan whose full rows `values` is laid out for, and the one for whose rows all are
+     * absent; 0: none */
+    uint64_t full_of, absent_of;
 };
 
 /* Walks the images of a ROWS/COPY_ROWS change. */
@@ -32,8 +34,6 @@ struct cdc_rows_iter {
     const struct row_plan *plan;
     uint32_t n_before, n_after; /* columns present in the images */
     bool whole;                 /* not an UPDATE, and all columns are present */
-    const struct cdc_row
-        *absent; /* the caller's row that was set all absent (and is not changed meanwhile) */
     const uint8_t *at, *end;
     uint32_t row; /* number of the row that cdc_rows_next returned last */
     uint32_t next;
