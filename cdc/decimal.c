@@ -89,6 +89,83 @@ static size_t packed_bytes(unsigned n_digits)
     return n_digits / 9 * 4u + group_bytes[n_digits % 9];
 }
 
+/* ---- most decimals: up to 18 digits before the point and 8 behind it ---- */
+
+#define SMALL_WHOLE    18u
+#define SMALL_FRACTION 8u
+
+/* v < 10^8 as eight digits, the first in the lowest byte: halves, then pairs, then digits, all at
+ * once. */
+static uint64_t eight_digits(uint32_t v)
+{
+    uint64_t halves = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t hundreds = (halves * 10486 >> 20) & 0x0000007f0000007f;
+    uint64_t pairs8 = hundreds | (halves - 100 * hundreds) << 16;
+    uint64_t tens = (pairs8 * 103 >> 10) & 0x000f000f000f000f;
+    return (tens | (pairs8 - 10 * tens) << 8) | 0x3030303030303030;
+}
+
+static uint8_t *put_eight(uint8_t *to, uint32_t v)
+{
+    uint64_t text = eight_digits(v);
+    memcpy(to, &text, sizeof text);
+    return to + sizeof text;
+}
+
+/* v < 10^8 without leading zeros, but at least one digit. */
+static uint8_t *put_up_to_eight(uint8_t *to, uint32_t v)
+{
+    uint64_t text = eight_digits(v);
+    unsigned zeros =
+        (unsigned)__builtin_ctzll((text - 0x3030303030303030) | (uint64_t)1 << 56) / 8;
+    text >>= 8 * zeros;
+    memcpy(to, &text, sizeof text);
+    return to + 8 - zeros;
+}
+
+static uint8_t *put_number(uint8_t *to, uint64_t v)
+{
+    const uint64_t e8 = 100000000;
+    if (v < e8)
+        return put_up_to_eight(to, (uint32_t)v);
+    if (v < e8 * e8)
+        return put_eight(put_up_to_eight(to, (uint32_t)(v / e8)), (uint32_t)(v % e8));
+    to = put_up_to_eight(to, (uint32_t)(v / (e8 * e8)));
+    v %= e8 * e8;
+    return put_eight(put_eight(to, (uint32_t)(v / e8)), (uint32_t)(v % e8));
+}
+
+/* The text's end; NULL when a group of digits is none. `to` has DECIMAL_MAX_TEXT bytes. */
+static uint8_t *print_small(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)
+{
+    unsigned whole_bytes = (unsigned)packed_bytes(n_whole), part = group_bytes[n_fraction];
+    uint64_t flip = p[0] & 0x80 ? 0 : UINT64_MAX;
+    uint64_t mask = whole_bytes == 8 ? UINT64_MAX : ((uint64_t)1 << 8 * whole_bytes) - 1;
+    uint64_t whole = (wire_be(p, whole_bytes) ^ flip) & mask;
+    uint64_t fraction = (wire_be(p + whole_bytes, part) ^ flip) & (((uint64_t)1 << 8 * part) - 1);
+    if (whole_bytes > 0)
+        whole ^= (uint64_t)0x80 << 8 * (whole_bytes - 1);
+    else
+        fraction ^= (uint64_t)0x80 << 8 * (part - 1);
+    if (n_whole >= 9) {
+        uint64_t high = whole >> 32, low = (uint32_t)whole;
+        if (high >= powers[n_whole - 9] || low >= powers[9])
+            return NULL;
+        whole = high * powers[9] + low;
+    } else if (whole >= powers[n_whole]) {
+        return NULL;
+    }
+    if (fraction >= powers[n_fraction])
+        return NULL;
+    *to = '-';
+    to = put_number(to + (flip & 1), whole);
+    if (n_fraction == 0)
+        return to;
+    *to++ = '.';
+    (void)put_eight(to, (uint32_t)fraction * powers[SMALL_FRACTION - n_fraction]);
+    return to + n_fraction;
+}
+
 bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scale, struct buf *out)
 {
     if (precision == 0 || precision > 65 || scale > precision || n > DECIMAL_MAX_BYTES ||
@@ -97,6 +174,12 @@ bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scal
     uint8_t *begin = buf_reserve(out, DECIMAL_MAX_TEXT);
     if (!begin)
         return false;
+    if (precision - scale <= SMALL_WHOLE && scale <= SMALL_FRACTION) {
+        const uint8_t *end = print_small(p, precision - scale, scale, begin);
+        out->len += end ? (size_t)(end - begin) : 0;
+        out->data[out->len] = 0;
+        return end != NULL;
+    }
     bool negative = !(p[0] & 0x80);
     struct digits d = {
         .at = p, .flip = negative ? UINT64_MAX : 0, .sign = 0x80, .to = begin, .valid = true};
@@ -105,7 +188,7 @@ bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scal
     put_whole(&d, precision - scale);
     if (scale > 0)
         put_fraction(&d, scale);
-    out->len += (size_t)(d.to - begin);
+    out->len += d.valid ? (size_t)(d.to - begin) : 0;
     out->data[out->len] = 0;
     return d.valid;
 }

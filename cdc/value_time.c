@@ -38,7 +38,8 @@ static bool read_datetime2(const uint8_t *p, size_t n, struct cdc_datetime *out)
     out->hour = (uint32_t)(v >> 12) & 31;
     out->minute = (uint32_t)(v >> 6) & 63;
     out->second = (uint32_t)v & 63;
-    out->micro = fraction_micros(wire_be(p + 5, n - 5), (unsigned)(n - 5));
+    if (n > 5)
+        out->micro = fraction_micros(wire_be(p + 5, n - 5), (unsigned)(n - 5));
     return true;
 }
 

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cdc/journal.h"
-#include "schemas/charset.h"
 #include "schemas/sqltoken.h"
+#include "sinks/typed.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -32,8 +32,7 @@ struct sink_tx {
     bool begun;             /* its BEGIN record was emitted */
     bool emitted;           /* anything of it */
     struct cdc_row *before, *after;
-    struct buf scratch;
-    uint64_t typed; /* sum of what has no place in scratch: the reads are not left out */
+    struct typed_rows *typed; /* without an encoder */
     const struct schema_table *last_table; /* reference; last_wanted is about it */
     bool last_wanted;
 };
@@ -45,6 +44,8 @@ struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct positi
     t->c = o->context;
     if (start)
         position_copy(&t->pos, start);
+    if (!o->encoder)
+        t->typed = typed_rows_new();
     uint64_t max_bytes = o->spill_max_bytes;
     if (!o->spill_dir && !max_bytes)
         max_bytes = UINT64_MAX;
@@ -61,7 +62,7 @@ void sink_tx_free(struct sink_tx *t)
     cdc_row_free(t->before);
     cdc_row_free(t->after);
     buf_fini(&t->begin_query);
-    buf_fini(&t->scratch);
+    typed_rows_free(t->typed);
     schema_table_unref(t->last_table);
     free(t);
 }
@@ -167,77 +168,12 @@ static void fit_rows(struct sink_tx *t, size_t n_columns)
     t->after = cdc_row_new(n_columns);
 }
 
-/* Bytes that are UTF-8, or no text at all, are final where they lie. */
-static bool decode_bytes(struct sink_tx *t, const struct cdc_value *v, struct err *e)
-{
-    const struct schema_column *c = v->column;
-    bool valid = true;
-    if (c->type == SCHEMA_TYPE_JSON)
-        return v->json_diff || cdc_value_json(v, &t->scratch, e);
-    if (c->ext == SCHEMA_EXT_UUID || c->ext == SCHEMA_EXT_INET4 || c->ext == SCHEMA_EXT_INET6)
-        return cdc_value_ext_text(v, &t->scratch);
-    bool text = schema_type_is_string(c->type) && !cdc_value_is_binary(v);
-    bool compressed =
-        c->type == SCHEMA_TYPE_VARCHAR_COMPRESSED || c->type == SCHEMA_TYPE_BLOB_COMPRESSED;
-    if (text && !compressed && charset_is_utf8_compatible(c->collation))
-        valid = charset_is_valid_utf8(v->p, v->n);
-    else if (text && !cdc_value_text(v, &t->scratch, &valid, e))
-        return false;
-    else if (!text && compressed && !cdc_value_bytes(v, &t->scratch, e))
-        return false;
-    t->typed += valid;
-    return true;
-}
-
-static bool decode_value(struct sink_tx *t, const struct cdc_value *v, struct err *e)
-{
-    struct cdc_datetime d;
-    if (v->absent || v->null)
-        return true;
-    switch (v->column->type) {
-    case SCHEMA_TYPE_TINY:
-    case SCHEMA_TYPE_SHORT:
-    case SCHEMA_TYPE_INT24:
-    case SCHEMA_TYPE_LONG:
-    case SCHEMA_TYPE_LONGLONG:
-        t->typed += cdc_value_is_unsigned(v) ? cdc_value_u64(v) : (uint64_t)cdc_value_i64(v);
-        return true;
-    case SCHEMA_TYPE_NEWDECIMAL:
-        return cdc_value_decimal(v, &t->scratch);
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_TIME2:
-    case SCHEMA_TYPE_DATETIME2:
-    case SCHEMA_TYPE_TIMESTAMP2:
-        return cdc_value_datetime(v, &d);
-    case SCHEMA_TYPE_FLOAT:
-    case SCHEMA_TYPE_DOUBLE:
-    case SCHEMA_TYPE_YEAR:
-    case SCHEMA_TYPE_BIT:
-    case SCHEMA_TYPE_ENUM:
-    case SCHEMA_TYPE_SET:
-        return true; /* views need no decoding */
-    default:
-        return decode_bytes(t, v, e);
-    }
-}
-
-/* Without an encoder: every value is brought to its final form, and thrown away. */
-static bool decode_row(struct sink_tx *t, const struct cdc_row *row, struct err *e)
-{
-    buf_reset(&t->scratch);
-    for (size_t i = 0; i < row->n_columns; i++) {
-        if (!decode_value(t, &row->values[i], e))
-            return false;
-    }
-    return true;
-}
-
 static bool give_row(struct sink_tx *t, const struct cdc_change *c, uint32_t seq, struct err *e)
 {
     t->stats.rows++;
     if (!t->o.encoder)
-        return (c->rows.op == CDC_OP_INSERT || decode_row(t, t->before, e)) &&
-               (c->rows.op == CDC_OP_DELETE || decode_row(t, t->after, e));
+        return (c->rows.op == CDC_OP_INSERT || typed_rows_row(t->typed, t->before, e)) &&
+               (c->rows.op == CDC_OP_DELETE || typed_rows_row(t->typed, t->after, e));
     t->emitted = true;
     return t->o.encoder->ops->row(t->o.encoder, &t->c, c, t->before, t->after, seq, t->o.emit,
                                   t->o.ctx, e);
@@ -248,6 +184,8 @@ static bool give_rows(struct sink_tx *t, const struct cdc_change *c, struct err 
     struct cdc_rows_iter it;
     enum cdc_rows_result r;
     fit_rows(t, c->rows.table->n_columns);
+    if (t->typed)
+        typed_rows_table(t->typed, c->rows.table);
     t->stats.bytes += c->rows.images_len;
     cdc_rows_begin(&it, &c->rows);
     while ((r = cdc_rows_next(&it, t->before, t->after, e)) == CDC_ROWS_ROW) {

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,12 +36,74 @@ static void decimals_print_with_their_scale(void **state)
     }
 }
 
+/* The packing as the servers' documentation tells it: digit groups of the text, big-endian. */
+static size_t pack_part(const char *digits, unsigned n, bool whole, uint8_t *to)
+{
+    static const uint8_t bytes_of[10] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
+    size_t at = 0;
+    for (unsigned i = 0, take; i < n; i += take) {
+        take = whole && i == 0 && n % 9 ? n % 9 : n - i < 9 ? n - i : 9;
+        uint32_t v = 0;
+        for (unsigned k = 0; k < take; k++)
+            v = v * 10 + (uint32_t)(digits[i + k] - '0');
+        for (unsigned k = bytes_of[take]; k > 0; k--)
+            to[at++] = (uint8_t)(v >> 8 * (k - 1));
+    }
+    return at;
+}
+
+static void check_decimal(unsigned precision, unsigned scale, unsigned *seed)
+{
+    char digits[66], text[80], *end = text;
+    uint8_t bytes[32];
+    unsigned whole = precision - scale, zeros = (*seed >> 8) % (precision + 1);
+    bool negative = false;
+    for (unsigned i = 0; i < precision; i++) {
+        *seed = *seed * 1103515245u + 12345u;
+        digits[i] = i < zeros ? '0' : (char)('0' + (*seed >> 16) % 10);
+        negative = negative || (digits[i] != '0' && *seed >> 31);
+    }
+    size_t n = pack_part(digits, whole, true, bytes);
+    n += pack_part(digits + whole, scale, false, bytes + n);
+    bytes[0] ^= 0x80;
+    for (size_t i = 0; negative && i < n; i++)
+        bytes[i] = (uint8_t)~bytes[i];
+    if (negative)
+        *end++ = '-';
+    unsigned first = 0;
+    while (first < whole && digits[first] == '0')
+        first++;
+    if (first == whole)
+        *end++ = '0';
+    end += snprintf(end, 70, "%.*s", (int)(whole - first), digits + first);
+    if (scale)
+        snprintf(end, 70, ".%.*s", (int)scale, digits + whole);
+    struct buf out = BUF_INIT;
+    assert_true(decimal_print(bytes, n, precision, scale, &out));
+    assert_string_equal(buf_str(&out), text);
+    buf_fini(&out);
+}
+
+static void decimals_of_every_precision_and_scale(void **state)
+{
+    unsigned seed = 4;
+    (void)state;
+    for (unsigned precision = 1; precision <= 65; precision++)
+        for (unsigned scale = 0; scale <= 30 && scale <= precision; scale++)
+            for (int i = 0; i < 40; i++)
+                check_decimal(precision, scale, &seed);
+}
+
 static void decimal_digits_beyond_nine_are_refused(void **state)
 {
     const uint8_t bytes[4] = {0xff, 0xff, 0xff, 0xff};
     struct buf out = BUF_INIT;
     (void)state;
     assert_false(decimal_print(bytes, 4, 9, 0, &out));
+    assert_false(decimal_print(bytes, 4, 8, 0, &out));
+    assert_false(decimal_print(bytes, 4, 9, 9, &out));
+    assert_false(decimal_print(bytes, 2, 2, 1, &out));
+    assert_int_equal(out.len, 0);
     buf_fini(&out);
 }
 
@@ -243,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decimals_print_with_their_scale),
+        cmocka_unit_test(decimals_of_every_precision_and_scale),
         cmocka_unit_test(decimal_digits_beyond_nine_are_refused),
         cmocka_unit_test(numbers_are_the_shortest_that_read_back),
         cmocka_unit_test(binary_json_prints_as_the_server_does),
