@@ -9,9 +9,6 @@
 
 #include <string.h>
 
-#define DECIMAL_MAX_BYTES 32u
-#define DECIMAL_MAX_TEXT  80u /* 65 digits of groups that may be wrong, a sign, a zero, a point */
-
 static const uint8_t group_bytes[10] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
 static const uint32_t powers[10] = {1,      10,      100,      1000,      10000,
                                     100000, 1000000, 10000000, 100000000, 1000000000};
@@ -84,10 +81,11 @@ static void put_fraction(struct digits *d, unsigned n_digits)
     }
 }
 
-static size_t packed_bytes(unsigned n_digits)
-{
-    return n_digits / 9 * 4u + group_bytes[n_digits % 9];
-}
+/* Of n digits on one side of the point. */
+static const uint8_t packed_bytes[66] = {
+    0,  1,  1,  2,  2,  3,  3,  4,  4,  4,  5,  5,  6,  6,  7,  7,  8,  8,  8,  9,  9,  10,
+    10, 11, 11, 12, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 16, 17, 17, 18, 18, 19, 19, 20,
+    20, 20, 21, 21, 22, 22, 23, 23, 24, 24, 24, 25, 25, 26, 26, 27, 27, 28, 28, 28, 29, 29};
 
 /* ---- most decimals: up to 18 digits before the point and 8 behind it ---- */
 
@@ -135,19 +133,34 @@ static uint8_t *put_number(uint8_t *to, uint64_t v)
     return put_eight(put_eight(to, (uint32_t)(v / e8)), (uint32_t)(v % e8));
 }
 
-/* The text's end; NULL when a group of digits is none. `to` has DECIMAL_MAX_TEXT bytes. */
+static inline uint8_t *put_short_fraction(uint8_t *to, uint32_t v, unsigned n)
+{
+    *to++ = '.';
+    if (n == 2)
+        memcpy(to, pairs + 2 * v, 2);
+    else
+        (void)put_eight(to, v * powers[SMALL_FRACTION - n]);
+    return to + n;
+}
+
+/* The number's bytes of one side, and all ones in as many bits. */
+static inline uint64_t take_side(const uint8_t *p, unsigned n, uint64_t flip, uint64_t sign)
+{
+    if (n == 0)
+        return 0;
+    uint64_t mask = UINT64_MAX >> (64 - 8 * n);
+    return ((wire_be(p, n) ^ flip) & mask) ^ sign << (8 * n - 8);
+}
+
+/* The text's end; NULL when a group of digits is none. `to` has DECIMAL_TEXT_MAX bytes. */
 static uint8_t *print_small(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)
 {
-    unsigned whole_bytes = (unsigned)packed_bytes(n_whole), part = group_bytes[n_fraction];
+    unsigned whole_bytes = packed_bytes[n_whole];
     uint64_t flip = p[0] & 0x80 ? 0 : UINT64_MAX;
-    uint64_t mask = whole_bytes == 8 ? UINT64_MAX : ((uint64_t)1 << 8 * whole_bytes) - 1;
-    uint64_t whole = (wire_be(p, whole_bytes) ^ flip) & mask;
-    uint64_t fraction = (wire_be(p + whole_bytes, part) ^ flip) & (((uint64_t)1 << 8 * part) - 1);
-    if (whole_bytes > 0)
-        whole ^= (uint64_t)0x80 << 8 * (whole_bytes - 1);
-    else
-        fraction ^= (uint64_t)0x80 << 8 * (part - 1);
-    if (n_whole >= 9) {
+    uint64_t whole = take_side(p, whole_bytes, flip, 0x80);
+    uint64_t fraction =
+        take_side(p + whole_bytes, packed_bytes[n_fraction], flip, n_whole ? 0 : 0x80);
+    if (n_whole > 9) {
         uint64_t high = whole >> 32, low = (uint32_t)whole;
         if (high >= powers[n_whole - 9] || low >= powers[9])
             return NULL;
@@ -159,36 +172,44 @@ static uint8_t *print_small(const uint8_t *p, unsigned n_whole, unsigned n_fract
         return NULL;
     *to = '-';
     to = put_number(to + (flip & 1), whole);
-    if (n_fraction == 0)
-        return to;
-    *to++ = '.';
-    (void)put_eight(to, (uint32_t)fraction * powers[SMALL_FRACTION - n_fraction]);
-    return to + n_fraction;
+    return n_fraction ? put_short_fraction(to, (uint32_t)fraction, n_fraction) : to;
+}
+
+static uint8_t *print_any(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)
+{
+    bool negative = !(p[0] & 0x80);
+    struct digits d = {
+        .at = p, .flip = negative ? UINT64_MAX : 0, .sign = 0x80, .to = to, .valid = true};
+    if (negative)
+        *d.to++ = '-';
+    put_whole(&d, n_whole);
+    if (n_fraction > 0)
+        put_fraction(&d, n_fraction);
+    return d.valid ? d.to : NULL;
+}
+
+size_t decimal_text(const uint8_t *p, size_t n, unsigned precision, unsigned scale,
+                    char to[DECIMAL_TEXT_MAX])
+{
+    if (precision == 0 || precision > 65 || scale > precision)
+        return 0;
+    unsigned n_whole = precision - scale;
+    if (n < (size_t)packed_bytes[n_whole] + packed_bytes[scale])
+        return 0;
+    uint8_t *begin = (uint8_t *)to;
+    const uint8_t *end = n_whole <= SMALL_WHOLE && scale <= SMALL_FRACTION
+                             ? print_small(p, n_whole, scale, begin)
+                             : print_any(p, n_whole, scale, begin);
+    return end ? (size_t)(end - begin) : 0;
 }
 
 bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scale, struct buf *out)
 {
-    if (precision == 0 || precision > 65 || scale > precision || n > DECIMAL_MAX_BYTES ||
-        n < packed_bytes(precision - scale) + packed_bytes(scale))
+    char *to = (char *)buf_reserve(out, DECIMAL_TEXT_MAX);
+    size_t len = to ? decimal_text(p, n, precision, scale, to) : 0;
+    if (!to)
         return false;
-    uint8_t *begin = buf_reserve(out, DECIMAL_MAX_TEXT);
-    if (!begin)
-        return false;
-    if (precision - scale <= SMALL_WHOLE && scale <= SMALL_FRACTION) {
-        const uint8_t *end = print_small(p, precision - scale, scale, begin);
-        out->len += end ? (size_t)(end - begin) : 0;
-        out->data[out->len] = 0;
-        return end != NULL;
-    }
-    bool negative = !(p[0] & 0x80);
-    struct digits d = {
-        .at = p, .flip = negative ? UINT64_MAX : 0, .sign = 0x80, .to = begin, .valid = true};
-    if (negative)
-        *d.to++ = '-';
-    put_whole(&d, precision - scale);
-    if (scale > 0)
-        put_fraction(&d, scale);
-    out->len += d.valid ? (size_t)(d.to - begin) : 0;
+    out->len += len;
     out->data[out->len] = 0;
-    return d.valid;
+    return len > 0;
 }
