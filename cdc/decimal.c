@@ -7,6 +7,8 @@
 #include "cdc/jsonb.h"
 #include "cdc/wire.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const uint8_t group_bytes[10] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
@@ -152,27 +154,63 @@ static inline uint64_t take_side(const uint8_t *p, unsigned n, uint64_t flip, ui
     return ((wire_be(p, n) ^ flip) & mask) ^ sign << (8 * n - 8);
 }
 
-/* The text's end; NULL when a group of digits is none. `to` has DECIMAL_TEXT_MAX bytes. */
-static uint8_t *print_small(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)
+struct small {
+    bool negative;
+    uint32_t fraction;
+    uint64_t whole;
+};
+
+/* False when a group of digits is none. */
+static inline bool take_small(const uint8_t *p, unsigned n_whole, unsigned n_fraction,
+                              struct small *out)
 {
     unsigned whole_bytes = packed_bytes[n_whole];
     uint64_t flip = p[0] & 0x80 ? 0 : UINT64_MAX;
     uint64_t whole = take_side(p, whole_bytes, flip, 0x80);
     uint64_t fraction =
         take_side(p + whole_bytes, packed_bytes[n_fraction], flip, n_whole ? 0 : 0x80);
-    if (n_whole > 9) {
-        uint64_t high = whole >> 32, low = (uint32_t)whole;
-        if (high >= powers[n_whole - 9] || low >= powers[9])
-            return NULL;
-        whole = high * powers[9] + low;
-    } else if (whole >= powers[n_whole]) {
-        return NULL;
-    }
-    if (fraction >= powers[n_fraction])
+    out->negative = flip;
+    out->fraction = (uint32_t)fraction;
+    out->whole = whole;
+    if (n_whole <= 9)
+        return whole < powers[n_whole] && fraction < powers[n_fraction];
+    uint64_t high = whole >> 32, low = (uint32_t)whole;
+    out->whole = high * powers[9] + low;
+    return high < powers[n_whole - 9] && low < powers[9] && fraction < powers[n_fraction];
+}
+
+/* The text's end, or NULL. `to` has DECIMAL_TEXT_MAX bytes. */
+static uint8_t *print_small(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)
+{
+    struct small v;
+    if (!take_small(p, n_whole, n_fraction, &v))
         return NULL;
     *to = '-';
-    to = put_number(to + (flip & 1), whole);
-    return n_fraction ? put_short_fraction(to, (uint32_t)fraction, n_fraction) : to;
+    to = put_number(to + v.negative, v.whole);
+    return n_fraction ? put_short_fraction(to, v.fraction, n_fraction) : to;
+}
+
+bool decimal_unscaled(const uint8_t *p, size_t n, unsigned precision, unsigned scale, int64_t *out)
+{
+    struct small v;
+    assert(precision >= 1 && precision <= DECIMAL_UNSCALED_MAX && scale <= precision);
+    unsigned n_whole = precision - scale;
+    if (scale > SMALL_FRACTION) { /* its groups: nine digits and the rest */
+        char text[DECIMAL_TEXT_MAX];
+        size_t len = decimal_text(p, n, precision, scale, text), point = len - scale - 1;
+        if (len == 0)
+            return false;
+        memmove(text + point, text + point + 1, scale);
+        text[len - 1] = 0;
+        *out = strtoll(text, NULL, 10);
+        return true;
+    }
+    if (n < (size_t)packed_bytes[n_whole] + packed_bytes[scale] ||
+        !take_small(p, n_whole, scale, &v))
+        return false;
+    int64_t unscaled = (int64_t)(v.whole * powers[scale] + v.fraction);
+    *out = v.negative ? -unscaled : unscaled;
+    return true;
 }
 
 static uint8_t *print_any(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)

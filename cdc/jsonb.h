@@ -70,6 +70,9 @@ bool jsonb_diff_print(const uint8_t *diffs, size_t n, struct buf *out, struct er
 /* Its length; 0 when the bytes are none or too few. The rest of `to` is scratch. */
 size_t decimal_text(const uint8_t *p, size_t n, unsigned precision, unsigned scale,
                     char to[DECIMAL_TEXT_MAX]);
+/* The digits without the point, up to 18 of them; false when the bytes are none or too few. */
+#define DECIMAL_UNSCALED_MAX 18u
+bool decimal_unscaled(const uint8_t *p, size_t n, unsigned precision, unsigned scale, int64_t *out);
 bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scale, struct buf *out);
 
 #endif

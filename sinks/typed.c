@@ -111,12 +111,13 @@ static bool take_time(struct typed_rows *t, const struct cdc_value *v, struct er
 
 static bool take_decimal(struct typed_rows *t, const struct cdc_value *v, struct err *e)
 {
-    char text[DECIMAL_TEXT_MAX];
-    size_t n = decimal_text(v->p, v->n, v->column->meta >> 8, v->column->meta & 0xff, text);
-    if (n == 0)
-        return bad_value(v, "decimal number", e);
-    t->sum += (uint8_t)text[n - 1];
-    return true;
+    unsigned precision = v->column->meta >> 8, scale = v->column->meta & 0xff;
+    int64_t unscaled = 0;
+    bool ok = precision <= DECIMAL_UNSCALED_MAX
+                  ? decimal_unscaled(v->p, v->n, precision, scale, &unscaled)
+                  : cdc_value_decimal(v, &t->scratch);
+    t->sum += (uint64_t)unscaled;
+    return ok || bad_value(v, "decimal number", e);
 }
 
 static bool take_bytes(struct typed_rows *t, const struct cdc_value *v, enum form form,

@@ -1,6 +1,6 @@
-/* sinks/typed.h — rows without an encoder: every value is brought to its final form (numbers,
- * decimal digits, dates, UTF-8 text, JSON text) and thrown away. For measuring, and for finding
- * values that cannot be read. Thread: one.
+/* sinks/typed.h — rows without an encoder: every value is brought to its typed form (numbers,
+ * decimals without their point, fields of dates and times, UTF-8 text, JSON text) and thrown away.
+ * For measuring, and for finding values that cannot be read. Thread: one.
  */
 #ifndef SLUICE_SINKS_TYPED_H
 #define SLUICE_SINKS_TYPED_H

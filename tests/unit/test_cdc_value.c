@@ -82,6 +82,14 @@ static void check_decimal(unsigned precision, unsigned scale, unsigned *seed)
     assert_true(decimal_print(bytes, n, precision, scale, &out));
     assert_string_equal(buf_str(&out), text);
     buf_fini(&out);
+    if (precision <= DECIMAL_UNSCALED_MAX) {
+        char all[70];
+        int64_t unscaled;
+        snprintf(all, sizeof all, "%s%.*s", negative ? "-" : "", (int)precision, digits);
+        assert_true(decimal_unscaled(bytes, n, precision, scale, &unscaled));
+        assert_int_equal(unscaled, strtoll(all, NULL, 10));
+        assert_false(decimal_unscaled(bytes, n - 1, precision, scale, &unscaled));
+    }
 }
 
 static void decimals_of_every_precision_and_scale(void **state)
