@@ -50,6 +50,8 @@ static enum my_tls_mode tls_mode(const char *word, const struct my_params *p)
             return (enum my_tls_mode)i;
     if (p->tls_ca != NULL)
         return MY_TLS_VERIFY_IDENTITY;
+    if (p->socket != NULL)
+        return MY_TLS_DISABLED; /* it does not leave the machine */
     return is_loopback(p) ? MY_TLS_PREFERRED : MY_TLS_REQUIRED;
 }
 

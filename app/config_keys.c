@@ -38,8 +38,8 @@ const struct config_key config_keys[] = {
     {"credentials.*.tls", CONFIG_MAP, NULL, NULL, 0, 0, false, "encryption of the connections"},
     {"credentials.*.tls.mode", CONFIG_WORDS, NULL,
      "DISABLED|PREFERRED|REQUIRED|VERIFY_CA|VERIFY_IDENTITY", 0, 0, false,
-     "as the mysql client; default VERIFY_IDENTITY with a ca, else PREFERRED on loopback and "
-     "REQUIRED elsewhere"},
+     "as the mysql client; default VERIFY_IDENTITY with a ca, else DISABLED on a socket, "
+     "PREFERRED on loopback, REQUIRED elsewhere"},
     {"credentials.*.tls.ca", CONFIG_TEXT, NULL, NULL, 0, 0, false,
      "file with the certificate authorities"},
     {"credentials.*.tls.cert", CONFIG_TEXT, NULL, NULL, 0, 0, false, "our certificate"},

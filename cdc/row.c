@@ -148,8 +148,10 @@ static inline const uint8_t *walk_full(const struct cdc_rows_iter *it, const uin
         size_t left = (size_t)(it->end - at), head = (size_t)run->fixed + run->n_prefix;
         if (left < head)
             return NULL;
-        for (const struct row_column *last = c + run->n_columns; c < last; c++, v++)
-            v->p = at + c->offset;
+        for (size_t i = 0, n_fixed = run->n_columns; i < n_fixed; i++)
+            v[i].p = at + c[i].offset;
+        v += run->n_columns;
+        c += run->n_columns;
         at += head;
         if (run->n_prefix == 0)
             continue;
@@ -260,7 +262,8 @@ void cdc_rows_begin(struct cdc_rows_iter *it, const struct cdc_rows *rows)
         it->n_before = count_present(rows->present_before, rows->n_columns);
     if (rows->op != CDC_OP_DELETE)
         it->n_after = count_present(rows->present_after, rows->n_columns);
-    it->whole = rows->op != CDC_OP_UPDATE && it->n_before + it->n_after == rows->n_columns;
+    it->whole = rows->op != CDC_OP_UPDATE && it->n_before + it->n_after == rows->n_columns &&
+                !rows->table->unknown;
 }
 
 static bool next_before(struct cdc_rows_iter *it, struct cdc_row *before, struct err *e)
@@ -302,12 +305,13 @@ static bool is_empty_row(const struct cdc_rows_iter *it)
 }
 
 /* Most rows: an INSERT's or DELETE's image of all columns without NULL. False: nothing was done. */
-static bool next_whole(struct cdc_rows_iter *it, struct cdc_row *before, struct cdc_row *after)
+static inline bool next_whole(struct cdc_rows_iter *it, struct cdc_row *before,
+                              struct cdc_row *after)
 {
     bool insert = it->rows->op == CDC_OP_INSERT;
     struct cdc_row *row = insert ? after : before;
     const struct row_plan *plan = it->plan;
-    if (!it->whole || !row || (size_t)(it->end - it->at) <= plan->null_bytes ||
+    if (!row || (size_t)(it->end - it->at) <= plan->null_bytes ||
         any_null(it->at, plan->n_columns))
         return false;
     const uint8_t *at = walk_full(it, it->at + plan->null_bytes, row);
@@ -326,15 +330,13 @@ static bool refuse_unknown(const struct schema_table *t, struct err *e)
     return err_cure(e, "%s", t->unknown_cure);
 }
 
-enum cdc_rows_result cdc_rows_next(struct cdc_rows_iter *it, struct cdc_row *before,
-                                   struct cdc_row *after, struct err *e)
+static __attribute__((noinline)) enum cdc_rows_result
+next_any(struct cdc_rows_iter *it, struct cdc_row *before, struct cdc_row *after, struct err *e)
 {
     if (it->next == 0 && it->rows->table->unknown && (before || after)) {
         refuse_unknown(it->rows->table, e);
         return CDC_ROWS_FAIL;
     }
-    if (next_whole(it, before, after))
-        return CDC_ROWS_ROW;
     const uint8_t *start = it->at;
     bool empty = is_empty_row(it);
     if (it->at == it->end && !empty)
@@ -348,6 +350,14 @@ enum cdc_rows_result cdc_rows_next(struct cdc_rows_iter *it, struct cdc_row *bef
     }
     it->row = it->next++;
     return CDC_ROWS_ROW;
+}
+
+enum cdc_rows_result cdc_rows_next(struct cdc_rows_iter *it, struct cdc_row *before,
+                                   struct cdc_row *after, struct err *e)
+{
+    if (it->whole && next_whole(it, before, after))
+        return CDC_ROWS_ROW;
+    return next_any(it, before, after, e);
 }
 
 static bool check_supported(const struct cdc_rows_iter *it, const uint8_t *present, struct err *e)

@@ -264,16 +264,38 @@ static size_t put_point(uint8_t *to, uint32_t point)
     return n;
 }
 
+static inline uint64_t high_bits(const uint8_t *p)
+{
+    uint64_t eight;
+    memcpy(&eight, p, sizeof eight);
+    return eight & 0x8080808080808080u;
+}
+
+/* Whether all is ASCII, 32 bytes at a time; the last words overlap. */
+static bool is_ascii(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    if (n < 8) {
+        for (; i < n && p[i] < 0x80; i++)
+            ;
+        return i == n;
+    }
+    for (; i + 32 <= n; i += 32) {
+        if (high_bits(p + i) | high_bits(p + i + 8) | high_bits(p + i + 16) | high_bits(p + i + 24))
+            return false;
+    }
+    uint64_t high = high_bits(p + n - 8);
+    for (; i + 8 < n; i += 8)
+        high |= high_bits(p + i);
+    return high == 0;
+}
+
 /* Bytes of the ASCII run at p, eight at a time. */
 static size_t ascii_run(const uint8_t *p, size_t n)
 {
     size_t i = 0;
-    uint64_t eight;
-    for (; i + sizeof eight <= n; i += sizeof eight) {
-        memcpy(&eight, p + i, sizeof eight);
-        if (eight & 0x8080808080808080u)
-            break;
-    }
+    while (i + 8 <= n && !high_bits(p + i))
+        i += 8;
     while (i < n && p[i] < 0x80)
         i++;
     return i;
@@ -306,6 +328,8 @@ static size_t utf8_character(const uint8_t *p, size_t n, uint32_t last_point)
 
 static bool is_utf8(const uint8_t *p, size_t n, uint32_t last_point)
 {
+    if (is_ascii(p, n))
+        return true;
     size_t i = ascii_run(p, n);
     while (i < n) {
         size_t length = utf8_character(p + i, n - i, last_point);

@@ -6,12 +6,26 @@
 
 #include "base/mem.h"
 #include "cdc/jsonb.h"
+#include "cdc/wire.h"
 #include "schemas/charset.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-enum form { VIEW, SIGNED, UNSIGNED, DECIMAL, TIME, UTF8, TEXT, BYTES, JSON, EXTENSION };
+enum form {
+    VIEW,
+    SIGNED_4,
+    SIGNED_8,
+    SIGNED,
+    UNSIGNED,
+    DECIMAL,
+    TIME,
+    UTF8,
+    TEXT,
+    BYTES,
+    JSON,
+    EXTENSION
+};
 
 struct typed_rows {
     struct buf scratch;
@@ -59,7 +73,10 @@ static enum form form_of(const struct schema_column *c)
     case SCHEMA_TYPE_INT24:
     case SCHEMA_TYPE_LONG:
     case SCHEMA_TYPE_LONGLONG:
-        return cdc_value_is_unsigned(&v) ? UNSIGNED : SIGNED;
+        return cdc_value_is_unsigned(&v)          ? UNSIGNED
+               : c->type == SCHEMA_TYPE_LONG     ? SIGNED_4
+               : c->type == SCHEMA_TYPE_LONGLONG ? SIGNED_8
+                                                 : SIGNED;
     case SCHEMA_TYPE_NEWDECIMAL:
         return DECIMAL;
     case SCHEMA_TYPE_DATE:
@@ -144,6 +161,8 @@ static bool take_bytes(struct typed_rows *t, const struct cdc_value *v, enum for
         valid = cdc_value_ext_text(v, &t->scratch);
         break;
     case VIEW:
+    case SIGNED_4:
+    case SIGNED_8:
     case SIGNED:
     case UNSIGNED:
     case DECIMAL:
@@ -159,6 +178,12 @@ static inline bool take_value(struct typed_rows *t, const struct cdc_value *v, e
 {
     switch (form) {
     case VIEW:
+        return true;
+    case SIGNED_4:
+        t->sum += (uint64_t)(int32_t)wire_u32(v->p);
+        return true;
+    case SIGNED_8:
+        t->sum += wire_u64(v->p);
         return true;
     case SIGNED:
         t->sum += (uint64_t)cdc_value_i64(v);
