@@ -235,8 +235,7 @@ static bool read_source(struct decode_run *r, struct cdc_source *s, struct cdc_d
             (void)drain(r, d, true, &late);
             return false;
         }
-        enum decode_pass pass =
-            ranged ? decode_range_look(&r->range, d, event, n) : DECODE_SHOW;
+        enum decode_pass pass = ranged ? decode_range_look(&r->range, d, event, n) : DECODE_SHOW;
         if (pass == DECODE_STOP)
             break;
         if (pass == DECODE_SHOW && !take_event(r, s, d, event, n, e))

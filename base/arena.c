@@ -31,19 +31,6 @@ void arena_fini(struct arena *a)
     *a = (struct arena){0};
 }
 
-void arena_reset(struct arena *a)
-{
-    struct arena_block *keep = a->head;
-    if (!keep)
-        return;
-    a->head = keep->next;
-    arena_fini(a);
-    keep->next = NULL;
-    keep->used = 0;
-    a->head = keep;
-    a->total_bytes = keep->size;
-}
-
 static struct arena_block *add_block(struct arena *a, size_t n)
 {
     size_t size = a->total_bytes < BLOCK_MIN ? BLOCK_MIN : a->total_bytes;
@@ -56,6 +43,21 @@ static struct arena_block *add_block(struct arena *a, size_t n)
     a->head = b;
     a->total_bytes += size;
     return b;
+}
+
+/* Several blocks become one of their size, so that the next user needs no other. */
+void arena_reset(struct arena *a)
+{
+    size_t total = a->total_bytes;
+    struct arena_block *keep = a->head;
+    if (!keep)
+        return;
+    if (keep->next) {
+        arena_fini(a);
+        keep = add_block(a, total < BLOCK_MAX ? total : BLOCK_MAX);
+    }
+    keep->used = 0;
+    a->used_bytes = 0;
 }
 
 void *arena_alloc(struct arena *a, size_t n)

@@ -1,9 +1,10 @@
-/* base/crc32.c — CRC-32 by folding with PCLMULQDQ, wide where the CPU can; zlib for the rest and for
- * other CPUs.
+/* base/crc32.c — CRC-32 by folding with PCLMULQDQ, wide where the CPU can; zlib for the rest and
+ * for other CPUs.
  *
  * The method is V. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ
  * Instruction" (Intel, 2009), with its constants for the bit-reflected IEEE polynomial. A fold over
- * D bits multiplies by x^(D+32) and x^(D-32) modulo the polynomial, bit-reflected and shifted by one.
+ * D bits multiplies by x^(D+32) and x^(D-32) modulo the polynomial, bit-reflected and shifted by
+ * one.
  */
 #include "base/crc32.h"
 
@@ -156,8 +157,8 @@ static TARGET_WIDE __m128i join_parts(__m512i x)
     return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-/* n ≥ 64; crc is the register, not inverted. The first block has what n leaves over from whole ones,
- * behind zeros, which change nothing; so there is no tail. */
+/* n ≥ 64; crc is the register, not inverted. The first block has what n leaves over from whole
+ * ones, behind zeros, which change nothing; so there is no tail. */
 static TARGET_WIDE uint32_t fold_all_wide(const unsigned char *p, size_t n, uint32_t crc)
 {
     const __m512i over_512 = constants(0x01c6e41596, 0x0154442bd4);

@@ -116,8 +116,7 @@ static uint8_t *put_eight(uint8_t *to, uint32_t v)
 static uint8_t *put_up_to_eight(uint8_t *to, uint32_t v)
 {
     uint64_t text = eight_digits(v);
-    unsigned zeros =
-        (unsigned)__builtin_ctzll((text - 0x3030303030303030) | (uint64_t)1 << 56) / 8;
+    unsigned zeros = (unsigned)__builtin_ctzll((text - 0x3030303030303030) | (uint64_t)1 << 56) / 8;
     text >>= 8 * zeros;
     memcpy(to, &text, sizeof text);
     return to + 8 - zeros;

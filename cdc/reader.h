@@ -24,7 +24,8 @@ struct cdc_reader_options {
     unsigned private_readers; /* 0: 4 */
     unsigned heartbeat_ms;    /* 0: 5,000 */
     bool want_query;
-    bool refuse_bad_login; /* at the first connection; else it is tried again, as all later ones are */
+    bool refuse_bad_login; /* at the first connection; else it is tried again, as all later ones are
+                            */
     /* How a log is opened; NULL: cdc_source_open_dump on the shard's primary. Tests put a replay
      * here. */
     struct cdc_source *(*open)(void *ctx, const struct position *start, uint32_t server_id,

@@ -311,8 +311,7 @@ static inline bool next_whole(struct cdc_rows_iter *it, struct cdc_row *before,
     bool insert = it->rows->op == CDC_OP_INSERT;
     struct cdc_row *row = insert ? after : before;
     const struct row_plan *plan = it->plan;
-    if (!row || (size_t)(it->end - it->at) <= plan->null_bytes ||
-        any_null(it->at, plan->n_columns))
+    if (!row || (size_t)(it->end - it->at) <= plan->null_bytes || any_null(it->at, plan->n_columns))
         return false;
     const uint8_t *at = walk_full(it, it->at + plan->null_bytes, row);
     if (!at)

@@ -22,8 +22,8 @@ struct cdc_value {
 struct cdc_row { /* values has n_columns entries, at least as many as the table; read only */
     struct cdc_value *values;
     size_t n_columns;
-    /* row.c's: the plan whose full rows `values` is laid out for, and the one for whose rows all are
-     * absent; 0: none */
+    /* row.c's: the plan whose full rows `values` is laid out for, and the one for whose rows all
+     * are absent; 0: none */
     uint64_t full_of, absent_of;
 };
 

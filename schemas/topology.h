@@ -33,7 +33,7 @@ struct topology {
     struct topo_keyspace *keyspaces;
     size_t n_keyspaces;
     uint32_t server_id_first, server_id_last; /* one for each dump */
-    uint32_t server_id_from; /* where the search for a free one begins; 0: with the first */
+    uint32_t server_id_from;    /* where the search for a free one begins; 0: with the first */
     uint32_t *server_ids_taken; /* only topology_server_id_take and _give touch these */
     size_t n_server_ids_taken, cap_server_ids_taken;
 };
@@ -45,9 +45,9 @@ struct topo_shard *topology_shard(const struct topology *t, const char *keyspace
 /* ERR_CONFIG-worthy facts of a keyspace: every shard's range parsed from its name, shards sorted by
  * start. */
 bool topology_finish(struct topology *t, struct err *e) WARN_UNUSED;
-/* For a command that runs beside the daemon: its ids are searched from a random place of the range's
- * upper half on, so that its dumps replace neither the daemon's nor those of its own last run, for
- * which the servers would wait. */
+/* For a command that runs beside the daemon: its ids are searched from a random place of the
+ * range's upper half on, so that its dumps replace neither the daemon's nor those of its own last
+ * run, for which the servers would wait. */
 void topology_server_id_apart(struct topology *t);
 /* Takes / gives back a server id for a dump. Thread: any. */
 bool topology_server_id_take(struct topology *t, uint32_t *id, struct err *e) WARN_UNUSED;

@@ -32,7 +32,7 @@ struct sink_tx {
     bool begun;             /* its BEGIN record was emitted */
     bool emitted;           /* anything of it */
     struct cdc_row *before, *after;
-    struct typed_rows *typed; /* without an encoder */
+    struct typed_rows *typed;              /* without an encoder */
     const struct schema_table *last_table; /* reference; last_wanted is about it */
     bool last_wanted;
 };

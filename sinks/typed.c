@@ -73,7 +73,7 @@ static enum form form_of(const struct schema_column *c)
     case SCHEMA_TYPE_INT24:
     case SCHEMA_TYPE_LONG:
     case SCHEMA_TYPE_LONGLONG:
-        return cdc_value_is_unsigned(&v)          ? UNSIGNED
+        return cdc_value_is_unsigned(&v)         ? UNSIGNED
                : c->type == SCHEMA_TYPE_LONG     ? SIGNED_4
                : c->type == SCHEMA_TYPE_LONGLONG ? SIGNED_8
                                                  : SIGNED;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 2, BATCH = 2000, COLUMNS = 6, COMMIT_BATCHES = 5 };
+enum { THREADS = 2, BATCH = 2000, COLUMNS = 6, COMMIT_BATCHES = 5, NOTE_FILL = 105 };
 
 struct part {
     const char *socket, *database;
@@ -24,7 +24,7 @@ struct part {
 struct rows {
     long long id[BATCH], customer[BATCH];
     int quantity[BATCH];
-    char price[BATCH][24], note[BATCH][96], created[BATCH][24];
+    char price[BATCH][24], note[BATCH][140], created[BATCH][24];
     char *texts[3][BATCH];
     unsigned long lengths[3][BATCH];
 };
@@ -34,10 +34,10 @@ static void make_row(struct rows *r, unsigned i, uint64_t n)
     r->id[i] = (long long)n;
     r->customer[i] = (long long)(n * 7919 % 1000003);
     r->quantity[i] = (int)(n % 100);
-    memset(r->note[i], 'x', 60);
+    memset(r->note[i], 'x', NOTE_FILL);
     const int length[] = {
         snprintf(r->price[i], sizeof(r->price[i]), "%d.%02d", (int)(n % 10000), (int)(n % 100)),
-        60 + snprintf(r->note[i] + 60, 32, "%llu", (unsigned long long)n),
+        NOTE_FILL + snprintf(r->note[i] + NOTE_FILL, 32, "%llu", (unsigned long long)n),
         snprintf(r->created[i], sizeof(r->created[i]), "2026-01-01 00:00:%02d", (int)(n % 60))};
     char *const texts[] = {r->price[i], r->note[i], r->created[i]};
     for (unsigned c = 0; c < 3; c++) {
