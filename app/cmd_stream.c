@@ -31,6 +31,7 @@
 #define PULL_MS     100
 #define LOOK_NS     20000000
 #define CHUNK_BYTES ((size_t)512 * 1024)
+#define QUEUE_BYTES ((size_t)2 * 1024 * 1024) /* in the caches: nobody here is slow on purpose */
 
 struct shard_stream {
     struct run *run;
@@ -197,7 +198,7 @@ static bool copy_shard(struct shard_stream *s, struct err *e)
 
 static bool attach(struct shard_stream *s, struct err *e)
 {
-    struct cdc_stream_options o = {.name = "stdout"};
+    struct cdc_stream_options o = {.name = "stdout", .queue_bytes = QUEUE_BYTES};
     if (s->run->rq->copy && !copy_shard(s, e))
         return false;
     s->stream = cdc_reader_attach(s->reader, &s->start, &o, e);

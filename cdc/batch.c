@@ -1,7 +1,7 @@
 /* cdc/batch.c — batches of changes: building, atomic references, and moving a position over a
  * change.
  *
- * Emptied batches wait in a small pool with their memory, because a fresh MiB costs as many page
+ * Emptied batches wait in a small pool with their memory, because fresh memory costs as many page
  * faults as decoding what goes into it. The pool keeps at most POOL_MAX batches, each at most
  * POOL_BATCH_BYTES.
  */
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POOL_MAX         8
+#define POOL_MAX         32
 #define POOL_BATCH_BYTES (4 * CDC_BATCH_BYTES)
 #define HOLD_LOOK_BACK   16 /* a table may be held twice; searching all would cost more */
 

@@ -18,7 +18,7 @@
 #include "schemas/table.h"
 #include "state/position.h"
 
-#define CDC_BATCH_BYTES ((size_t)1024 * 1024)
+#define CDC_BATCH_BYTES ((size_t)256 * 1024) /* stays in a core's second-level cache */
 
 enum cdc_change_kind {
     CDC_BEGIN,
