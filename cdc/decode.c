@@ -218,11 +218,12 @@ static bool has_checksum(const struct cdc_decoder *d, const uint8_t *event, size
     return d->checksum;
 }
 
-static bool check_crc(const struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e)
+static bool check_crc(const struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
+                      struct err *e)
 {
     if (n < EVENT_HEADER_LEN + CHECKSUM_LEN)
         return err_set(e, ERR_LOG_CHECKSUM, "%zu bytes have no room for a checksum", n);
-    if (!d->o.verify_checksum)
+    if (checked || !d->o.verify_checksum)
         return true;
     uint32_t want = wire_u32(event + n - CHECKSUM_LEN);
     uint32_t have = decode_event_crc(event, n - CHECKSUM_LEN);
@@ -237,7 +238,7 @@ static bool check_format_crc(const struct cdc_decoder *d, const struct event *ev
 {
     if (!d->checksum)
         return true;
-    return check_crc(d, ev->raw, EVENT_HEADER_LEN + ev->n, e);
+    return check_crc(d, ev->raw, EVENT_HEADER_LEN + ev->n, false, e);
 }
 
 static bool is_artificial(const struct event *ev)
@@ -276,7 +277,7 @@ static ERR_COLD bool where(const struct cdc_decoder *d, const struct event *ev, 
                        (unsigned long long)ev->start_pos, cdc_event_type_name(ev->type), ev->type);
 }
 
-static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e)
+static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked, struct err *e)
 {
     if (n < EVENT_HEADER_LEN)
         return err_set(e, ERR_LOG_FORMAT, "%s:%llu: %zu bytes are less than an event's header",
@@ -297,7 +298,7 @@ static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct e
         return where(d, &ev, e);
     }
     bool checksum = has_checksum(d, event, n);
-    if (checksum && !check_crc(d, event, n, e))
+    if (checksum && !check_crc(d, event, n, checked, e))
         return where(d, &ev, e);
     if (checksum)
         ev.n -= CHECKSUM_LEN;
@@ -310,7 +311,8 @@ static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct e
 
 static ERR_COLD bool die(struct cdc_decoder *d, const struct err *e)
 {
-    err_copy(&d->failure, e);
+    if (e != &d->failure)
+        err_copy(&d->failure, e);
     d->failed = true;
     return false;
 }
@@ -345,15 +347,20 @@ static ERR_COLD bool unpack_all(struct cdc_decoder *d, struct err *e)
     return true;
 }
 
-bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e)
+bool cdc_decoder_feed_checked(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
+                              struct err *e)
 {
-    struct err own; /* 2 KiB: cleared only when it is used */
-    struct err *to = e ? e : &own;
+    struct err *to = e ? e : &d->failure;
     if (d->failed)
         return err_copy(e, &d->failure);
-    if ((!is_unpacking(d) || unpack_all(d, to)) && feed(d, event, n, to))
+    if ((!is_unpacking(d) || unpack_all(d, to)) && feed(d, event, n, checked, to))
         return true;
     return die(d, to);
+}
+
+bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e)
+{
+    return cdc_decoder_feed_checked(d, event, n, false, e);
 }
 
 bool cdc_decoder_has_batch(const struct cdc_decoder *d)

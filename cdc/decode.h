@@ -69,6 +69,10 @@ void cdc_decoder_free(struct cdc_decoder *d);
  * says what and where (file:pos → event type → table.column); the decoder is then dead. */
 bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n,
                       struct err *e) WARN_UNUSED;
+/* The same; checked: the event ends in a checksum that the caller has compared and found right. It
+ * is not compared again (and of no meaning where the log has none). */
+bool cdc_decoder_feed_checked(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
+                              struct err *e) WARN_UNUSED;
 /* A batch that is full, or (flush) whatever is there; NULL if nothing. The caller owns the
  * reference. To be called until NULL after every feed: a compressed transaction is unpacked batch
  * by batch here. If that fails, NULL comes early, and cdc_decoder_failed (and the next feed) says

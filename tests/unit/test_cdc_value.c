@@ -54,7 +54,7 @@ static size_t pack_part(const char *digits, unsigned n, bool whole, uint8_t *to)
 
 static void check_decimal(unsigned precision, unsigned scale, unsigned *seed)
 {
-    char digits[66], text[80], *end = text;
+    char digits[66] = "", text[80], *end = text;
     uint8_t bytes[32];
     unsigned whole = precision - scale, zeros = (*seed >> 8) % (precision + 1);
     bool negative = false;
