@@ -1,6 +1,5 @@
 /* tests/unit/test_cdc_source_file.c — logs come out of files and pipes event by event as they were
  * written, whatever the sizes, and say where they are broken. */
-#include "base/clock.h"
 #include "base/crc32.h"
 #include "cdc/source.h"
 #include "cdc/wire.h"
@@ -300,10 +299,9 @@ static void a_pipe_gives_the_same(void **state)
     buf_fini(&log);
 }
 
-static void *interrupt_soon(void *arg)
+static void *interrupt_it(void *arg)
 {
     struct cdc_source *s = arg;
-    clock_sleep_ms(50, NULL);
     s->ops->interrupt(s);
     return NULL;
 }
@@ -323,7 +321,7 @@ static void a_pipe_gives_events_at_once_and_can_be_left(void **state)
     assert_int_equal(write(to, log.data, log.len), (ssize_t)log.len);
     struct cdc_source *s = open_files(&path, 1, 0);
     expect_log(s, &log, "stdin", 3); /* the pipe stays open */
-    assert_int_equal(pthread_create(&other, NULL, interrupt_soon, s), 0);
+    assert_int_equal(pthread_create(&other, NULL, interrupt_it, s), 0);
     assert_int_equal(s->ops->next(s, &event, &n, &e), CDC_NEXT_FAIL);
     assert_int_equal(e.code, ERR_SHUTDOWN);
     pthread_join(other, NULL);
