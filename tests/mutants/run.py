@@ -11,7 +11,8 @@
          model ARGS                          tests/model's program
 
 Each is compiled in a copy of the tree (ccache makes that quick) and its test must FAIL there: the named case,
-where there is one, or the program by hanging or dying. A mutant that survives, does not compile or no longer
+where there is one, or the program by hanging or dying; it hangs when it takes many times as long as without a
+mutant. A mutant that survives, does not compile or no longer
 applies is a failure of this run. With --dir the copy stays, so that the next run compiles only what changed.
 """
 
@@ -35,6 +36,7 @@ from sluice_servers import MariaDB, Scratch  # noqa: E402
 
 COMPILE_S = 1800
 TEST_S = 180
+HANGS_S, HANGS_TIMES = 10, 4  # a mutant's test may take so long, and so many times what it takes without
 CMOCKA = ("unit", "component", "golden")
 ACCOUNT = ("everything", "tests-only")
 FIELDS = ("rule", "file", "from", "to", "test")
@@ -83,6 +85,7 @@ class Copy:
         self.dir = os.path.abspath(folder) if folder else tempfile.mkdtemp(prefix="sluice-mutants-")
         copy_tree(self.dir)
         self.build = os.path.join(self.dir, "build")
+        self.limits = {}  # seconds by test line, once it ran without a mutant
         # Compilations of another copy are found again: paths count from the copy's own folder.
         self.env = dict(os.environ, CCACHE_BASEDIR=self.dir, CCACHE_NOHASHDIR="1",
                         SLUICE_BUILD=self.build, PYTHONDONTWRITEBYTECODE="1", **(servers or {}))
@@ -99,14 +102,14 @@ class Copy:
     def compile(self, targets):
         return quiet(["ninja", "-C", self.build, *targets], self.dir, COMPILE_S, self.env)
 
-    def run_pytest(self, words):
+    def run_pytest(self, words, limit_s):
         return quiet(["/usr/bin/python3", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *words],
-                     self.dir, TEST_S, self.env)
+                     self.dir, limit_s, self.env)
 
-    def run_program(self, name, arguments):
+    def run_program(self, name, arguments, limit_s):
         found = glob.glob(os.path.join(self.build, "**", name), recursive=True)
         return quiet([next(path for path in found if os.access(path, os.X_OK) and os.path.isfile(path)),
-                      *arguments], self.dir, TEST_S, self.env)
+                      *arguments], self.dir, limit_s, self.env)
 
     def run(self, test):
         """A Result of the test line; raises DoesNotCompile."""
@@ -116,15 +119,18 @@ class Copy:
         compiled = self.compile(targets)
         if compiled.returncode:
             raise DoesNotCompile(compiled.stdout[-1500:])
+        limit_s = self.limits.get(test, TEST_S)
+        begun = time.monotonic()
         try:
             if kind == "pytest":
-                done = self.run_pytest(words)
+                done = self.run_pytest(words, limit_s)
             else:
-                done = self.run_program(program, words if kind == "model" else [])
+                done = self.run_program(program, words if kind == "model" else [], limit_s)
         except subprocess.TimeoutExpired:
             return Result(True, "", "it hangs")
         case = words[1] if kind in CMOCKA and len(words) > 1 else ""
-        return Result(done.returncode != 0, case, done.stdout + done.stderr)
+        return Result(done.returncode != 0, case, done.stdout + done.stderr,
+                      min(TEST_S, HANGS_S + HANGS_TIMES * (time.monotonic() - begun)))
 
 
 class DoesNotCompile(Exception):
@@ -134,12 +140,17 @@ class DoesNotCompile(Exception):
 class Result:
     """What a test said: `failed` asks for the named case, where the program lived to tell of cases."""
 
-    def __init__(self, failed, case, output):
+    def __init__(self, failed, case, output, limit_s=TEST_S):
         self.output = output
+        self.ended_badly = failed
+        self.limit_s = limit_s
         passed = set(re.findall(r"^\[       OK \] (\S+)", output, re.M))
         failures = set(re.findall(r"^\[  FAILED  \] (\S+)", output, re.M))
         self.known = not case or case in passed | failures
         self.failed = failed and (not case or case in failures or case not in passed)
+
+    def of_case(self, case):
+        return Result(self.ended_badly, case, self.output, self.limit_s)
 
 
 def try_mutant(copy, mutant):
@@ -163,10 +174,14 @@ def try_mutant(copy, mutant):
 
 def check_unchanged(copy, mutants):
     """Each named test passes without a mutant: else finding one would mean nothing."""
-    broken = []
+    broken, ran = [], {}
     for test in sorted({mutant["test"] for mutant in mutants}):
+        kind, *words = test.split()
+        once = (kind, words[0]) if kind in CMOCKA else test  # one run tells of all its cases
         try:
-            result = copy.run(test)
+            result = ran[once].of_case(" ".join(words[1:])) if once in ran else copy.run(test)
+            ran.setdefault(once, result)
+            copy.limits.setdefault(test, result.limit_s)
         except DoesNotCompile as why:
             broken.append("%s does not compile without any mutant:\n%s" % (test, why))
             continue
