@@ -68,17 +68,6 @@ static TARGET __m128i fold_tail(__m128i x, __m128i over_128, const unsigned char
     return fold(_mm_shuffle_epi8(x, up), over_128, rest);
 }
 
-/* n ≥ 16; crc is the register, not inverted. */
-static TARGET uint32_t fold_short(const unsigned char *p, size_t n, uint32_t crc)
-{
-    const __m128i over_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
-    __m128i x = _mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc));
-    assert(n >= 16);
-    for (p += 16, n -= 16; n >= 16; p += 16, n -= 16)
-        x = fold(x, over_128, load(p));
-    return reduce(n > 0 ? fold_tail(x, over_128, p + n, n) : x);
-}
-
 /* What is left behind the folded x. */
 static TARGET uint32_t fold_rest(__m128i x, const unsigned char *p, size_t n)
 {
@@ -86,6 +75,13 @@ static TARGET uint32_t fold_rest(__m128i x, const unsigned char *p, size_t n)
     for (; n >= 16; p += 16, n -= 16)
         x = fold(x, over_128, load(p));
     return reduce(n > 0 ? fold_tail(x, over_128, p + n, n) : x);
+}
+
+/* n ≥ 16; crc is the register, not inverted. */
+static TARGET uint32_t fold_short(const unsigned char *p, size_t n, uint32_t crc)
+{
+    assert(n >= 16);
+    return fold_rest(_mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc)), p + 16, n - 16);
 }
 
 /* n ≥ 64; crc is the register, not inverted. */

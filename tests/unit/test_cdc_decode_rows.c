@@ -81,6 +81,43 @@ static void row_events_of_each_kind_are_read(void **state)
     }
 }
 
+/* A consumer keeps its rows from one event to the next. */
+static void kinds_may_follow_each_other_in_the_same_rows(void **state)
+{
+    static const int ops[] = {INSERT, DELETE, INSERT, UPDATE, DELETE,
+                              UPDATE, INSERT, INSERT, DELETE};
+    struct cdc_row *before = cdc_row_new(1), *after = cdc_row_new(1);
+    struct cdc_rows_iter it;
+    struct feeder f;
+    size_t n = 0;
+    (void)state;
+    start_mariadb(&f);
+    map_table(&f, 't');
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        struct buf body CLEANUP(buf_fini) = BUF_INIT;
+        put_head(&body, true);
+        put_images(&body, ops[i], false);
+        assert_true(feed_buf(&f, (uint8_t)(30 + ops[i]), &body));
+    }
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    for (size_t i = 0; i < b->n_changes; i++) {
+        if (b->changes[i].kind != CDC_ROWS)
+            continue;
+        int op = ops[n++];
+        cdc_rows_begin(&it, &b->changes[i].rows);
+        assert_int_equal(cdc_rows_next(&it, before, after, &f.e), CDC_ROWS_ROW);
+        assert_int_equal(before->values[0].absent, op == INSERT);
+        assert_int_equal(after->values[0].absent, op == DELETE);
+        assert_int_equal(op == INSERT ? 7 : cdc_value_i64(&before->values[0]), 7);
+        assert_int_equal(op == DELETE ? 8 : cdc_value_i64(&after->values[0]), op == INSERT ? 7 : 8);
+    }
+    assert_int_equal(n, sizeof ops / sizeof *ops);
+    cdc_batch_unref(b);
+    cdc_row_free(before);
+    cdc_row_free(after);
+    stop(&f);
+}
+
 /* The first servers of 5.1 had ids of 4 bytes, which their format description says. */
 static void table_ids_of_four_bytes_are_read(void **state)
 {
@@ -422,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(row_events_of_each_kind_are_read),
+        cmocka_unit_test(kinds_may_follow_each_other_in_the_same_rows),
         cmocka_unit_test(table_ids_of_four_bytes_are_read),
         cmocka_unit_test(malformed_row_events_are_refused),
         cmocka_unit_test(an_event_may_only_end_the_statement),
