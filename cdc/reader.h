@@ -26,6 +26,7 @@ struct cdc_reader_options {
     bool want_query;
     bool refuse_bad_login; /* at the first connection; else it is tried again, as all later ones are
                             */
+    unsigned retry_ms;     /* before the first new try after a lost connection; 0: 100 */
     /* How a log is opened; NULL: cdc_source_open_dump on the shard's primary. Tests put a replay
      * here. */
     struct cdc_source *(*open)(void *ctx, const struct position *start, uint32_t server_id,

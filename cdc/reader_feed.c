@@ -347,7 +347,7 @@ bool reader_feed_start(struct cdc_reader *r, struct cdc_stream *owner,
     f->owner = owner;
     reader_mark_copy(&f->mark, from);
     reader_cond_init(&f->wake);
-    backoff_init(&f->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+    backoff_init(&f->backoff, r->o.retry_ms ? r->o.retry_ms : BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     int rc = pthread_create(&thread, &attr, feed_main, f);

@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ID_STEP 1000000
+#define ID_STEP   1000000
+#define PAD_BYTES 160
 
 /* ---- the log ---- */
 
@@ -105,7 +106,7 @@ static inline void put_table_map(struct log *l, unsigned t)
 
 static inline void put_rows(struct log *l, unsigned t, unsigned from, unsigned to)
 {
-    static const char pad[160];
+    static const char pad[PAD_BYTES];
     struct buf b = BUF_INIT;
     buf_put_le(&b, 18, 6);
     buf_put_le(&b, 1, 2);

@@ -150,7 +150,7 @@ def count_cmocka(command, environment):
 
 
 def run_programs(options, tally):
-    environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
+    environment = dict(os.environ, SLUICE_DEEP="1" if options.deep else "", ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
                        UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
                        TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1")
     groups = [group for group in options.groups if group in CMOCKA_GROUPS]
