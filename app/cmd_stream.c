@@ -78,19 +78,31 @@ static bool stopping(struct run *r)
 
 /* ---- output ---- */
 
-static bool write_out(struct shard_stream *s, struct err *e)
+static bool write_all(const uint8_t *p, size_t len)
 {
-    bool ok = true;
-    pthread_mutex_lock(&s->run->out_lock);
-    for (size_t done = 0; done < s->out.len && ok;) {
-        ssize_t n = write(STDOUT_FILENO, s->out.data + done, s->out.len - done);
-        ok = n > 0 || errno == EINTR;
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(STDOUT_FILENO, p + done, len - done);
+        if (n <= 0 && errno != EINTR)
+            return false;
         done += n > 0 ? (size_t)n : 0;
     }
+    return true;
+}
+
+/* What is kept, and then `more`, which is long and need not be copied for that (NULL: nothing). */
+static bool write_with(struct shard_stream *s, const void *more, size_t n, struct err *e)
+{
+    pthread_mutex_lock(&s->run->out_lock);
+    bool ok = write_all(s->out.data, s->out.len) && write_all(more, n);
     pthread_mutex_unlock(&s->run->out_lock);
     buf_reset(&s->out);
     return ok || err_set_native(e, ERR_IO, ERR_CLASS_FATAL, errno, "standard output: %s",
                                 strerror(errno));
+}
+
+static bool write_out(struct shard_stream *s, struct err *e)
+{
+    return write_with(s, NULL, 0, e);
 }
 
 static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
@@ -102,7 +114,10 @@ static bool emit(void *ctx, const struct schema_table *table, const void *key, s
     (void)key_len;
     if (!value)
         return true; /* a tombstone is no line */
-    buf_put(&s->out, value, value_len);
+    if (value_len < OUT_BYTES)
+        buf_put(&s->out, value, value_len);
+    else if (!write_with(s, value, value_len, e))
+        return false;
     buf_put_u8(&s->out, '\n');
     if (s->out.failed)
         return err_set(e, ERR_LIMIT, "a record is too long");

@@ -19,17 +19,32 @@
 #define TYPE_HEARTBEAT_V2 41u
 #define FLAG_ARTIFICIAL   0x20u
 
-static bool flush_out(struct decode_run *r, struct err *e)
+static bool write_all(const uint8_t *p, size_t len, struct err *e)
 {
     size_t at = 0;
-    while (at < r->out.len) {
-        ssize_t n = write(STDOUT_FILENO, r->out.data + at, r->out.len - at);
+    while (at < len) {
+        ssize_t n = write(STDOUT_FILENO, p + at, len - at);
         if (n < 0 && errno != EINTR)
             return err_set(e, ERR_IO, "stdout: %s", strerror(errno));
         at += n > 0 ? (size_t)n : 0;
     }
+    return true;
+}
+
+static bool flush_out(struct decode_run *r, struct err *e)
+{
+    if (!write_all(r->out.data, r->out.len, e))
+        return false;
     buf_reset(&r->out);
     return true;
+}
+
+/* A long text is written from where it lies. */
+static bool put_out(struct decode_run *r, const void *text, size_t n, struct err *e)
+{
+    if (n < OUT_BYTES)
+        return buf_put(&r->out, text, n) || err_set(e, ERR_LIMIT, "a record is too long");
+    return flush_out(r, e) && write_all(text, n, e);
 }
 
 static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
@@ -41,10 +56,11 @@ static bool emit(void *ctx, const struct schema_table *table, const void *key, s
         buf_put_str(&r->out, "{\"key\":");
         buf_put(&r->out, key ? key : "null", key ? key_len : 4);
         buf_put_str(&r->out, ",\"value\":");
-        buf_put(&r->out, value ? value : "null", value ? value_len : 4);
+        if (!put_out(r, value ? value : "null", value ? value_len : 4, e))
+            return false;
         buf_put_u8(&r->out, '}');
-    } else {
-        buf_put(&r->out, value, value_len);
+    } else if (!put_out(r, value, value_len, e)) {
+        return false;
     }
     buf_put_u8(&r->out, '\n');
     return r->out.len < OUT_BYTES || flush_out(r, e);

@@ -318,6 +318,17 @@ class MemoryBench(LogBench):
         self.log, self.bytes = status[0], status[1]
         self.rows = self.server.query("SELECT COUNT(*) FROM huge", database="bench")[0][0]
 
+    def make_long_row(self):
+        """One row of 1 GiB less what the packet around it takes; the engine has no redo log to fill."""
+        self.server.query("SET GLOBAL max_allowed_packet = 1073741824")
+        self.server.query("CREATE TABLE long_row (id INT PRIMARY KEY, v LONGBLOB) ENGINE=Aria TRANSACTIONAL=0",
+                          database="bench")
+        first = self.fresh_log()
+        self.server.query("INSERT INTO long_row SELECT 1, REPEAT('x', 1073741824 - 1048576)", database="bench")
+        self.log, self.bytes = self.server.query("SHOW MASTER STATUS")[0][:2]
+        self.rows = 1
+        return first
+
     def peak_mib(self, first, options):
         """Peak resident MiB of one `sluice stream` from `first` on, in format ndjson to nowhere."""
         vgtid = '[{"keyspace":"bench","shard":"-","gtid":"FilePos/%s:%d"}]'
@@ -340,6 +351,7 @@ def b11(options):
         first = bench.fresh_log()
         bench.make_huge(HUGE_BYTES * options.scale)
         peak = bench.peak_mib(first, ["--format", "ndjson", "--stats"])
+        long_row = bench.peak_mib(bench.make_long_row(), ["--format", "none", "--stats"])
         result.rates = {"floor": [], "peer": [], "ours": [peak]}
         result.cpu = {"floor": [0], "peer": [0], "ours": [0]}
     with Scratch() as scratch, fleet_module.Fleet(scratch, rows=1000) as fleet:
@@ -350,7 +362,7 @@ def b11(options):
         idle = fleet.daemon_peak_bytes() / 2**20
         fleet.stop_daemon(30)
     result.extra = {"transaction_bytes": int(HUGE_BYTES * options.scale), "transaction_mib": round(peak, 1),
-                    "idle_daemon_mib": round(idle, 1)}
+                    "long_row_mib": round(long_row, 1), "idle_daemon_mib": round(idle, 1)}
     print("  B11 %s" % json.dumps(result.extra), flush=True)
     return result
 
