@@ -171,7 +171,8 @@ def test_who_waits_for_idleness_is_told_that_nobody_answers(scratch):
 def test_two_installations_with_the_same_server_ids_both_go_on(start, scratch, flavour):
     server = start(flavour)
     begin = here(server)
-    first, second = (configuration(scratch, name, server.address, server_ids="910000-910009") for name in "ab")
+    # A stream begins in the upper half of its range, which is one id here.
+    first, second = (configuration(scratch, name, server.address, server_ids="910000-910001") for name in "ab")
     with LiveStream(scratch, "a", words(first, "--from", begin)) as one:
         insert(server, 1)
         one.wait_for([1])
@@ -197,6 +198,15 @@ def test_streams_with_server_ids_of_their_own_leave_each_other_alone(start, scra
             two.wait_for(range(number + 1))
         assert len(dumps(server)) == 2
         assert one.said() + two.said() == ""
+
+
+@pytest.mark.parametrize("flavour", BOTH)
+def test_a_wrong_password_ends_a_stream_at_once(start, scratch, flavour):
+    server = start(flavour)
+    config = configuration(scratch, "a", server.address, password="wrong")
+    with LiveStream(scratch, "a", words(config, "--from", here(server))) as stream:
+        said = ended(stream, "DB_AUTH", "check user and password")
+    assert "retry" not in said
 
 
 @pytest.mark.parametrize("flavour", BOTH)
@@ -479,6 +489,29 @@ def test_compressed_logs_come_whole_over_the_wire(start, scratch, flavour):
 
 
 PLUGINS = DebianTree("mariadb-11.8-plugins", "trixie", ["mariadb-server"], "usr/lib/mysql/plugin/file_key_management.so")
+
+
+@pytest.mark.parametrize("flavour", BOTH)
+def test_a_long_row_is_held_no_more_than_twice(start, scratch, flavour):
+    """64 MiB, with --deep nearly 1 GiB, which is the most that a server sends."""
+    size = (1 << 30) - (1 << 20) if os.environ.get("SLUICE_DEEP") else 64 << 20
+    server = start(flavour, args=["--max-allowed-packet=1G"])
+    server.query("CREATE TABLE shop.long_row (id INT PRIMARY KEY, v LONGBLOB) ENGINE=MyISAM")
+    server.query("FLUSH BINARY LOGS")
+    begin = here(server)
+    server.query("INSERT INTO shop.long_row SELECT 1, REPEAT('x', %d)" % size)
+    server.query("INSERT INTO shop.long_row VALUES (2, 'y')")
+    config = configuration(scratch, "a", server.address)
+    log = os.path.join(server.datadir, server.query("SHOW BINARY LOGS")[-1][0])
+    for command in (words(config, "--from", begin, "--until", here(server), "--format", "none", "--stats"),
+                    [fleet_module.program("sluice"), "decode", "--format", "none", "--stats", log]):
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        said = child.stderr.read().decode("utf-8", "replace")
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = status
+        child.stderr.close()
+        assert status == 0 and ("rows=2 " in said or "2 rows, 2 transactions" in said), said
+        assert used.ru_maxrss * 1024 < 2.2 * size + (32 << 20), "%d KiB" % used.ru_maxrss
 
 
 def test_encrypted_logs_are_read_over_the_wire_and_refused_as_files(start, scratch):

@@ -150,7 +150,8 @@ def count_cmocka(command, environment):
 
 
 def run_programs(options, tally):
-    environment = dict(os.environ, SLUICE_DEEP="1" if options.deep else "", ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
+    environment = dict(os.environ, SLUICE_DEEP="1" if options.deep else "",
+                       ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
                        UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
                        TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1")
     groups = [group for group in options.groups if group in CMOCKA_GROUPS]
@@ -222,7 +223,7 @@ def run_pytest(group, options, tally):
         environment = dict(os.environ, SLUICE_BUILD=os.path.abspath(options.build[0]),
                            SLUICE_KILLS=str(options.kills), PYTHONDONTWRITEBYTECODE="1")
         if options.deep:
-            environment.update(SLUICE_KEEP_RESULTS="1", SLUICE_VALUES="120")
+            environment.update(SLUICE_KEEP_RESULTS="1", SLUICE_VALUES="120", SLUICE_DEEP="1")
         done = subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
         before = (tally.passed, tally.failed)
         if os.path.getsize(report.name):
