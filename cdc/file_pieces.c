@@ -1,9 +1,10 @@
 /* cdc/file_pieces.c — the thread that reads files ahead, and its queue.
  *
  * Reading and checksums take as long as decoding small transactions, so they have a thread of their
- * own. What it must never do is find other events, or other errors, than a reader without it: it
- * walks by the lengths in the headers alone, and a checksum that it could not confirm is left to
- * the decoder, which knows whether the log has any.
+ * own. Where the taker waits for bytes it leaves checksums to the decoder, so that both have the
+ * same to do. What it must never do is find other events, or other errors, than a reader without
+ * it: it walks by the lengths in the headers alone, and a checksum that it could not confirm is
+ * left to the decoder, which knows whether the log has any.
  *
  * Invariants: 1. A piece belongs to the thread, to the queue, or to the taker. 2. Bytes behind the
  * last whole event of a piece come again at the beginning of the next one. 3. A piece becomes
@@ -53,6 +54,7 @@ struct file_pieces {
     gzFile gz;         /* NULL: plain */
     bool may_wait;     /* a pipe or terminal */
     bool has_checksum; /* as the last format description says */
+    bool compares;     /* checksums of this piece: the taker has enough to do */
     uint64_t offset;   /* in the file, of the next byte that is read */
     struct buf carry;  /* of an event that has begun in the last piece */
 };
@@ -107,6 +109,15 @@ static void put_piece(struct file_pieces *f, struct file_piece *p)
     f->n_out++;
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
+}
+
+/* Whether the taker has another piece when it is done with its own. */
+static bool is_ahead(struct file_pieces *f)
+{
+    pthread_mutex_lock(&f->lock);
+    bool ahead = f->n_out > 1;
+    pthread_mutex_unlock(&f->lock);
+    return ahead;
 }
 
 /* False: stop. */
@@ -243,7 +254,7 @@ static void note_checksum(struct file_pieces *f, struct file_piece *p, const uin
         mem_grow((void **)&p->good, &p->cap_good, i / 64 + 1, sizeof *p->good);
         p->good[i / 64] = 0;
     }
-    bool good = f->has_checksum && n >= EVENT_HEADER_LEN + CHECKSUM_LEN &&
+    bool good = f->compares && f->has_checksum && n >= EVENT_HEADER_LEN + CHECKSUM_LEN &&
                 decode_event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
     p->good[i / 64] |= (uint64_t)good << i % 64;
 }
@@ -309,6 +320,7 @@ static bool fill_piece(struct file_pieces *f, struct file_piece *p, bool *eof, s
 {
     size_t have = f->carry.len, got, want;
     *eof = false;
+    f->compares = is_ahead(f);
     p->offset = f->offset - have;
     if (have)
         memcpy(p->bytes, f->carry.data, have);

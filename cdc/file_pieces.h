@@ -22,7 +22,7 @@ struct file_piece {
     uint8_t *bytes;
     size_t n; /* of whole events */
     size_t n_events;
-    uint64_t *good; /* bit i: the last four bytes of event i are its checksum */
+    uint64_t *good; /* bit i: the last four bytes of event i were found to be its checksum */
     size_t cap, cap_good;
 };
 
