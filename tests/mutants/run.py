@@ -23,6 +23,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,8 +74,16 @@ def copy_tree(to):
 
 
 def quiet(words, cwd, timeout_s, env=None):
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, errors="replace",
-                          timeout=timeout_s, stdin=subprocess.DEVNULL, check=False, env=env)
+    """Runs it to its end; what hangs is ended with all that it started."""
+    child = subprocess.Popen(words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+                             stdin=subprocess.DEVNULL, env=env, start_new_session=True)
+    try:
+        out, err = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        raise
+    return subprocess.CompletedProcess(words, child.returncode, out, err)
 
 
 class Copy:
