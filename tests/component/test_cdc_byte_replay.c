@@ -121,9 +121,10 @@ struct byte_server {
     unsigned port;
     pthread_t thread;
     const struct recording *log;
-    struct buf first; /* what the next connection gets, if damaged */
-    bool damaged;     /* atomic: until that connection */
-    unsigned dumps;   /* atomic */
+    pthread_mutex_t lock; /* guards the next two, and the log's bytes */
+    struct buf first;     /* what the next connection gets, if damaged */
+    bool damaged;         /* until that connection */
+    unsigned dumps;       /* atomic */
 };
 
 static void put_ok(struct buf *out, uint8_t seq)
@@ -240,12 +241,15 @@ static void serve_dump(struct byte_server *s, int fd, const char *request)
     struct buf out CLEANUP(buf_fini) = BUF_INIT;
     buf_init(&out, (size_t)1 << 30);
     __atomic_add_fetch(&s->dumps, 1, __ATOMIC_RELAXED);
-    if (__atomic_exchange_n(&s->damaged, false, __ATOMIC_ACQ_REL)) {
-        (void)send_all(fd, &s->first);
-        return;
-    }
-    put_stream(s->log, wire_u32((const uint8_t *)request + 1), &out);
-    if (send_all(fd, &out))
+    pthread_mutex_lock(&s->lock);
+    bool damaged = s->damaged;
+    s->damaged = false;
+    if (damaged)
+        buf_put(&out, s->first.data, s->first.len);
+    else
+        put_stream(s->log, wire_u32((const uint8_t *)request + 1), &out);
+    pthread_mutex_unlock(&s->lock);
+    if (send_all(fd, &out) && !damaged)
         wait_until_gone(fd);
 }
 
@@ -289,6 +293,7 @@ static void server_start(struct byte_server *s, const struct recording *log)
     socklen_t a_len = sizeof a;
     *s = (struct byte_server){.log = log};
     buf_init(&s->first, (size_t)1 << 30);
+    pthread_mutex_init(&s->lock, NULL);
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(s->fd, (struct sockaddr *)&a, sizeof a), 0);
     assert_int_equal(getsockname(s->fd, (struct sockaddr *)&a, &a_len), 0);
@@ -297,11 +302,22 @@ static void server_start(struct byte_server *s, const struct recording *log)
     assert_int_equal(pthread_create(&s->thread, NULL, server_main, s), 0);
 }
 
+/* The next dump is these bytes, and then the connection ends. */
+static void damage(struct byte_server *s, const void *bytes, size_t n)
+{
+    pthread_mutex_lock(&s->lock);
+    buf_reset(&s->first);
+    buf_put(&s->first, bytes, n);
+    s->damaged = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void server_stop(struct byte_server *s)
 {
     shutdown(s->fd, SHUT_RDWR);
     pthread_join(s->thread, NULL);
     close(s->fd);
+    pthread_mutex_destroy(&s->lock);
     buf_fini(&s->first);
 }
 
@@ -386,10 +402,8 @@ static bool other_library(void)
 
 static void run_cut(struct byte_server *s, const struct buf *stream, size_t cut)
 {
-    buf_reset(&s->first);
-    buf_put(&s->first, stream->data, cut);
     unsigned before = __atomic_load_n(&s->dumps, __ATOMIC_RELAXED);
-    __atomic_store_n(&s->damaged, true, __ATOMIC_RELEASE);
+    damage(s, stream->data, cut);
     struct outcome o = run(s);
     if (!o.complete || o.x.wrong[0])
         fail_msg("cut at %zu: wrong: '%s', error: '%s', next is transaction %u", cut, o.x.wrong,
@@ -457,10 +471,9 @@ static void a_flipped_bit_never_gives_a_wrong_value(void **state)
     size_t last = log.at[11] - log.at[1] + 400;
     assert_true(last < stream.len);
     for (size_t at = 0; at < last; at++) {
-        buf_reset(&s.first);
-        buf_put(&s.first, stream.data, stream.len);
-        s.first.data[at] ^= (uint8_t)(1u << at % 8);
-        __atomic_store_n(&s.damaged, true, __ATOMIC_RELEASE);
+        stream.data[at] ^= (uint8_t)(1u << at % 8);
+        damage(&s, stream.data, stream.len);
+        stream.data[at] ^= (uint8_t)(1u << at % 8);
         struct outcome o = run(&s);
         assert_right(&o, "a bit flipped", at);
         resumed += o.complete;
@@ -490,10 +503,11 @@ static void a_changed_length_on_the_way_never_gives_a_wrong_value(void **state)
         for (unsigned i = 0; i < 8; i++) {
             bool packet = i < 4;
             uint32_t value = lengths[i % 4] - (!packet && i % 4 != 3 && i % 4 != 0);
-            buf_reset(&s.first);
-            buf_put(&s.first, stream.data, stream.len);
-            memcpy(s.first.data + at + (packet ? 0 : 5 + 9), &value, packet ? 3 : 4);
-            __atomic_store_n(&s.damaged, true, __ATOMIC_RELEASE);
+            uint8_t *field = stream.data + at + (packet ? 0 : 5 + 9), right[4];
+            memcpy(right, field, sizeof right);
+            memcpy(field, &value, packet ? 3 : 4);
+            damage(&s, stream.data, stream.len);
+            memcpy(field, right, sizeof right);
             struct outcome o = run(&s);
             assert_right(&o, packet ? "a packet's length" : "an event's length", at);
         }
@@ -501,6 +515,17 @@ static void a_changed_length_on_the_way_never_gives_a_wrong_value(void **state)
     server_stop(&s);
     buf_fini(&stream);
     record_fini(&log);
+}
+
+/* One byte of the event [at, end), whose checksum stays right. */
+static void change_log(struct byte_server *s, size_t at, size_t end, uint8_t *field, uint8_t value)
+{
+    uint8_t *bytes = s->log->bytes.data;
+    pthread_mutex_lock(&s->lock);
+    *field = value;
+    uint32_t sum = crc32_portable(0, bytes + at, end - at - CHECKSUM);
+    memcpy(bytes + end - CHECKSUM, &sum, CHECKSUM);
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* A log that was written so: its checksums are right, and only its structure can tell. Each byte
@@ -534,15 +559,11 @@ static void a_wrong_length_in_the_log_is_an_error_or_harmless(void **state)
         uint8_t *field = log.bytes.data + at + HEADER + fields[f].at, right = *field;
         const uint8_t values[] = {0, (uint8_t)(right - 1), (uint8_t)(right + 1), 255};
         for (unsigned i = 0; i < 4; i++, n++) {
-            *field = values[i];
-            uint32_t sum = crc32_portable(0, log.bytes.data + at, end - at - CHECKSUM);
-            memcpy(log.bytes.data + end - CHECKSUM, &sum, CHECKSUM);
+            change_log(&s, at, end, field, values[i]);
             struct outcome o = run(&s);
             assert_right(&o, "a length in the log", at + HEADER + fields[f].at);
             errors += !o.complete;
-            *field = right;
-            sum = crc32_portable(0, log.bytes.data + at, end - at - CHECKSUM);
-            memcpy(log.bytes.data + end - CHECKSUM, &sum, CHECKSUM);
+            change_log(&s, at, end, field, right);
         }
     }
     assert_int_equal(errors, n);
