@@ -149,6 +149,9 @@ class LogBench:
         self.scratch = scratch
         self.server = scratch.start(MariaDB, "source", databases=["bench"],
                                     args=LARGE + (DURABLE if options.durable else RELAXED))
+        # Over the unix socket, as floor and peer.
+        self.server.query("CREATE USER sluice@localhost IDENTIFIED BY '%s'" % fleet_module.accounts.SLUICE_PASSWORD)
+        self.server.query("GRANT ALL ON *.* TO sluice@localhost")
         self.config = scratch.path("sluice.yaml")
         password = scratch.path("password")
         with open(password, "w", encoding="utf-8") as out:
@@ -158,7 +161,7 @@ class LogBench:
             out.write("name: bench\nstate: %s\ncredentials:\n  app: {user: sluice, password_file: %s}\n"
                       "keyspaces:\n  bench:\n    shards:\n"
                       '      "-": {primary: "%s", database: bench, credentials: app}\n' % (
-                          scratch.path("state"), password, self.server.address))
+                          scratch.path("state"), password, "unix:" + self.server.socket))
 
     def fresh_log(self):
         self.server.query("FLUSH BINARY LOGS")
