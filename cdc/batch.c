@@ -2,8 +2,9 @@
  * change.
  *
  * Emptied batches wait in a small pool with their memory, because fresh memory costs as many page
- * faults as decoding what goes into it. The pool keeps at most POOL_MAX batches, each at most
- * POOL_BATCH_BYTES.
+ * faults as decoding what goes into it. The pool keeps at most POOL_MAX batches and POOL_BYTES of
+ * memory, in batches of at most POOL_BATCH_BYTES (those of an initial copy are larger than a
+ * log's).
  */
 #include "base/mem.h"
 #include "cdc/change.h"
@@ -15,19 +16,26 @@
 #include <string.h>
 
 #define POOL_MAX         32
-#define POOL_BATCH_BYTES (4 * CDC_BATCH_BYTES)
+#define POOL_BYTES       ((size_t)16 << 20)
+#define POOL_BATCH_BYTES ((size_t)4 << 20)
 #define HOLD_LOOK_BACK   16 /* a table may be held twice; searching all would cost more */
 
 static struct {
     pthread_mutex_t lock;
     struct cdc_batch *batches[POOL_MAX];
-    size_t n;
+    size_t n, bytes;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static size_t kept_bytes(const struct cdc_batch *b)
+{
+    return b->arena.total_bytes + b->cap_changes * sizeof *b->changes;
+}
 
 static struct cdc_batch *pool_get(void)
 {
     pthread_mutex_lock(&pool.lock);
     struct cdc_batch *b = pool.n ? pool.batches[--pool.n] : NULL;
+    pool.bytes -= b ? kept_bytes(b) : 0;
     pthread_mutex_unlock(&pool.lock);
     return b;
 }
@@ -35,9 +43,12 @@ static struct cdc_batch *pool_get(void)
 static bool pool_put(struct cdc_batch *b)
 {
     pthread_mutex_lock(&pool.lock);
-    bool kept = pool.n < POOL_MAX;
-    if (kept)
+    size_t bytes = kept_bytes(b);
+    bool kept = pool.n < POOL_MAX && bytes <= POOL_BATCH_BYTES && pool.bytes + bytes <= POOL_BYTES;
+    if (kept) {
         pool.batches[pool.n++] = b;
+        pool.bytes += bytes;
+    }
     pthread_mutex_unlock(&pool.lock);
     return kept;
 }
@@ -84,8 +95,7 @@ void cdc_batch_unref(struct cdc_batch *b)
         return;
     assert(b->refs == 0);
     batch_empty(b);
-    if (b->arena.total_bytes + b->cap_changes * sizeof *b->changes <= POOL_BATCH_BYTES &&
-        pool_put(b))
+    if (pool_put(b))
         return;
     arena_fini(&b->arena);
     free(b->changes);
