@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "cdc/copy_read.h"
 #include "cdc/reader.h"
 #include "schemas/inspect.h"
@@ -24,12 +25,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define OUT_BYTES   ((size_t)256 * 1024)
 #define PULL_MS     100
-#define LOOK_NS     20000000
+#define LOOK_MS     20
 #define CHUNK_BYTES ((size_t)512 * 1024)
 #define QUEUE_BYTES ((size_t)2 * 1024 * 1024) /* in the caches: nobody here is slow on purpose */
 
@@ -78,22 +78,12 @@ static bool stopping(struct run *r)
 
 /* ---- output ---- */
 
-static bool write_all(const uint8_t *p, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = write(STDOUT_FILENO, p + done, len - done);
-        if (n <= 0 && errno != EINTR)
-            return false;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return true;
-}
-
 /* What is kept, and then `more`, which is long and need not be copied for that (NULL: nothing). */
 static bool write_with(struct shard_stream *s, const void *more, size_t n, struct err *e)
 {
     pthread_mutex_lock(&s->run->out_lock);
-    bool ok = write_all(s->out.data, s->out.len) && write_all(more, n);
+    bool ok = sys_write_all(STDOUT_FILENO, s->out.data, s->out.len) &&
+              sys_write_all(STDOUT_FILENO, more, n);
     pthread_mutex_unlock(&s->run->out_lock);
     buf_reset(&s->out);
     return ok || err_set_native(e, ERR_IO, ERR_CLASS_FATAL, errno, "standard output: %s",
@@ -419,11 +409,7 @@ static bool all_idle(const struct run *r)
 /* Until a shard's thread ends, a signal comes, or it is time to look for idleness. */
 static void wait_a_little(struct run *r)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LOOK_NS;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_mono_after_ms(LOOK_MS);
     (void)sem_clockwait(&r->ended, CLOCK_MONOTONIC, &until);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "sinks/encode.h"
 
 #include <errno.h>
@@ -19,21 +20,14 @@
 #define TYPE_HEARTBEAT_V2 41u
 #define FLAG_ARTIFICIAL   0x20u
 
-static bool write_all(const uint8_t *p, size_t len, struct err *e)
+static bool write_out(const void *p, size_t n, struct err *e)
 {
-    size_t at = 0;
-    while (at < len) {
-        ssize_t n = write(STDOUT_FILENO, p + at, len - at);
-        if (n < 0 && errno != EINTR)
-            return err_set(e, ERR_IO, "stdout: %s", strerror(errno));
-        at += n > 0 ? (size_t)n : 0;
-    }
-    return true;
+    return sys_write_all(STDOUT_FILENO, p, n) || err_set(e, ERR_IO, "stdout: %s", strerror(errno));
 }
 
 static bool flush_out(struct decode_run *r, struct err *e)
 {
-    if (!write_all(r->out.data, r->out.len, e))
+    if (!write_out(r->out.data, r->out.len, e))
         return false;
     buf_reset(&r->out);
     return true;
@@ -44,7 +38,7 @@ static bool put_out(struct decode_run *r, const void *text, size_t n, struct err
 {
     if (n < OUT_BYTES)
         return buf_put(&r->out, text, n) || err_set(e, ERR_LIMIT, "a record is too long");
-    return flush_out(r, e) && write_all(text, n, e);
+    return flush_out(r, e) && write_out(text, n, e);
 }
 
 static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,

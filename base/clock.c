@@ -13,6 +13,12 @@ static int64_t now_us(clockid_t id)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+struct timespec clock_mono_after_ms(int64_t ms)
+{
+    int64_t at_us = now_us(CLOCK_MONOTONIC) + ms * 1000;
+    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
+}
+
 int64_t clock_mono_us(void)
 {
     return now_us(CLOCK_MONOTONIC);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
@@ -19,6 +20,8 @@ bool clock_parse_time(const char *text, uint32_t *seconds);
 /* Proleptic Gregorian days since 1970-01-01 ↔ civil date. */
 int64_t clock_days_from_civil(int64_t y, unsigned m, unsigned d);
 void clock_civil_from_days(int64_t days, int64_t *y, unsigned *m, unsigned *d);
+/* The monotonic time so many ms from now, as waits on conditions and semaphores want it. */
+struct timespec clock_mono_after_ms(int64_t ms);
 /* Sleeps in the daemon's own retry loops, ends early when *stop (may be NULL) becomes non-zero. */
 void clock_sleep_ms(int64_t ms, const volatile int *stop);
 

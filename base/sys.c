@@ -49,7 +49,7 @@ bool sys_read_file(const char *path, size_t max_bytes, struct buf *out, struct e
     }
 }
 
-static bool write_all(int fd, const void *p, size_t n)
+bool sys_write_all(int fd, const void *p, size_t n)
 {
     const char *s = p;
     while (n > 0) {
@@ -84,7 +84,7 @@ bool sys_write_file_atomic(const char *path, const void *p, size_t n, unsigned m
     CLEANUP(close_fd) int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return fail_io(e, "create", temporary, errno);
-    if (fchmod(fd, mode) != 0 || !write_all(fd, p, n) || fsync(fd) != 0 ||
+    if (fchmod(fd, mode) != 0 || !sys_write_all(fd, p, n) || fsync(fd) != 0 ||
         rename(temporary, path) != 0) {
         int number = errno;
         unlink(temporary);

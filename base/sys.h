@@ -8,6 +8,7 @@ bool sys_read_file(const char *path, size_t max_bytes, struct buf *out, struct e
 /* Written to a temporary file in the same directory, fsynced, renamed. mode e.g. 0644. */
 bool sys_write_file_atomic(const char *path, const void *p, size_t n, unsigned mode,
                            struct err *e) WARN_UNUSED;
+bool sys_write_all(int fd, const void *p, size_t n); /* goes on after a signal; false: errno */
 bool sys_mkdir_private(const char *path,
                        struct err *e) WARN_UNUSED; /* 0700, parents too, no symlink */
 /* "64MiB", "20GiB", "512", "10k" → bytes. */

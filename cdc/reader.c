@@ -67,8 +67,7 @@ void reader_cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *lock, int64_t ms)
         pthread_cond_wait(c, lock);
         return;
     }
-    int64_t until_us = clock_mono_us() + ms * 1000;
-    struct timespec ts = {.tv_sec = until_us / 1000000, .tv_nsec = (until_us % 1000000) * 1000};
+    struct timespec ts = clock_mono_after_ms(ms);
     pthread_cond_timedwait(c, lock, &ts);
 }
 

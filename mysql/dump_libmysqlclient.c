@@ -52,14 +52,7 @@ static const struct client *of_const(const struct my_dump_backend *b)
 
 static void pause_for(struct client *b, unsigned ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    struct timespec until = clock_mono_after_ms(ms);
     if (!b->stop)
         pthread_cond_timedwait(&b->wake, &b->mutex, &until);
 }

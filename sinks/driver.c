@@ -55,11 +55,7 @@ bool driver_pause(struct sink_driver *d, int64_t ms)
     int64_t until_ms = clock_mono_ms() + ms;
     pthread_mutex_lock(&d->lock);
     for (int64_t now_ms; !d->stop && (now_ms = clock_mono_ms()) < until_ms;) {
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        int64_t at_ns = ts.tv_nsec + (until_ms - now_ms) * 1000000;
-        ts.tv_sec += at_ns / 1000000000;
-        ts.tv_nsec = at_ns % 1000000000;
+        struct timespec ts = clock_mono_after_ms(until_ms - now_ms);
         pthread_cond_timedwait(&d->wake, &d->lock, &ts);
     }
     bool go_on = !d->stop;
