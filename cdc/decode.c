@@ -14,8 +14,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define CHECKSUM_LEN 4u
-
 struct cdc_decoder *cdc_decoder_new(const struct cdc_decode_options *o,
                                     const struct position *start)
 {
@@ -203,6 +201,13 @@ uint32_t decode_event_crc(const uint8_t *event, size_t n)
     return crc32_compute(crc, event + sizeof head, n - sizeof head);
 }
 
+bool decode_crc_matches(const uint8_t *event, size_t n)
+{
+    return n >= EVENT_HEADER_LEN + EVENT_CHECKSUM_LEN &&
+           decode_event_crc(event, n - EVENT_CHECKSUM_LEN) ==
+               wire_u32(event + n - EVENT_CHECKSUM_LEN);
+}
+
 /* Whether the event carries a checksum: format descriptions say it themselves, an artificial rotate
  * may come before any and is tried. */
 static bool has_checksum(const struct cdc_decoder *d, const uint8_t *event, size_t n)
@@ -213,20 +218,19 @@ static bool has_checksum(const struct cdc_decoder *d, const uint8_t *event, size
         return d->checksum;
     bool artificial = wire_u32(event) == 0 || wire_u16(event + 17) & EVENT_ARTIFICIAL;
     if (artificial || !d->format_known)
-        return n >= EVENT_HEADER_LEN + CHECKSUM_LEN &&
-               decode_event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
+        return decode_crc_matches(event, n);
     return d->checksum;
 }
 
 static bool check_crc(const struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
                       struct err *e)
 {
-    if (n < EVENT_HEADER_LEN + CHECKSUM_LEN)
+    if (n < EVENT_HEADER_LEN + EVENT_CHECKSUM_LEN)
         return err_set(e, ERR_LOG_CHECKSUM, "%zu bytes have no room for a checksum", n);
     if (checked || !d->o.verify_checksum)
         return true;
-    uint32_t want = wire_u32(event + n - CHECKSUM_LEN);
-    uint32_t have = decode_event_crc(event, n - CHECKSUM_LEN);
+    uint32_t want = wire_u32(event + n - EVENT_CHECKSUM_LEN);
+    uint32_t have = decode_event_crc(event, n - EVENT_CHECKSUM_LEN);
     if (have == want)
         return true;
     return err_set(e, ERR_LOG_CHECKSUM, "checksum is %08x, computed %08x", want, have);
@@ -301,8 +305,8 @@ static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, bool che
     if (checksum && !check_crc(d, event, n, checked, e))
         return where(d, &ev, e);
     if (checksum)
-        ev.n -= CHECKSUM_LEN;
-    if (d->holding ? !hold_or_dispatch(d, &ev, e) : !decode_dispatch(d, &ev, e))
+        ev.n -= EVENT_CHECKSUM_LEN;
+    if (!hold_or_dispatch(d, &ev, e))
         return where(d, &ev, e);
     if (ev.type == EV_FORMAT_DESCRIPTION && !check_format_crc(d, &ev, e))
         return where(d, &ev, e);

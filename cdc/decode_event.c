@@ -20,11 +20,17 @@ static bool version_has_checksum(const char *version, bool mariadb)
     return number >= (mariadb ? 50300u : 50601u);
 }
 
-bool decode_version_has_checksum(const uint8_t *text)
+/* It says so itself, and then has one. */
+bool decode_format_has_checksum(const uint8_t *event, size_t n)
 {
+    const size_t version_at = EVENT_HEADER_LEN + 2;
+    const size_t shortest = version_at + SERVER_VERSION_LEN + 5 + 5;
     char version[SERVER_VERSION_LEN + 1] = {0};
-    memcpy(version, text, SERVER_VERSION_LEN);
-    return version_has_checksum(version, strstr(version, "MariaDB") != NULL);
+    if (n <= shortest)
+        return false;
+    memcpy(version, event + version_at, SERVER_VERSION_LEN);
+    return version_has_checksum(version, strstr(version, "MariaDB") != NULL) &&
+           event[n - EVENT_CHECKSUM_LEN - 1] == 1;
 }
 
 bool decode_format_description(struct cdc_decoder *d, const struct event *ev, struct err *e)

@@ -161,9 +161,9 @@ static bool next(struct held_log *h, const uint8_t **raw, size_t *n, struct err 
 
 /* ---- what the decoder does with them ---- */
 
-bool hold_or_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *e)
+bool hold_event(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
-    if (!d->holding || !is_held_type(ev->type))
+    if (!is_held_type(ev->type))
         return decode_dispatch(d, ev, e);
     return hold(d, d->holding, ev, e);
 }

@@ -72,6 +72,7 @@ enum { /* event types, MySQL 0–43, MariaDB 160– */
 };
 
 #define EVENT_HEADER_LEN     19u
+#define EVENT_CHECKSUM_LEN   4u
 #define EVENT_IN_USE         0x1u
 #define EVENT_ARTIFICIAL     0x20u
 #define EVENT_IGNORABLE      0x80u
@@ -243,8 +244,10 @@ bool decode_metadata(struct schema_table *t, bool mariadb, struct wire *w,
 bool decode_inflate_block(struct wire *w, struct buf *out, struct err *e) WARN_UNUSED;
 /* The checksum that an event's bytes (n: without it) have. */
 uint32_t decode_event_crc(const uint8_t *event, size_t n);
-/* text: the 50 bytes of a format description. */
-bool decode_version_has_checksum(const uint8_t *text);
+/* Whether the last four of an event's n bytes are its checksum. */
+bool decode_crc_matches(const uint8_t *event, size_t n);
+/* Whether a format description (whole, n bytes) says that its log has checksums. */
+bool decode_format_has_checksum(const uint8_t *event, size_t n);
 /* A tagged GTID event's body; false when it is not well-formed. */
 bool decode_tagged_gtid(struct wire *w, struct gtid *out);
 size_t decode_table_id_len(const struct cdc_decoder *d, uint8_t type);
@@ -256,8 +259,13 @@ void payload_free(struct payload *p);
 /* decode_hold.c */
 struct held_log *held_new(void);
 void held_free(void *p);
+/* For an event while d->holding. */
+bool hold_event(struct cdc_decoder *d, const struct event *ev, struct err *e) WARN_UNUSED;
 /* Every event but those of a replay comes through here. */
-bool hold_or_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *e) WARN_UNUSED;
+static inline bool hold_or_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *e)
+{
+    return d->holding ? hold_event(d, ev, e) : decode_dispatch(d, ev, e);
+}
 void hold_drop(struct cdc_decoder *d);
 /* h (taken) as rows of the open transaction, then its COMMIT at ev. */
 void hold_replay(struct cdc_decoder *d, const struct event *ev, struct held_log *h, bool xid);

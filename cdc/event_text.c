@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECKSUM_LEN   4u
 #define SQL_SHOWN      400u
 #define TABLE_IDS_KEPT 100000u
 
@@ -372,24 +371,16 @@ static print_fn printer_of(uint8_t type)
 
 /* ---- header and checksum ---- */
 
-/* A format description says itself whether the log has checksums, and then has one. */
-static void note_checksum(struct event_text *t, const uint8_t *event, size_t n)
-{
-    const size_t version_at = EVENT_HEADER_LEN + 2, shortest = version_at + 50 + 5 + 5;
-    bool has = n > shortest && decode_version_has_checksum(event + version_at);
-    t->checksum = has && event[n - CHECKSUM_LEN - 1] == 1 ? CHECKSUM_CRC32 : CHECKSUM_NONE;
-}
-
 /* Returns the length without the checksum. */
 static size_t put_checksum(struct event_text *t, const uint8_t *event, size_t n, struct buf *out)
 {
     if (event[4] == EV_FORMAT_DESCRIPTION)
-        note_checksum(t, event, n);
-    bool matches = n >= EVENT_HEADER_LEN + CHECKSUM_LEN &&
-                   decode_event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
-    bool has = matches || (t->checksum == CHECKSUM_CRC32 && n >= EVENT_HEADER_LEN + CHECKSUM_LEN);
+        t->checksum = decode_format_has_checksum(event, n) ? CHECKSUM_CRC32 : CHECKSUM_NONE;
+    bool matches = decode_crc_matches(event, n);
+    bool has =
+        matches || (t->checksum == CHECKSUM_CRC32 && n >= EVENT_HEADER_LEN + EVENT_CHECKSUM_LEN);
     buf_put_str(out, !has ? " crc=none" : matches ? " crc=ok" : " crc=BAD");
-    return has ? n - CHECKSUM_LEN : n;
+    return has ? n - EVENT_CHECKSUM_LEN : n;
 }
 
 void event_text_line(struct event_text *t, const char *file, uint64_t offset, const uint8_t *event,

@@ -28,11 +28,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define MAGIC_LEN    4u
-#define PIECES       4
-#define PIECE_BYTES  ((size_t)512 * 1024)
-#define GZ_BYTES     (128u * 1024)
-#define CHECKSUM_LEN 4u
+#define MAGIC_LEN   4u
+#define PIECES      4
+#define PIECE_BYTES ((size_t)512 * 1024)
+#define GZ_BYTES    (128u * 1024)
 
 struct file_pieces {
     char *const *paths;
@@ -248,14 +247,13 @@ static void note_checksum(struct file_pieces *f, struct file_piece *p, const uin
                           size_t n)
 {
     size_t i = p->n_events++;
-    if (event[4] == EV_FORMAT_DESCRIPTION) /* before the checksum: 1 for CRC32 */
-        f->has_checksum = n > EVENT_HEADER_LEN + CHECKSUM_LEN && event[n - CHECKSUM_LEN - 1] == 1;
+    if (event[4] == EV_FORMAT_DESCRIPTION)
+        f->has_checksum = decode_format_has_checksum(event, n);
     if (i % 64 == 0) {
         mem_grow((void **)&p->good, &p->cap_good, i / 64 + 1, sizeof *p->good);
         p->good[i / 64] = 0;
     }
-    bool good = f->compares && f->has_checksum && n >= EVENT_HEADER_LEN + CHECKSUM_LEN &&
-                decode_event_crc(event, n - CHECKSUM_LEN) == wire_u32(event + n - CHECKSUM_LEN);
+    bool good = f->compares && f->has_checksum && decode_crc_matches(event, n);
     p->good[i / 64] |= (uint64_t)good << i % 64;
 }
 
@@ -446,9 +444,11 @@ struct file_pieces *file_pieces_new(char *const *paths, size_t n, uint64_t start
 struct file_piece *file_pieces_take(struct file_pieces *f, struct file_piece *back, struct err *e)
 {
     struct file_piece *p = NULL;
-    if (!f->started && !start(f, e))
-        return NULL;
     pthread_mutex_lock(&f->lock);
+    if (!f->started && !start(f, e)) {
+        pthread_mutex_unlock(&f->lock);
+        return NULL;
+    }
     if (back) {
         back->next = f->idle;
         f->idle = back;

@@ -58,8 +58,10 @@ static void put_event(struct buf *b, uint8_t type, size_t n, bool sum)
     p[4] = type;
     memcpy(p + 9, &length, 4);
     memset(p + 17, 0, 2);
-    if (type == TYPE_FORMAT)
+    if (type == TYPE_FORMAT) {
+        memcpy(p + HEADER + 2, "8.0.36", 7);
         p[n - 5] = 1; /* CRC32 */
+    }
     if (sum) {
         uint32_t crc = crc32_portable(0, p, n - 4);
         memcpy(p + n - 4, &crc, 4);
