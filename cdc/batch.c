@@ -26,16 +26,16 @@ static struct {
     size_t n, bytes;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static size_t kept_bytes(const struct cdc_batch *b)
+size_t cdc_batch_memory(const struct cdc_batch *b)
 {
-    return b->arena.total_bytes + b->cap_changes * sizeof *b->changes;
+    return sizeof *b + b->arena.total_bytes + b->cap_changes * sizeof *b->changes;
 }
 
 static struct cdc_batch *pool_get(void)
 {
     pthread_mutex_lock(&pool.lock);
     struct cdc_batch *b = pool.n ? pool.batches[--pool.n] : NULL;
-    pool.bytes -= b ? kept_bytes(b) : 0;
+    pool.bytes -= b ? cdc_batch_memory(b) : 0;
     pthread_mutex_unlock(&pool.lock);
     return b;
 }
@@ -43,7 +43,7 @@ static struct cdc_batch *pool_get(void)
 static bool pool_put(struct cdc_batch *b)
 {
     pthread_mutex_lock(&pool.lock);
-    size_t bytes = kept_bytes(b);
+    size_t bytes = cdc_batch_memory(b);
     bool kept = pool.n < POOL_MAX && bytes <= POOL_BATCH_BYTES && pool.bytes + bytes <= POOL_BYTES;
     if (kept) {
         pool.batches[pool.n++] = b;

@@ -128,6 +128,7 @@ struct cdc_batch *cdc_batch_ref(struct cdc_batch *b); /* Thread: any */
 void cdc_batch_unref(struct cdc_batch *b);            /* Thread: any; NULL is fine */
 struct cdc_change *cdc_batch_add(struct cdc_batch *b,
                                  enum cdc_change_kind kind); /* zeroed; before publishing */
+size_t cdc_batch_memory(const struct cdc_batch *b);          /* bytes that it holds */
 void cdc_batch_hold_table(struct cdc_batch *b, const struct schema_table *t);
 
 /* Advances pos by one change: COMMIT/ROLLBACK add the GTID, set file:pos and seq 0; ROWS inside a

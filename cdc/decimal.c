@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint8_t group_bytes[10] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
+/* Of n digits on one side of the point. */
+static const uint8_t packed_bytes[66] = {
+    0,  1,  1,  2,  2,  3,  3,  4,  4,  4,  5,  5,  6,  6,  7,  7,  8,  8,  8,  9,  9,  10,
+    10, 11, 11, 12, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 16, 17, 17, 18, 18, 19, 19, 20,
+    20, 20, 21, 21, 22, 22, 23, 23, 24, 24, 24, 25, 25, 26, 26, 27, 27, 28, 28, 28, 29, 29};
 static const uint32_t powers[10] = {1,      10,      100,      1000,      10000,
                                     100000, 1000000, 10000000, 100000000, 1000000000};
 
@@ -39,7 +43,7 @@ static void put_digits(uint8_t *to, uint32_t v, unsigned n)
 
 static uint32_t take_group(struct digits *d, unsigned n_digits)
 {
-    unsigned n_bytes = group_bytes[n_digits];
+    unsigned n_bytes = packed_bytes[n_digits];
     if (n_bytes == 0)
         return 0;
     uint64_t v = (wire_be(d->at, n_bytes) ^ d->flip) & (((uint64_t)1 << 8 * n_bytes) - 1);
@@ -82,12 +86,6 @@ static void put_fraction(struct digits *d, unsigned n_digits)
         d->to += n;
     }
 }
-
-/* Of n digits on one side of the point. */
-static const uint8_t packed_bytes[66] = {
-    0,  1,  1,  2,  2,  3,  3,  4,  4,  4,  5,  5,  6,  6,  7,  7,  8,  8,  8,  9,  9,  10,
-    10, 11, 11, 12, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 16, 17, 17, 18, 18, 19, 19, 20,
-    20, 20, 21, 21, 22, 22, 23, 23, 24, 24, 24, 25, 25, 26, 26, 27, 27, 28, 28, 28, 29, 29};
 
 /* ---- most decimals: up to 18 digits before the point and 8 behind it ---- */
 
@@ -144,7 +142,7 @@ static inline uint8_t *put_short_fraction(uint8_t *to, uint32_t v, unsigned n)
     return to + n;
 }
 
-/* The number's bytes of one side, and all ones in as many bits. */
+/* The number of one side. sign: what its first byte is turned by. */
 static inline uint64_t take_side(const uint8_t *p, unsigned n, uint64_t flip, uint64_t sign)
 {
     if (n == 0)

@@ -27,7 +27,7 @@ static struct cdc_batch *finish(struct cdc_decoder *d)
 {
     struct cdc_batch *b = d->open;
     b->ends_in_tx = d->tx.open;
-    b->bytes = sizeof *b + b->arena.total_bytes + b->cap_changes * sizeof *b->changes;
+    b->bytes = cdc_batch_memory(b);
     b->serial = d->serial++;
     d->open = NULL;
     d->open_file = NULL;

@@ -65,14 +65,15 @@ bool jsonb_diff_apply(const uint8_t *doc, size_t doc_len, const uint8_t *diffs, 
 /* [{"op":"replace","path":"$.a","value":1},…] */
 bool jsonb_diff_print(const uint8_t *diffs, size_t n, struct buf *out, struct err *e) WARN_UNUSED;
 
-/* A packed decimal of the row format; false when the bytes are not digits. */
 #define DECIMAL_TEXT_MAX 80u /* 65 digits of groups that may be wrong, a sign, a zero, a point */
-/* Its length; 0 when the bytes are none or too few. The rest of `to` is scratch. */
+/* A packed decimal of the row format as text. Its length; 0 when the bytes are none or too few. The
+ * rest of `to` is scratch. */
 size_t decimal_text(const uint8_t *p, size_t n, unsigned precision, unsigned scale,
                     char to[DECIMAL_TEXT_MAX]);
 /* The digits without the point, up to 18 of them; false when the bytes are none or too few. */
 #define DECIMAL_UNSCALED_MAX 18u
 bool decimal_unscaled(const uint8_t *p, size_t n, unsigned precision, unsigned scale, int64_t *out);
+/* The text appended; false when the bytes are none or too few. */
 bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scale, struct buf *out);
 
 #endif

@@ -113,14 +113,14 @@ static void queue_push(struct cdc_stream *s, struct cdc_batch *b)
 {
     mem_grow((void **)&s->queue, &s->queue_cap, s->queue_n + 1, sizeof *s->queue);
     s->queue[s->queue_n++] = b;
-    s->queue_bytes += reader_batch_cost(b);
+    s->queue_bytes += cdc_batch_memory(b);
 }
 
 static struct cdc_batch *queue_pop(struct cdc_stream *s)
 {
     struct cdc_batch *b = s->queue[0];
     memmove(s->queue, s->queue + 1, --s->queue_n * sizeof *s->queue);
-    s->queue_bytes -= reader_batch_cost(b);
+    s->queue_bytes -= cdc_batch_memory(b);
     return b;
 }
 
@@ -347,7 +347,7 @@ static bool publish_tail(struct feed *f, struct cdc_batch *b)
     bool joinable = !f->mark.in_tx && f->mark.pos.seq == 0;
     for (size_t i = 0; i < b->n_changes; i++)
         reader_mark_advance(&f->mark, &b->changes[i]);
-    b->bytes = reader_batch_cost(b);
+    b->bytes = cdc_batch_memory(b);
     reader_ring_push(&r->ring, b, joinable);
     for (struct cdc_stream *s = r->streams; s; s = s->next) {
         if (s->mode != STREAM_JOINED)
@@ -390,7 +390,7 @@ static bool publish_private(struct feed *f, struct cdc_batch *b)
     struct cdc_stream *s = f->owner;
     learn_start(&f->mark, b);
     bool joins = cut_at_join_point(f, b, &serial);
-    b->bytes = reader_batch_cost(b);
+    b->bytes = cdc_batch_memory(b);
     if (b->n_changes)
         queue_push(s, b);
     else

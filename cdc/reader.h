@@ -24,8 +24,7 @@ struct cdc_reader_options {
     unsigned private_readers; /* 0: 4 */
     unsigned heartbeat_ms;    /* 0: 5,000 */
     bool want_query;
-    bool refuse_bad_login; /* at the first connection; else it is tried again, as all later ones are
-                            */
+    bool refuse_bad_login; /* of the first connection; later ones are tried again in any case */
     unsigned retry_ms;     /* before the first new try after a lost connection; 0: 100 */
     /* How a log is opened; NULL: cdc_source_open_dump on the shard's primary. Tests put a replay
      * here. */

@@ -59,7 +59,6 @@ struct ring_entry *reader_ring_at(const struct reader_ring *r, uint64_t serial);
 uint64_t reader_ring_end(const struct reader_ring *r); /* serial */
 /* Finds the batch that begins exactly at pos (a boundary); false if none does. */
 bool reader_ring_find(const struct reader_ring *r, const struct position *pos, uint64_t *serial);
-size_t reader_batch_cost(const struct cdc_batch *b);
 
 /* One thread with one connection: the tail (owner NULL) or a private reader. */
 #define READER_IDENTITY_MAX 40 /* text that tells a server from others */

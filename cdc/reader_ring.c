@@ -53,11 +53,6 @@ void reader_mark_advance(struct reader_mark *m, const struct cdc_change *c)
     cdc_position_advance(&m->pos, c);
 }
 
-size_t reader_batch_cost(const struct cdc_batch *b)
-{
-    return sizeof *b + b->arena.total_bytes + b->cap_changes * sizeof *b->changes;
-}
-
 static struct ring_entry *entry(const struct reader_ring *r, size_t i)
 {
     assert(i < r->n);
@@ -80,7 +75,7 @@ void reader_ring_push(struct reader_ring *r, struct cdc_batch *b, bool joinable)
 {
     if (r->n == r->cap)
         ring_grow(r);
-    size_t bytes = reader_batch_cost(b);
+    size_t bytes = cdc_batch_memory(b);
     b->serial = reader_ring_end(r);
     r->n++;
     *entry(r, r->n - 1) =
