@@ -10,9 +10,9 @@
 #include "cdc/reader.h"
 #include "cdc/wire.h"
 #include "mysql/conn.h"
+#include "tests/support/loopback.h"
 #include "tests/support/replay_expect.h"
 
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -289,16 +289,10 @@ static void *server_main(void *arg)
 
 static void server_start(struct byte_server *s, const struct recording *log)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t a_len = sizeof a;
     *s = (struct byte_server){.log = log};
     buf_init(&s->first, (size_t)1 << 30);
     pthread_mutex_init(&s->lock, NULL);
-    s->fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(s->fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(s->fd, (struct sockaddr *)&a, &a_len), 0);
-    assert_int_equal(listen(s->fd, 4), 0);
-    s->port = ntohs(a.sin_port);
+    s->fd = loopback_listen(4, &s->port);
     assert_int_equal(pthread_create(&s->thread, NULL, server_main, s), 0);
 }
 
@@ -400,10 +394,36 @@ static bool other_library(void)
 
 /* ---- tests ---- */
 
-static void run_cut(struct byte_server *s, const struct buf *stream, size_t cut)
+struct fixture {
+    struct recording log;
+    struct byte_server s;
+    struct buf stream; /* of the whole log */
+};
+
+/* False: skipped. */
+static bool begin(struct fixture *f, unsigned n_transactions)
 {
+    if (other_library())
+        return false;
+    record(&f->log, n_transactions);
+    buf_init(&f->stream, (size_t)1 << 30);
+    put_stream(&f->log, 4, &f->stream);
+    server_start(&f->s, &f->log);
+    return true;
+}
+
+static void end(struct fixture *f)
+{
+    server_stop(&f->s);
+    buf_fini(&f->stream);
+    record_fini(&f->log);
+}
+
+static void run_cut(struct fixture *f, size_t cut)
+{
+    struct byte_server *s = &f->s;
     unsigned before = __atomic_load_n(&s->dumps, __ATOMIC_RELAXED);
-    damage(s, stream->data, cut);
+    damage(s, f->stream.data, cut);
     struct outcome o = run(s);
     if (!o.complete || o.x.wrong[0])
         fail_msg("cut at %zu: wrong: '%s', error: '%s', next is transaction %u", cut, o.x.wrong,
@@ -414,107 +434,77 @@ static void run_cut(struct byte_server *s, const struct buf *stream, size_t cut)
 
 static void a_dump_cut_at_every_byte_goes_on(void **state)
 {
-    struct recording log;
-    struct byte_server s;
-    struct buf stream = BUF_INIT;
+    struct fixture f;
     (void)state;
-    if (other_library())
+    if (!begin(&f, TRANSACTIONS))
         return;
-    record(&log, TRANSACTIONS);
-    buf_init(&stream, (size_t)1 << 30);
-    put_stream(&log, 4, &stream);
-    assert_true(stream.len > CUT_BYTES);
-    server_start(&s, &log);
+    assert_true(f.stream.len > CUT_BYTES);
     for (size_t cut = 0; cut < CUT_BYTES; cut += is_deep() || cut < 1200 ? 1 : 61)
-        run_cut(&s, &stream, cut);
-    server_stop(&s);
-    buf_fini(&stream);
-    record_fini(&log);
+        run_cut(&f, cut);
+    end(&f);
 }
 
 static void a_dump_cut_later_goes_on(void **state)
 {
-    struct recording log;
-    struct byte_server s;
-    struct buf stream = BUF_INIT;
+    struct fixture f;
     unsigned seed = 20261128;
     (void)state;
-    if (other_library())
+    if (!begin(&f, MORE))
         return;
-    record(&log, MORE);
-    buf_init(&stream, (size_t)1 << 30);
-    put_stream(&log, 4, &stream);
-    server_start(&s, &log);
     for (unsigned i = 0; i < (is_deep() ? 2000u : 100u); i++) {
         seed = seed * 1103515245u + 12345u;
-        run_cut(&s, &stream, CUT_BYTES + (seed >> 4) % (stream.len - CUT_BYTES));
+        run_cut(&f, CUT_BYTES + (seed >> 4) % (f.stream.len - CUT_BYTES));
     }
-    server_stop(&s);
-    buf_fini(&stream);
-    record_fini(&log);
+    end(&f);
 }
 
 /* One bit at each byte of the first transactions' packets: rotate, format, and each kind of event.
  */
 static void a_flipped_bit_never_gives_a_wrong_value(void **state)
 {
-    struct recording log;
-    struct byte_server s;
-    struct buf stream = BUF_INIT;
+    struct fixture f;
     unsigned resumed = 0;
     (void)state;
-    if (other_library())
+    if (!begin(&f, 12))
         return;
-    record(&log, 12);
-    put_stream(&log, 4, &stream);
-    server_start(&s, &log);
-    size_t last = log.at[11] - log.at[1] + 400;
-    assert_true(last < stream.len);
+    size_t last = f.log.at[11] - f.log.at[1] + 400;
+    assert_true(last < f.stream.len);
     for (size_t at = 0; at < last; at++) {
-        stream.data[at] ^= (uint8_t)(1u << at % 8);
-        damage(&s, stream.data, stream.len);
-        stream.data[at] ^= (uint8_t)(1u << at % 8);
-        struct outcome o = run(&s);
+        f.stream.data[at] ^= (uint8_t)(1u << at % 8);
+        damage(&f.s, f.stream.data, f.stream.len);
+        f.stream.data[at] ^= (uint8_t)(1u << at % 8);
+        struct outcome o = run(&f.s);
         assert_right(&o, "a bit flipped", at);
         resumed += o.complete;
     }
     assert_true(resumed > last * 3 / 4);
-    server_stop(&s);
-    buf_fini(&stream);
-    record_fini(&log);
+    end(&f);
 }
 
 /* The length of each packet and the length in each event's header, on the way: the checksum or the
  * packets' numbers tell. */
 static void a_changed_length_on_the_way_never_gives_a_wrong_value(void **state)
 {
-    struct recording log;
-    struct byte_server s;
-    struct buf stream = BUF_INIT;
+    struct fixture f;
     (void)state;
-    if (other_library())
+    if (!begin(&f, 6))
         return;
-    record(&log, 6);
-    put_stream(&log, 4, &stream);
-    server_start(&s, &log);
-    for (size_t at = 0, n; at < stream.len; at += 4 + n) {
-        n = wire_u24(stream.data + at);
+    for (size_t at = 0, n; at < f.stream.len; at += 4 + n) {
+        n = wire_u24(f.stream.data + at);
         const uint32_t lengths[] = {0, (uint32_t)n - 1, (uint32_t)n + 1, 0xffffffff};
         for (unsigned i = 0; i < 8; i++) {
             bool packet = i < 4;
             uint32_t value = lengths[i % 4] - (!packet && i % 4 != 3 && i % 4 != 0);
-            uint8_t *field = stream.data + at + (packet ? 0 : 5 + 9), right[4];
+            uint8_t *field = f.stream.data + at + (packet ? 0 : 5 + 9), right[4];
             memcpy(right, field, sizeof right);
             memcpy(field, &value, packet ? 3 : 4);
-            damage(&s, stream.data, stream.len);
+            damage(&f.s, f.stream.data, f.stream.len);
             memcpy(field, right, sizeof right);
-            struct outcome o = run(&s);
+            struct outcome o = run(&f.s);
             assert_right(&o, packet ? "a packet's length" : "an event's length", at);
         }
     }
-    server_stop(&s);
-    buf_fini(&stream);
-    record_fini(&log);
+    end(&f);
 }
 
 /* One byte of the event [at, end), whose checksum stays right. */
@@ -543,32 +533,28 @@ static void a_wrong_length_in_the_log_is_an_error_or_harmless(void **state)
         {23, 8},  /* rows: columns */
         {23, 19}, /* length of a value */
     };
-    struct recording log;
-    struct byte_server s;
+    struct fixture fx;
     (void)state;
-    if (other_library())
+    if (!begin(&fx, 8))
         return;
-    record(&log, 8);
-    server_start(&s, &log);
     unsigned errors = 0, n = 0;
     for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
         size_t event = 1;
-        while (log.bytes.data[log.at[event] + 4] != fields[f].type)
+        while (fx.log.bytes.data[fx.log.at[event] + 4] != fields[f].type)
             event++;
-        size_t at = log.at[event], end = event_end(&log, event);
-        uint8_t *field = log.bytes.data + at + HEADER + fields[f].at, right = *field;
+        size_t at = fx.log.at[event], end = event_end(&fx.log, event);
+        uint8_t *field = fx.log.bytes.data + at + HEADER + fields[f].at, right = *field;
         const uint8_t values[] = {0, (uint8_t)(right - 1), (uint8_t)(right + 1), 255};
         for (unsigned i = 0; i < 4; i++, n++) {
-            change_log(&s, at, end, field, values[i]);
-            struct outcome o = run(&s);
+            change_log(&fx.s, at, end, field, values[i]);
+            struct outcome o = run(&fx.s);
             assert_right(&o, "a length in the log", at + HEADER + fields[f].at);
             errors += !o.complete;
-            change_log(&s, at, end, field, right);
+            change_log(&fx.s, at, end, field, right);
         }
     }
     assert_int_equal(errors, n);
-    server_stop(&s);
-    record_fini(&log);
+    end(&fx);
 }
 
 int main(void)

@@ -1,12 +1,12 @@
 /* tests/component/test_mysql_hostile_server.c — a server that asks for what it must not get: the
  * password as it is, or a file of the client. It is a socket of this test that follows a script. */
 #include "mysql/conn.h"
+#include "tests/support/loopback.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -70,13 +70,7 @@ static void *run_script(void *arg)
 
 static void script_open(struct script *s)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t a_len = sizeof a;
-    s->fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(s->fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(s->fd, (struct sockaddr *)&a, &a_len), 0);
-    assert_int_equal(listen(s->fd, 1), 0);
-    s->port = ntohs(a.sin_port);
+    s->fd = loopback_listen(1, &s->port);
     assert_int_equal(pthread_create(&s->thread, NULL, run_script, s), 0);
 }
 

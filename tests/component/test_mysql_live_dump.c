@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "mysql/dump.h"
 #include "tests/support/live_server.h"
+#include "tests/support/loopback.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -398,17 +399,11 @@ static void *run_proxy(void *arg)
 static void proxy_open(struct proxy *p, const struct my_params *to)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)to->port)};
-    socklen_t a_len = sizeof a;
     memset(p, 0, sizeof *p);
     assert_int_equal(inet_pton(AF_INET, to->host, &a.sin_addr), 1);
     p->server = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(p->server, (struct sockaddr *)&a, sizeof a), 0);
-    a = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    p->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(p->listener, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(p->listener, (struct sockaddr *)&a, &a_len), 0);
-    assert_int_equal(listen(p->listener, 1), 0);
-    p->port = ntohs(a.sin_port);
+    p->listener = loopback_listen(1, &p->port);
     assert_int_equal(pthread_create(&p->thread, NULL, run_proxy, p), 0);
 }
 
