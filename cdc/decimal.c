@@ -89,8 +89,10 @@ static void put_fraction(struct digits *d, unsigned n_digits)
 
 /* ---- most decimals: up to 18 digits before the point and 8 behind it ---- */
 
-#define SMALL_WHOLE    18u
-#define SMALL_FRACTION 8u
+#define SMALL_WHOLE     18u
+#define SMALL_FRACTION  8u
+
+#define UNSCALED_DIGITS 18u /* fit 64 bits */
 
 /* v < 10^8 as eight digits, the first in the lowest byte: halves, then pairs, then digits, all at
  * once. */
@@ -187,27 +189,31 @@ static uint8_t *print_small(const uint8_t *p, unsigned n_whole, unsigned n_fract
     return n_fraction ? put_short_fraction(to, v.fraction, n_fraction) : to;
 }
 
-bool decimal_unscaled(const uint8_t *p, size_t n, unsigned precision, unsigned scale, int64_t *out)
+bool decimal_shape_of(unsigned precision, unsigned scale, struct decimal_shape *out)
 {
-    struct small v;
-    assert(precision >= 1 && precision <= DECIMAL_UNSCALED_MAX && scale <= precision);
-    unsigned n_whole = precision - scale;
-    if (scale > SMALL_FRACTION) { /* its groups: nine digits and the rest */
-        char text[DECIMAL_TEXT_MAX];
-        size_t len = decimal_text(p, n, precision, scale, text), point = len - scale - 1;
-        if (len == 0)
-            return false;
-        memmove(text + point, text + point + 1, scale);
-        text[len - 1] = 0;
-        *out = strtoll(text, NULL, 10);
-        return true;
-    }
-    if (n < (size_t)packed_bytes[n_whole] + packed_bytes[scale] ||
-        !take_small(p, n_whole, scale, &v))
+    if (precision == 0 || precision > UNSCALED_DIGITS || scale > precision || scale > 9)
         return false;
-    int64_t unscaled = (int64_t)(v.whole * powers[scale] + v.fraction);
-    *out = v.negative ? -unscaled : unscaled;
+    unsigned n_whole = precision - scale;
+    *out = (struct decimal_shape){.whole_bytes = packed_bytes[n_whole],
+                                  .fraction_bytes = packed_bytes[scale],
+                                  .high_limit = n_whole > 9 ? powers[n_whole - 9] : 1,
+                                  .low_limit = powers[n_whole > 9 ? 9 : n_whole],
+                                  .fraction_limit = powers[scale]};
     return true;
+}
+
+bool decimal_unscaled(const struct decimal_shape *s, const uint8_t *p, size_t n, int64_t *out)
+{
+    if (n < (size_t)s->whole_bytes + s->fraction_bytes)
+        return false;
+    uint64_t flip = p[0] & 0x80 ? 0 : UINT64_MAX;
+    uint64_t whole = take_side(p, s->whole_bytes, flip, 0x80);
+    uint64_t fraction =
+        take_side(p + s->whole_bytes, s->fraction_bytes, flip, s->whole_bytes ? 0 : 0x80);
+    uint64_t high = whole >> 32, low = (uint32_t)whole;
+    int64_t v = (int64_t)((high * powers[9] + low) * s->fraction_limit + fraction);
+    *out = flip ? -v : v;
+    return high < s->high_limit && low < s->low_limit && fraction < s->fraction_limit;
 }
 
 static uint8_t *print_any(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)

@@ -70,9 +70,15 @@ bool jsonb_diff_print(const uint8_t *diffs, size_t n, struct buf *out, struct er
  * rest of `to` is scratch. */
 size_t decimal_text(const uint8_t *p, size_t n, unsigned precision, unsigned scale,
                     char to[DECIMAL_TEXT_MAX]);
-/* The digits without the point, up to 18 of them; false when the bytes are none or too few. */
-#define DECIMAL_UNSCALED_MAX 18u
-bool decimal_unscaled(const uint8_t *p, size_t n, unsigned precision, unsigned scale, int64_t *out);
+/* Digits without their point: what does not change from value to value of a column is found once.
+ * False for more than 18 digits, or more than 9 behind the point. */
+struct decimal_shape {
+    uint8_t whole_bytes, fraction_bytes;
+    uint32_t high_limit, low_limit, fraction_limit; /* what each group of digits is less than */
+};
+bool decimal_shape_of(unsigned precision, unsigned scale, struct decimal_shape *out);
+/* False when the bytes are none or too few. */
+bool decimal_unscaled(const struct decimal_shape *s, const uint8_t *p, size_t n, int64_t *out);
 /* The text appended; false when the bytes are none or too few. */
 bool decimal_print(const uint8_t *p, size_t n, unsigned precision, unsigned scale, struct buf *out);
 

@@ -1,6 +1,7 @@
 /* sinks/typed.c — what a column's values take to become final is found once a table.
  *
- * Bytes that are UTF-8 already, or no text at all, are final where they lie.
+ * Bytes that are UTF-8 already, or no text at all, are final where they lie. A row is taken form by
+ * form: a jump by each column's form would be guessed wrong more often than all else costs.
  */
 #include "sinks/typed.h"
 
@@ -12,6 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* From LONG_DECIMAL on, values are brought into memory of their own. */
 enum form {
     VIEW,
     SIGNED_4,
@@ -21,18 +23,27 @@ enum form {
     DECIMAL,
     TIME,
     UTF8,
+    LONG_DECIMAL,
     TEXT,
     BYTES,
     JSON,
     EXTENSION
+};
+#define N_FORMS ((size_t)EXTENSION + 1)
+
+struct typed_column {
+    uint32_t i; /* in the table */
+    enum form form;
+    struct decimal_shape shape; /* DECIMAL */
 };
 
 struct typed_rows {
     struct buf scratch;
     uint64_t sum; /* of what has no place in scratch: the reads are not left out */
     const struct schema_table *table; /* reference */
-    uint8_t *forms;                   /* enum form, one a column */
-    size_t cap_forms;
+    struct typed_column *columns;     /* those of one form follow each other */
+    size_t cap_columns;
+    size_t first[N_FORMS + 1]; /* of each form, and the end */
 };
 
 struct typed_rows *typed_rows_new(void)
@@ -46,7 +57,7 @@ void typed_rows_free(struct typed_rows *t)
         return;
     schema_table_unref(t->table);
     buf_fini(&t->scratch);
-    free(t->forms);
+    free(t->columns);
     free(t);
 }
 
@@ -67,6 +78,7 @@ static enum form bytes_form(const struct schema_column *c)
 static enum form form_of(const struct schema_column *c)
 {
     const struct cdc_value v = {.column = c};
+    struct decimal_shape unused;
     switch (c->type) {
     case SCHEMA_TYPE_TINY:
     case SCHEMA_TYPE_SHORT:
@@ -78,7 +90,7 @@ static enum form form_of(const struct schema_column *c)
                : c->type == SCHEMA_TYPE_LONGLONG ? SIGNED_8
                                                  : SIGNED;
     case SCHEMA_TYPE_NEWDECIMAL:
-        return DECIMAL;
+        return decimal_shape_of(c->meta >> 8, c->meta & 0xff, &unused) ? DECIMAL : LONG_DECIMAL;
     case SCHEMA_TYPE_DATE:
     case SCHEMA_TYPE_NEWDATE:
     case SCHEMA_TYPE_TIME:
@@ -100,15 +112,33 @@ static enum form form_of(const struct schema_column *c)
     }
 }
 
+static void add_columns(struct typed_rows *t, enum form form, size_t *n)
+{
+    for (size_t i = 0; i < t->table->n_columns; i++) {
+        const struct schema_column *c = &t->table->columns[i];
+        if (form_of(c) != form)
+            continue;
+        struct typed_column *to = &t->columns[(*n)++];
+        *to = (struct typed_column){.i = (uint32_t)i, .form = form};
+        if (form == DECIMAL && !decimal_shape_of(c->meta >> 8, c->meta & 0xff, &to->shape))
+            assert(!"form_of asked");
+    }
+}
+
 void typed_rows_table(struct typed_rows *t, const struct schema_table *table)
 {
     if (t->table == table)
         return;
     schema_table_unref(t->table);
     t->table = schema_table_ref(table);
-    mem_grow((void **)&t->forms, &t->cap_forms, table->n_columns, sizeof *t->forms);
-    for (size_t i = 0; i < table->n_columns; i++)
-        t->forms[i] = (uint8_t)form_of(&table->columns[i]);
+    mem_grow((void **)&t->columns, &t->cap_columns, table->n_columns, sizeof *t->columns);
+    size_t n = 0;
+    for (size_t form = 0; form < N_FORMS; form++) {
+        t->first[form] = n;
+        add_columns(t, (enum form)form, &n);
+    }
+    t->first[N_FORMS] = n;
+    assert(n == table->n_columns);
 }
 
 static bool bad_value(const struct cdc_value *v, const char *what, struct err *e)
@@ -117,33 +147,14 @@ static bool bad_value(const struct cdc_value *v, const char *what, struct err *e
                    v->column->name ? v->column->name : "a column", what);
 }
 
-static bool take_time(struct typed_rows *t, const struct cdc_value *v, struct err *e)
-{
-    struct cdc_datetime d;
-    if (!cdc_value_datetime(v, &d))
-        return bad_value(v, "date or time", e);
-    t->sum += d.year + d.month + d.day + d.hour + d.minute + d.second + d.micro;
-    return true;
-}
-
-static bool take_decimal(struct typed_rows *t, const struct cdc_value *v, struct err *e)
-{
-    unsigned precision = v->column->meta >> 8, scale = v->column->meta & 0xff;
-    int64_t unscaled = 0;
-    bool ok = precision <= DECIMAL_UNSCALED_MAX
-                  ? decimal_unscaled(v->p, v->n, precision, scale, &unscaled)
-                  : cdc_value_decimal(v, &t->scratch);
-    t->sum += (uint64_t)unscaled;
-    return ok || bad_value(v, "decimal number", e);
-}
-
-static bool take_bytes(struct typed_rows *t, const struct cdc_value *v, enum form form,
-                       struct err *e)
+static bool take_long(struct typed_rows *t, const struct cdc_value *v, enum form form,
+                      struct err *e)
 {
     bool valid = true; /* text that is not valid in its charset is shown as bytes */
     switch (form) {
-    case UTF8:
-        valid = charset_is_valid_utf8(v->p, v->n);
+    case LONG_DECIMAL:
+        if (!cdc_value_decimal(v, &t->scratch))
+            return bad_value(v, "decimal number", e);
         break;
     case TEXT:
         if (!cdc_value_text(v, &t->scratch, &valid, e))
@@ -167,52 +178,102 @@ static bool take_bytes(struct typed_rows *t, const struct cdc_value *v, enum for
     case UNSIGNED:
     case DECIMAL:
     case TIME:
+    case UTF8:
         break;
     }
     t->sum += valid;
     return true;
 }
 
-static inline bool take_value(struct typed_rows *t, const struct cdc_value *v, enum form form,
-                              struct err *e)
+struct span {
+    const struct typed_column *at, *end;
+};
+
+static inline struct span columns_of(const struct typed_rows *t, size_t from, size_t to)
 {
-    switch (form) {
-    case VIEW:
-        return true;
-    case SIGNED_4:
+    return (struct span){t->columns + t->first[from], t->columns + t->first[to]};
+}
+
+/* The next column's value, *c its column; NULL behind the last. NULLs and what is absent is left
+ * out. */
+static inline const struct cdc_value *next_value(struct span *s, const struct cdc_row *row,
+                                                 const struct typed_column **c)
+{
+    while (s->at < s->end) {
+        *c = s->at++;
+        const struct cdc_value *v = &row->values[(*c)->i];
+        if (!v->absent && !v->null)
+            return v;
+    }
+    return NULL;
+}
+
+static void take_integers(struct typed_rows *t, const struct cdc_row *row)
+{
+    const struct typed_column *c;
+    const struct cdc_value *v;
+    struct span s = columns_of(t, SIGNED_4, SIGNED_8);
+    while ((v = next_value(&s, row, &c)))
         t->sum += (uint64_t)(int32_t)wire_u32(v->p);
-        return true;
-    case SIGNED_8:
+    s = columns_of(t, SIGNED_8, SIGNED);
+    while ((v = next_value(&s, row, &c)))
         t->sum += wire_u64(v->p);
-        return true;
-    case SIGNED:
+    s = columns_of(t, SIGNED, UNSIGNED);
+    while ((v = next_value(&s, row, &c)))
         t->sum += (uint64_t)cdc_value_i64(v);
-        return true;
-    case UNSIGNED:
+    s = columns_of(t, UNSIGNED, DECIMAL);
+    while ((v = next_value(&s, row, &c)))
         t->sum += cdc_value_u64(v);
-        return true;
-    case DECIMAL:
-        return take_decimal(t, v, e);
-    case TIME:
-        return take_time(t, v, e);
-    case UTF8:
-    case TEXT:
-    case BYTES:
-    case JSON:
-    case EXTENSION:
-        return take_bytes(t, v, form, e);
+}
+
+static bool take_decimals(struct typed_rows *t, const struct cdc_row *row, struct err *e)
+{
+    const struct typed_column *c;
+    const struct cdc_value *v;
+    for (struct span s = columns_of(t, DECIMAL, TIME); (v = next_value(&s, row, &c));) {
+        int64_t unscaled;
+        if (!decimal_unscaled(&c->shape, v->p, v->n, &unscaled))
+            return bad_value(v, "decimal number", e);
+        t->sum += (uint64_t)unscaled;
     }
     return true;
 }
 
+static bool take_times(struct typed_rows *t, const struct cdc_row *row, struct err *e)
+{
+    const struct typed_column *c;
+    const struct cdc_value *v;
+    for (struct span s = columns_of(t, TIME, UTF8); (v = next_value(&s, row, &c));) {
+        struct cdc_datetime d;
+        if (!cdc_value_datetime(v, &d))
+            return bad_value(v, "date or time", e);
+        t->sum += d.year + d.month + d.day + d.hour + d.minute + d.second + d.micro;
+    }
+    return true;
+}
+
+static void check_texts(struct typed_rows *t, const struct cdc_row *row)
+{
+    const struct typed_column *c;
+    const struct cdc_value *v;
+    for (struct span s = columns_of(t, UTF8, LONG_DECIMAL); (v = next_value(&s, row, &c));)
+        t->sum += charset_is_valid_utf8(v->p, v->n);
+}
+
 bool typed_rows_row(struct typed_rows *t, const struct cdc_row *row, struct err *e)
 {
-    const struct cdc_value *v = row->values;
-    size_t n = t->table->n_columns;
-    assert(row->n_columns >= n);
-    buf_reset(&t->scratch);
-    for (size_t i = 0; i < n; i++, v++) {
-        if (!v->absent && !v->null && !take_value(t, v, (enum form)t->forms[i], e))
+    const struct typed_column *c;
+    const struct cdc_value *v;
+    assert(row->n_columns >= t->table->n_columns);
+    take_integers(t, row);
+    if (!take_decimals(t, row, e) || !take_times(t, row, e))
+        return false;
+    check_texts(t, row);
+    struct span s = columns_of(t, LONG_DECIMAL, N_FORMS);
+    if (s.at < s.end)
+        buf_reset(&t->scratch);
+    while ((v = next_value(&s, row, &c))) {
+        if (!take_long(t, v, c->form, e))
             return false;
     }
     return true;

@@ -82,13 +82,15 @@ static void check_decimal(unsigned precision, unsigned scale, unsigned *seed)
     assert_true(decimal_print(bytes, n, precision, scale, &out));
     assert_string_equal(buf_str(&out), text);
     buf_fini(&out);
-    if (precision <= DECIMAL_UNSCALED_MAX) {
+    struct decimal_shape shape;
+    assert_int_equal(decimal_shape_of(precision, scale, &shape), precision <= 18 && scale <= 9);
+    if (precision <= 18 && scale <= 9) {
         char all[70];
         int64_t unscaled;
         snprintf(all, sizeof all, "%s%.*s", negative ? "-" : "", (int)precision, digits);
-        assert_true(decimal_unscaled(bytes, n, precision, scale, &unscaled));
+        assert_true(decimal_unscaled(&shape, bytes, n, &unscaled));
         assert_int_equal(unscaled, strtoll(all, NULL, 10));
-        assert_false(decimal_unscaled(bytes, n - 1, precision, scale, &unscaled));
+        assert_false(decimal_unscaled(&shape, bytes, n - 1, &unscaled));
     }
 }
 
@@ -111,6 +113,13 @@ static void decimal_digits_beyond_nine_are_refused(void **state)
     assert_false(decimal_print(bytes, 4, 8, 0, &out));
     assert_false(decimal_print(bytes, 4, 9, 9, &out));
     assert_false(decimal_print(bytes, 2, 2, 1, &out));
+    static const unsigned shapes[][3] = {{9, 0, 4}, {8, 0, 4}, {9, 9, 4}, {2, 1, 2}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct decimal_shape shape;
+        int64_t v;
+        assert_true(decimal_shape_of(shapes[i][0], shapes[i][1], &shape));
+        assert_false(decimal_unscaled(&shape, bytes, shapes[i][2], &v));
+    }
     assert_int_equal(out.len, 0);
     buf_fini(&out);
 }
