@@ -207,7 +207,7 @@ static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_de
     bool shown = r->raw && is_in_log(r, event, n);
     if (shown)
         find_place(r, s, d, event, n);
-    bool fed = cdc_decoder_feed_checked(d, event, n, s->checked, e);
+    bool fed = cdc_decoder_feed_kept(d, event, n, s->checked, s->piece, e);
     if (shown && !raw_line(r, event, n, cdc_decoder_stats(d)->rows - rows) && !flush_out(r, e))
         return false;
     if (fed)

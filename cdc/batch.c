@@ -28,7 +28,7 @@ static struct {
 
 size_t cdc_batch_memory(const struct cdc_batch *b)
 {
-    return sizeof *b + b->arena.total_bytes + b->cap_changes * sizeof *b->changes;
+    return sizeof *b + b->arena.total_bytes + b->cap_changes * sizeof *b->changes + b->pieces_bytes;
 }
 
 static struct cdc_batch *pool_get(void)
@@ -60,7 +60,7 @@ struct cdc_batch *cdc_batch_new(void)
         b = mem_alloc(sizeof *b);
         arena_init(&b->arena);
     }
-    assert(b->refs == 0 && b->n_changes == 0 && b->n_tables == 0);
+    assert(b->refs == 0 && b->n_changes == 0 && b->n_tables == 0 && b->n_pieces == 0);
     b->refs = 1;
     return b;
 }
@@ -73,12 +73,14 @@ struct cdc_batch *cdc_batch_ref(struct cdc_batch *b)
     return b;
 }
 
-/* Memory for the next user: the arena (cut to one block) and the vectors. */
+/* Memory for the next user stays: the arena (cut to one block) and the vectors. */
 static void batch_empty(struct cdc_batch *b)
 {
     struct cdc_batch next = {0};
     for (size_t i = 0; i < b->n_tables; i++)
         schema_table_unref(b->tables[i]);
+    for (size_t i = 0; i < b->n_pieces; i++)
+        piece_unref(b->pieces[i]);
     position_fini(&b->start);
     arena_reset(&b->arena);
     next.arena = b->arena;
@@ -86,6 +88,8 @@ static void batch_empty(struct cdc_batch *b)
     next.cap_changes = b->cap_changes;
     next.tables = b->tables;
     next.cap_tables = b->cap_tables;
+    next.pieces = b->pieces;
+    next.cap_pieces = b->cap_pieces;
     *b = next;
 }
 
@@ -100,6 +104,7 @@ void cdc_batch_unref(struct cdc_batch *b)
     arena_fini(&b->arena);
     free(b->changes);
     free(b->tables);
+    free(b->pieces);
     free(b);
 }
 
@@ -122,6 +127,22 @@ void cdc_batch_hold_table(struct cdc_batch *b, const struct schema_table *t)
     }
     mem_grow((void **)&b->tables, &b->cap_tables, b->n_tables + 1, sizeof *b->tables);
     b->tables[b->n_tables++] = schema_table_ref(t);
+}
+
+/* Events come piece by piece, so that only the last can be the same. */
+bool cdc_batch_holds_piece(const struct cdc_batch *b, const struct piece *p)
+{
+    return b->n_pieces && b->pieces[b->n_pieces - 1] == p;
+}
+
+void cdc_batch_hold_piece(struct cdc_batch *b, struct piece *p, size_t n)
+{
+    b->images_bytes += n;
+    if (cdc_batch_holds_piece(b, p))
+        return;
+    mem_grow((void **)&b->pieces, &b->cap_pieces, b->n_pieces + 1, sizeof(struct piece *));
+    b->pieces[b->n_pieces++] = piece_ref(p);
+    b->pieces_bytes += p->cap;
 }
 
 static void set_file_pos(struct position *pos, const char *file, uint64_t at)

@@ -1,6 +1,7 @@
 /* cdc/change.h — the vocabulary of the change stream: batches of changes.
  *
- * A cdc_batch holds an arena with raw row images and a vector of cdc_change. It is bounded in bytes
+ * A cdc_batch holds raw row images, in an arena of its own or in the pieces they were received in,
+ * and a vector of cdc_change. It is bounded in bytes
  * (CDC_BATCH_BYTES, more only for one larger row event); it holds many small transactions or a
  * slice of a big one. Once published it is immutable and atomically refcounted; everything inside
  * (changes, row bytes, names, SQL text) lives exactly as long as the batch. Table definitions are
@@ -15,6 +16,7 @@
 #define SLUICE_CDC_CHANGE_H
 
 #include "base/arena.h"
+#include "base/piece.h"
 #include "schemas/table.h"
 #include "state/position.h"
 
@@ -121,6 +123,10 @@ struct cdc_batch {
     uint64_t serial;                    /* counts up within one reader */
     const struct schema_table **tables; /* references held */
     size_t n_tables, cap_tables, cap_changes;
+    struct piece **pieces; /* references held */
+    size_t n_pieces, cap_pieces;
+    size_t pieces_bytes; /* of all of them */
+    size_t images_bytes; /* of what lies in them and is used */
 };
 
 struct cdc_batch *cdc_batch_new(void);
@@ -130,6 +136,9 @@ struct cdc_change *cdc_batch_add(struct cdc_batch *b,
                                  enum cdc_change_kind kind); /* zeroed; before publishing */
 size_t cdc_batch_memory(const struct cdc_batch *b);          /* bytes that it holds */
 void cdc_batch_hold_table(struct cdc_batch *b, const struct schema_table *t);
+/* n bytes in p are used by this batch. */
+void cdc_batch_hold_piece(struct cdc_batch *b, struct piece *p, size_t n);
+bool cdc_batch_holds_piece(const struct cdc_batch *b, const struct piece *p);
 
 /* Advances pos by one change: COMMIT/ROLLBACK add the GTID, set file:pos and seq 0; ROWS inside a
  * transaction set seq behind its rows; HEARTBEAT sets file:pos. A position without a GTID set stays

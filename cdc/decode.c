@@ -281,7 +281,8 @@ static ERR_COLD bool where(const struct cdc_decoder *d, const struct event *ev, 
                        (unsigned long long)ev->start_pos, cdc_event_type_name(ev->type), ev->type);
 }
 
-static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked, struct err *e)
+static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
+                 struct piece *piece, struct err *e)
 {
     if (n < EVENT_HEADER_LEN)
         return err_set(e, ERR_LOG_FORMAT, "%s:%llu: %zu bytes are less than an event's header",
@@ -294,6 +295,7 @@ static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, bool che
         .raw = event,
         .body = event + EVENT_HEADER_LEN,
         .n = n - EVENT_HEADER_LEN,
+        .piece = piece,
     };
     uint32_t length = wire_u32(event + 9);
     set_positions(d, &ev, length, wire_u32(event + 13));
@@ -351,20 +353,20 @@ static ERR_COLD bool unpack_all(struct cdc_decoder *d, struct err *e)
     return true;
 }
 
-bool cdc_decoder_feed_checked(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
-                              struct err *e)
+bool cdc_decoder_feed_kept(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
+                           struct piece *piece, struct err *e)
 {
     struct err *to = e ? e : &d->failure;
     if (d->failed)
         return err_copy(e, &d->failure);
-    if ((!is_unpacking(d) || unpack_all(d, to)) && feed(d, event, n, checked, to))
+    if ((!is_unpacking(d) || unpack_all(d, to)) && feed(d, event, n, checked, piece, to))
         return true;
     return die(d, to);
 }
 
 bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, struct err *e)
 {
-    return cdc_decoder_feed_checked(d, event, n, false, e);
+    return cdc_decoder_feed_kept(d, event, n, false, NULL, e);
 }
 
 bool cdc_decoder_has_batch(const struct cdc_decoder *d)

@@ -65,14 +65,15 @@ struct cdc_decoder;
 struct cdc_decoder *cdc_decoder_new(const struct cdc_decode_options *o,
                                     const struct position *start);
 void cdc_decoder_free(struct cdc_decoder *d);
-/* Feeds one event (header to checksum). The bytes are copied into the open batch once. False: *e
+/* Feeds one event (header to checksum). What is needed of its bytes is copied. False: *e
  * says what and where (file:pos → event type → table.column); the decoder is then dead. */
 bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n,
                       struct err *e) WARN_UNUSED;
 /* The same; checked: the event ends in a checksum that the caller has compared and found right. It
- * is not compared again (and of no meaning where the log has none). */
-bool cdc_decoder_feed_checked(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
-                              struct err *e) WARN_UNUSED;
+ * is not compared again (and of no meaning where the log has none). piece (or NULL): where the
+ * event lies; batches hold it instead of a copy of long images. */
+bool cdc_decoder_feed_kept(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
+                           struct piece *piece, struct err *e) WARN_UNUSED;
 /* A batch that is full, or (flush) whatever is there; NULL if nothing. The caller owns the
  * reference. To be called until NULL after every feed: a compressed transaction is unpacked batch
  * by batch here. If that fails, NULL comes early, and cdc_decoder_failed (and the next feed) says

@@ -13,14 +13,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define PIECES_PER_BATCH 4 /* what it holds may be this much more than what it uses of it */
+
 static size_t batch_size(const struct cdc_batch *b)
 {
-    return b->arena.used_bytes + b->n_changes * sizeof *b->changes;
+    return b->arena.used_bytes + b->n_changes * sizeof *b->changes + b->images_bytes;
+}
+
+static bool is_full(const struct cdc_decoder *d, const struct cdc_batch *b)
+{
+    return batch_size(b) >= d->o.batch_bytes ||
+           b->pieces_bytes >= PIECES_PER_BATCH * d->o.batch_bytes;
 }
 
 bool decode_batch_full(const struct cdc_decoder *d)
 {
-    return d->n_ready > 0 || (d->open && batch_size(d->open) >= d->o.batch_bytes);
+    return d->n_ready > 0 || (d->open && is_full(d, d->open));
 }
 
 static struct cdc_batch *finish(struct cdc_decoder *d)

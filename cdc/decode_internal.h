@@ -88,6 +88,7 @@ struct event {
     const uint8_t *body;
     size_t n; /* of the body */
     uint64_t start_pos, end_pos;
+    struct piece *piece; /* where raw lies, if it may be held */
 };
 
 /* A table map's definition; one for each different body. */

@@ -1,8 +1,8 @@
 /* cdc/decode_rows.c — row events of every kind into ROWS changes.
  *
- * v1, v2 and partial updates, MariaDB's compressed ones and fragments. The
- * bitmaps and images are checked where they lie in the event and then copied once, as one piece,
- * into the batch. Invariants:
+ * v1, v2 and partial updates, MariaDB's compressed ones and fragments. Bitmaps and images are
+ * checked where they lie in the event. Then the batch holds the piece that they were received in,
+ * if they are a fair part of it, else they are copied into it. Invariants:
  *   1. A ROWS change is only added after cdc_rows_validate passed: its walks cannot fail.
  *   2. `seq` counts every row of the transaction, also those of tables that are not wanted.
  */
@@ -16,6 +16,8 @@
 
 #define INFLATE_RATIO_MAX 1100u /* deflate cannot expand more */
 #define FRAGMENTS_MAX     ((uint64_t)2200 * 1024 * 1024)
+#define HOLD_MIN_BYTES    1024u /* a copy of less costs less than a reference */
+#define HOLD_MAX_RATIO    256u
 
 struct rows_kind {
     enum cdc_op op;
@@ -75,6 +77,7 @@ struct rows_head {
     const uint8_t *bitmaps; /* from here on copied */
     size_t bitmaps_len;
     uint32_t n_columns;
+    bool unpacked; /* the images do not lie in the event */
 };
 
 static bool skip_extra(struct wire *w)
@@ -193,9 +196,27 @@ static bool add_journals(struct cdc_decoder *d, const struct event *ev, const st
     return ok;
 }
 
-/* Bitmaps and images into the batch, as one piece; the statement's text too if the batch is a new
- * one. */
-static void keep_bytes(struct cdc_decoder *d, struct cdc_rows *rows, const struct rows_head *h)
+/* Few bytes must not keep much memory in use. */
+static bool is_worth_holding(const struct cdc_batch *b, const struct piece *p, size_t n)
+{
+    return cdc_batch_holds_piece(b, p) || (n >= HOLD_MIN_BYTES && n >= p->cap / HOLD_MAX_RATIO);
+}
+
+static void copy_bytes(struct cdc_batch *b, struct cdc_rows *rows, const struct rows_head *h)
+{
+    assert(h->bitmaps_len > 0); /* a table has a column */
+    uint8_t *to = arena_alloc(&b->arena, h->bitmaps_len + rows->images_len);
+    memcpy(to, h->bitmaps, h->bitmaps_len);
+    if (rows->images_len)
+        memcpy(to + h->bitmaps_len, rows->images, rows->images_len);
+    rows->images = to + h->bitmaps_len;
+    set_bitmaps(rows, to);
+}
+
+/* Bitmaps and images into the batch; the statement's text too if the batch is a new one. piece:
+ * they lie in it, or NULL. */
+static void keep_bytes(struct cdc_decoder *d, struct cdc_rows *rows, const struct rows_head *h,
+                       struct piece *piece)
 {
     size_t n = h->bitmaps_len + rows->images_len;
     const char *query = d->tx.query;
@@ -203,21 +224,18 @@ static void keep_bytes(struct cdc_decoder *d, struct cdc_rows *rows, const struc
     if (query && !d->tx.query)
         d->tx.query =
             arena_strndup(&b->arena, query, strlen(query)); /* the old batch is still ours */
-    assert(h->bitmaps_len > 0);                             /* a table has a column */
-    uint8_t *to = arena_alloc(&b->arena, n);
-    memcpy(to, h->bitmaps, h->bitmaps_len);
-    if (rows->images_len)
-        memcpy(to + h->bitmaps_len, rows->images, rows->images_len);
-    rows->images = to + h->bitmaps_len;
     rows->query = d->tx.query;
-    set_bitmaps(rows, to);
+    if (piece && is_worth_holding(b, piece, n))
+        cdc_batch_hold_piece(b, piece, n);
+    else
+        copy_bytes(b, rows, h);
     cdc_batch_hold_table(b, rows->table);
 }
 
 static bool publish(struct cdc_decoder *d, const struct event *ev, const struct table_entry *entry,
                     const struct rows_head *h, struct cdc_rows *rows, struct err *e)
 {
-    keep_bytes(d, rows, h);
+    keep_bytes(d, rows, h, h->unpacked ? NULL : ev->piece);
     if (entry->journal && rows->op == CDC_OP_INSERT && !add_journals(d, ev, rows, e))
         return false;
     uint64_t end = (uint64_t)rows->first_seq + rows->n_rows;
@@ -284,6 +302,7 @@ static bool decode_images(struct cdc_decoder *d, const struct event *ev, struct 
     if (k.compressed) {
         if (!decode_inflate_block(w, &unpacked, e))
             return err_prepend(e, "%s.%s", entry->table->db, entry->table->name);
+        h->unpacked = true;
         rows.images = unpacked.data;
         rows.images_len = unpacked.len;
     } else {
@@ -332,6 +351,7 @@ static bool dispatch_joined(struct cdc_decoder *d, const struct event *ev, struc
     inner.type = b->data[4];
     inner.flags = wire_u16(b->data + 17);
     inner.inner = true;
+    inner.piece = NULL;
     inner.raw = b->data;
     inner.body = b->data + EVENT_HEADER_LEN;
     inner.n = b->len - EVENT_HEADER_LEN;

@@ -28,10 +28,9 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define MAGIC_LEN   4u
-#define PIECES      4
-#define PIECE_BYTES ((size_t)512 * 1024)
-#define GZ_BYTES    (128u * 1024)
+#define MAGIC_LEN 4u
+#define PIECES    4
+#define GZ_BYTES  (128u * 1024)
 
 struct file_pieces {
     char *const *paths;
@@ -60,20 +59,12 @@ struct file_pieces {
 
 /* ---- the queue ---- */
 
-static struct file_piece *piece_new(void)
+/* What is held by batches stays as it is. */
+static void make_empty(struct file_piece *p)
 {
-    struct file_piece *p = mem_alloc(sizeof *p);
-    p->bytes = mem_realloc(NULL, PIECE_BYTES, 1);
-    p->cap = PIECE_BYTES;
-    return p;
-}
-
-static void piece_empty(struct file_piece *p)
-{
-    if (p->cap > PIECE_BYTES) {
-        free(p->bytes);
-        p->bytes = mem_realloc(NULL, PIECE_BYTES, 1);
-        p->cap = PIECE_BYTES;
+    if (!p->memory || p->memory->cap > PIECE_BYTES || piece_is_shared(p->memory)) {
+        piece_unref(p->memory);
+        p->memory = piece_new(PIECE_BYTES);
     }
     p->next = NULL;
     p->first = p->last = p->failed = false;
@@ -92,11 +83,11 @@ static struct file_piece *get_piece(struct file_pieces *f)
         f->idle = p->next;
     } else if (!f->stop) {
         f->n_made++;
-        p = piece_new();
+        p = mem_alloc(sizeof *p);
     }
     pthread_mutex_unlock(&f->lock);
     if (p)
-        piece_empty(p);
+        make_empty(p);
     return p;
 }
 
@@ -264,7 +255,7 @@ static bool take_events(struct file_pieces *f, struct file_piece *p, size_t have
 {
     *want = EVENT_HEADER_LEN;
     while (have - p->n >= EVENT_HEADER_LEN) {
-        const uint8_t *event = p->bytes + p->n;
+        const uint8_t *event = p->memory->bytes + p->n;
         uint32_t length = wire_u32(event + 9);
         unsigned long long at = p->offset + p->n;
         if (length < EVENT_HEADER_LEN)
@@ -301,15 +292,14 @@ static bool cut_off(const struct file_pieces *f, uint64_t at, size_t have, size_
 /* Doubles with what arrived: a length alone allocates nothing. */
 static bool make_room(struct file_pieces *f, struct file_piece *p, size_t have, size_t want)
 {
-    if (have < p->cap)
+    if (have < p->memory->cap)
         return true;
     size_t cap = have * 2 < want ? have * 2 : want;
-    if (cap <= p->cap)
+    if (cap <= p->memory->cap)
         return true;
     if (!wait_until_alone(f))
         return false;
-    p->bytes = mem_realloc(p->bytes, cap, 1);
-    p->cap = cap;
+    p->memory = piece_grow(p->memory, cap);
     return true;
 }
 
@@ -321,11 +311,12 @@ static bool fill_piece(struct file_pieces *f, struct file_piece *p, bool *eof, s
     f->compares = is_ahead(f);
     p->offset = f->offset - have;
     if (have)
-        memcpy(p->bytes, f->carry.data, have);
+        memcpy(p->memory->bytes, f->carry.data, have);
     buf_reset(&f->carry);
     bool ok = take_events(f, p, have, &want, e);
     while (ok && p->n == 0 && !*eof) {
-        ok = make_room(f, p, have, want) && read_some(f, p->bytes + have, p->cap - have, &got, e);
+        ok = make_room(f, p, have, want) &&
+             read_some(f, p->memory->bytes + have, p->memory->cap - have, &got, e);
         have += ok ? got : 0;
         *eof = ok && got == 0;
         ok = ok && take_events(f, p, have, &want, e);
@@ -333,7 +324,7 @@ static bool fill_piece(struct file_pieces *f, struct file_piece *p, bool *eof, s
     if (ok && *eof && have > 0)
         return cut_off(f, p->offset, have, want, e);
     if (ok && have > p->n)
-        buf_put(&f->carry, p->bytes + p->n, have - p->n);
+        buf_put(&f->carry, p->memory->bytes + p->n, have - p->n);
     return ok;
 }
 
@@ -485,7 +476,7 @@ static void free_list(struct file_piece *p)
 {
     for (struct file_piece *next; p; p = next) {
         next = p->next;
-        free(p->bytes);
+        piece_unref(p->memory);
         free(p->good);
         free(p);
     }

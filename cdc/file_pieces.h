@@ -8,6 +8,7 @@
 #define SLUICE_CDC_FILE_PIECES_H
 
 #include "base/err.h"
+#include "base/piece.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,12 +19,12 @@ struct file_piece {
     bool first, last; /* of the file; of all */
     bool failed;      /* last: because of `error`; else all files were read */
     struct err error;
-    uint64_t offset; /* of bytes[0] in the file */
-    uint8_t *bytes;
+    uint64_t offset; /* of the memory's first byte in the file */
+    struct piece *memory;
     size_t n; /* of whole events */
     size_t n_events;
     uint64_t *good; /* bit i: the last four bytes of event i were found to be its checksum */
-    size_t cap, cap_good;
+    size_t cap_good;
 };
 
 struct file_pieces;

@@ -197,7 +197,9 @@ static bool hand_over(struct feed *f, struct session *s, struct err *e)
 static bool session_event(struct feed *f, struct session *s, const uint8_t *event, size_t n,
                           struct err *e)
 {
-    if (!FAULT_POINT("reader.event", e) || !cdc_decoder_feed(s->decoder, event, n, e))
+    const struct cdc_source *from = s->source;
+    if (!FAULT_POINT("reader.event", e) ||
+        !cdc_decoder_feed_kept(s->decoder, event, n, from->checked, from->piece, e))
         return false;
     s->open_bytes += n;
     return hand_over(f, s, e);

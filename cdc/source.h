@@ -18,7 +18,8 @@ struct cdc_source_ops {
 };
 struct cdc_source { /* embedded first in each backend's struct */
     const struct cdc_source_ops *ops;
-    bool checked; /* the last event ends in a checksum that was compared and is right */
+    bool checked;        /* the last event ends in a checksum that was compared and is right */
+    struct piece *piece; /* that the last event lies in, borrowed until the next; NULL: none */
 };
 struct cdc_source *cdc_source_open_dump(const struct my_params *p, const struct my_dump_options *o,
                                         const struct position *start, struct err *e) WARN_UNUSED;

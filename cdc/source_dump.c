@@ -25,8 +25,10 @@ struct dump_source {
 static enum cdc_next dump_next(struct cdc_source *s, const uint8_t **event, size_t *n,
                                struct err *e)
 {
-    switch (my_dump_next(((struct dump_source *)s)->dump, event, n, e)) {
+    struct my_dump *dump = ((struct dump_source *)s)->dump;
+    switch (my_dump_next(dump, event, n, e)) {
     case MY_ROW:
+        s->piece = my_dump_piece(dump);
         return CDC_NEXT_OK;
     case MY_END:
         return CDC_NEXT_END;

@@ -61,9 +61,10 @@ static size_t make_rotate(struct file_source *f)
 static inline enum cdc_next next_in_piece(struct file_source *f, const uint8_t **event, size_t *n)
 {
     const struct file_piece *p = f->piece;
-    *event = p->bytes + f->at;
+    *event = p->memory->bytes + f->at;
     *n = wire_u32(*event + 9);
     f->base.checked = p->good[f->nth / 64] >> f->nth % 64 & 1;
+    f->base.piece = p->memory;
     f->event_offset = p->offset + f->at;
     f->at += *n;
     f->nth++;
@@ -75,6 +76,7 @@ static enum cdc_next announce(struct file_source *f, const uint8_t **event, size
     f->announced = true;
     set_name(f, f->paths[f->piece->path]);
     f->base.checked = false;
+    f->base.piece = NULL;
     f->event_offset = 0;
     *n = make_rotate(f);
     *event = f->rotate;

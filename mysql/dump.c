@@ -227,6 +227,11 @@ enum my_next my_dump_next(struct my_dump *d, const uint8_t **event, size_t *n, s
     }
 }
 
+struct piece *my_dump_piece(const struct my_dump *d)
+{
+    return d->b->ops->piece ? d->b->ops->piece(d->b) : NULL;
+}
+
 bool my_dump_ready(const struct my_dump *d)
 {
     return d->b->ops->ready(d->b);

@@ -11,6 +11,7 @@
 #ifndef SLUICE_MYSQL_DUMP_H
 #define SLUICE_MYSQL_DUMP_H
 
+#include "base/piece.h"
 #include "mysql/conn.h"
 
 struct my_dump_options {
@@ -28,6 +29,8 @@ struct my_dump *my_dump_open(const struct my_params *p, const struct my_dump_opt
  * valid until the next call. MY_END only with non_block. */
 enum my_next my_dump_next(struct my_dump *d, const uint8_t **event, size_t *n,
                           struct err *e) WARN_UNUSED;
+/* The piece that the last event lies in, borrowed until the next; NULL: it can only be copied. */
+struct piece *my_dump_piece(const struct my_dump *d);
 /* True when bytes of a further event have arrived already (client cache, TLS or socket), so that
  * next will hardly wait: readers hand over what they have before they wait. */
 bool my_dump_ready(const struct my_dump *d);

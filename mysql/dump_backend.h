@@ -35,6 +35,8 @@ struct my_dump_backend_ops {
     /* One event without the leading 00; errors carry the server's number (native). */
     enum my_next (*read)(struct my_dump_backend *b, const uint8_t **event, size_t *n,
                          struct err *e);
+    /* Where that event lies; NULL (the op too): in memory that will be used for the next. */
+    struct piece *(*piece)(const struct my_dump_backend *b);
     bool (*ready)(const struct my_dump_backend *b);
     void (*interrupt)(struct my_dump_backend *b);
     void (*reset_on_close)(struct my_dump_backend *b, bool on);

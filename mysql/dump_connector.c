@@ -224,6 +224,12 @@ static enum my_next connector_read(struct my_dump_backend *base, const uint8_t *
     return MY_FAIL;
 }
 
+static struct piece *connector_piece(const struct my_dump_backend *base)
+{
+    const struct connector *b = of_const(base);
+    return b->plain ? packet_reader_piece(b->plain) : NULL;
+}
+
 static bool connector_ready(const struct my_dump_backend *base)
 {
     const struct connector *b = of_const(base);
@@ -266,6 +272,7 @@ const struct my_dump_backend_ops my_dump_library = {
     .start = connector_start,
     .set_read_timeout = connector_set_read_timeout,
     .read = connector_read,
+    .piece = connector_piece,
     .ready = connector_ready,
     .interrupt = connector_interrupt,
     .reset_on_close = connector_reset_on_close,

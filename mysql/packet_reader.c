@@ -1,8 +1,11 @@
 /* mysql/packet_reader.c — a buffer before a socket, and packets in it.
  *
- * bytes[begin, end) was received and not yet given. A packet's payload lies behind its header of 4
- * bytes (length 3, number 1); the headers inside a joined payload are closed up in place. A length
- * alone allocates at most one packet (16 MiB) more than has arrived.
+ * The piece's bytes [begin, end) were received and not yet given. A packet's payload lies behind
+ * its header of 4 bytes (length 3, number 1); the headers inside a joined payload are closed up in
+ * place. A length alone allocates at most one packet (16 MiB) more than has arrived.
+ *
+ * Invariant: what lies before `begin` may be held by others. As long as it is, bytes are only
+ * written behind it; when its room is used up, what is not yet given moves to a new piece.
  */
 #include "mysql/packet_reader.h"
 
@@ -16,16 +19,16 @@
 #include <sys/socket.h>
 
 #define HEADER_BYTES 4u
-#define FULL_BYTES   0xffffffu           /* of a packet that goes on in the next */
-#define PIECE_BYTES  ((size_t)256 << 10) /* stays in the second-level cache */
+#define FULL_BYTES   0xffffffu /* of a packet that goes on in the next */
 #define KEEP_BYTES   ((size_t)4 << 20)
+#define ROOM_BYTES   (PIECE_BYTES / 4) /* less is not worth a call */
 
 struct packet_reader {
     int fd;
     uint8_t sequence;
     size_t max_bytes;
-    uint8_t *bytes;
-    size_t begin, end, cap;
+    struct piece *piece;
+    size_t begin, end;
 };
 
 struct packet_reader *packet_reader_new(int fd, uint8_t sequence, const void *read, size_t n_read,
@@ -33,10 +36,9 @@ struct packet_reader *packet_reader_new(int fd, uint8_t sequence, const void *re
 {
     struct packet_reader *r = mem_alloc(sizeof *r);
     *r = (struct packet_reader){.fd = fd, .sequence = sequence, .max_bytes = max_bytes};
-    r->cap = n_read > PIECE_BYTES ? n_read : PIECE_BYTES;
-    r->bytes = mem_alloc(r->cap);
+    r->piece = piece_new(n_read > PIECE_BYTES ? n_read : PIECE_BYTES);
     if (n_read)
-        memcpy(r->bytes, read, n_read);
+        memcpy(r->piece->bytes, read, n_read);
     r->end = n_read;
     return r;
 }
@@ -45,22 +47,34 @@ void packet_reader_free(struct packet_reader *r)
 {
     if (!r)
         return;
-    free(r->bytes);
+    piece_unref(r->piece);
     free(r);
+}
+
+/* What is not yet given, to the front of a piece of that size. */
+static void move_to_new(struct packet_reader *r, size_t cap)
+{
+    struct piece *fresh = piece_new(cap);
+    size_t n = r->end - r->begin;
+    assert(n <= cap);
+    memcpy(fresh->bytes, r->piece->bytes + r->begin, n);
+    piece_unref(r->piece);
+    r->piece = fresh;
+    r->begin = 0;
+    r->end = n;
 }
 
 static void to_front(struct packet_reader *r)
 {
-    memmove(r->bytes, r->bytes + r->begin, r->end - r->begin);
+    if (r->begin == 0)
+        return;
+    if (piece_is_shared(r->piece)) {
+        move_to_new(r, r->end - r->begin > PIECE_BYTES ? r->piece->cap : PIECE_BYTES);
+        return;
+    }
+    memmove(r->piece->bytes, r->piece->bytes + r->begin, r->end - r->begin);
     r->end -= r->begin;
     r->begin = 0;
-}
-
-static void resize(struct packet_reader *r, size_t cap)
-{
-    assert(r->begin == 0 && r->end <= cap);
-    r->bytes = mem_realloc(r->bytes, cap, 1);
-    r->cap = cap;
 }
 
 static bool wait_for_bytes(const struct packet_reader *r, unsigned timeout_ms)
@@ -76,7 +90,7 @@ static bool wait_for_bytes(const struct packet_reader *r, unsigned timeout_ms)
 static bool receive(struct packet_reader *r, unsigned timeout_ms)
 {
     for (;;) {
-        ssize_t n = recv(r->fd, r->bytes + r->end, r->cap - r->end, MSG_DONTWAIT);
+        ssize_t n = recv(r->fd, r->piece->bytes + r->end, r->piece->cap - r->end, MSG_DONTWAIT);
         if (n > 0) {
             r->end += (size_t)n;
             return true;
@@ -92,10 +106,11 @@ static bool hold(struct packet_reader *r, size_t n, unsigned timeout_ms)
 {
     if (r->end - r->begin >= n)
         return true;
-    if (r->cap - r->begin < n)
+    size_t cap = r->piece->cap;
+    if (cap - r->begin < n || cap - r->end < ROOM_BYTES)
         to_front(r);
-    if (r->cap < n)
-        resize(r, n + PIECE_BYTES);
+    if (r->piece->cap < n)
+        r->piece = piece_grow(r->piece, n + PIECE_BYTES);
     while (r->end - r->begin < n)
         if (!receive(r, timeout_ms))
             return false;
@@ -109,7 +124,7 @@ static enum packet_result join(struct packet_reader *r, size_t have, bool first,
     size_t at = first ? 0 : HEADER_BYTES + have;
     if (!hold(r, at + HEADER_BYTES, timeout_ms))
         return PACKET_LOST;
-    uint8_t *head = r->bytes + r->begin + at;
+    uint8_t *head = r->piece->bytes + r->begin + at;
     *n = (size_t)head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16;
     if (head[3] != r->sequence)
         return PACKET_OUT_OF_ORDER;
@@ -127,12 +142,10 @@ static enum packet_result join(struct packet_reader *r, size_t have, bool first,
 enum packet_result packet_reader_next(struct packet_reader *r, unsigned timeout_ms,
                                       const uint8_t **payload, size_t *n)
 {
-    if (r->begin == r->end)
+    if (r->piece->cap > KEEP_BYTES && r->end - r->begin <= PIECE_BYTES)
+        move_to_new(r, PIECE_BYTES);
+    else if (r->begin == r->end && !piece_is_shared(r->piece))
         r->begin = r->end = 0;
-    if (r->cap > KEEP_BYTES && r->end - r->begin <= PIECE_BYTES) {
-        to_front(r);
-        resize(r, PIECE_BYTES);
-    }
     size_t length, have = 0;
     bool first = true;
     do {
@@ -142,10 +155,15 @@ enum packet_result packet_reader_next(struct packet_reader *r, unsigned timeout_
         have += length;
         first = false;
     } while (length == FULL_BYTES);
-    *payload = r->bytes + r->begin + HEADER_BYTES;
+    *payload = r->piece->bytes + r->begin + HEADER_BYTES;
     *n = have;
     r->begin += HEADER_BYTES + have;
     return PACKET_OK;
+}
+
+struct piece *packet_reader_piece(const struct packet_reader *r)
+{
+    return r->piece;
 }
 
 bool packet_reader_ready(const struct packet_reader *r)

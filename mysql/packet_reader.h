@@ -7,9 +7,7 @@
 #ifndef SLUICE_MYSQL_PACKET_READER_H
 #define SLUICE_MYSQL_PACKET_READER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/piece.h"
 
 struct packet_reader; /* Thread: one at a time.  Locks: none. */
 
@@ -29,6 +27,10 @@ void packet_reader_free(struct packet_reader *r);
 /* The payload stays until the next call. timeout_ms 0: waits for ever. */
 enum packet_result packet_reader_next(struct packet_reader *r, unsigned timeout_ms,
                                       const uint8_t **payload, size_t *n);
+
+/* Where the last payload lies: who wants it for longer takes a reference. Borrowed until the next
+ * packet. */
+struct piece *packet_reader_piece(const struct packet_reader *r);
 
 /* Have bytes of the next packet been received? Asks the socket only when none are held. */
 bool packet_reader_ready(const struct packet_reader *r);

@@ -1,5 +1,6 @@
 /* tests/unit/test_cdc_decode_rows.c — row events of each kind: versions, operations, compressed
  * blocks, fragments, journals; and malformed ones. */
+#include "cdc/change.h"
 #include "tests/support/decode_feeder.h"
 
 #include <zlib.h>
@@ -455,6 +456,97 @@ static void the_text_of_a_statement_follows_its_rows_into_the_next_batch(void **
     stop(&f);
 }
 
+/* An event of n rows of one INT each, in a piece of its own. */
+static struct piece *rows_in_a_piece(struct feeder *f, unsigned n, size_t cap)
+{
+    assert_true(rows(f, n)); /* the decoder has it; the same once more, for the piece */
+    struct piece *p = piece_new(cap);
+    assert_true(f->event.len <= cap);
+    memcpy(p->bytes, f->event.data, f->event.len);
+    f->pos += (uint32_t)f->event.len;
+    for (unsigned i = 0; i < 4; i++)
+        p->bytes[13 + i] = (uint8_t)(f->pos >> 8 * i);
+    return p;
+}
+
+static bool lies_in(const struct piece *p, const uint8_t *at)
+{
+    return at >= p->bytes && at < p->bytes + p->cap;
+}
+
+static void assert_sevens(const struct cdc_rows *rows, unsigned n)
+{
+    struct cdc_row *after = cdc_row_new(1);
+    struct cdc_rows_iter it;
+    struct err e = ERR_INIT;
+    unsigned found = 0;
+    cdc_rows_begin(&it, rows);
+    for (; cdc_rows_next(&it, NULL, after, &e) == CDC_ROWS_ROW; found++)
+        assert_int_equal(cdc_value_i64(&after->values[0]), 7);
+    assert_int_equal(found, n);
+    cdc_row_free(after);
+}
+
+static void long_images_are_held_where_they_lie(void **state)
+{
+    static const struct {
+        unsigned n_rows;
+        size_t cap;
+        bool held;
+    } cases[] = {
+        {300, PIECE_BYTES, true}, {100, PIECE_BYTES, false}, {300, 40 * PIECE_BYTES, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct feeder f;
+        start(&f, 0, NULL);
+        assert_true(query(&f, "BEGIN"));
+        struct piece *p = rows_in_a_piece(&f, cases[i].n_rows, cases[i].cap);
+        assert_true(cdc_decoder_feed_kept(f.d, p->bytes, f.event.len, false, p, &f.e));
+        assert_int_equal(piece_is_shared(p), cases[i].held);
+        struct cdc_batch *b = cdc_decoder_take(f.d, true);
+        assert_int_equal(b->n_changes, 3);
+        assert_false(lies_in(p, b->changes[1].rows.images)); /* fed without a piece */
+        assert_int_equal(lies_in(p, b->changes[2].rows.images), cases[i].held);
+        assert_int_equal(lies_in(p, b->changes[2].rows.present_after), cases[i].held);
+        assert_true(!cases[i].held || cdc_batch_memory(b) > cases[i].cap);
+        if (!cases[i].held)
+            memset(p->bytes, 0xff, p->cap);
+        piece_unref(p);
+        assert_sevens(&b->changes[2].rows, cases[i].n_rows);
+        cdc_batch_unref(b);
+        stop(&f);
+    }
+}
+
+/* Once it is held, small images in it are too; and what is held beyond need is bounded. */
+static void a_held_piece_is_used_and_pieces_are_bounded(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    assert_true(query(&f, "BEGIN"));
+    struct piece *p = rows_in_a_piece(&f, 300, PIECE_BYTES);
+    assert_true(cdc_decoder_feed_kept(f.d, p->bytes, f.event.len, false, p, &f.e));
+    struct piece *small = rows_in_a_piece(&f, 1, PIECE_BYTES);
+    memcpy(p->bytes + PIECE_BYTES / 2, small->bytes, f.event.len);
+    piece_unref(small);
+    assert_true(
+        cdc_decoder_feed_kept(f.d, p->bytes + PIECE_BYTES / 2, f.event.len, false, p, &f.e));
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    assert_int_equal(b->n_changes, 5);
+    assert_true(lies_in(p, b->changes[4].rows.images));
+    cdc_batch_unref(b);
+    piece_unref(p);
+    unsigned n_fed = 0;
+    for (; !cdc_decoder_has_batch(f.d); n_fed++) {
+        p = rows_in_a_piece(&f, 300, PIECE_BYTES);
+        assert_true(cdc_decoder_feed_kept(f.d, p->bytes, f.event.len, false, p, &f.e));
+        piece_unref(p);
+    }
+    assert_int_equal(n_fed, 4);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +557,8 @@ int main(void)
         cmocka_unit_test(an_event_may_only_end_the_statement),
         cmocka_unit_test(rows_may_have_no_bytes),
         cmocka_unit_test(fragments_are_joined),
+        cmocka_unit_test(long_images_are_held_where_they_lie),
+        cmocka_unit_test(a_held_piece_is_used_and_pieces_are_bounded),
         cmocka_unit_test(a_partial_update_keeps_its_diff),
         cmocka_unit_test(journals_come_before_their_rows),
         cmocka_unit_test(other_tables_of_the_sidecar_are_no_journals),

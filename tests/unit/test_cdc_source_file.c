@@ -155,6 +155,37 @@ static void events_of_every_size_come_out_of_every_kind_of_file(void **state)
     buf_fini(&log);
 }
 
+/* Whoever holds the pieces sees the same bytes after everything else was read and closed. */
+static void held_pieces_stay_as_they_are(void **state)
+{
+    enum { EVENTS = 120 };
+    struct buf log = BUF_INIT;
+    const char *path = path_of("a.000001");
+    struct piece *held[EVENTS + 1];
+    const uint8_t *events[EVENTS + 1], *event;
+    size_t sizes[EVENTS + 1], n, at = 4;
+    (void)state;
+    make_log(&log, EVENTS);
+    write_file(path, &log, false);
+    struct cdc_source *s = open_files(&path, 1, 0);
+    next_is(s, &event, &n);
+    assert_null(s->piece); /* the rotate is in no file */
+    for (unsigned i = 0; i <= EVENTS; i++) {
+        next_is(s, &events[i], &sizes[i]);
+        assert_true(events[i] >= s->piece->bytes &&
+                    events[i] + sizes[i] <= s->piece->bytes + s->piece->cap);
+        held[i] = piece_ref(s->piece);
+    }
+    assert_int_equal(s->ops->next(s, &event, &n, NULL), CDC_NEXT_END);
+    s->ops->close(s);
+    for (unsigned i = 0; i <= EVENTS; at += sizes[i], i++) {
+        assert_memory_equal(events[i], log.data + at, sizes[i]);
+        piece_unref(held[i]);
+    }
+    assert_int_equal(at, log.len);
+    buf_fini(&log);
+}
+
 static void a_start_position_jumps_behind_the_format(void **state)
 {
     struct buf log = BUF_INIT;
@@ -337,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_of_every_size_come_out_of_every_kind_of_file),
+        cmocka_unit_test(held_pieces_stay_as_they_are),
         cmocka_unit_test(a_start_position_jumps_behind_the_format),
         cmocka_unit_test(a_log_that_is_cut_gives_what_is_whole_and_the_place),
         cmocka_unit_test(a_length_that_cannot_be_stops_behind_what_was_good),

@@ -126,6 +126,54 @@ static void full_packets_are_joined_with_what_follows(void **state)
     free(bytes);
 }
 
+struct held {
+    struct piece *piece;
+    const uint8_t *payload;
+    size_t n;
+};
+
+/* Payloads of every size up to three pieces; each third one is held until the end. */
+static void what_is_held_stays_as_it_is(void **state)
+{
+    enum { N = 600 };
+    size_t sizes[N], total = 0, n = 0, n_held = 0;
+    struct held held[N];
+    unsigned seed = 5;
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        seed = seed * 1103515245u + 12345u;
+        sizes[i] = i % 60 == 59 ? 3 * PIECE_BYTES - i : i % 20 == 19 ? 90000 : (seed >> 16) % 9000;
+        total += sizes[i] + 4;
+    }
+    uint8_t *bytes = malloc(total);
+    for (size_t i = 0; i < N; i++)
+        n += put_packet(bytes + n, (uint8_t)i, sizes[i], (uint8_t)(i % 251));
+    open_pair();
+    struct packet_reader *r = packet_reader_new(pair[0], 0, NULL, 0, LIMIT);
+    struct writer w = {bytes, n, 30000};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, write_all, &w), 0);
+    for (size_t i = 0; i < N; i++) {
+        const uint8_t *payload;
+        size_t length;
+        assert_int_equal(packet_reader_next(r, 10000, &payload, &length), PACKET_OK);
+        assert_int_equal(length, sizes[i]);
+        assert_true(all_are(payload, length, (uint8_t)(i % 251)));
+        struct piece *p = packet_reader_piece(r);
+        assert_true(payload >= p->bytes && payload + length <= p->bytes + p->cap);
+        if (i % 3 == 2)
+            held[n_held++] = (struct held){piece_ref(p), payload, length};
+    }
+    pthread_join(thread, NULL);
+    packet_reader_free(r);
+    for (size_t i = 0; i < n_held; i++) {
+        assert_true(all_are(held[i].payload, held[i].n, (uint8_t)((3 * i + 2) % 251)));
+        piece_unref(held[i].piece);
+    }
+    close_pair();
+    free(bytes);
+}
+
 static void what_is_no_packet_is_refused(void **state)
 {
     uint8_t bytes[64];
@@ -167,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_arrive_whole_however_they_are_cut),
         cmocka_unit_test(full_packets_are_joined_with_what_follows),
+        cmocka_unit_test(what_is_held_stays_as_it_is),
         cmocka_unit_test(what_is_no_packet_is_refused),
         cmocka_unit_test(silence_and_an_end_are_a_loss),
     };
