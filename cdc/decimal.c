@@ -153,6 +153,15 @@ static inline uint64_t take_side(const uint8_t *p, unsigned n, uint64_t flip, ui
     return ((wire_be(p, n) ^ flip) & mask) ^ sign << (8 * n - 8);
 }
 
+static inline struct decimal_shape shape_of(unsigned n_whole, unsigned n_fraction)
+{
+    return (struct decimal_shape){.whole_bytes = packed_bytes[n_whole],
+                                  .fraction_bytes = packed_bytes[n_fraction],
+                                  .high_limit = n_whole > 9 ? powers[n_whole - 9] : 1,
+                                  .low_limit = powers[n_whole > 9 ? 9 : n_whole],
+                                  .fraction_limit = powers[n_fraction]};
+}
+
 struct small {
     bool negative;
     uint32_t fraction;
@@ -160,29 +169,25 @@ struct small {
 };
 
 /* False when a group of digits is none. */
-static inline bool take_small(const uint8_t *p, unsigned n_whole, unsigned n_fraction,
-                              struct small *out)
+static inline bool take_small(const struct decimal_shape *s, const uint8_t *p, struct small *out)
 {
-    unsigned whole_bytes = packed_bytes[n_whole];
     uint64_t flip = p[0] & 0x80 ? 0 : UINT64_MAX;
-    uint64_t whole = take_side(p, whole_bytes, flip, 0x80);
+    uint64_t whole = take_side(p, s->whole_bytes, flip, 0x80);
     uint64_t fraction =
-        take_side(p + whole_bytes, packed_bytes[n_fraction], flip, n_whole ? 0 : 0x80);
+        take_side(p + s->whole_bytes, s->fraction_bytes, flip, s->whole_bytes ? 0 : 0x80);
+    uint64_t high = whole >> 32, low = (uint32_t)whole;
     out->negative = flip;
     out->fraction = (uint32_t)fraction;
-    out->whole = whole;
-    if (n_whole <= 9)
-        return whole < powers[n_whole] && fraction < powers[n_fraction];
-    uint64_t high = whole >> 32, low = (uint32_t)whole;
     out->whole = high * powers[9] + low;
-    return high < powers[n_whole - 9] && low < powers[9] && fraction < powers[n_fraction];
+    return high < s->high_limit && low < s->low_limit && fraction < s->fraction_limit;
 }
 
 /* The text's end, or NULL. `to` has DECIMAL_TEXT_MAX bytes. */
 static uint8_t *print_small(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)
 {
+    const struct decimal_shape shape = shape_of(n_whole, n_fraction);
     struct small v;
-    if (!take_small(p, n_whole, n_fraction, &v))
+    if (!take_small(&shape, p, &v))
         return NULL;
     *to = '-';
     to = put_number(to + v.negative, v.whole);
@@ -193,27 +198,18 @@ bool decimal_shape_of(unsigned precision, unsigned scale, struct decimal_shape *
 {
     if (precision == 0 || precision > UNSCALED_DIGITS || scale > precision || scale > 9)
         return false;
-    unsigned n_whole = precision - scale;
-    *out = (struct decimal_shape){.whole_bytes = packed_bytes[n_whole],
-                                  .fraction_bytes = packed_bytes[scale],
-                                  .high_limit = n_whole > 9 ? powers[n_whole - 9] : 1,
-                                  .low_limit = powers[n_whole > 9 ? 9 : n_whole],
-                                  .fraction_limit = powers[scale]};
+    *out = shape_of(precision - scale, scale);
     return true;
 }
 
 bool decimal_unscaled(const struct decimal_shape *s, const uint8_t *p, size_t n, int64_t *out)
 {
-    if (n < (size_t)s->whole_bytes + s->fraction_bytes)
+    struct small v;
+    if (n < (size_t)s->whole_bytes + s->fraction_bytes || !take_small(s, p, &v))
         return false;
-    uint64_t flip = p[0] & 0x80 ? 0 : UINT64_MAX;
-    uint64_t whole = take_side(p, s->whole_bytes, flip, 0x80);
-    uint64_t fraction =
-        take_side(p + s->whole_bytes, s->fraction_bytes, flip, s->whole_bytes ? 0 : 0x80);
-    uint64_t high = whole >> 32, low = (uint32_t)whole;
-    int64_t v = (int64_t)((high * powers[9] + low) * s->fraction_limit + fraction);
-    *out = flip ? -v : v;
-    return high < s->high_limit && low < s->low_limit && fraction < s->fraction_limit;
+    int64_t unscaled = (int64_t)(v.whole * s->fraction_limit + v.fraction);
+    *out = v.negative ? -unscaled : unscaled;
+    return true;
 }
 
 static uint8_t *print_any(const uint8_t *p, unsigned n_whole, unsigned n_fraction, uint8_t *to)
