@@ -75,10 +75,10 @@ static enum form bytes_form(const struct schema_column *c)
     return !compressed && charset_is_utf8_compatible(c->collation) ? UTF8 : TEXT;
 }
 
-static enum form form_of(const struct schema_column *c)
+/* And the shape of a DECIMAL. */
+static enum form form_of(const struct schema_column *c, struct decimal_shape *shape)
 {
     const struct cdc_value v = {.column = c};
-    struct decimal_shape unused;
     switch (c->type) {
     case SCHEMA_TYPE_TINY:
     case SCHEMA_TYPE_SHORT:
@@ -90,7 +90,7 @@ static enum form form_of(const struct schema_column *c)
                : c->type == SCHEMA_TYPE_LONGLONG ? SIGNED_8
                                                  : SIGNED;
     case SCHEMA_TYPE_NEWDECIMAL:
-        return decimal_shape_of(c->meta >> 8, c->meta & 0xff, &unused) ? DECIMAL : LONG_DECIMAL;
+        return decimal_shape_of(c->meta >> 8, c->meta & 0xff, shape) ? DECIMAL : LONG_DECIMAL;
     case SCHEMA_TYPE_DATE:
     case SCHEMA_TYPE_NEWDATE:
     case SCHEMA_TYPE_TIME:
@@ -112,16 +112,24 @@ static enum form form_of(const struct schema_column *c)
     }
 }
 
-static void add_columns(struct typed_rows *t, enum form form, size_t *n)
+/* Counts the columns of each form, then puts each one at its form's place. */
+static void sort_columns(struct typed_rows *t)
 {
-    for (size_t i = 0; i < t->table->n_columns; i++) {
-        const struct schema_column *c = &t->table->columns[i];
-        if (form_of(c) != form)
-            continue;
-        struct typed_column *to = &t->columns[(*n)++];
-        *to = (struct typed_column){.i = (uint32_t)i, .form = form};
-        if (form == DECIMAL && !decimal_shape_of(c->meta >> 8, c->meta & 0xff, &to->shape))
-            assert(!"form_of asked");
+    const struct schema_table *table = t->table;
+    size_t next[N_FORMS] = {0}, n = 0;
+    struct typed_column c;
+    for (size_t i = 0; i < table->n_columns; i++)
+        next[form_of(&table->columns[i], &c.shape)]++;
+    for (size_t form = 0; form < N_FORMS; form++) {
+        t->first[form] = n;
+        n += next[form];
+        next[form] = t->first[form];
+    }
+    t->first[N_FORMS] = n;
+    for (size_t i = 0; i < table->n_columns; i++) {
+        c = (struct typed_column){.i = (uint32_t)i};
+        c.form = form_of(&table->columns[i], &c.shape);
+        t->columns[next[c.form]++] = c;
     }
 }
 
@@ -132,13 +140,7 @@ void typed_rows_table(struct typed_rows *t, const struct schema_table *table)
     schema_table_unref(t->table);
     t->table = schema_table_ref(table);
     mem_grow((void **)&t->columns, &t->cap_columns, table->n_columns, sizeof *t->columns);
-    size_t n = 0;
-    for (size_t form = 0; form < N_FORMS; form++) {
-        t->first[form] = n;
-        add_columns(t, (enum form)form, &n);
-    }
-    t->first[N_FORMS] = n;
-    assert(n == table->n_columns);
+    sort_columns(t);
 }
 
 static bool bad_value(const struct cdc_value *v, const char *what, struct err *e)
