@@ -1,9 +1,9 @@
 /* cdc/change.h — the vocabulary of the change stream: batches of changes.
  *
  * A cdc_batch holds raw row images, in an arena of its own or in the pieces they were received in,
- * and a vector of cdc_change. It is bounded in bytes
- * (CDC_BATCH_BYTES, more only for one larger row event); it holds many small transactions or a
- * slice of a big one. Once published it is immutable and atomically refcounted; everything inside
+ * and a vector of cdc_change. It is bounded in bytes (CDC_BATCH_BYTES, more only for one larger row
+ * event; the pieces may have a few times as many); it holds many small transactions or a slice of a
+ * big one. Once published it is immutable and atomically refcounted; everything inside
  * (changes, row bytes, names, SQL text) lives exactly as long as the batch. Table definitions are
  * refcounted by the batch for that time.
  *
