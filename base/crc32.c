@@ -9,6 +9,7 @@
 #include "base/crc32.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <zlib.h>
 
@@ -37,22 +38,22 @@ static TARGET __m128i fold(__m128i x, __m128i k, __m128i next)
     return _mm_xor_si128(_mm_xor_si128(low, high), next);
 }
 
-/* 128 bits to 32: fold to 64, then Barrett reduction. */
+/* 96 bits to 32: the quotient by the polynomial's inverse as a power series, as far as 64 bits go;
+ * what is left of x without its multiple of the polynomial lies behind them. */
+static TARGET uint32_t reduce_96(__m128i x)
+{
+    const __m128i poly = _mm_set_epi64x(0x01db710641, (long long)0xb4e5b025f7011641);
+    __m128i quotient = _mm_clmulepi64_si128(x, poly, 0x00);
+    return (uint32_t)_mm_extract_epi32(_mm_xor_si128(x, _mm_clmulepi64_si128(quotient, poly, 0x10)),
+                                       2);
+}
+
+/* 128 bits to 32. */
 static TARGET uint32_t reduce(__m128i x)
 {
-    const __m128i k4 = _mm_set_epi64x(0, 0x00ccaa009e);
-    const __m128i k5 = _mm_set_epi64x(0, 0x0163cd6124);
-    const __m128i poly = _mm_set_epi64x(0x01f7011641, 0x01db710641);
-    const __m128i mask = _mm_setr_epi32(~0, 0, ~0, 0);
-    __m128i t = _mm_clmulepi64_si128(x, k4, 0x00);
-    /* The low half of x times k4 joins its high half. */
-    x = _mm_xor_si128(_mm_srli_si128(x, 8), t);
-    t = _mm_srli_si128(x, 4);
-    x = _mm_clmulepi64_si128(_mm_and_si128(x, mask), k5, 0x00);
-    x = _mm_xor_si128(x, t);
-    t = _mm_clmulepi64_si128(_mm_and_si128(x, mask), poly, 0x10);
-    t = _mm_clmulepi64_si128(_mm_and_si128(t, mask), poly, 0x00);
-    return (uint32_t)_mm_extract_epi32(_mm_xor_si128(x, t), 1);
+    const __m128i to_96 = _mm_set_epi64x(0x01db710640, 0x00ccaa009e);
+    __m128i low = _mm_clmulepi64_si128(x, to_96, 0x00);
+    return reduce_96(_mm_xor_si128(low, _mm_clmulepi64_si128(x, to_96, 0x11)));
 }
 
 /* Adds the last n < 16 bytes before end: x and they are n + 16 bytes, whose first n are folded over
@@ -104,9 +105,21 @@ static TARGET uint32_t fold_all(const unsigned char *p, size_t n, uint32_t crc)
     return fold_rest(x0, p, n);
 }
 
-#define WIDE_FROM 256u /* before, setting up costs more than it saves */
+#define AT_ONCE 256u /* the longest that is folded without a loop */
 #define TARGET_WIDE                                                                                \
-    __attribute__((target("avx512f,avx512vl,avx512bw,avx512vbmi2,vpclmulqdq,sse4.2,pclmul")))
+    __attribute__((target("avx512f,avx512vl,avx512bw,avx512vbmi2,vpclmulqdq,bmi2,sse4.2,pclmul")))
+
+/* For the 16 bytes that end n bytes before the end, [15 - n / 16]: the factors of their two halves
+ * that bring both to the 96 bits at the end. */
+static const _Alignas(64) uint64_t to_end[AT_ONCE / 16][2] = {
+    {0x01322d1430, 0x01db06f64c}, {0x01c47d2a9c, 0x019159bb02}, {0x0125f17dfc, 0x01b35adb0e},
+    {0x01e7146aac, 0x01821d8bc0}, {0x012e958ac4, 0x01816ab61c}, {0x010aae2566, 0x00e3543be0},
+    {0x014b57d3f0, 0x01fdc60a7c}, {0x003f41287a, 0x01e88ef372}, {0x014a7fe880, 0x01ea89367e},
+    {0x01d7cfc6ac, 0x00df068dc2}, {0x018cb44e58, 0x01c7569e54}, {0x00ae0b5394, 0x0154442bd4},
+    {0x01c6e41596, 0x003db1ecdc}, {0x0174359406, 0x00f1da05aa}, {0x015a546366, 0x01751997d0},
+    {0x00ccaa009e, 0x01db710640},
+};
+static uint32_t of_zeros[AT_ONCE + 1]; /* the CRC of so many zeros */
 
 /* Moves the four parts of x and adds the next bytes. */
 static TARGET_WIDE __m512i fold_wide(__m512i x, __m512i k, __m512i next)
@@ -141,6 +154,12 @@ static TARGET_WIDE __m512i fold_blocks(__m512i x, const unsigned char **at, size
     return fold_wide(x, over_512, x3);
 }
 
+static TARGET_WIDE __m128i add_parts(__m512i x)
+{
+    __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
 /* The four parts of x to one: the first three are folded over those behind them. */
 static TARGET_WIDE __m128i join_parts(__m512i x)
 {
@@ -148,9 +167,8 @@ static TARGET_WIDE __m128i join_parts(__m512i x)
                                           0x00f1da05aa, 0x0174359406, 0x003db1ecdc);
     __m512i low = _mm512_clmulepi64_epi128(x, over, 0x00);
     __m512i high = _mm512_clmulepi64_epi128(x, over, 0x11);
-    __m512i sum = _mm512_ternarylogic_epi64(low, high, _mm512_maskz_mov_epi64(0xc0, x), 0x96);
-    __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
-    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    return add_parts(
+        _mm512_ternarylogic_epi64(low, high, _mm512_maskz_mov_epi64(0xc0, x), 0x96));
 }
 
 /* n ≥ 64; crc is the register, not inverted. The first block has what n leaves over from whole
@@ -179,6 +197,39 @@ static TARGET_WIDE uint32_t fold_all_wide(const unsigned char *p, size_t n, uint
     return reduce(join_parts(x));
 }
 
+/* x, a block that ends `behind` blocks before the end, there; and what is there already. */
+static TARGET_WIDE __m512i to_96(__m512i x, size_t behind, __m512i sum)
+{
+    __m512i k = _mm512_load_si512(to_end[AT_ONCE / 16 - 4 * (behind + 1)]);
+    __m512i low = _mm512_clmulepi64_epi128(x, k, 0x00);
+    __m512i high = _mm512_clmulepi64_epi128(x, k, 0x11);
+    return _mm512_ternarylogic_epi64(sum, low, high, 0x96);
+}
+
+/* 1 ≤ n ≤ AT_ONCE, from 0 on. Every half of 16 bytes is brought to the end by a factor of its own,
+ * all at the same time; bytes before the first are taken as zeros. What the first register (all
+ * ones) adds depends on n alone. */
+static TARGET_WIDE uint32_t crc_at_once(const unsigned char *p, size_t n)
+{
+    const unsigned char *end = p + n;
+    size_t behind = (n - 1) / 64, zeros = 64 * (behind + 1) - n;
+    __m512i x = _mm512_maskz_loadu_epi8(~(uint64_t)0 << zeros, p - zeros);
+    x = to_96(x, behind, _mm512_setzero_si512());
+    switch (behind) {
+    case 3:
+        x = to_96(_mm512_loadu_si512(end - 192), 2, x);
+        __attribute__((fallthrough));
+    case 2:
+        x = to_96(_mm512_loadu_si512(end - 128), 1, x);
+        __attribute__((fallthrough));
+    case 1:
+        x = to_96(_mm512_loadu_si512(end - 64), 0, x);
+        __attribute__((fallthrough));
+    default:
+        return reduce_96(add_parts(x)) ^ of_zeros[n];
+    }
+}
+
 static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
 {
     if (n < 16)
@@ -188,7 +239,9 @@ static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
 
 static uint32_t crc32_wide(uint32_t crc, const void *p, size_t n)
 {
-    return n < WIDE_FROM ? crc32_pclmul(crc, p, n) : ~fold_all_wide(p, n, ~crc);
+    if (n > AT_ONCE)
+        return ~fold_all_wide(p, n, ~crc);
+    return crc == 0 && n > 0 ? crc_at_once(p, n) : crc32_pclmul(crc, p, n);
 }
 
 static enum crc32_way find_way(void)
@@ -198,8 +251,15 @@ static enum crc32_way find_way(void)
         return CRC32_PORTABLE;
     bool wide = __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("avx512f") &&
                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512vbmi2");
+                __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("bmi2");
     return wide ? CRC32_WIDE : CRC32_PCLMUL;
+}
+
+static void prepare(void)
+{
+    static const unsigned char zeros[AT_ONCE];
+    for (size_t n = 0; n <= AT_ONCE; n++)
+        of_zeros[n] = crc32_portable(0, zeros, n);
 }
 #else
 static uint32_t crc32_pclmul(uint32_t crc, const void *p, size_t n)
@@ -216,15 +276,27 @@ static enum crc32_way find_way(void)
 {
     return CRC32_PORTABLE;
 }
+
+static void prepare(void)
+{
+}
 #endif
+
+static int known; /* 0 unknown, else 1 + the way */
+
+static void find_out(void)
+{
+    prepare();
+    __atomic_store_n(&known, 1 + (int)find_way(), __ATOMIC_RELEASE);
+}
 
 enum crc32_way crc32_best(void)
 {
-    static int known; /* 0 unknown, else 1 + the way; a race only finds it twice */
-    int v = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int v = __atomic_load_n(&known, __ATOMIC_ACQUIRE);
     if (v == 0) {
-        v = 1 + (int)find_way();
-        __atomic_store_n(&known, v, __ATOMIC_RELAXED);
+        pthread_once(&once, find_out);
+        v = __atomic_load_n(&known, __ATOMIC_RELAXED);
     }
     return (enum crc32_way)(v - 1);
 }

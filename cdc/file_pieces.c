@@ -21,6 +21,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -30,7 +31,9 @@
 #include <zlib.h>
 
 #define MAGIC_LEN 4u
-#define PIECES    4
+#define PIECES    8
+#define AHEAD     2
+#define REFILL    (PIECES / 2) /* a thread that had no empty piece goes on when it has so many */
 #define GZ_BYTES  (128u * 1024)
 
 struct file_pieces {
@@ -42,6 +45,8 @@ struct file_pieces {
     pthread_cond_t changed;
     struct file_piece *queue, **queue_end, *idle;
     unsigned n_made, n_out; /* pieces that exist; that are in the queue or with the taker */
+    unsigned go_on_at;      /* of n_out: the thread waits until so few are out; UINT_MAX: it does not */
+    bool taker_waits;
     bool stop;
     bool started;
     pthread_t thread;
@@ -72,13 +77,22 @@ static void make_empty(struct file_piece *p)
     p->n = p->n_events = 0;
 }
 
+/* Waking a thread costs as much as reading a tenth of a piece: it is done once for several. */
+static void wait_for_few(struct file_pieces *f, unsigned n_out)
+{
+    f->go_on_at = n_out;
+    while (!f->stop && f->n_out > n_out)
+        pthread_cond_wait(&f->changed, &f->lock);
+    f->go_on_at = UINT_MAX;
+}
+
 /* An empty piece; NULL: stop. */
 static struct file_piece *get_piece(struct file_pieces *f)
 {
     struct file_piece *p = NULL;
     pthread_mutex_lock(&f->lock);
-    while (!f->stop && !f->idle && f->n_made == PIECES)
-        pthread_cond_wait(&f->changed, &f->lock);
+    if (!f->idle && f->n_made == PIECES)
+        wait_for_few(f, PIECES - REFILL);
     if (!f->stop && f->idle) {
         p = f->idle;
         f->idle = p->next;
@@ -98,15 +112,16 @@ static void put_piece(struct file_pieces *f, struct file_piece *p)
     *f->queue_end = p;
     f->queue_end = &p->next;
     f->n_out++;
-    pthread_cond_broadcast(&f->changed);
+    if (f->taker_waits)
+        pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Whether the taker has another piece when it is done with its own. */
+/* Whether the taker has enough to do for a while. */
 static bool is_ahead(struct file_pieces *f)
 {
     pthread_mutex_lock(&f->lock);
-    bool ahead = f->n_out > 1;
+    bool ahead = f->n_out > AHEAD;
     pthread_mutex_unlock(&f->lock);
     return ahead;
 }
@@ -115,8 +130,7 @@ static bool is_ahead(struct file_pieces *f)
 static bool wait_until_alone(struct file_pieces *f)
 {
     pthread_mutex_lock(&f->lock);
-    while (!f->stop && f->n_out > 0)
-        pthread_cond_wait(&f->changed, &f->lock);
+    wait_for_few(f, 0);
     bool go = !f->stop;
     pthread_mutex_unlock(&f->lock);
     return go;
@@ -427,6 +441,7 @@ struct file_pieces *file_pieces_new(char *const *paths, size_t n, uint64_t start
     f->n_paths = n;
     f->start_pos = start_pos > MAGIC_LEN ? start_pos : 0;
     f->fd = f->wake = -1;
+    f->go_on_at = UINT_MAX;
     f->queue_end = &f->queue;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
@@ -445,10 +460,13 @@ struct file_piece *file_pieces_take(struct file_pieces *f, struct file_piece *ba
         back->next = f->idle;
         f->idle = back;
         f->n_out--;
-        pthread_cond_broadcast(&f->changed);
+        if (f->n_out == f->go_on_at)
+            pthread_cond_broadcast(&f->changed);
     }
+    f->taker_waits = true;
     while (!f->stop && !f->queue)
         pthread_cond_wait(&f->changed, &f->lock);
+    f->taker_waits = false;
     if (!f->stop) {
         p = f->queue;
         f->queue = p->next;
