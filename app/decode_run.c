@@ -200,6 +200,19 @@ static bool raw_line(struct decode_run *r, const uint8_t *event, size_t n, uint6
     return r->out.len < OUT_BYTES;
 }
 
+/* There is an error; what came before the bad place is whole. */
+static bool stop_behind_whole(struct decode_run *r, struct cdc_decoder *d)
+{
+    struct err late = ERR_INIT;
+    (void)drain(r, d, true, &late);
+    return false;
+}
+
+static bool after_feed(struct decode_run *r, struct cdc_decoder *d, bool fed, struct err *e)
+{
+    return fed ? !cdc_decoder_has_batch(d) || drain(r, d, false, e) : stop_behind_whole(r, d);
+}
+
 static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
                        const uint8_t *event, size_t n, struct err *e)
 {
@@ -210,11 +223,7 @@ static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_de
     bool fed = cdc_decoder_feed_kept(d, event, n, s->checked, s->piece, e);
     if (shown && !raw_line(r, event, n, cdc_decoder_stats(d)->rows - rows) && !flush_out(r, e))
         return false;
-    if (fed)
-        return !cdc_decoder_has_batch(d) || drain(r, d, false, e);
-    struct err late = ERR_INIT; /* what came before the bad place is whole */
-    (void)drain(r, d, true, &late);
-    return false;
+    return after_feed(r, d, fed, e);
 }
 
 /* What a live log said is shown before it is waited for. */
@@ -230,21 +239,35 @@ static bool is_behind_stop(const struct decode_run *r, const struct cdc_source *
     return offset >= r->stop_pos;
 }
 
+/* Where no event has to be looked at by itself. */
+static bool read_all(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
+                     struct err *e)
+{
+    struct cdc_events events;
+    enum cdc_next next;
+    while ((next = s->ops->next_many(s, &events, e)) == CDC_NEXT_OK) {
+        while (events.n > 0) {
+            if (!after_feed(r, d, cdc_decoder_feed_many(d, &events, e), e))
+                return false;
+        }
+    }
+    return next == CDC_NEXT_END ? drain(r, d, true, e) : stop_behind_whole(r, d);
+}
+
 static bool read_source(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
                         struct err *e)
 {
     bool ranged = decode_range_given(&r->range);
+    if (s->ops->next_many && !ranged && !r->stop_pos && !r->raw && !r->live)
+        return read_all(r, s, d, e);
     for (;;) {
         const uint8_t *event;
         size_t n;
         enum cdc_next next = s->ops->next(s, &event, &n, e);
         if (next == CDC_NEXT_END || (next == CDC_NEXT_OK && r->stop_pos && is_behind_stop(r, s)))
             break;
-        if (next != CDC_NEXT_OK) {
-            struct err late = ERR_INIT;
-            (void)drain(r, d, true, &late);
-            return false;
-        }
+        if (next != CDC_NEXT_OK)
+            return stop_behind_whole(r, d);
         enum decode_pass pass = ranged ? decode_range_look(&r->range, d, event, n) : DECODE_SHOW;
         if (pass == DECODE_STOP)
             break;

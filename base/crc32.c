@@ -167,8 +167,7 @@ static TARGET_WIDE __m128i join_parts(__m512i x)
                                           0x00f1da05aa, 0x0174359406, 0x003db1ecdc);
     __m512i low = _mm512_clmulepi64_epi128(x, over, 0x00);
     __m512i high = _mm512_clmulepi64_epi128(x, over, 0x11);
-    return add_parts(
-        _mm512_ternarylogic_epi64(low, high, _mm512_maskz_mov_epi64(0xc0, x), 0x96));
+    return add_parts(_mm512_ternarylogic_epi64(low, high, _mm512_maskz_mov_epi64(0xc0, x), 0x96));
 }
 
 /* n ≥ 64; crc is the register, not inverted. The first block has what n leaves over from whole

@@ -14,6 +14,7 @@ uint32_t crc32_portable(uint32_t crc, const void *p, size_t n);
  * has. */
 enum crc32_way { CRC32_PORTABLE, CRC32_PCLMUL, CRC32_WIDE };
 enum crc32_way crc32_best(void);
-uint32_t crc32_by(enum crc32_way way, uint32_t crc, const void *p, size_t n); /* way ≤ best */
+uint32_t crc32_by(enum crc32_way way, uint32_t crc, const void *p,
+                  size_t n); /* way ≤ best, which was asked for before */
 
 #endif

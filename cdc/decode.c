@@ -369,6 +369,20 @@ bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n, str
     return cdc_decoder_feed_kept(d, event, n, false, NULL, e);
 }
 
+bool cdc_decoder_feed_many(struct cdc_decoder *d, struct cdc_events *events, struct err *e)
+{
+    while (events->n > 0) {
+        size_t n;
+        bool good;
+        const uint8_t *event = cdc_events_pop(events, &n, &good);
+        if (!cdc_decoder_feed_kept(d, event, n, good, events->piece, e))
+            return false;
+        if (cdc_decoder_has_batch(d))
+            return true;
+    }
+    return true;
+}
+
 bool cdc_decoder_has_batch(const struct cdc_decoder *d)
 {
     return decode_batch_full(d) || is_unpacking(d) || d->failed;

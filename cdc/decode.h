@@ -10,6 +10,28 @@
 #define SLUICE_CDC_DECODE_H
 
 #include "cdc/value.h"
+#include "cdc/wire.h"
+
+/* Whole events, one behind the other. */
+struct cdc_events {
+    const uint8_t *bytes;
+    size_t n;             /* of all of them */
+    const uint64_t *good; /* bit nth, nth + 1, …: of the first, second, … event, whether it ends in
+                             a checksum that was compared and is right */
+    size_t nth;
+    struct piece *piece; /* that they lie in; NULL: none */
+};
+/* Takes the first one off; there is one. Its bytes, *n of them. */
+static inline const uint8_t *cdc_events_pop(struct cdc_events *events, size_t *n, bool *good)
+{
+    const uint8_t *event = events->bytes;
+    *n = wire_u32(event + 9);
+    *good = events->good[events->nth / 64] >> events->nth % 64 & 1;
+    events->bytes += *n;
+    events->n -= *n;
+    events->nth++;
+    return event;
+}
 
 /* The place of a transaction in the log of the server that is being read. */
 struct cdc_schema_place {
@@ -74,6 +96,9 @@ bool cdc_decoder_feed(struct cdc_decoder *d, const uint8_t *event, size_t n,
  * event lies; batches hold it instead of a copy of long images. */
 bool cdc_decoder_feed_kept(struct cdc_decoder *d, const uint8_t *event, size_t n, bool checked,
                            struct piece *piece, struct err *e) WARN_UNUSED;
+/* The same for one after another, which are taken off, until there is a batch. */
+bool cdc_decoder_feed_many(struct cdc_decoder *d, struct cdc_events *events,
+                           struct err *e) WARN_UNUSED;
 /* A batch that is full, or (flush) whatever is there; NULL if nothing. The caller owns the
  * reference. To be called until NULL after every feed: a compressed transaction is unpacked batch
  * by batch here. If that fails, NULL comes early, and cdc_decoder_failed (and the next feed) says

@@ -45,7 +45,7 @@ struct file_pieces {
     pthread_cond_t changed;
     struct file_piece *queue, **queue_end, *idle;
     unsigned n_made, n_out; /* pieces that exist; that are in the queue or with the taker */
-    unsigned go_on_at;      /* of n_out: the thread waits until so few are out; UINT_MAX: it does not */
+    unsigned go_on_at; /* of n_out: the thread waits until so few are out; UINT_MAX: it does not */
     bool taker_waits;
     bool stop;
     bool started;

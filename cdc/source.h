@@ -7,10 +7,14 @@
 
 enum cdc_next { CDC_NEXT_OK, CDC_NEXT_END, CDC_NEXT_FAIL, CDC_NEXT_TIMEOUT };
 struct cdc_source;
+struct cdc_events; /* cdc/decode.h */
 struct cdc_source_ops {
     /* One event; bytes valid until the next call. END: the file or the non-blocking dump is over.
      */
     enum cdc_next (*next)(struct cdc_source *s, const uint8_t **event, size_t *n, struct err *e);
+    /* At least one event, as many as lie together, with no place in the file; else as next. NULL:
+     * there is only next. Whoever asks for many asks for nothing else. */
+    enum cdc_next (*next_many)(struct cdc_source *s, struct cdc_events *events, struct err *e);
     void (*interrupt)(struct cdc_source *s); /* Thread: any */
     void (*close)(struct cdc_source *s);
     /* True when next will hardly wait (bytes have arrived); NULL: it never waits. */

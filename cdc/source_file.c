@@ -8,9 +8,9 @@
  * read them.
  */
 #include "base/mem.h"
+#include "cdc/decode.h"
 #include "cdc/file_pieces.h"
 #include "cdc/source.h"
-#include "cdc/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +26,8 @@ struct file_source {
     size_t n_paths;
     struct file_pieces *pieces;
     struct file_piece *piece; /* NULL: the next one is to be taken */
-    size_t at, nth;           /* of the next event in the piece: its offset, its number */
-    bool announced;           /* the piece's file */
+    bool announced, taken;    /* the piece's file; its events */
+    struct cdc_events events; /* that are still to be given one by one */
     uint64_t event_offset;
     char name[POSITION_FILE_MAX];
     uint8_t rotate[HEADER_LEN + 8 + POSITION_FILE_MAX];
@@ -58,41 +58,33 @@ static size_t make_rotate(struct file_source *f)
     return n;
 }
 
-static inline enum cdc_next next_in_piece(struct file_source *f, const uint8_t **event, size_t *n)
+static enum cdc_next announce(struct file_source *f, struct cdc_events *events)
 {
-    const struct file_piece *p = f->piece;
-    *event = p->memory->bytes + f->at;
-    *n = wire_u32(*event + 9);
-    f->base.checked = p->good[f->nth / 64] >> f->nth % 64 & 1;
-    f->base.piece = p->memory;
-    f->event_offset = p->offset + f->at;
-    f->at += *n;
-    f->nth++;
-    return CDC_NEXT_OK;
-}
-
-static enum cdc_next announce(struct file_source *f, const uint8_t **event, size_t *n)
-{
+    static const uint64_t not_compared;
     f->announced = true;
     set_name(f, f->paths[f->piece->path]);
-    f->base.checked = false;
-    f->base.piece = NULL;
-    f->event_offset = 0;
-    *n = make_rotate(f);
-    *event = f->rotate;
+    *events = (struct cdc_events){.bytes = f->rotate, .n = make_rotate(f), .good = &not_compared};
     return CDC_NEXT_OK;
 }
 
-static enum cdc_next file_next(struct cdc_source *s, const uint8_t **event, size_t *n,
-                               struct err *e)
+static enum cdc_next all_of_piece(struct file_source *f, struct cdc_events *events)
+{
+    const struct file_piece *p = f->piece;
+    *events = (struct cdc_events){
+        .bytes = p->memory->bytes, .n = p->n, .good = p->good, .piece = p->memory};
+    f->taken = true;
+    return CDC_NEXT_OK;
+}
+
+static enum cdc_next file_next_many(struct cdc_source *s, struct cdc_events *events, struct err *e)
 {
     struct file_source *f = (struct file_source *)s;
     for (;;) {
         struct file_piece *p = f->piece;
         if (p && p->first && !f->announced)
-            return announce(f, event, n);
-        if (p && f->at < p->n)
-            return next_in_piece(f, event, n);
+            return announce(f, events);
+        if (p && !f->taken && p->n > 0)
+            return all_of_piece(f, events);
         if (p && p->last) {
             if (p->failed)
                 err_copy(e, &p->error);
@@ -101,9 +93,23 @@ static enum cdc_next file_next(struct cdc_source *s, const uint8_t **event, size
         f->piece = file_pieces_take(f->pieces, p, e);
         if (!f->piece)
             return CDC_NEXT_FAIL;
-        f->at = f->nth = 0;
-        f->announced = false;
+        f->taken = f->announced = false;
     }
+}
+
+static enum cdc_next file_next(struct cdc_source *s, const uint8_t **event, size_t *n,
+                               struct err *e)
+{
+    struct file_source *f = (struct file_source *)s;
+    struct cdc_events *events = &f->events;
+    enum cdc_next next = events->n == 0 ? file_next_many(s, events, e) : CDC_NEXT_OK;
+    if (next != CDC_NEXT_OK)
+        return next;
+    *event = cdc_events_pop(events, n, &s->checked);
+    s->piece = events->piece;
+    f->event_offset =
+        s->piece ? f->piece->offset + (uint64_t)(*event - f->piece->memory->bytes) : 0;
+    return CDC_NEXT_OK;
 }
 
 static void file_interrupt(struct cdc_source *s)
@@ -121,8 +127,10 @@ static void file_close(struct cdc_source *s)
     free(f);
 }
 
-static const struct cdc_source_ops file_ops = {
-    .next = file_next, .interrupt = file_interrupt, .close = file_close};
+static const struct cdc_source_ops file_ops = {.next = file_next,
+                                               .next_many = file_next_many,
+                                               .interrupt = file_interrupt,
+                                               .close = file_close};
 
 struct cdc_source *cdc_source_open_files(const char *const *paths, size_t n, uint64_t start_pos,
                                          struct err *e)

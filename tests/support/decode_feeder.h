@@ -28,6 +28,7 @@
 struct feeder {
     struct cdc_decoder *d;
     struct buf event;
+    bool gathers; /* events are put one behind the other into `event`, and not fed */
     uint32_t pos;
     uint32_t timestamp;
     uint16_t flags;
@@ -37,7 +38,8 @@ struct feeder {
 
 static inline bool feed(struct feeder *f, uint8_t type, const void *body, size_t n)
 {
-    buf_reset(&f->event);
+    if (!f->gathers)
+        buf_reset(&f->event);
     f->pos += (uint32_t)(19 + n);
     buf_put_le(&f->event, f->timestamp, 4);
     buf_put_u8(&f->event, type);
@@ -46,7 +48,7 @@ static inline bool feed(struct feeder *f, uint8_t type, const void *body, size_t
     buf_put_le(&f->event, f->pos, 4);
     buf_put_le(&f->event, f->flags, 2);
     buf_put(&f->event, body, n);
-    return cdc_decoder_feed(f->d, f->event.data, f->event.len, &f->e);
+    return f->gathers || cdc_decoder_feed(f->d, f->event.data, f->event.len, &f->e);
 }
 
 static inline bool feed_buf(struct feeder *f, uint8_t type, const struct buf *body)

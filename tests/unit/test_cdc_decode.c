@@ -324,14 +324,17 @@ static void positions_are_taken_between_transactions_alone(void **state)
     stop(&f);
 }
 
-/* A format description that announces checksums, then events with them. */
-static void a_wrong_checksum_ends_the_stream(void **state)
+static void put_sum(uint8_t *event, size_t n)
 {
-    struct feeder f;
+    uint32_t crc = crc32_portable(0, event, n - 4);
+    memcpy(event + n - 4, &crc, 4);
+}
+
+/* A format description that announces checksums. */
+static void start_with_sums(struct feeder *f)
+{
     uint8_t format[19 + 57 + 160 + 5] = {0};
-    uint8_t event[19 + 8 + 4] = {100, 0, 0, 0, 16, 7, 0, 0, 0, sizeof event};
-    (void)state;
-    start(&f, 0, NULL);
+    start(f, 0, NULL);
     format[4] = 15;
     format[9] = sizeof format;
     format[19] = 4;
@@ -339,16 +342,77 @@ static void a_wrong_checksum_ends_the_stream(void **state)
     format[75] = 19;
     memset(format + 76, 8, 160);
     format[sizeof format - 5] = 1;
-    uint32_t crc = crc32_portable(0, format, sizeof format - 4);
-    memcpy(format + sizeof format - 4, &crc, 4);
-    assert_true(cdc_decoder_feed(f.d, format, sizeof format, &f.e));
-    crc = crc32_portable(0, event, sizeof event - 4);
-    memcpy(event + sizeof event - 4, &crc, 4);
+    put_sum(format, sizeof format);
+    assert_true(cdc_decoder_feed(f->d, format, sizeof format, &f->e));
+}
+
+#define XID_BYTES (19 + 8 + 4)
+static const uint8_t xid_event[XID_BYTES] = {100, 0, 0, 0, 16, 7, 0, 0, 0, XID_BYTES};
+
+static void a_wrong_checksum_ends_the_stream(void **state)
+{
+    struct feeder f;
+    uint8_t event[XID_BYTES];
+    (void)state;
+    start_with_sums(&f);
+    memcpy(event, xid_event, sizeof event);
+    put_sum(event, sizeof event);
     assert_true(cdc_decoder_feed(f.d, event, sizeof event, &f.e));
     event[20] ^= 1;
     assert_false(cdc_decoder_feed(f.d, event, sizeof event, &f.e));
     assert_int_equal(f.e.code, ERR_LOG_CHECKSUM);
     stop(&f);
+}
+
+/* Batches come where they come when events are fed one by one. */
+static void events_that_lie_together_are_fed_until_there_is_a_batch(void **state)
+{
+    static const uint64_t good[1] = {0};
+    struct feeder f;
+    unsigned stops = 0;
+    (void)state;
+    start(&f, 1024, NULL);
+    buf_reset(&f.event);
+    f.gathers = true;
+    gtid(&f, 1);
+    (void)query(&f, "BEGIN");
+    for (int i = 0; i < 3; i++)
+        (void)rows(&f, 150);
+    xid(&f);
+    struct cdc_events events = {.bytes = f.event.data, .n = f.event.len, .good = good};
+    for (; events.n > 0; stops++) {
+        assert_true(cdc_decoder_feed_many(f.d, &events, &f.e));
+        assert_true(events.n == 0 || cdc_decoder_has_batch(f.d));
+        take(&f, false);
+    }
+    take(&f, true);
+    assert_int_equal(stops, 3);
+    assert_string_equal(f.seen, "B 0+150 / 150+150 / 300+150 C ");
+    stop(&f);
+}
+
+/* All but those of the events 3, 64 and 66 were found right before: they alone are looked at. */
+static void of_events_together_each_has_its_own_checksum(void **state)
+{
+    enum { EVENTS = 70 };
+    static const uint64_t good[2] = {~(uint64_t)(1 << 3), 0x3a};
+    (void)state;
+    for (size_t wrong = 0; wrong < EVENTS; wrong++) {
+        struct feeder f;
+        uint8_t bytes[EVENTS][XID_BYTES];
+        bool passes = wrong != 3 && wrong != 64 && wrong != 66;
+        for (size_t i = 0; i < EVENTS; i++) {
+            memcpy(bytes[i], xid_event, XID_BYTES);
+            put_sum(bytes[i], XID_BYTES);
+        }
+        bytes[wrong][XID_BYTES - 1] ^= 1;
+        start_with_sums(&f);
+        struct cdc_events events = {.bytes = bytes[0], .n = sizeof bytes, .good = good};
+        assert_int_equal(cdc_decoder_feed_many(f.d, &events, &f.e), passes);
+        assert_int_equal(events.n, passes ? 0 : (EVENTS - 1 - wrong) * XID_BYTES);
+        assert_true(passes || f.e.code == ERR_LOG_CHECKSUM);
+        stop(&f);
+    }
 }
 
 int main(void)
@@ -371,6 +435,8 @@ int main(void)
         cmocka_unit_test(a_table_id_that_is_used_again_is_the_newer_table),
         cmocka_unit_test(positions_are_taken_between_transactions_alone),
         cmocka_unit_test(a_wrong_checksum_ends_the_stream),
+        cmocka_unit_test(events_that_lie_together_are_fed_until_there_is_a_batch),
+        cmocka_unit_test(of_events_together_each_has_its_own_checksum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* tests/unit/test_cdc_source_file.c — logs come out of files and pipes event by event as they were
  * written, whatever the sizes, and say where they are broken. */
 #include "base/crc32.h"
+#include "cdc/decode.h"
 #include "cdc/source.h"
 #include "cdc/wire.h"
 
@@ -105,6 +106,21 @@ static void next_is(struct cdc_source *s, const uint8_t **event, size_t *n)
         fail_msg("%d: %s", (int)next, e.text);
 }
 
+/* The next of those that lie together. */
+static void next_of_many_is(struct cdc_source *s, struct cdc_events *events, const uint8_t **event,
+                            size_t *n)
+{
+    struct err e = ERR_INIT;
+    if (events->n == 0) {
+        enum cdc_next next = s->ops->next_many(s, events, &e);
+        if (next != CDC_NEXT_OK)
+            fail_msg("%d: %s", (int)next, e.text);
+    }
+    *event = cdc_events_pop(events, n, &s->checked);
+    assert_true(!events->piece || (*event >= events->piece->bytes &&
+                                   *event + *n <= events->piece->bytes + events->piece->cap));
+}
+
 static void expect_log(struct cdc_source *s, const struct buf *log, const char *name,
                        unsigned n_events)
 {
@@ -151,6 +167,50 @@ static void events_of_every_size_come_out_of_every_kind_of_file(void **state)
     expect_log(s, &log, "c.000003", EVENTS);
     assert_int_equal(s->ops->next(s, &event, &n, NULL), CDC_NEXT_END);
     assert_int_equal(s->ops->next(s, &event, &n, NULL), CDC_NEXT_END);
+    s->ops->close(s);
+    buf_fini(&log);
+}
+
+static void expect_log_of_many(struct cdc_source *s, const struct buf *log, const char *name,
+                               unsigned n_events)
+{
+    struct cdc_events events = {0};
+    const uint8_t *event;
+    size_t n, at = 4;
+    next_of_many_is(s, &events, &event, &n);
+    assert_int_equal(event[4], TYPE_ROTATE);
+    assert_int_equal(events.n, 0);
+    assert_null(events.piece);
+    assert_memory_equal(event + HEADER + 8, name, strlen(name));
+    for (unsigned i = 0; i <= n_events; i++, at += n) {
+        next_of_many_is(s, &events, &event, &n);
+        assert_int_equal(n, i == 0 ? 120 : size_of(i - 1));
+        assert_memory_equal(event, log->data + at, n);
+        assert_false(s->checked && i > 0 && (n < 23 || (i - 1) % 3 == 0));
+    }
+    assert_int_equal(events.n, 0);
+    assert_int_equal(at, log->len);
+}
+
+static void events_come_out_as_many_as_lie_together(void **state)
+{
+    enum { EVENTS = 400 };
+    struct buf log = BUF_INIT;
+    const char *paths[2] = {path_of("a.000001"), path_of("b.000002")};
+    struct cdc_events events;
+    struct err e = ERR_INIT;
+    (void)state;
+    make_log(&log, EVENTS);
+    write_file(paths[0], &log, false);
+    put_event(&log, TYPE_OTHER, 50, false);
+    log.len -= 20; /* the second file is cut */
+    write_file(paths[1], &log, false);
+    log.len -= 30;
+    struct cdc_source *s = open_files(paths, 2, 0);
+    expect_log_of_many(s, &log, "a.000001", EVENTS);
+    expect_log_of_many(s, &log, "b.000002", EVENTS);
+    assert_int_equal(s->ops->next_many(s, &events, &e), CDC_NEXT_FAIL);
+    assert_non_null(strstr(e.text, "is cut off after"));
     s->ops->close(s);
     buf_fini(&log);
 }
@@ -368,6 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_of_every_size_come_out_of_every_kind_of_file),
+        cmocka_unit_test(events_come_out_as_many_as_lie_together),
         cmocka_unit_test(held_pieces_stay_as_they_are),
         cmocka_unit_test(a_start_position_jumps_behind_the_format),
         cmocka_unit_test(a_log_that_is_cut_gives_what_is_whole_and_the_place),
