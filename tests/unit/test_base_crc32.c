@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <cmocka.h>
@@ -42,6 +44,26 @@ static void every_length_and_alignment_agrees_with_zlib(void **state)
                 assert_int_equal(crc32_by((enum crc32_way)way, (uint32_t)n, bytes + at, n),
                                  crc32((uLong)n, bytes + at, (uInt)n));
             }
+}
+
+/* The pages before and behind cannot be read. */
+static void bytes_outside_are_never_touched(void **state)
+{
+    (void)state;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *map = mmap(NULL, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(map != MAP_FAILED);
+    unsigned char *begin = map + page, *end = begin + page;
+    assert_int_equal(mprotect(begin, page, PROT_READ | PROT_WRITE), 0);
+    fill(begin, page);
+    for (int way = CRC32_PORTABLE; way <= (int)crc32_best(); way++)
+        for (size_t n = 0; n <= 700; n++) {
+            assert_int_equal(crc32_by((enum crc32_way)way, 0, begin, n), crc32(0, begin, (uInt)n));
+            assert_int_equal(crc32_by((enum crc32_way)way, 0, end - n, n),
+                             crc32(0, end - n, (uInt)n));
+            assert_int_equal(crc32_by((enum crc32_way)way, 7, begin, n), crc32(7, begin, (uInt)n));
+        }
+    assert_int_equal(munmap(map, 3 * page), 0);
 }
 
 static void random_spans_agree_with_zlib(void **state)
@@ -91,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_check_value_is_right),
         cmocka_unit_test(every_length_and_alignment_agrees_with_zlib),
+        cmocka_unit_test(bytes_outside_are_never_touched),
         cmocka_unit_test(random_spans_agree_with_zlib),
         cmocka_unit_test(parts_give_the_same_as_the_whole),
         cmocka_unit_test(the_best_way_is_what_the_cpu_has),
