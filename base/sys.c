@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,18 @@ size_t sys_rss_bytes(void)
     if (!resident || !sys_parse_u64(resident, &pages))
         return 0;
     return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* 0 is the calling thread, on Linux. */
+bool sys_thread_yields(void)
+{
+    return sched_getscheduler(0) == SCHED_OTHER &&
+           sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0}) == 0;
+}
+
+void sys_thread_yields_no_more(void)
+{
+    (void)sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
 }
 
 bool sys_parse_u64(const char *text, uint64_t *out)

@@ -16,6 +16,11 @@ bool sys_parse_size(const char *text, uint64_t *bytes, struct err *e) WARN_UNUSE
 /* "500ms", "30s", "5m", "2h" → milliseconds; a bare number is seconds. */
 bool sys_parse_duration_ms(const char *text, int64_t *ms, struct err *e) WARN_UNUSED;
 size_t sys_rss_bytes(void);
+/* The calling thread, when it is woken, leaves the core to whoever runs there until that waits or
+ * its turn is over; for threads that are often woken for a little. False: its scheduling is not the
+ * usual one, and stays; or the system does not let it. */
+bool sys_thread_yields(void);
+void sys_thread_yields_no_more(void);                /* only after true */
 bool sys_parse_u64(const char *text, uint64_t *out); /* whole string, decimal */
 bool sys_parse_i64(const char *text, int64_t *out);
 

@@ -171,6 +171,21 @@ static void one_consumer_sees_no_cut(void **state)
     cdc_reader_free(r);
 }
 
+static void a_backlog_is_read_without_taking_the_core_from_others(void **state)
+{
+    struct server srv = {.log = &small_log, .in_halves = true};
+    struct consumer c = {.last = 4000};
+    (void)state;
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        skip();
+    struct cdc_reader *r = reader_of(&srv, 0, 0);
+    run(&c, 1, r);
+    assert_complete(&c);
+    cdc_reader_free(r);
+    assert_true(srv.yielded[0] > 1000);
+    assert_int_equal(srv.yielded[1], 0);
+}
+
 static void a_connection_cut_at_each_event_loses_nothing(void **state)
 {
     struct log l = {0};
@@ -357,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_consumer_sees_no_cut),
+        cmocka_unit_test(a_backlog_is_read_without_taking_the_core_from_others),
         cmocka_unit_test(a_connection_cut_at_each_event_loses_nothing),
         cmocka_unit_test(many_consumers_at_different_places),
         cmocka_unit_test(a_stopped_consumer_does_not_stop_the_others),

@@ -11,6 +11,7 @@
 #include "cdc/reader.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,8 @@ struct server {
     unsigned cut_first; /* events of the first connection; the later ones are not cut */
     bool block_at_end;
     size_t corrupt_event; /* 0: none; its type becomes unknown */
+    bool in_halves;       /* the first half of the log comes without a gap, then each event alone */
+    unsigned yielded[2];  /* in_halves: events of each half for which the thread leaves its core */
 };
 struct replay {
     struct cdc_source base;
@@ -245,6 +248,8 @@ static inline enum cdc_next replay_next(struct cdc_source *s, const uint8_t **ev
                                         struct err *e)
 {
     struct replay *r = (struct replay *)s;
+    if (r->server->in_halves && sched_getscheduler(0) == SCHED_BATCH)
+        r->server->yielded[r->at > r->log->n_events / 2]++;
     if (r->opening == 0) {
         make_rotate(r, r->at < r->log->n_events ? 4 + r->log->events[r->at].at
                                                 : 4 + r->log->bytes.len);
@@ -291,6 +296,8 @@ static inline void replay_close(struct cdc_source *s)
 static inline bool replay_ready(struct cdc_source *s)
 {
     struct replay *r = (struct replay *)s;
+    if (r->server->in_halves)
+        return r->at < r->log->n_events / 2;
     return r->at < r->log->n_events && ++r->noise % 23 != 0;
 }
 

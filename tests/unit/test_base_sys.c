@@ -3,6 +3,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -210,6 +211,22 @@ static void log_lines_are_json_objects_when_asked(void **state)
                            "\"class\":\"retry\",\"cure\":\"wait\",\"native\":2013}\n"));
 }
 
+static void a_thread_yields_and_is_as_before(void **state)
+{
+    (void)state;
+    int before = sched_getscheduler(0);
+    if (before != SCHED_OTHER) {
+        assert_false(sys_thread_yields());
+        assert_int_equal(sched_getscheduler(0), before);
+        return;
+    }
+    assert_true(sys_thread_yields());
+    assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
+    assert_false(sys_thread_yields()); /* another's wish stays */
+    sys_thread_yields_no_more();
+    assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +240,7 @@ int main(void)
         cmocka_unit_test(resident_memory_is_plausible),
         cmocka_unit_test(log_lines_are_text_with_escapes),
         cmocka_unit_test(log_lines_are_json_objects_when_asked),
+        cmocka_unit_test(a_thread_yields_and_is_as_before),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
