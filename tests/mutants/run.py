@@ -31,8 +31,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "tests", "servers"))
+sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "servers")]
 
+from mutant import load_all, why_it_does_not_apply  # noqa: E402
 from sluice_servers import MariaDB, Scratch  # noqa: E402
 
 COMPILE_S = 1800
@@ -40,22 +41,6 @@ TEST_S = 180
 HANGS_S, HANGS_TIMES = 10, 4  # a mutant's test may take so long, and so many times what it takes without
 CMOCKA = ("unit", "component", "golden")
 ACCOUNT = ("everything", "tests-only")
-FIELDS = ("rule", "file", "from", "to", "test")
-
-
-def load(path):
-    mutant = {"path": path, "name": os.path.basename(path)[:-7]}
-    with open(path, encoding="utf-8") as text:
-        for line in text:
-            name, colon, value = line.rstrip("\n").partition(":")
-            if colon and name in FIELDS:
-                mutant[name] = value[1:] if value.startswith(" ") else value
-    missing = [field for field in FIELDS if field not in mutant]
-    if missing:
-        raise ValueError("%s lacks %s" % (path, ", ".join(missing)))
-    for field in ("from", "to"):
-        mutant[field] = mutant[field].replace("\\n", "\n").replace("\\t", "\t")
-    return mutant
 
 
 def same_bytes(a, b):
@@ -165,10 +150,11 @@ class Result:
 def try_mutant(copy, mutant):
     """"" when the mutant is found, else why not."""
     path = os.path.join(copy.dir, mutant["file"])
+    why = why_it_does_not_apply(mutant, copy.dir)
+    if why:
+        return why
     with open(path, encoding="utf-8") as text:
         original = text.read()
-    if original.count(mutant["from"]) != 1:
-        return "its text occurs %d times in %s" % (original.count(mutant["from"]), mutant["file"])
     try:
         with open(path, "w", encoding="utf-8") as out:
             out.write(original.replace(mutant["from"], mutant["to"]))
@@ -235,8 +221,7 @@ def main():
     parser.add_argument("-k", default="", help="only mutants whose name contains this")
     parser.add_argument("--dir", default="", help="make and keep the copy here")
     options = parser.parse_args()
-    mutants = [load(path) for path in sorted(glob.glob(os.path.join(HERE, "*.mutant")))
-               if options.k in os.path.basename(path)]
+    mutants = [mutant for mutant in load_all() if options.k in os.path.basename(mutant["path"])]
     with live_server(mutants) as servers:
         copy = Copy(options.dir, servers)
         try:

@@ -1,0 +1,36 @@
+"""The files *.mutant beside this one, as dictionaries (run.py says what their lines are)."""
+
+import glob
+import os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIELDS = ("rule", "file", "from", "to", "test")
+
+
+def load(path):
+    mutant = {"path": path, "name": os.path.basename(path)[:-7]}
+    with open(path, encoding="utf-8") as text:
+        for line in text:
+            name, colon, value = line.rstrip("\n").partition(":")
+            if colon and name in FIELDS:
+                mutant[name] = value[1:] if value.startswith(" ") else value
+    missing = [field for field in FIELDS if field not in mutant]
+    if missing:
+        raise ValueError("%s lacks %s" % (path, ", ".join(missing)))
+    for field in ("from", "to"):
+        mutant[field] = mutant[field].replace("\\n", "\n").replace("\\t", "\t")
+    return mutant
+
+
+def load_all():
+    return [load(path) for path in sorted(glob.glob(os.path.join(HERE, "*.mutant")))]
+
+
+def why_it_does_not_apply(mutant, root):
+    """"" when its text occurs exactly once in its file under root."""
+    try:
+        with open(os.path.join(root, mutant["file"]), encoding="utf-8") as text:
+            n = text.read().count(mutant["from"])
+    except FileNotFoundError:
+        return "there is no %s" % mutant["file"]
+    return "" if n == 1 else "its text occurs %d times in %s" % (n, mutant["file"])
