@@ -226,10 +226,11 @@ static bool take_event(struct decode_run *r, struct cdc_source *s, struct cdc_de
     return after_feed(r, d, fed, e);
 }
 
-/* What a live log said is shown before it is waited for. */
-static bool flush_if_idle(struct decode_run *r, struct cdc_source *s, struct err *e)
+/* What a live log or a pipe said is shown before more is waited for. */
+static bool show_before_waiting(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
+                                struct err *e)
 {
-    return r->out.len == 0 || !s->ops->ready || s->ops->ready(s) || flush_out(r, e);
+    return !s->ops->ready || s->ops->ready(s) || (drain(r, d, true, e) && flush_out(r, e));
 }
 
 static bool is_behind_stop(const struct decode_run *r, const struct cdc_source *s)
@@ -250,6 +251,8 @@ static bool read_all(struct decode_run *r, struct cdc_source *s, struct cdc_deco
             if (!after_feed(r, d, cdc_decoder_feed_many(d, &events, e), e))
                 return false;
         }
+        if (!show_before_waiting(r, s, d, e))
+            return false;
     }
     return next == CDC_NEXT_END ? drain(r, d, true, e) : stop_behind_whole(r, d);
 }
@@ -273,7 +276,7 @@ static bool read_source(struct decode_run *r, struct cdc_source *s, struct cdc_d
             break;
         if (pass == DECODE_SHOW && !take_event(r, s, d, event, n, e))
             return false;
-        if (r->live && !flush_if_idle(r, s, e))
+        if (!show_before_waiting(r, s, d, e))
             return false;
         if (r->live && r->is_end(r->is_end_ctx, s, d))
             break;

@@ -56,7 +56,7 @@ struct file_pieces {
     size_t path;
     int fd;            /* -1: none open */
     gzFile gz;         /* NULL: plain */
-    bool may_wait;     /* a pipe or terminal */
+    bool may_wait;     /* a pipe or terminal; written atomically, the taker reads it too */
     bool has_checksum; /* as the last format description says */
     bool compares;     /* checksums of this piece: the taker has enough to do */
     uint64_t offset;   /* in the file, of the next byte that is read */
@@ -220,7 +220,8 @@ static bool open_file(struct file_pieces *f, struct err *e)
     f->fd = strcmp(path_of(f), "-") == 0 ? 0 : open(path_of(f), O_RDONLY | O_CLOEXEC);
     if (f->fd < 0)
         return err_set(e, ERR_IO, "%s: %s", path_of(f), strerror(errno));
-    f->may_wait = fstat(f->fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+    bool may_wait = fstat(f->fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+    __atomic_store_n(&f->may_wait, may_wait, __ATOMIC_RELAXED);
     f->offset = 0;
     f->has_checksum = false;
     if (!read_all(f, magic, sizeof magic, too_short, e))
@@ -477,6 +478,16 @@ struct file_piece *file_pieces_take(struct file_pieces *f, struct file_piece *ba
     if (!p)
         err_set(e, ERR_SHUTDOWN, "reading files was interrupted");
     return p;
+}
+
+bool file_pieces_ready(struct file_pieces *f)
+{
+    if (!__atomic_load_n(&f->may_wait, __ATOMIC_RELAXED))
+        return true;
+    pthread_mutex_lock(&f->lock);
+    bool ready = f->queue || f->stop;
+    pthread_mutex_unlock(&f->lock);
+    return ready;
 }
 
 void file_pieces_interrupt(struct file_pieces *f)

@@ -37,6 +37,9 @@ void file_pieces_free(struct file_pieces *f, struct file_piece *held);
  * be called again after `last`. */
 struct file_piece *file_pieces_take(struct file_pieces *f, struct file_piece *back,
                                     struct err *e) WARN_UNUSED;
+/* False: the next take will wait, because a pipe has nothing more at the moment. Thread: the
+ * taker's. */
+bool file_pieces_ready(struct file_pieces *f);
 void file_pieces_interrupt(struct file_pieces *f); /* Thread: any */
 
 #endif

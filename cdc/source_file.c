@@ -112,6 +112,14 @@ static enum cdc_next file_next(struct cdc_source *s, const uint8_t **event, size
     return CDC_NEXT_OK;
 }
 
+static bool file_ready(struct cdc_source *s)
+{
+    struct file_source *f = (struct file_source *)s;
+    const struct file_piece *p = f->piece;
+    bool more_here = f->events.n > 0 || (p && !f->taken) || (p && p->last);
+    return more_here || file_pieces_ready(f->pieces);
+}
+
 static void file_interrupt(struct cdc_source *s)
 {
     file_pieces_interrupt(((struct file_source *)s)->pieces);
@@ -130,7 +138,8 @@ static void file_close(struct cdc_source *s)
 static const struct cdc_source_ops file_ops = {.next = file_next,
                                                .next_many = file_next_many,
                                                .interrupt = file_interrupt,
-                                               .close = file_close};
+                                               .close = file_close,
+                                               .ready = file_ready};
 
 struct cdc_source *cdc_source_open_files(const char *const *paths, size_t n, uint64_t start_pos,
                                          struct err *e)

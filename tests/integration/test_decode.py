@@ -1,8 +1,11 @@
 # tests/integration/test_decode.py — `sluice decode` as an operator uses it: raw events, ranges, figures, stdin, gzip.
 import gzip
+import io
 import os
 import re
 import subprocess
+import threading
+import time
 
 import fleet as fleet_module
 import pytest
@@ -117,6 +120,63 @@ def test_gzip_stdin_and_figures(scratch, need_sluice, flavour):
     for cut in (3, 10, len(data) // 2, len(data) - 1):
         _, said = decode("-", data=data[:cut], wanted=3)
         assert "offset" in said or "cut off" in said or "log" in said
+
+
+class Pipe:
+    """A decode of its standard input, and the lines that it has printed."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen([fleet_module.program("sluice"), "decode", *words, "-"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, bufsize=0)
+        self.lines = []
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        for line in io.TextIOWrapper(self.process.stdout, encoding="utf-8"):
+            self.lines.append(line)
+
+    def await_(self, reached):
+        limit = time.monotonic() + 30
+        while not reached(self.lines) and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert reached(self.lines), self.lines[-3:]
+
+    def end(self):
+        self.process.stdin.close()
+        self.reader.join()
+        assert self.process.wait() == 0
+
+
+def without_times(lines):
+    """What was read when is not the log's."""
+    return [re.sub(r'"ts_[mun]s":\d+', "", line.strip()) for line in lines]
+
+
+PIPE_FORMATS = (("ndjson",), ("ndjson", "--tx"), ("debezium-json", "--tx"), ("raw",))
+
+
+@pytest.mark.parametrize("words", PIPE_FORMATS, ids=" ".join)
+@pytest.mark.parametrize("flavour", SERVERS)
+def test_a_pipe_that_pauses_shows_what_came(scratch, need_sluice, flavour, words):
+    log = Log(scratch, flavour)
+    raw, _ = decode("--format", "raw", log.path)
+    with open(log.path, "rb") as binary:
+        data = binary.read()
+    events = [int(line.split(" ")[0].rsplit(":", 1)[1]) for line in raw if "WRITE_ROWS" in line]
+    pipe, done = Pipe("--format", *words), 0
+    try:
+        for n, event in enumerate(events[1:], 1):
+            cut = event + 7  # inside a row event, in some cases in the middle of a transaction
+            pipe.process.stdin.write(data[done:cut])
+            done = cut
+            pipe.await_(lambda lines, n=n: sum("quoted" in line or "WRITE_ROWS" in line for line in lines) >= n)
+        pipe.process.stdin.write(data[done:])
+    finally:
+        pipe.end()
+    shown = decode("--format", *words, log.path)[0]
+    name = os.path.basename(log.path)
+    assert without_times(line.replace("stdin", name) for line in pipe.lines) == without_times(shown)
 
 
 def test_logs_of_two_kinds_of_servers_after_each_other(need_sluice):

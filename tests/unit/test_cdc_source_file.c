@@ -165,6 +165,7 @@ static void events_of_every_size_come_out_of_every_kind_of_file(void **state)
     expect_log(s, &log, "a.000001", EVENTS);
     expect_log(s, &log, "b.000002", EVENTS);
     expect_log(s, &log, "c.000003", EVENTS);
+    assert_true(s->ops->ready(s)); /* a file never lets wait */
     assert_int_equal(s->ops->next(s, &event, &n, NULL), CDC_NEXT_END);
     assert_int_equal(s->ops->next(s, &event, &n, NULL), CDC_NEXT_END);
     s->ops->close(s);
@@ -414,9 +415,11 @@ static void a_pipe_gives_events_at_once_and_can_be_left(void **state)
     assert_int_equal(write(to, log.data, log.len), (ssize_t)log.len);
     struct cdc_source *s = open_files(&path, 1, 0);
     expect_log(s, &log, "stdin", 3); /* the pipe stays open */
+    assert_false(s->ops->ready(s));
     assert_int_equal(pthread_create(&other, NULL, interrupt_it, s), 0);
     assert_int_equal(s->ops->next(s, &event, &n, &e), CDC_NEXT_FAIL);
     assert_int_equal(e.code, ERR_SHUTDOWN);
+    assert_true(s->ops->ready(s));
     pthread_join(other, NULL);
     s->ops->close(s);
     close(to);
