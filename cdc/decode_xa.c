@@ -88,6 +88,7 @@ static struct held_log *find_prepared(struct cdc_decoder *d, const struct event 
 {
     if (d->o.prepared) {
         struct cdc_schema_place before = decode_place(d, ev);
+        /* cppcheck-suppress returnDanglingLifetime ; the place is used during the call alone */
         return (struct held_log *)d->o.prepared(d->o.prepared_ctx, &before, xid, n, e);
     }
     err_set(e, ERR_LOG_UNSUPPORTED,

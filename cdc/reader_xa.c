@@ -18,15 +18,15 @@
 
 struct search {
     struct reader_scan scan;
-    const struct reader_files *files;
     const char *xid;
     size_t n;
 };
 
-static struct cdc_prepared *search(struct search *s, struct err *e)
+static struct cdc_prepared *search(struct search *s, const struct reader_files *files,
+                                   struct err *e)
 {
-    for (size_t i = s->files->n; i > 0; i--) {
-        const char *name = s->files->names[i - 1];
+    for (size_t i = files->n; i > 0; i--) {
+        const char *name = files->names[i - 1];
         s->scan.from = reader_spot(name, 4);
         bool ok = reader_scan(&s->scan, e);
         struct cdc_prepared *found =
@@ -52,10 +52,9 @@ static struct cdc_prepared *search_all(struct feed *f, const struct cdc_schema_p
     if (c && log && !reader_same_server(my_conn_server(c), log)) {
         err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "the server has changed");
     } else if (c && reader_list_files(c, before->file, &files, e)) {
-        s->files = &files;
         s->scan.server = my_conn_server(c);
         s->scan.to = reader_spot(before->file, before->pos);
-        found = search(s, e);
+        found = search(s, &files, e);
     }
     my_close(c);
     free(files.names);
