@@ -2,10 +2,10 @@
 import gzip
 import io
 import os
+import queue
 import re
 import subprocess
 import threading
-import time
 
 import fleet as fleet_module
 import pytest
@@ -123,29 +123,29 @@ def test_gzip_stdin_and_figures(scratch, need_sluice, flavour):
 
 
 class Pipe:
-    """A decode of its standard input, and the lines that it has printed."""
+    """A decode of its standard input, and the lines that were taken of what it prints."""
 
     def __init__(self, *words):
         self.process = subprocess.Popen([fleet_module.program("sluice"), "decode", *words, "-"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, bufsize=0)
-        self.lines = []
+        self.lines, self.printed = [], queue.SimpleQueue()
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
 
     def _read(self):
         for line in io.TextIOWrapper(self.process.stdout, encoding="utf-8"):
-            self.lines.append(line)
+            self.printed.put(line)
 
-    def await_(self, reached):
-        limit = time.monotonic() + 30
-        while not reached(self.lines) and time.monotonic() < limit:
-            time.sleep(0.02)
-        assert reached(self.lines), self.lines[-3:]
+    def take_until(self, reached):
+        while not reached(self.lines):
+            self.lines.append(self.printed.get(timeout=30))
 
     def end(self):
         self.process.stdin.close()
         self.reader.join()
         assert self.process.wait() == 0
+        while not self.printed.empty():
+            self.lines.append(self.printed.get())
 
 
 def without_times(lines):
@@ -170,7 +170,7 @@ def test_a_pipe_that_pauses_shows_what_came(scratch, need_sluice, flavour, words
             cut = event + 7  # inside a row event, in some cases in the middle of a transaction
             pipe.process.stdin.write(data[done:cut])
             done = cut
-            pipe.await_(lambda lines, n=n: sum("quoted" in line or "WRITE_ROWS" in line for line in lines) >= n)
+            pipe.take_until(lambda lines, n=n: sum("quoted" in line or "WRITE_ROWS" in line for line in lines) >= n)
         pipe.process.stdin.write(data[done:])
     finally:
         pipe.end()

@@ -26,11 +26,13 @@ def load_all():
     return [load(path) for path in sorted(glob.glob(os.path.join(HERE, "*.mutant")))]
 
 
-def why_it_does_not_apply(mutant, root):
-    """"" when its text occurs exactly once in its file under root."""
+def read_target(mutant, root):
+    """The file under root that it changes; a ValueError where its text does not occur there exactly once."""
     try:
-        with open(os.path.join(root, mutant["file"]), encoding="utf-8") as text:
-            n = text.read().count(mutant["from"])
-    except FileNotFoundError:
-        return "there is no %s" % mutant["file"]
-    return "" if n == 1 else "its text occurs %d times in %s" % (n, mutant["file"])
+        with open(os.path.join(root, mutant["file"]), encoding="utf-8") as target:
+            text = target.read()
+    except FileNotFoundError as missing:
+        raise ValueError("there is no %s" % mutant["file"]) from missing
+    if text.count(mutant["from"]) != 1:
+        raise ValueError("its text occurs %d times in %s" % (text.count(mutant["from"]), mutant["file"]))
+    return text

@@ -33,7 +33,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "servers")]
 
-from mutant import load_all, why_it_does_not_apply  # noqa: E402
+from mutant import load_all, read_target  # noqa: E402
 from sluice_servers import MariaDB, Scratch  # noqa: E402
 
 COMPILE_S = 1800
@@ -150,11 +150,10 @@ class Result:
 def try_mutant(copy, mutant):
     """"" when the mutant is found, else why not."""
     path = os.path.join(copy.dir, mutant["file"])
-    why = why_it_does_not_apply(mutant, copy.dir)
-    if why:
-        return why
-    with open(path, encoding="utf-8") as text:
-        original = text.read()
+    try:
+        original = read_target(mutant, copy.dir)
+    except ValueError as why:
+        return str(why)
     try:
         with open(path, "w", encoding="utf-8") as out:
             out.write(original.replace(mutant["from"], mutant["to"]))
