@@ -139,7 +139,7 @@ static void hurry(struct session *s)
     s->yields = false;
 }
 
-static void note_backlog(struct session *s, size_t n, bool idle)
+static void watch_backlog(struct session *s, size_t n, bool idle)
 {
     if (idle) {
         hurry(s);
@@ -214,7 +214,7 @@ static bool hand_over(struct feed *f, struct session *s, size_t n, struct err *e
     bool in_tx = cdc_decoder_in_transaction(s->decoder);
     bool idle = s->source->ops->ready && !s->source->ops->ready(s->source);
     bool flush = idle || (!in_tx && s->open_bytes >= SOFT_BATCH_BYTES);
-    note_backlog(s, n, idle);
+    watch_backlog(s, n, idle);
     if (!publish_open_batch(f, s, flush, e))
         return false;
     if (idle) /* what was taken may have ended the transaction */

@@ -116,7 +116,7 @@ static bool file_ready(struct cdc_source *s)
 {
     struct file_source *f = (struct file_source *)s;
     const struct file_piece *p = f->piece;
-    bool more_here = f->events.n > 0 || (p && !f->taken) || (p && p->last);
+    bool more_here = f->events.n > 0 || (p && (!f->taken || p->last));
     return more_here || file_pieces_ready(f->pieces);
 }
 

@@ -81,8 +81,10 @@ static void database(const char *sql, size_t n, bool ansi_quotes, struct ddl_tou
     }
     (void)sqltoken_next(&s, &at); /* DATABASE */
     bool named = sqltoken_next(&s, &at);
-    for (int rest = named && sqltoken_is(&at, "IF") ? 2 : 0; named && rest > 0; rest--)
-        named = sqltoken_next(&s, &at); /* EXISTS, name */
+    if (named && sqltoken_is(&at, "IF")) {
+        (void)sqltoken_next(&s, &at); /* EXISTS */
+        named = sqltoken_next(&s, &at);
+    }
     if (named)
         add(t, at.text, "*");
     t->all = t->all || !named;
