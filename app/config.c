@@ -25,6 +25,7 @@ void config_free(struct config *c)
     free(c->state_dir);
     free(c->listen);
     free(c->token_file);
+    free(c->metrics_listen);
     free(c->routing_file);
     free(c->routing_topic);
     free(c);
@@ -55,6 +56,26 @@ static enum my_tls_mode tls_mode(const char *word, const struct my_params *p)
     return is_loopback(p) ? MY_TLS_PREFERRED : MY_TLS_REQUIRED;
 }
 
+static enum my_cleartext cleartext(const char *word)
+{
+    if (word == NULL || strcasecmp(word, "never") == 0)
+        return MY_CLEARTEXT_NEVER;
+    return strcasecmp(word, "verify_ca") == 0 ? MY_CLEARTEXT_VERIFY_CA
+                                              : MY_CLEARTEXT_VERIFY_IDENTITY;
+}
+
+static bool check_cleartext(const struct my_params *p, const char *name, struct err *e)
+{
+    bool by_ca = p->cleartext == MY_CLEARTEXT_VERIFY_CA;
+    if (p->cleartext == MY_CLEARTEXT_NEVER || my_params_allow_cleartext(p))
+        return true;
+    err_set(e, ERR_CONFIG,
+            "credentials '%s': cleartext_password would show the password to whoever answers on %s",
+            name, p->host);
+    return err_cure(e, "set tls.mode to %s", by_ca ? "VERIFY_CA or VERIFY_IDENTITY"
+                                                   : "VERIFY_IDENTITY");
+}
+
 static bool fill_login(struct my_params *p, const struct ytree *root, const char *name,
                        struct err *e)
 {
@@ -73,7 +94,8 @@ static bool fill_login(struct my_params *p, const struct ytree *root, const char
     p->tls_mode = tls_mode(ytree_text(tls, "mode"), p);
     const char *compress = ytree_text(login, "compress");
     p->compress = compress != NULL && strcmp(compress, "true") == 0;
-    return true;
+    p->cleartext = cleartext(ytree_text(login, "cleartext_password"));
+    return check_cleartext(p, name, e);
 }
 
 static bool fill_shard(struct topo_shard *s, const char *keyspace, const char *name,
@@ -286,6 +308,7 @@ static void fill_scalars(struct config *c, const struct ytree *root)
     c->state_dir = mem_strdup(config_keys_text(root, "state"));
     c->listen = listen != NULL ? mem_strdup(listen) : mem_printf("unix:%s/api.sock", c->state_dir);
     c->token_file = dup_text(root, "token_file");
+    c->metrics_listen = dup_text(root, "metrics_listen");
     c->ring_bytes = size_of(root, "limits.ring");
     c->copy_memory_bytes = size_of(root, "limits.copy_memory");
     c->spill_max_bytes = size_of(root, "limits.spill_max");

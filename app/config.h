@@ -10,7 +10,8 @@ struct config {
     char *path;
     char *state_dir;
     char *listen;     /* "unix:/path" or "127.0.0.1:15999" */
-    char *token_file; /* NULL: none */
+    char *token_file;     /* NULL: none */
+    char *metrics_listen; /* "host:port" or NULL */
     struct topology *topo;
     uint64_t ring_bytes, copy_memory_bytes, spill_max_bytes;
     unsigned private_readers, copiers;

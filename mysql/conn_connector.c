@@ -99,12 +99,11 @@ bool my_lib_guard_end(void)
 
 /* ── options ───────────────────────────────────────────────────────────── */
 
-/* Plug-ins that send the password as it is are left to connections that are encrypted for certain.
- */
-static const char plugins_plain[] =
+/* Plug-ins that send the password as it is are left to servers that have proven who they are. */
+static const char plugins_usual[] =
     "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec,"
     "auth_gssapi_client";
-static const char plugins_tls[] =
+static const char plugins_cleartext[] =
     "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec,"
     "auth_gssapi_client,mysql_clear_password,dialog";
 
@@ -112,7 +111,7 @@ bool my_lib_options(MYSQL *h, const struct my_params *p)
 {
     return (!p->compress || mysql_options(h, MYSQL_OPT_COMPRESS, NULL) == 0) &&
            mysql_optionsv(h, MARIADB_OPT_RESTRICTED_AUTH,
-                          p->tls_mode >= MY_TLS_REQUIRED ? plugins_tls : plugins_plain) == 0;
+                          my_params_allow_cleartext(p) ? plugins_cleartext : plugins_usual) == 0;
 }
 
 bool my_lib_tls_options(MYSQL *h, const struct my_params *p)

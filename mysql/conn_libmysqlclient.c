@@ -64,12 +64,11 @@ static unsigned ssl_mode(enum my_tls_mode mode)
     return SSL_MODE_REQUIRED;
 }
 
-/* A password under the server's RSA key, and one as it is, are for connections that never are and
- * that certainly are encrypted. */
+/* A password under the server's RSA key is for connections that are not encrypted for certain. */
 bool my_lib_tls_options(MYSQL *h, const struct my_params *p)
 {
     unsigned mode = ssl_mode(p->tls_mode);
-    bool by_rsa_key = p->tls_mode < MY_TLS_REQUIRED, as_it_is = !by_rsa_key;
+    bool by_rsa_key = p->tls_mode < MY_TLS_REQUIRED, as_it_is = my_params_allow_cleartext(p);
     return mysql_options(h, MYSQL_OPT_SSL_MODE, &mode) == 0 &&
            mysql_options(h, MYSQL_OPT_TLS_VERSION, MY_TLS_VERSIONS) == 0 &&
            mysql_options(h, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &by_rsa_key) == 0 &&

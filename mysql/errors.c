@@ -88,8 +88,8 @@ static const struct number_kind kinds[] = {
     {CR_AUTH_PLUGIN_ERR, {ERR_DB_AUTH, RETRY}, NULL},
     {CR_PLUGIN_NOT_ALLOWED,
      {ERR_DB_AUTH, RETRY},
-     "an authentication plug-in that shows the password to the server is used with TLS only: set "
-     "tls.mode to REQUIRED or higher"},
+     "the server asks for the password as it is, which only a server that has proven who it is may "
+     "get: set tls.mode to VERIFY_IDENTITY and the login's cleartext_password to verify_identity"},
     {CR_SSL_CONNECTION_ERROR, {ERR_DB_TLS, FATAL}, "check tls.mode, tls.ca and the certificates"},
 
     {1044, {ERR_DB_DENIED, FATAL}, grant_cure},

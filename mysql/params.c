@@ -46,6 +46,19 @@ void my_params_copy(struct my_params *dst, const struct my_params *src)
     dst->tls_key = mem_strdup(src->tls_key);
 }
 
+bool my_params_allow_cleartext(const struct my_params *p)
+{
+    switch (p->cleartext) {
+    case MY_CLEARTEXT_NEVER:
+        return false;
+    case MY_CLEARTEXT_VERIFY_IDENTITY:
+        return p->socket || p->tls_mode == MY_TLS_VERIFY_IDENTITY;
+    case MY_CLEARTEXT_VERIFY_CA:
+        return p->socket || p->tls_mode >= MY_TLS_VERIFY_CA;
+    }
+    return false;
+}
+
 static bool parse_port(const char *text, const char *address, unsigned *port, struct err *e)
 {
     uint64_t v;

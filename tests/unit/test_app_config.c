@@ -77,6 +77,9 @@ static void missing_and_wrong_values_are_named(void **state)
          "app}}}}\n",
          "credentials 'app' are not defined"},
         {"name: x\nkeyspaces: {k: {shards: {\"8-\": " SHARD "}}}\n" LOGIN, "8-"},
+        {"name: x\ncredentials: {app: {user: u, cleartext_password: verify_identity}}\n"
+         "keyspaces: {k: {shards: {\"-\": " SHARD "}}}\n",
+         "cleartext_password would show the password"},
         {"name: x\n  keyspaces: [\n", ":2:"},
     };
     (void)state;

@@ -82,6 +82,25 @@ static void a_copy_owns_its_texts(void **state)
     my_params_fini(&b);
 }
 
+static bool allows(enum my_cleartext given, enum my_tls_mode mode)
+{
+    char host[] = "db1";
+    struct my_params p = {.host = host, .cleartext = given, .tls_mode = mode};
+    return my_params_allow_cleartext(&p);
+}
+
+static void a_password_goes_as_it_is_only_to_a_proven_server(void **state)
+{
+    (void)state;
+    assert_false(allows(MY_CLEARTEXT_NEVER, MY_TLS_VERIFY_IDENTITY));
+    assert_false(allows(MY_CLEARTEXT_VERIFY_IDENTITY, MY_TLS_REQUIRED));
+    assert_false(allows(MY_CLEARTEXT_VERIFY_IDENTITY, MY_TLS_VERIFY_CA));
+    assert_true(allows(MY_CLEARTEXT_VERIFY_IDENTITY, MY_TLS_VERIFY_IDENTITY));
+    assert_false(allows(MY_CLEARTEXT_VERIFY_CA, MY_TLS_REQUIRED));
+    assert_true(allows(MY_CLEARTEXT_VERIFY_CA, MY_TLS_VERIFY_CA));
+    assert_true(allows(MY_CLEARTEXT_VERIFY_CA, MY_TLS_VERIFY_IDENTITY));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +108,7 @@ int main(void)
         cmocka_unit_test(a_socket_replaces_an_earlier_host),
         cmocka_unit_test(wrong_addresses_are_configuration_errors),
         cmocka_unit_test(a_copy_owns_its_texts),
+        cmocka_unit_test(a_password_goes_as_it_is_only_to_a_proven_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
