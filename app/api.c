@@ -370,12 +370,16 @@ static void route_sinks(struct api *a, struct http_call *call, char *rest)
     buf_fini(&result);
 }
 
-static void reply_metrics(struct http_call *call)
+int api_probe(void *arg, const char *path, const char **type, struct buf *body)
 {
-    struct buf body = BUF_INIT;
-    metrics_render(&body);
-    http_reply(call, 200, "text/plain; version=0.0.4", body.data, body.len);
-    buf_fini(&body);
+    (void)arg;
+    if (strcmp(path, "/metrics") == 0) {
+        *type = "text/plain; version=0.0.4; charset=utf-8";
+        metrics_render(body);
+    } else {
+        buf_put_str(body, "{\"status\":\"ok\"}\n");
+    }
+    return 200;
 }
 
 typedef void (*document_fn)(struct daemon *d, struct buf *out);
@@ -383,12 +387,6 @@ typedef void (*document_fn)(struct daemon *d, struct buf *out);
 static void routing_document(struct daemon *d, struct buf *out)
 {
     vrepl_engine_routing(daemon_engine(d), out);
-}
-
-static void health_document(struct daemon *d, struct buf *out)
-{
-    (void)d;
-    buf_put_str(out, "{\"status\":\"ok\"}");
 }
 
 static void fault_document(struct daemon *d, struct buf *out)
@@ -407,8 +405,7 @@ static const struct {
     document_fn make;
 } documents[] = {
     {"/v1/status", daemon_status},     {"/v1/streams", daemon_streams},
-    {"/v1/routing", routing_document}, {"/healthz", health_document},
-    {"/readyz", health_document},      {"/v1/faultpoints", fault_document},
+    {"/v1/routing", routing_document}, {"/v1/faultpoints", fault_document},
 };
 
 static bool route_document(struct api *a, struct http_call *call, const char *path)
@@ -426,9 +423,7 @@ static bool route_document(struct api *a, struct http_call *call, const char *pa
 
 static void route(struct api *a, struct http_call *call, char *path)
 {
-    if (strcmp(path, "/metrics") == 0)
-        reply_metrics(call);
-    else if (strcmp(http_method(call), "GET") == 0 && route_document(a, call, path))
+    if (strcmp(http_method(call), "GET") == 0 && route_document(a, call, path))
         return;
     else if (strncmp(path, "/v1/workflows", 13) == 0 && (path[13] == '\0' || path[13] == '/'))
         route_workflows(a, call, path + 13, NULL);

@@ -16,12 +16,14 @@ static bool read_token(const struct config *c, struct buf *token, struct err *e)
 {
     if (c->token_file == NULL)
         return true;
-    if (!sys_read_file(c->token_file, 4096, token, e))
+    if (!sys_read_secret(c->token_file, 4096, token, e))
         return false;
     token->len = strcspn(buf_str(token), "\r\n");
     token->data[token->len] = '\0';
-    return token->len >= 16 ||
-           err_set(e, ERR_CONFIG, "%s: a token needs at least 16 characters", c->token_file);
+    if (token->len >= 16)
+        return true;
+    err_set(e, ERR_CONFIG, "%s: a token needs at least 16 characters", c->token_file);
+    return err_cure(e, "for example: openssl rand -hex 24 > %s", c->token_file);
 }
 
 static bool write_pid(const char *path, struct err *e)
@@ -58,10 +60,13 @@ static bool serve(const struct config *c, const struct opt_values *v, struct err
     block_signals(&old);
     struct daemon *d = read_token(c, &token, e) ? daemon_open(c, true, e) : NULL;
     struct api *api = d != NULL ? api_new(d) : NULL;
-    struct http_server *http =
-        api != NULL
-            ? http_open(c->listen, token.len > 0 ? buf_str(&token) : NULL, api_handle, api, e)
-            : NULL;
+    const struct http_options o = {.listen = c->listen,
+                                   .metrics_listen = c->metrics_listen,
+                                   .token = token.len > 0 ? buf_str(&token) : NULL,
+                                   .handler = api_handle,
+                                   .probe = api_probe,
+                                   .ctx = api};
+    struct http_server *http = api != NULL ? http_open(&o, e) : NULL;
     bool ok = http != NULL && write_pid(opt_str(v, "pid-file"), e);
     if (ok) {
         log_info("serve", "ready listen=%s state=%s pid=%ld", c->listen, c->state_dir,

@@ -7,17 +7,15 @@
  */
 #include "app/http.h"
 
-#include "base/log.h"
+#include "app/http_guard.h"
+#include "app/http_listen.h"
 #include "base/mem.h"
 #include <assert.h>
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
-#include <event2/listener.h>
 #include <event2/thread.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,10 +23,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #define HTTP_PENDING_BYTES ((size_t)1024 * 1024)
 #define HTTP_BODY_MAX      (1024 * 1024)
@@ -37,13 +31,12 @@
 
 struct http_server {
     struct event_base *base;
-    struct evhttp *http;
+    struct http_port *port, *metrics; /* metrics NULL: not wanted */
     struct event *signals[2];
     struct event *stopper;
-    char *socket_path;
     char *token;
-    bool tcp;
     http_handler_fn handler;
+    http_probe_fn probe;
     void *ctx;
     volatile int stopping;
     pthread_mutex_t lock;
@@ -115,6 +108,7 @@ static void finish_loop_side(struct http_call *c)
 {
     struct evhttp_connection *conn = evhttp_request_get_connection(c->req);
     evhttp_connection_set_closecb(conn, NULL, NULL);
+    http_port_busy(c->server->port, conn, false);
     c->req = NULL;
 }
 
@@ -222,19 +216,25 @@ static const char *method_name(struct evhttp_request *req)
                                       : "?";
 }
 
+static char *path_of(struct evhttp_request *req)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+    return evhttp_uridecode(path != NULL ? path : "/", 0, NULL);
+}
+
 static struct http_call *call_new(struct http_server *s, struct evhttp_request *req)
 {
     struct http_call *c = mem_alloc(sizeof *c);
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL,
-               *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+    const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
     struct evbuffer *body = evhttp_request_get_input_buffer(req);
     size_t n = evbuffer_get_length(body);
     c->server = s;
     c->req = req;
     c->owners = 2;
     c->method = mem_strdup(method_name(req));
-    c->path = evhttp_uridecode(path != NULL ? path : "/", 0, NULL);
+    c->path = path_of(req);
     TAILQ_INIT(&c->query);
     if (query != NULL)
         evhttp_parse_query_str(query, &c->query);
@@ -249,34 +249,19 @@ static struct http_call *call_new(struct http_server *s, struct evhttp_request *
     return c;
 }
 
-static bool host_allowed(const struct http_server *s, struct evhttp_request *req)
-{
-    const char *host = evhttp_find_header(evhttp_request_get_input_headers(req), "Host");
-    size_t n = host != NULL ? strcspn(host, ":") : 0;
-    if (!s->tcp || (host != NULL && strncmp(host, "[::1]", 5) == 0))
-        return true;
-    return (n == 9 && strncasecmp(host, "localhost", 9) == 0) ||
-           (n == 9 && strncmp(host, "127.0.0.1", 9) == 0);
-}
-
-static bool token_right(const struct http_server *s, struct evhttp_request *req)
-{
-    const char *given = evhttp_find_header(evhttp_request_get_input_headers(req), "Authorization");
-    if (s->token == NULL)
-        return true;
-    size_t n = strlen(s->token);
-    return given != NULL && strncmp(given, "Bearer ", 7) == 0 && strlen(given + 7) == n &&
-           CRYPTO_memcmp(given + 7, s->token, n) == 0;
-}
-
-static void refuse(struct evhttp_request *req, int status, const char *message)
+static void refuse(struct evhttp_request *req, int status, const struct err *e)
 {
     struct evbuffer *out = evbuffer_new();
+    struct buf text = BUF_INIT;
+    buf_put_str(&text, "{\"error\":{\"code\":\"API\",\"message\":\"");
+    buf_put_json_escaped(&text, e->text, strlen(e->text));
+    buf_put_str(&text, "\",\"cure\":\"");
+    buf_put_json_escaped(&text, e->cure, strlen(e->cure));
+    buf_put_str(&text, "\",\"where\":\"\"}}\n");
     evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", "application/json");
-    evbuffer_add_printf(
-        out, "{\"error\":{\"code\":\"API\",\"message\":\"%s\",\"cure\":\"\",\"where\":\"\"}}\n",
-        message);
+    evbuffer_add(out, text.data, text.len);
     evhttp_send_reply(req, status, NULL, out);
+    buf_fini(&text);
     evbuffer_free(out);
 }
 
@@ -296,27 +281,58 @@ static bool enter_server(struct http_server *s, struct http_call *c)
     return ok;
 }
 
-static void on_request(struct evhttp_request *req, void *arg)
+static int guard(const struct http_server *s, struct evhttp_request *req, const char *path,
+                 struct err *e)
 {
-    struct http_server *s = arg;
+    const struct evkeyvalq *in = evhttp_request_get_input_headers(req);
+    struct http_head head = {.tcp = http_port_is_tcp(s->port),
+                             .method = method_name(req),
+                             .path = path,
+                             .host = evhttp_find_header(in, "Host"),
+                             .origin = evhttp_find_header(in, "Origin"),
+                             .content_type = evhttp_find_header(in, "Content-Type"),
+                             .authorization = evhttp_find_header(in, "Authorization")};
+    return http_guard(&head, s->token, e);
+}
+
+/* Thread: loop. True: the path is a probe's and has been answered. */
+static bool answer_probe(struct http_server *s, struct evhttp_request *req, const char *path)
+{
+    const char *type = "application/json";
+    struct buf body = BUF_INIT;
+    if (s->probe == NULL || evhttp_request_get_command(req) != EVHTTP_REQ_GET ||
+        !(http_guard_is_probe(path) || strcmp(path, "/metrics") == 0))
+        return false;
+    int status = s->probe(s->ctx, path, &type, &body);
+    struct evbuffer *out = evbuffer_new();
+    evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
+    evbuffer_add(out, body.data, body.len);
+    evhttp_send_reply(req, status, NULL, out);
+    evbuffer_free(out);
+    buf_fini(&body);
+    return true;
+}
+
+static void refuse_busy(struct http_call *c, struct evhttp_request *req)
+{
+    struct err e = ERR_INIT;
+    c->owners = 1;
+    c->req = NULL;
+    call_unref(c);
+    err_set(&e, ERR_API, "too many requests at once, or stopping");
+    refuse(req, 503, &e);
+}
+
+static void start_call(struct http_server *s, struct evhttp_request *req)
+{
     pthread_t thread;
     pthread_attr_t attr;
-    if (!host_allowed(s, req)) {
-        refuse(req, 403, "this Host is not served");
-        return;
-    }
-    if (!token_right(s, req)) {
-        refuse(req, 401, "a bearer token is needed");
-        return;
-    }
     struct http_call *c = call_new(s, req);
     if (!enter_server(s, c)) {
-        c->owners = 1;
-        c->req = NULL;
-        call_unref(c);
-        refuse(req, 503, "too many requests at once, or stopping");
+        refuse_busy(c, req);
         return;
     }
+    http_port_busy(s->port, evhttp_request_get_connection(req), true);
     evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_client_gone, c);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -326,6 +342,31 @@ static void on_request(struct evhttp_request *req, void *arg)
         call_unref(c);
     }
     pthread_attr_destroy(&attr);
+}
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+    struct http_server *s = arg;
+    struct err e = ERR_INIT;
+    char *path = path_of(req);
+    int status = guard(s, req, path, &e);
+    if (status != 0)
+        refuse(req, status, &e);
+    else if (!answer_probe(s, req, path))
+        start_call(s, req);
+    free(path);
+}
+
+/* The address for monitoring shows what a probe shows, and nothing else. */
+static void on_metrics_request(struct evhttp_request *req, void *arg)
+{
+    struct err e = ERR_INIT;
+    char *path = path_of(req);
+    if (!answer_probe(arg, req, path)) {
+        err_set(&e, ERR_API, "only /metrics, /healthz and /readyz are served here");
+        refuse(req, 404, &e);
+    }
+    free(path);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -348,68 +389,6 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(s->base);
 }
 
-static int listen_unix(const char *path, struct err *e)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof a.sun_path) {
-        err_set(e, ERR_CONFIG, "the socket path %s is longer than %zu bytes", path,
-                sizeof a.sun_path - 1);
-        return -1;
-    }
-    memcpy(a.sun_path, path, strlen(path) + 1);
-    struct stat st;
-    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        err_set(e, ERR_CONFIG, "%s exists and is no socket", path);
-        return -1;
-    }
-    unlink(path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t old = umask(0177);
-    int rc = fd >= 0 ? bind(fd, (struct sockaddr *)&a, sizeof a) : -1;
-    umask(old);
-    if (rc != 0 || listen(fd, 128) != 0) {
-        err_set(e, ERR_IO, "cannot listen on unix:%s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static bool bind_unix(struct http_server *s, const char *path, struct err *e)
-{
-    int fd = listen_unix(path, e);
-    if (fd < 0)
-        return false;
-    s->socket_path = mem_strdup(path);
-    if (evhttp_accept_socket_with_handle(s->http, fd) != NULL)
-        return true;
-    close(fd);
-    return err_set(e, ERR_IO, "cannot accept on unix:%s", path);
-}
-
-static bool bind_tcp(struct http_server *s, const char *listen, struct err *e)
-{
-    char host[64];
-    const char *colon = strrchr(listen, ':');
-    char *end = NULL;
-    unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 65536;
-    if (colon == NULL || *end != '\0' || port > 65535 || (size_t)(colon - listen) >= sizeof host)
-        return err_set(e, ERR_CONFIG, "listen '%s' is neither unix:PATH nor 127.0.0.1:PORT",
-                       listen);
-    snprintf(host, sizeof host, "%.*s", (int)(colon - listen), listen);
-    if (strcmp(host, "127.0.0.1") != 0 && strcmp(host, "localhost") != 0) {
-        err_set(e, ERR_CONFIG, "listen '%s': only loopback addresses and unix sockets are served",
-                listen);
-        return err_cure(
-            e, "listen on unix:PATH or 127.0.0.1:PORT, and put a proxy with TLS before it");
-    }
-    s->tcp = true;
-    if (evhttp_bind_socket(s->http, "127.0.0.1", (ev_uint16_t)port) == 0)
-        return true;
-    return err_set(e, ERR_IO, "cannot listen on %s: %s", listen, strerror(errno));
-}
-
 static void install_events(struct http_server *s)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
@@ -420,26 +399,50 @@ static void install_events(struct http_server *s)
     s->stopper = event_new(s->base, -1, EV_PERSIST, on_stop, s);
 }
 
-struct http_server *http_open(const char *listen, const char *token, http_handler_fn handler,
-                              void *ctx, struct err *e)
+static bool check_token(const struct http_options *o, struct err *e)
 {
+    if (o->token != NULL || !http_listen_is_tcp(o->listen))
+        return true;
+    err_set(e, ERR_CONFIG, "listen '%s': every user of this machine reaches it, and web pages do",
+            o->listen);
+    return err_cure(e, "set token_file to a file with at least 16 random characters, or listen on "
+                       "unix:PATH");
+}
+
+static struct http_port *open_port(struct http_server *s, const char *listen, enum http_reach reach,
+                                   void (*on_req)(struct evhttp_request *, void *), struct err *e)
+{
+    struct http_port *p = http_port_open(s->base, listen, reach, e);
+    if (p == NULL)
+        return NULL;
+    struct evhttp *http = http_port_evhttp(p);
+    evhttp_set_max_body_size(http, HTTP_BODY_MAX);
+    evhttp_set_max_headers_size(http, HTTP_HEADER_MAX);
+    evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE);
+    evhttp_set_gencb(http, on_req, s);
+    return p;
+}
+
+struct http_server *http_open(const struct http_options *o, struct err *e)
+{
+    if (!check_token(o, e))
+        return NULL;
     struct http_server *s = mem_alloc(sizeof *s);
     evthread_use_pthreads();
     signal(SIGPIPE, SIG_IGN);
     s->base = event_base_new();
-    s->http = evhttp_new(s->base);
-    s->token = mem_strdup(token);
-    s->handler = handler;
-    s->ctx = ctx;
+    s->token = mem_strdup(o->token);
+    s->handler = o->handler;
+    s->probe = o->probe;
+    s->ctx = o->ctx;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->idle, NULL);
-    evhttp_set_max_body_size(s->http, HTTP_BODY_MAX);
-    evhttp_set_max_headers_size(s->http, HTTP_HEADER_MAX);
-    evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE);
-    evhttp_set_gencb(s->http, on_request, s);
     install_events(s);
-    bool is_unix = strncmp(listen, "unix:", 5) == 0;
-    if (is_unix ? bind_unix(s, listen + 5, e) : bind_tcp(s, listen, e))
+    s->port = open_port(s, o->listen, HTTP_REACH_LOCAL, on_request, e);
+    if (s->port != NULL && o->metrics_listen != NULL)
+        s->metrics =
+            open_port(s, o->metrics_listen, HTTP_REACH_ANY, on_metrics_request, e);
+    if (s->port != NULL && (s->metrics != NULL || o->metrics_listen == NULL))
         return s;
     http_close(s);
     return NULL;
@@ -477,9 +480,8 @@ void http_close(struct http_server *s)
 {
     if (s == NULL)
         return;
-    if (s->socket_path != NULL)
-        unlink(s->socket_path);
-    evhttp_free(s->http);
+    http_port_close(s->port);
+    http_port_close(s->metrics);
     for (unsigned i = 0; i < 2; i++)
         event_free(s->signals[i]);
     event_free(s->stopper);
@@ -489,7 +491,6 @@ void http_close(struct http_server *s)
     if (s->token != NULL)
         explicit_bzero(s->token, strlen(s->token));
     free(s->token);
-    free(s->socket_path);
     free(s);
 }
 

@@ -9,17 +9,29 @@
 #define SLUICE_APP_HTTP_H
 
 #include "base/buf.h"
+#include "base/err.h"
 
 struct http_server;
 struct http_call; /* one request; given to the handler's thread */
 
 /* Handles one call on its own thread and answers it by http_reply or http_line… + http_end. */
 typedef void (*http_handler_fn)(void *ctx, struct http_call *call);
+/* Answers "/healthz", "/readyz" and "/metrics" on the loop's own thread, so that they are answered
+ * however busy the handlers are; must not wait. Fills body and *type, returns the status. */
+typedef int (*http_probe_fn)(void *ctx, const char *path, const char **type, struct buf *body);
 
-/* listen: "unix:/path" (socket made 0600, a stale one replaced) or a loopback "127.0.0.1:port"
- * ("…:0" picks one). Other addresses are refused. token NULL: none demanded. */
-struct http_server *http_open(const char *listen, const char *token, http_handler_fn handler,
-                              void *ctx, struct err *e) WARN_UNUSED;
+struct http_options {
+    const char *listen;         /* "unix:/path" (0600) or a loopback "127.0.0.1:port" */
+    const char *metrics_listen; /* "host:port" that answers what probe answers, without a token;
+                                   NULL: none */
+    const char *token;          /* NULL: none demanded; only with a unix socket */
+    http_handler_fn handler;
+    http_probe_fn probe; /* may be NULL: then everything is the handler's */
+    void *ctx;
+};
+
+/* ERR_CONFIG: an address that may not be used, TCP without a token, or another daemon's socket. */
+struct http_server *http_open(const struct http_options *o, struct err *e) WARN_UNUSED;
 /* Runs the loop until a signal (TERM, INT) or http_stop. Returns after all handlers have ended. */
 void http_run(struct http_server *s);
 void http_stop(struct http_server *s); /* Thread: any */

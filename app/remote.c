@@ -17,7 +17,7 @@ static bool read_token(const char *file, char **token, struct err *e)
     struct buf text = BUF_INIT;
     if (file == NULL)
         return true;
-    bool ok = sys_read_file(file, 4096, &text, e);
+    bool ok = sys_read_secret(file, 4096, &text, e);
     if (ok) {
         text.data[strcspn(buf_str(&text), "\r\n")] = '\0';
         *token = mem_strdup(buf_str(&text));

@@ -1,6 +1,7 @@
 /* base/sys.c — small file work and the parsing of numbers, sizes and durations. */
 #include "base/sys.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -48,6 +49,23 @@ bool sys_read_file(const char *path, size_t max_bytes, struct buf *out, struct e
         if (out->len - start > max_bytes)
             return err_set(e, ERR_LIMIT, "%s: larger than %zu bytes", path, max_bytes);
     }
+}
+
+static bool check_secret_mode(const char *path, const struct stat *st, struct err *e)
+{
+    if ((st->st_mode & (S_IRWXO | S_IWGRP)) == 0)
+        return true;
+    err_set(e, ERR_CONFIG, "%s holds a secret and may be %s by others (mode %03o)", path,
+            st->st_mode & (S_IWGRP | S_IWOTH) ? "changed" : "read", (unsigned)st->st_mode & 0777);
+    return err_cure(e, "chmod 600 %s", path);
+}
+
+bool sys_read_secret(const char *path, size_t max_bytes, struct buf *out, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return fail_io(e, "open", path, errno);
+    return check_secret_mode(path, &st, e) && sys_read_file(path, max_bytes, out, e);
 }
 
 bool sys_write_all(int fd, const void *p, size_t n)
@@ -106,6 +124,28 @@ static bool make_one(const char *path, struct err *e)
     return true;
 }
 
+static bool check_private(const char *path, const struct stat *st, struct err *e)
+{
+    if (S_ISLNK(st->st_mode))
+        return err_set(e, ERR_IO, "%s is a symbolic link; a private directory is wanted", path);
+    if (!S_ISDIR(st->st_mode))
+        return err_set(e, ERR_IO, "%s is no directory", path);
+    if (st->st_uid != geteuid() && geteuid() != 0) {
+        err_set(e, ERR_CONFIG, "directory %s belongs to another user (uid %u)", path,
+                (unsigned)st->st_uid);
+        return err_cure(e, "chown it to the user that runs sluice, or name another directory");
+    }
+    if (st->st_mode & (S_IWGRP | S_IWOTH)) {
+        err_set(e, ERR_CONFIG, "directory %s may be changed by other users (mode %03o)", path,
+                (unsigned)st->st_mode & 0777);
+        return err_cure(e, "chmod 700 %s", path);
+    }
+    if (st->st_mode & (S_IROTH | S_IXOTH))
+        log_warn("files", "directory %s is open to all users (mode %03o); chmod 700 it", path,
+                 (unsigned)st->st_mode & 0777);
+    return true;
+}
+
 bool sys_mkdir_private(const char *path, struct err *e)
 {
     CLEANUP(mem_free_ptr) char *copy = mem_strdup(path);
@@ -125,9 +165,7 @@ bool sys_mkdir_private(const char *path, struct err *e)
     struct stat st;
     if (lstat(copy, &st) != 0)
         return fail_io(e, "inspect", copy, errno);
-    if (S_ISLNK(st.st_mode))
-        return err_set(e, ERR_IO, "%s is a symbolic link; a private directory is wanted", copy);
-    return true;
+    return check_private(copy, &st, e);
 }
 
 struct unit {

@@ -5,12 +5,17 @@
 #include "base/buf.h"
 
 bool sys_read_file(const char *path, size_t max_bytes, struct buf *out, struct err *e) WARN_UNUSED;
+/* The same for a file with a secret. ERR_CONFIG with the cure when others than its owner may change
+ * it, or everybody may read it. */
+bool sys_read_secret(const char *path, size_t max_bytes, struct buf *out, struct err *e) WARN_UNUSED;
 /* Written to a temporary file in the same directory, fsynced, renamed. mode e.g. 0644. */
 bool sys_write_file_atomic(const char *path, const void *p, size_t n, unsigned mode,
                            struct err *e) WARN_UNUSED;
 bool sys_write_all(int fd, const void *p, size_t n); /* goes on after a signal; false: errno */
-bool sys_mkdir_private(const char *path,
-                       struct err *e) WARN_UNUSED; /* 0700, parents too, no symlink */
+/* Makes the directory (0700) and its parents. One that exists must be no symbolic link, belong to
+ * this process's user and be writable by nobody else, else ERR_CONFIG with the cure; one that
+ * others may read is used with a warning. */
+bool sys_mkdir_private(const char *path, struct err *e) WARN_UNUSED;
 /* "64MiB", "20GiB", "512", "10k" → bytes. */
 bool sys_parse_size(const char *text, uint64_t *bytes, struct err *e) WARN_UNUSED;
 /* "500ms", "30s", "5m", "2h" → milliseconds; a bare number is seconds. */

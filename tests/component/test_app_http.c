@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -41,6 +43,13 @@ static void handler(void *ctx, struct http_call *c)
     }
 }
 
+static int probe(void *ctx, const char *path, const char **type, struct buf *body)
+{
+    (void)ctx, (void)type;
+    buf_put_str(body, path);
+    return strcmp(path, "/readyz") == 0 ? 503 : 200;
+}
+
 static void *run(void *arg)
 {
     http_run(arg);
@@ -52,7 +61,11 @@ static int start(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     struct err e = ERR_INIT;
     snprintf(f->address, sizeof f->address, "unix:/tmp/sluice-http-%ld.sock", (long)getpid());
-    f->server = http_open(f->address, "a-token-of-16-bytes", handler, NULL, &e);
+    const struct http_options o = {.listen = f->address,
+                                   .token = "a-token-of-16-bytes",
+                                   .handler = handler,
+                                   .probe = probe};
+    f->server = http_open(&o, &e);
     if (f->server == NULL)
         return -1;
     *state = f;
@@ -158,18 +171,110 @@ static void nobody_listening_says_how_to_start(void **state)
     buf_fini(&answer);
 }
 
-static void an_open_address_is_refused(void **state)
+static enum err_code opened(const char *listen, const char *token)
 {
     struct err e = ERR_INIT;
+    const struct http_options o = {.listen = listen, .token = token, .handler = handler};
+    struct http_server *s = http_open(&o, &e);
+    http_close(s);
+    assert_true((s == NULL) == (e.code != ERR_NONE));
+    return e.code;
+}
+
+static void an_open_address_is_refused(void **state)
+{
     (void)state;
-    assert_null(http_open("0.0.0.0:15999", NULL, handler, NULL, &e));
-    assert_int_equal(e.code, ERR_CONFIG);
+    assert_int_equal(opened("0.0.0.0:0", "a-token-of-16-bytes"), ERR_CONFIG);
+    assert_int_equal(opened("[::]:0", "a-token-of-16-bytes"), ERR_CONFIG);
+    assert_int_equal(opened("127.0.0.1:0", NULL), ERR_CONFIG);
+    assert_int_equal(opened("127.0.0.1:x", "a-token-of-16-bytes"), ERR_CONFIG);
+    assert_int_equal(opened("127.0.0.1:0", "a-token-of-16-bytes"), ERR_NONE);
+}
+
+static void a_socket_that_is_served_is_not_taken_over(void **state)
+{
+    struct fixture *f = *state;
+    struct buf answer = BUF_INIT;
+    struct err e = ERR_INIT;
+    int status = 0;
+    assert_int_equal(opened(f->address, NULL), ERR_CONFIG);
+    assert_true(call(f, "a-token-of-16-bytes", "/echo", "{}", &status, &answer, &e));
+    assert_int_equal(status, 200);
+    buf_fini(&answer);
+}
+
+/* What is left of a daemon that died: nobody has the lock, nobody answers. */
+static void a_socket_that_nobody_serves_is_replaced(void **state)
+{
+    char path[] = "/tmp/sluice-left-XXXXXX", address[64];
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    (void)state;
+    assert_int_not_equal(close(mkstemp(path)), -1);
+    snprintf(address, sizeof address, "unix:%s", path);
+    assert_int_equal(opened(address, NULL), ERR_CONFIG); /* a file that is no socket */
+    unlink(path);
+    memcpy(a.sun_path, path, sizeof path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    close(fd);
+    assert_int_equal(opened(address, NULL), ERR_NONE);
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(address, sizeof address, "%s.lock", path);
+    unlink(address);
+}
+
+static void probes_are_answered_without_a_token(void **state)
+{
+    struct buf answer = BUF_INIT;
+    struct err e = ERR_INIT;
+    int status = 0;
+    assert_true(call(*state, NULL, "/healthz", NULL, &status, &answer, &e));
+    assert_int_equal(status, 200);
+    buf_reset(&answer);
+    assert_true(call(*state, NULL, "/readyz", NULL, &status, &answer, &e));
+    assert_int_equal(status, 503);
+    assert_string_equal(buf_str(&answer), "/readyz");
+    assert_true(call(*state, NULL, "/metrics", NULL, &status, &answer, &e));
+    assert_int_equal(status, 401);
+    buf_fini(&answer);
+}
+
+static int connect_unfinished(struct fixture *f)
+{
+    static const char head[] = "GET /echo HTTP/1.1\r\nHost: localhost\r\nX: ";
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", f->address + 5);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(send(fd, head, sizeof head - 1, MSG_NOSIGNAL), sizeof head - 1);
+    return fd;
+}
+
+static void unfinished_requests_give_way(void **state)
+{
+    enum { MANY = 160 };
+    struct buf answer = BUF_INIT;
+    struct err e = ERR_INIT;
+    int status = 0, fds[MANY];
+    char byte;
+    for (int i = 0; i < MANY; i++)
+        fds[i] = connect_unfinished(*state);
+    assert_true(call(*state, "a-token-of-16-bytes", "/echo", "{}", &status, &answer, &e));
+    assert_int_equal(status, 200);
+    assert_int_equal(recv(fds[0], &byte, 1, 0), 0); /* the oldest was ended */
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    buf_fini(&answer);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_body_comes_back, start, stop),
+        cmocka_unit_test_setup_teardown(a_socket_that_is_served_is_not_taken_over, start, stop),
+        cmocka_unit_test(a_socket_that_nobody_serves_is_replaced),
+        cmocka_unit_test_setup_teardown(probes_are_answered_without_a_token, start, stop),
+        cmocka_unit_test_setup_teardown(unfinished_requests_give_way, start, stop),
         cmocka_unit_test_setup_teardown(a_wrong_or_missing_token_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(many_lines_arrive_in_order, start, stop),
         cmocka_unit_test_setup_teardown(an_error_document_becomes_an_error, start, stop),
