@@ -279,11 +279,14 @@ static void post_verb(struct api *a, struct http_call *call, struct vrepl_comman
     const char *progress = http_query(call, "progress"), *prefer = http_header(call, "Prefer");
     if (!operation_begin(a, call, &run.id))
         return;
-    run.lines = progress != NULL && strcmp(progress, "1") == 0;
+    bool later = prefer != NULL && strcmp(prefer, "respond-async") == 0;
+    run.lines = !later && progress != NULL && strcmp(progress, "1") == 0;
+    if (run.lines)
+        http_keep_alive(call, "application/x-ndjson");
     cmd->progress = on_progress;
     cmd->progress_ctx = &run;
     cmd->cancelled = http_cancelled(call);
-    if (prefer != NULL && strcmp(prefer, "respond-async") == 0) {
+    if (later) {
         struct buf body = BUF_INIT;
         buf_printf(&body, "{\"id\":\"%u\"}", run.id);
         reply_buf(call, 202, &body);
@@ -404,8 +407,10 @@ static const struct {
     const char *path;
     document_fn make;
 } documents[] = {
-    {"/v1/status", daemon_status},     {"/v1/streams", daemon_streams},
-    {"/v1/routing", routing_document}, {"/v1/faultpoints", fault_document},
+    {"/v1/status", daemon_status},
+    {"/v1/streams", daemon_streams},
+    {"/v1/routing", routing_document},
+    {"/v1/faultpoints", fault_document},
 };
 
 static bool route_document(struct api *a, struct http_call *call, const char *path)

@@ -92,13 +92,28 @@ struct line_reader {
     char *last;
 };
 
+/* The text behind `{"NAME":` without the closing brace, malloc'ed; NULL if the line is no JSON
+ * object with this first member. The text is kept, not printed anew: numbers stay as they are. */
+static char *member_text(const char *line, const char *name)
+{
+    char *head = mem_printf("{\"%s\":", name), *text = NULL;
+    size_t n = strlen(head), len = strlen(line);
+    json_t *doc = json_loads(line, 0, NULL);
+    if (json_object_get(doc, name) != NULL && len > n && strncmp(line, head, n) == 0 &&
+        line[len - 1] == '}')
+        text = mem_strndup(line + n, len - n - 1);
+    json_decref(doc);
+    free(head);
+    return text;
+}
+
 static void on_line(void *ctx, const char *line)
 {
     struct line_reader *r = ctx;
-    if (strncmp(line, "{\"progress\":", 12) == 0) {
-        char *json = mem_strndup(line + 12, strlen(line) - 13);
-        progress_show(r->progress, json);
-        free(json);
+    char *progress = member_text(line, "progress");
+    if (progress != NULL) {
+        progress_show(r->progress, progress);
+        free(progress);
         return;
     }
     free(r->last);
@@ -108,11 +123,11 @@ static void on_line(void *ctx, const char *line)
 static bool read_last_line(const char *line, int status, const struct buf *body, struct buf *result,
                            struct err *e)
 {
-    if (line == NULL)
-        return client_error(buf_str(body), e);
-    if (status != 200 || strncmp(line, "{\"result\":", 10) != 0)
-        return client_error(line, e);
-    buf_put(result, line + 10, strlen(line) - 11);
+    char *text = line != NULL && status == 200 ? member_text(line, "result") : NULL;
+    if (text == NULL)
+        return client_error(line != NULL ? line : buf_str(body), e);
+    buf_put_str(result, text);
+    free(text);
     return true;
 }
 
@@ -209,7 +224,7 @@ static void print_result(const struct verb_call *c)
         render_json(buf_str(&c->result), &out);
     else if (strcmp(c->type, "vdiff") != 0 || !render_vdiff(buf_str(&c->result), &out))
         render_text(buf_str(&c->result), &out);
-    fwrite(out.data, 1, out.len, stdout);
+    render_print(stdout, &out, cmd_json(c->v));
     buf_fini(&out);
 }
 

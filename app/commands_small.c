@@ -53,7 +53,8 @@ static int print_document(const struct opt_values *v, const char *json)
         render_json(json, &out);
     else
         render_text(json, &out);
-    print_buf(&out);
+    render_print(stdout, &out, cmd_json(v));
+    buf_fini(&out);
     return ERR_EXIT_OK;
 }
 

@@ -72,8 +72,8 @@ static bool check_cleartext(const struct my_params *p, const char *name, struct 
     err_set(e, ERR_CONFIG,
             "credentials '%s': cleartext_password would show the password to whoever answers on %s",
             name, p->host);
-    return err_cure(e, "set tls.mode to %s", by_ca ? "VERIFY_CA or VERIFY_IDENTITY"
-                                                   : "VERIFY_IDENTITY");
+    return err_cure(e, "set tls.mode to %s",
+                    by_ca ? "VERIFY_CA or VERIFY_IDENTITY" : "VERIFY_IDENTITY");
 }
 
 static bool fill_login(struct my_params *p, const struct ytree *root, const char *name,

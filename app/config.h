@@ -9,7 +9,7 @@
 struct config {
     char *path;
     char *state_dir;
-    char *listen;     /* "unix:/path" or "127.0.0.1:15999" */
+    char *listen;         /* "unix:/path" or "127.0.0.1:15999" */
     char *token_file;     /* NULL: none */
     char *metrics_listen; /* "host:port" or NULL */
     struct topology *topo;

@@ -37,8 +37,8 @@ const struct config_key config_keys[] = {
      "file with the password (0600); read again when a login fails"},
     {"credentials.*.password_command", CONFIG_TEXT, NULL, NULL, 0, 0, false,
      "command that prints the password (tokens that expire)"},
-    {"credentials.*.cleartext_password", CONFIG_WORDS, "never",
-     "never|verify_identity|verify_ca", 0, 0, false,
+    {"credentials.*.cleartext_password", CONFIG_WORDS, "never", "never|verify_identity|verify_ca",
+     0, 0, false,
      "whether a server may ask for the password as it is (PAM, LDAP, cloud tokens): only with "
      "tls.mode VERIFY_IDENTITY, or from VERIFY_CA on"},
     {"credentials.*.tls", CONFIG_MAP, NULL, NULL, 0, 0, false, "encryption of the connections"},
@@ -111,7 +111,8 @@ const struct config_key config_keys[] = {
     {"sinks.*.positions_topic", CONFIG_TEXT, NULL, NULL, 0, 0, false,
      "compacted topic for the sink's own position; default {prefix}.positions"},
     {"sinks.*.kafka", CONFIG_ANY, NULL, NULL, 0, 0, false,
-     "librdkafka properties, passed on as they are"},
+     "librdkafka properties, passed on as they are; NAME_file: NAME is the first line of that "
+     "file"},
     {NULL, CONFIG_MAP, NULL, NULL, 0, 0, false, NULL},
 };
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "sinks/kafka_property.h"
 #include <assert.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -94,6 +95,27 @@ static bool start_engine(struct daemon *d, struct err *e)
     return d->engine != NULL;
 }
 
+/* A sink made by command must not do more than publish; what an older version stored is no
+ * exception. */
+static bool check_properties(const struct sink_spec *s, struct err *e)
+{
+    const char *name = NULL;
+    json_t *doc = s->from_yaml ? NULL : json_loads(s->options_json, 0, NULL), *value;
+    bool ok = true;
+    json_object_foreach(json_object_get(doc, "kafka"), name, value)
+    {
+        if (ok && kafka_property_needs_file(name)) {
+            err_set(e, ERR_SINK_CONFIG,
+                    "sink %s: the Kafka property %s is taken from the configuration file only",
+                    s->name, name);
+            err_cure(e, "define the sink under `sinks:` in the configuration file");
+            ok = false;
+        }
+    }
+    json_decref(doc);
+    return ok;
+}
+
 static void run_sink(struct daemon *d, struct daemon_sink *s)
 {
     const char **shards = NULL;
@@ -101,8 +123,10 @@ static void run_sink(struct daemon *d, struct daemon_sink *s)
     size_t n = vrepl_engine_serving(d->engine, s->spec.keyspace, &shards);
     s->spec.spill_max_bytes = d->config->spill_max_bytes;
     s->message[0] = '\0';
-    s->driver =
-        sink_driver_start(&s->spec, d->config->topo, shards, n, d->store, daemon_reader, d, &e);
+    s->driver = check_properties(&s->spec, &e)
+                    ? sink_driver_start(&s->spec, d->config->topo, shards, n, d->store,
+                                        daemon_reader, d, &e)
+                    : NULL;
     if (s->driver == NULL) {
         log_err(LOG_ERROR, "sink", &e);
         err_format(&e, s->message, sizeof s->message);
@@ -353,7 +377,7 @@ static bool create_sink(struct daemon *d, const char *name, const char *flags, s
     }
     spec_from_json(&spec, name, doc, d->config->topo->installation);
     char *text = json_dumps(doc, JSON_COMPACT);
-    bool ok = check_new_sink(d, &spec, e) &&
+    bool ok = check_new_sink(d, &spec, e) && check_properties(&spec, e) &&
               store_doc_put(d->store, "sink", name, text != NULL ? text : "{}", e);
     free(text);
     json_decref(doc);

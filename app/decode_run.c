@@ -1,6 +1,7 @@
 /* app/decode_run.c — the loop behind `sluice decode` and `sluice stream --format raw`. */
 #include "app/decode_run.h"
 
+#include "app/render.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -288,7 +289,7 @@ static void print_stats(const struct decode_run *r, const struct cdc_decode_stat
 {
     struct buf out = BUF_INIT;
     decode_stats_print(r->stats, d, &out);
-    fwrite(buf_str(&out), 1, out.len, stderr);
+    render_print(stderr, &out, false);
     buf_fini(&out);
 }
 

@@ -9,6 +9,7 @@
 
 #include "app/http_guard.h"
 #include "app/http_listen.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include <assert.h>
 #include <event2/buffer.h>
@@ -28,12 +29,13 @@
 #define HTTP_BODY_MAX      (1024 * 1024)
 #define HTTP_HEADER_MAX    (16 * 1024)
 #define HTTP_CALLS_MAX     128
+#define KEEP_ALIVE_MS      10000
 
 struct http_server {
     struct event_base *base;
     struct http_port *port, *metrics; /* metrics NULL: not wanted */
     struct event *signals[2];
-    struct event *stopper;
+    struct event *stopper, *tick;
     char *token;
     http_handler_fn handler;
     http_probe_fn probe;
@@ -60,9 +62,11 @@ struct http_call {
     struct buf pending; /* under lock */
     char type[64];
     int status;
-    bool started, streaming, done; /* under lock: what the handler decided */
-    bool sending;                  /* loop only: a chunk is on its way */
-    bool reply_started;            /* loop only */
+    bool streaming, done; /* under lock: what the handler decided */
+    bool keep_alive;      /* under lock: empty lines are sent in between */
+    int64_t sent_ms;      /* under lock: when something was last put */
+    bool sending;         /* loop only: a chunk is on its way */
+    bool reply_started;   /* loop only */
 };
 
 static void call_free(struct http_call *c)
@@ -389,14 +393,41 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(s->base);
 }
 
+static void keep_alive(struct http_call *c, int64_t now_ms)
+{
+    pthread_mutex_lock(&c->lock);
+    bool due = c->keep_alive && !c->done && now_ms - c->sent_ms >= KEEP_ALIVE_MS;
+    if (due) {
+        buf_put_u8(&c->pending, '\n');
+        c->sent_ms = now_ms;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (due)
+        event_active(c->wake, EV_TIMEOUT, 0);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_server *s = arg;
+    int64_t now_ms = clock_mono_ms();
+    (void)fd, (void)what;
+    pthread_mutex_lock(&s->lock);
+    for (struct http_call *c = s->calls; c != NULL; c = c->next)
+        keep_alive(c, now_ms);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void install_events(struct http_server *s)
 {
+    static const struct timeval every = {.tv_sec = KEEP_ALIVE_MS / 2000};
     static const int numbers[] = {SIGTERM, SIGINT};
     for (unsigned i = 0; i < 2; i++) {
         s->signals[i] = evsignal_new(s->base, numbers[i], on_signal, s);
         event_add(s->signals[i], NULL);
     }
     s->stopper = event_new(s->base, -1, EV_PERSIST, on_stop, s);
+    s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
+    event_add(s->tick, &every);
 }
 
 static bool check_token(const struct http_options *o, struct err *e)
@@ -440,8 +471,7 @@ struct http_server *http_open(const struct http_options *o, struct err *e)
     install_events(s);
     s->port = open_port(s, o->listen, HTTP_REACH_LOCAL, on_request, e);
     if (s->port != NULL && o->metrics_listen != NULL)
-        s->metrics =
-            open_port(s, o->metrics_listen, HTTP_REACH_ANY, on_metrics_request, e);
+        s->metrics = open_port(s, o->metrics_listen, HTTP_REACH_ANY, on_metrics_request, e);
     if (s->port != NULL && (s->metrics != NULL || o->metrics_listen == NULL))
         return s;
     http_close(s);
@@ -485,6 +515,7 @@ void http_close(struct http_server *s)
     for (unsigned i = 0; i < 2; i++)
         event_free(s->signals[i]);
     event_free(s->stopper);
+    event_free(s->tick);
     event_base_free(s->base);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->idle);
@@ -539,14 +570,31 @@ void http_reply(struct http_call *c, int status, const char *type, const void *b
     event_active(c->wake, EV_TIMEOUT, 0);
 }
 
+/* Called with the lock. */
+static void start_stream(struct http_call *c, const char *type)
+{
+    c->sent_ms = clock_mono_ms();
+    if (c->streaming)
+        return;
+    c->streaming = true;
+    c->status = 200;
+    snprintf(c->type, sizeof c->type, "%s", type);
+}
+
+void http_keep_alive(struct http_call *c, const char *type)
+{
+    pthread_mutex_lock(&c->lock);
+    start_stream(c, type);
+    c->keep_alive = true;
+    buf_put_u8(&c->pending, '\n');
+    pthread_mutex_unlock(&c->lock);
+    event_active(c->wake, EV_TIMEOUT, 0);
+}
+
 bool http_line(struct http_call *c, const char *type, const void *p, size_t n)
 {
     pthread_mutex_lock(&c->lock);
-    if (!c->streaming) {
-        c->streaming = true;
-        c->status = 200;
-        snprintf(c->type, sizeof c->type, "%s", type);
-    }
+    start_stream(c, type);
     while (c->pending.len > HTTP_PENDING_BYTES && !c->cancelled)
         pthread_cond_wait(&c->drained, &c->lock);
     bool alive = !c->cancelled;

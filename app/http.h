@@ -52,5 +52,8 @@ void http_reply(struct http_call *c, int status, const char *type, const void *b
  * gone. */
 bool http_line(struct http_call *c, const char *type, const void *p, size_t n);
 void http_end(struct http_call *c);
+/* Starts an answer of lines at once, and sends an empty line whenever nothing was sent for some
+ * seconds, until http_end: the client can tell a long piece of work from a daemon that hangs. */
+void http_keep_alive(struct http_call *c, const char *type);
 
 #endif

@@ -11,9 +11,9 @@
 #include "base/err.h"
 
 struct http_head {
-    bool tcp;                        /* came over TCP, not through a unix socket */
-    const char *method, *path;       /* "GET", "/v1/status"; decoded, without query */
-    const char *host;                /* headers; NULL: absent */
+    bool tcp;                  /* came over TCP, not through a unix socket */
+    const char *method, *path; /* "GET", "/v1/status"; decoded, without query */
+    const char *host;          /* headers; NULL: absent */
     const char *origin, *content_type, *authorization;
 };
 

@@ -144,8 +144,8 @@ static bool unix_address(const char *path, struct sockaddr_un *a, struct err *e)
 static bool somebody_answers(const struct sockaddr_un *a)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool answers = fd >= 0 && (connect(fd, (const struct sockaddr *)a, sizeof *a) == 0 ||
-                               errno == EAGAIN);
+    bool answers =
+        fd >= 0 && (connect(fd, (const struct sockaddr *)a, sizeof *a) == 0 || errno == EAGAIN);
     if (fd >= 0)
         close(fd);
     return answers;
@@ -286,8 +286,8 @@ struct http_port *http_port_open(struct event_base *base, const char *listen, en
     p->lock_fd = -1;
     p->max_conns = connections_max();
     p->http = evhttp_new(base);
-    int fd = http_listen_is_tcp(listen) ? bind_tcp(p, listen, reach, e)
-                                        : bind_unix(p, listen + 5, e);
+    int fd =
+        http_listen_is_tcp(listen) ? bind_tcp(p, listen, reach, e) : bind_unix(p, listen + 5, e);
     struct evhttp_bound_socket *bound =
         fd >= 0 ? evhttp_accept_socket_with_handle(p->http, fd) : NULL;
     if (bound == NULL) {

@@ -18,6 +18,8 @@ static const struct opt_def global_options[] = {
      "configuration (default ./sluice.yaml, then /etc/sluice/sluice.yaml)", 0, 0},
     {"api", 0, OPT_STRING, NULL, "ADDRESS",
      "the daemon's address instead of the configuration's `listen`", 0, 0},
+    {"token-file", 0, OPT_STRING, NULL, "FILE",
+     "file with the API's token (default: with --api none, else the configuration's)", 0, 0},
     {"format", 0, OPT_STRING, NULL, "FORMAT", "text or json; for streams the record format", 0, 0},
     {"progress", 0, OPT_STRING, "auto", "auto|json|none",
      "one updating line on a terminal, JSON lines, or nothing", 0, 0},

@@ -3,11 +3,14 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define LINE_MAX_BYTES 150
 
 struct progress {
     bool json, line, shown;
@@ -41,20 +44,31 @@ static void put_members(const json_t *object, struct buf *out)
 
 static void show_line(struct progress *p, const char *json)
 {
-    struct buf text = BUF_INIT;
+    struct buf text = BUF_INIT, line = BUF_INIT;
     json_t *doc = json_loads(json, 0, NULL);
     put_members(doc, &text);
-    fprintf(stderr, "\r\033[K%.*s", (int)(text.len < 150 ? text.len : 150), buf_str(&text));
+    text_put_printable(&line, buf_str(&text), text.len < LINE_MAX_BYTES ? text.len : LINE_MAX_BYTES,
+                       "");
+    fprintf(stderr, "\r\033[K%s", buf_str(&line));
     fflush(stderr);
     p->shown = true;
     json_decref(doc);
+    buf_fini(&line);
     buf_fini(&text);
+}
+
+static void show_json(const char *json)
+{
+    struct buf line = BUF_INIT;
+    text_put_json_printable(&line, json, strlen(json));
+    fprintf(stderr, "%s\n", buf_str(&line));
+    buf_fini(&line);
 }
 
 void progress_show(struct progress *p, const char *json)
 {
     if (p->json)
-        fprintf(stderr, "%s\n", json);
+        show_json(json);
     else if (p->line)
         show_line(p, json);
 }

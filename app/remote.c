@@ -5,6 +5,7 @@
 #include "app/config.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,16 +29,16 @@ static bool read_token(const char *file, char **token, struct err *e)
 
 static bool find_target(const struct opt_values *v, struct target *t, struct err *e)
 {
-    const char *api = opt_str(v, "api");
+    const char *api = opt_str(v, "api"), *token_file = opt_str(v, "token-file");
     if (api != NULL) {
         t->address = mem_strdup(api);
-        return true;
+        return read_token(token_file, &t->token, e);
     }
     struct config *c = config_load(opt_str(v, "config"), e);
     if (c == NULL)
         return false;
     t->address = mem_strdup(c->listen);
-    bool ok = read_token(c->token_file, &t->token, e);
+    bool ok = read_token(token_file != NULL ? token_file : c->token_file, &t->token, e);
     config_free(c);
     return ok;
 }
@@ -49,7 +50,13 @@ bool remote_call(const struct opt_values *v, const char *method, const char *pat
     struct target t = {NULL, NULL};
     bool ok = find_target(v, &t, e);
     if (ok) {
-        struct client_request rq = {t.address, t.token, method, path, body, on_line, ctx};
+        struct http_client_request rq = {.address = t.address,
+                                         .token = t.token,
+                                         .method = method,
+                                         .path = path,
+                                         .body = body,
+                                         .on_line = on_line,
+                                         .ctx = ctx};
         ok = client_call(&rq, status, answer, e);
     }
     if (t.token != NULL)
@@ -65,5 +72,10 @@ bool remote_document(const struct opt_values *v, const char *method, const char 
     int status = 0;
     if (!remote_call(v, method, path, body, NULL, NULL, &status, answer, e))
         return false;
-    return (status >= 200 && status < 300) || client_error(buf_str(answer), e);
+    if (status < 200 || status >= 300)
+        return client_error(buf_str(answer), e);
+    json_t *doc = json_loads(buf_str(answer), 0, NULL);
+    bool is_json = doc != NULL;
+    json_decref(doc);
+    return is_json || err_set(e, ERR_API, "the daemon's answer is no JSON document");
 }

@@ -2,6 +2,7 @@
 #include "app/render.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,4 +176,15 @@ void render_json(const char *json, struct buf *out)
     buf_put_u8(out, '\n');
     free(text);
     json_decref(doc);
+}
+
+void render_print(FILE *to, const struct buf *text, bool json)
+{
+    struct buf clean = BUF_INIT;
+    if (json)
+        text_put_json_printable(&clean, buf_str(text), text->len);
+    else
+        text_put_printable(&clean, buf_str(text), text->len, "\n\t");
+    fwrite(buf_str(&clean), 1, clean.len, to);
+    buf_fini(&clean);
 }

@@ -4,6 +4,10 @@
 #define SLUICE_APP_RENDER_H
 
 #include "base/buf.h"
+#include <stdio.h>
+
+/* Writes text for people, or a JSON document; nothing in it acts on a terminal. */
+void render_print(FILE *to, const struct buf *text, bool json);
 
 /* A "summary" member is printed as it is; else objects as indented `Name: value` lines, arrays of
  * objects as tables. json that does not parse is printed as it is. */

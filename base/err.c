@@ -2,6 +2,8 @@
 #define SLUICE_BASE_ERR_C
 #include "base/err.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,18 +29,6 @@ static const struct code_info *info_of(enum err_code code)
     return &code_infos[i < ERR_CODE_COUNT ? i : ERR_INTERNAL];
 }
 
-/* Length of the valid UTF-8 sequence at s, 0 if there is none. */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (s[0] > 0xf4 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 /* Texts carry bytes of servers and files: the result is one line of valid UTF-8, cut at whole
  * characters. */
 static void put_clean(char *out, size_t out_len, const char *in)
@@ -46,8 +36,8 @@ static void put_clean(char *out, size_t out_len, const char *in)
     static const char hex[] = "0123456789abcdef";
     size_t left = strlen(in), o = 0;
     while (left > 0) {
-        size_t n = utf8_len((const unsigned char *)in, left);
-        bool plain = n > 1 || (n == 1 && (unsigned char)*in >= 0x20 && *in != 0x7f);
+        size_t n = text_shown_len(in, left);
+        bool plain = n > 0;
         if (o + (plain ? n : 4) >= out_len)
             break;
         if (plain) {

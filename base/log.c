@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,17 +41,6 @@ static const char *level_name(enum log_level level)
     return "error";
 }
 
-static void put_printable(struct buf *b, const char *s)
-{
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c < 0x20 || c == 0x7f)
-            buf_printf(b, "\\x%02x", c);
-        else
-            buf_put_u8(b, c);
-    }
-}
-
 static void put_json_member(struct buf *b, const char *name, const char *value)
 {
     buf_printf(b, "%s\"%s\":\"", b->len > 1 ? "," : "", name);
@@ -83,7 +73,7 @@ static void begin_line(struct buf *b, enum log_level level, const char *area, co
         return;
     }
     buf_printf(b, "%s %-5s %s ", time, level_name(level), area);
-    put_printable(b, message);
+    text_put_printable(b, message, strlen(message), "");
 }
 
 void log_write(enum log_level level, const char *area, const char *fmt, ...)

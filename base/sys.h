@@ -7,7 +7,8 @@
 bool sys_read_file(const char *path, size_t max_bytes, struct buf *out, struct err *e) WARN_UNUSED;
 /* The same for a file with a secret. ERR_CONFIG with the cure when others than its owner may change
  * it, or everybody may read it. */
-bool sys_read_secret(const char *path, size_t max_bytes, struct buf *out, struct err *e) WARN_UNUSED;
+bool sys_read_secret(const char *path, size_t max_bytes, struct buf *out,
+                     struct err *e) WARN_UNUSED;
 /* Written to a temporary file in the same directory, fsynced, renamed. mode e.g. 0644. */
 bool sys_write_file_atomic(const char *path, const void *p, size_t n, unsigned mode,
                            struct err *e) WARN_UNUSED;

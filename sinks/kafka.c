@@ -15,13 +15,16 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "sinks/kafka_internal.h"
+#include "sinks/kafka_property.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITE_WAIT_MS 1000
+#define WRITE_WAIT_MS    1000
+#define SECRET_MAX_BYTES ((size_t)16 * 1024)
 
 struct kafka_topic {
     char *name;
@@ -38,18 +41,40 @@ static bool set(rd_kafka_conf_t *conf, const char *name, const char *value, stru
     return err_set(e, ERR_SINK_CONFIG, "kafka: %s", text);
 }
 
+/* NAME_file: the property NAME is the first line of that file. */
+static bool set_secret(rd_kafka_conf_t *conf, const char *name, const char *path, struct err *e)
+{
+    struct buf text = BUF_INIT;
+    char *property = mem_strndup(name, kafka_property_secret_len(name));
+    bool ok = sys_read_secret(path, SECRET_MAX_BYTES, &text, e);
+    if (ok) {
+        text.data[strcspn(buf_str(&text), "\r\n")] = '\0';
+        ok = set(conf, property, buf_str(&text), e);
+        explicit_bzero(text.data, text.cap);
+    }
+    buf_fini(&text);
+    free(property);
+    return ok || err_prepend(e, "kafka: %s", name);
+}
+
+static bool set_one(rd_kafka_conf_t *conf, const char *name, const json_t *value, struct err *e)
+{
+    const char *text = json_string_value(value);
+    if (text && kafka_property_secret_len(name) > 0)
+        return set_secret(conf, name, text, e);
+    char *number = text ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    bool ok = set(conf, name, number ? number : text, e);
+    free(number);
+    return ok;
+}
+
 static bool set_user(rd_kafka_conf_t *conf, const json_t *options, struct err *e)
 {
     const char *name;
     json_t *value;
-    json_t *all = json_object_get(options, "kafka");
-    json_object_foreach(all, name, value)
+    json_object_foreach(json_object_get(options, "kafka"), name, value)
     {
-        char *number =
-            json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        bool ok = set(conf, name, number ? number : json_string_value(value), e);
-        free(number);
-        if (!ok)
+        if (!set_one(conf, name, value, e))
             return false;
     }
     return true;

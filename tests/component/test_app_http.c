@@ -61,10 +61,8 @@ static int start(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     struct err e = ERR_INIT;
     snprintf(f->address, sizeof f->address, "unix:/tmp/sluice-http-%ld.sock", (long)getpid());
-    const struct http_options o = {.listen = f->address,
-                                   .token = "a-token-of-16-bytes",
-                                   .handler = handler,
-                                   .probe = probe};
+    const struct http_options o = {
+        .listen = f->address, .token = "a-token-of-16-bytes", .handler = handler, .probe = probe};
     f->server = http_open(&o, &e);
     if (f->server == NULL)
         return -1;
@@ -85,11 +83,11 @@ static int stop(void **state)
 static bool call(struct fixture *f, const char *token, const char *path, const char *body,
                  int *status, struct buf *answer, struct err *e)
 {
-    struct client_request rq = {.address = f->address,
-                                .token = token,
-                                .method = body != NULL ? "POST" : "GET",
-                                .path = path,
-                                .body = body};
+    struct http_client_request rq = {.address = f->address,
+                                     .token = token,
+                                     .method = body != NULL ? "POST" : "GET",
+                                     .path = path,
+                                     .body = body};
     return client_call(&rq, status, answer, e);
 }
 
@@ -136,8 +134,12 @@ static void many_lines_arrive_in_order(void **state)
     struct buf answer = BUF_INIT;
     struct err e = ERR_INIT;
     int status = 0;
-    struct client_request rq = {
-        f->address, "a-token-of-16-bytes", "GET", "/lines", NULL, count_line, &counted};
+    struct http_client_request rq = {.address = f->address,
+                                     .token = "a-token-of-16-bytes",
+                                     .method = "GET",
+                                     .path = "/lines",
+                                     .on_line = count_line,
+                                     .ctx = &counted};
     assert_true(client_call(&rq, &status, &answer, &e));
     assert_int_equal(counted.n, 5000);
     assert_int_equal(counted.wrong, 0);
@@ -162,7 +164,7 @@ static void nobody_listening_says_how_to_start(void **state)
     struct buf answer = BUF_INIT;
     struct err e = ERR_INIT;
     int status = 0;
-    struct client_request rq = {
+    struct http_client_request rq = {
         .address = "unix:/tmp/sluice-nobody.sock", .method = "GET", .path = "/"};
     (void)state;
     assert_false(client_call(&rq, &status, &answer, &e));

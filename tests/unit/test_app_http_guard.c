@@ -39,8 +39,9 @@ static void a_program_with_the_token_is_served(void **state)
 
 static void a_wrong_or_missing_token_is_refused(void **state)
 {
-    static const char *const wrong[] = {NULL, "", "Bearer ", "Bearer a-token-of-16-bytez",
-                                        "Bearer " TOKEN "x", "bearer " TOKEN, TOKEN};
+    static const char *const wrong[] = {
+        NULL, "", "Bearer ", "Bearer a-token-of-16-bytez", "Bearer " TOKEN "x", "bearer " TOKEN,
+        TOKEN};
     struct http_head h = good;
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -74,10 +75,17 @@ static void a_web_page_is_refused(void **state)
 
 static void a_name_that_somebody_resolves_to_loopback_is_refused(void **state)
 {
-    static const char *const hosts[] = {
-        NULL, "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example",
-        "127.0.0.1:1@evil", "[::1].evil.example", "localhost:80.evil.example", "localhost:",
-        "0.0.0.0", "127.0.0.1:15999:1"};
+    static const char *const hosts[] = {NULL,
+                                        "",
+                                        "evil.example",
+                                        "localhost.evil.example",
+                                        "127.0.0.1.evil.example",
+                                        "127.0.0.1:1@evil",
+                                        "[::1].evil.example",
+                                        "localhost:80.evil.example",
+                                        "localhost:",
+                                        "0.0.0.0",
+                                        "127.0.0.1:15999:1"};
     struct http_head h = good;
     (void)state;
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {

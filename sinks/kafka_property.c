@@ -1,0 +1,28 @@
+/* sinks/kafka_property.c — which of librdkafka's properties may come from where. */
+#include "sinks/kafka_property.h"
+
+#include <string.h>
+
+/* Words in the names of librdkafka's CONFIGURATION.md (1.x, 2.x); words rather than whole names,
+ * so that a newer library's properties of the same kinds are caught too. */
+static const char *const words[] = {
+    ".cmd",   /* sasl.kerberos.kinit.cmd */
+    "plugin", "librar", "engine", "provider", /* plugin.library.paths, ssl.engine.*, ssl.providers */
+    "keytab", "path",   ".file",              /* files chosen by the caller */
+    "url",                                    /* sasl.oauthbearer.token.endpoint.url */
+};
+
+bool kafka_property_needs_file(const char *name)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(name, words[i]))
+            return true;
+    return kafka_property_secret_len(name) > 0;
+}
+
+size_t kafka_property_secret_len(const char *name)
+{
+    static const char suffix[] = "_file";
+    size_t n = strlen(name), s = sizeof suffix - 1;
+    return n > s && strcmp(name + n - s, suffix) == 0 ? n - s : 0;
+}

@@ -1,0 +1,49 @@
+/* tests/unit/test_sinks_kafka_property.c — properties that only the configuration file may set. */
+#include "sinks/kafka_property.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+static void what_runs_or_loads_code_is_for_the_file(void **state)
+{
+    static const char *const names[] = {"sasl.kerberos.kinit.cmd", "sasl.kerberos.keytab",
+                                        "plugin.library.paths",    "ssl.engine.location",
+                                        "ssl.engine.id",           "ssl.providers",
+                                        "sasl.password_file",      "offset.store.path",
+                                        "sasl.oauthbearer.token.endpoint.url"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_true(kafka_property_needs_file(names[i]));
+}
+
+static void usual_properties_are_for_commands_too(void **state)
+{
+    static const char *const names[] = {
+        "compression.type", "linger.ms",     "security.protocol", "sasl.mechanisms",
+        "sasl.username",    "sasl.password", "ssl.ca.location",   "message.max.bytes"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_false(kafka_property_needs_file(names[i]));
+}
+
+static void a_secret_names_its_property(void **state)
+{
+    (void)state;
+    assert_int_equal(kafka_property_secret_len("sasl.password_file"), strlen("sasl.password"));
+    assert_int_equal(kafka_property_secret_len("sasl.password"), 0);
+    assert_int_equal(kafka_property_secret_len("_file"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_runs_or_loads_code_is_for_the_file),
+        cmocka_unit_test(usual_properties_are_for_commands_too),
+        cmocka_unit_test(a_secret_names_its_property),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
