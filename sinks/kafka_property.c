@@ -3,14 +3,12 @@
 
 #include <string.h>
 
-/* Words in the names of librdkafka's CONFIGURATION.md (1.x, 2.x); words rather than whole names,
- * so that a newer library's properties of the same kinds are caught too. */
-static const char *const words[] = {
-    ".cmd",   /* sasl.kerberos.kinit.cmd */
-    "plugin", "librar", "engine", "provider", /* plugin.library.paths, ssl.engine.*, ssl.providers */
-    "keytab", "path",   ".file",              /* files chosen by the caller */
-    "url",                                    /* sasl.oauthbearer.token.endpoint.url */
-};
+/* Words in the names of librdkafka's CONFIGURATION.md (1.x, 2.x): sasl.kerberos.kinit.cmd and
+ * keytab, plugin.library.paths, ssl.engine.*, ssl.providers, *.path, *.file and
+ * sasl.oauthbearer.token.endpoint.url. Words rather than whole names, so that a newer library's
+ * properties of the same kinds are caught too. */
+static const char *const words[] = {".cmd",   "plugin", "librar", "engine", "provider",
+                                    "keytab", "path",   ".file",  "url"};
 
 bool kafka_property_needs_file(const char *name)
 {

@@ -19,6 +19,7 @@
 #include "vrepl/names.h"
 
 #include <assert.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,6 +191,15 @@ bool fence_marker(struct fence_hold *h, struct position *out, struct err *e)
     return my_exec(h->aux, buf_str(&sql), NULL, e) && my_current_position(h->aux, out, e);
 }
 
+/* The trigger's text goes into the log and to everybody who may show it; only who knows the pass
+ * itself is let through. */
+static void put_pass_hash(struct buf *sql, const char *pass)
+{
+    unsigned char hash[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)pass, strlen(pass), hash);
+    buf_put_hex(sql, hash, sizeof hash);
+}
+
 static void put_trigger(struct buf *sql, const struct fence_hold *h, const char *table,
                         const char *plain, size_t event)
 {
@@ -201,9 +211,10 @@ static void put_trigger(struct buf *sql, const struct fence_hold *h, const char 
     put_table(sql, h->shard, name);
     buf_printf(sql, " BEFORE %s ON ", event_words[event]);
     put_table(sql, h->shard, table);
-    buf_printf(sql, " FOR EACH ROW BEGIN /* sluice:%s */ IF NOT (@sluice_pass <=> ", h->w->keys[0]);
-    buf_put_sql_string(sql, h->w->def->pass, strlen(h->w->def->pass));
-    buf_put_str(sql, ") THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = ");
+    buf_printf(sql, " FOR EACH ROW BEGIN /* sluice:%s */ IF NOT (SHA2(@sluice_pass, 256) <=> '",
+               h->w->keys[0]);
+    put_pass_hash(sql, h->w->def->pass);
+    buf_put_str(sql, "') THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = ");
     buf_put_sql_string(sql, buf_str(&text), text.len);
     buf_put_str(sql, "; END IF; END");
 }

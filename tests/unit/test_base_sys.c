@@ -90,6 +90,42 @@ static void a_symbolic_link_is_no_private_directory(void **state)
     assert_false(sys_mkdir_private(at("file"), &e));
 }
 
+static enum err_code secret_of_mode(mode_t mode)
+{
+    CLEANUP(buf_fini) struct buf b = BUF_INIT;
+    struct err e = ERR_INIT;
+    assert_int_equal(chmod(at("secret"), mode), 0);
+    assert_true(sys_read_secret(at("secret"), 64, &b, &e) == (e.code == ERR_NONE));
+    return e.code;
+}
+
+static enum err_code directory_of_mode(mode_t mode)
+{
+    struct err e = ERR_INIT;
+    assert_int_equal(chmod(at("dir"), mode), 0);
+    assert_true(sys_mkdir_private(at("dir"), &e) == (e.code == ERR_NONE));
+    return e.code;
+}
+
+static void loose_secrets_and_directories_are_refused(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    assert_true(sys_write_file_atomic(at("secret"), "word", 4, 0600, &e));
+    assert_int_equal(secret_of_mode(0600), ERR_NONE);
+    assert_int_equal(secret_of_mode(0640), ERR_NONE);
+    assert_int_equal(secret_of_mode(0644), ERR_CONFIG);
+    assert_int_equal(secret_of_mode(0660), ERR_CONFIG);
+    assert_int_equal(secret_of_mode(0602), ERR_CONFIG);
+    assert_int_equal(mkdir(at("dir"), 0700), 0);
+    assert_int_equal(directory_of_mode(0700), ERR_NONE);
+    assert_int_equal(directory_of_mode(0755), ERR_NONE); /* with a warning */
+    assert_int_equal(directory_of_mode(0775), ERR_CONFIG);
+    assert_int_equal(directory_of_mode(0777), ERR_CONFIG);
+    assert_int_equal(rmdir(at("dir")), 0);
+    assert_int_equal(unlink(at("secret")), 0);
+}
+
 static void sizes_know_their_units(void **state)
 {
     (void)state;
@@ -234,6 +270,7 @@ int main(void)
         cmocka_unit_test(missing_files_and_directories_are_named),
         cmocka_unit_test(directories_are_made_private_with_their_parents),
         cmocka_unit_test(a_symbolic_link_is_no_private_directory),
+        cmocka_unit_test(loose_secrets_and_directories_are_refused),
         cmocka_unit_test(sizes_know_their_units),
         cmocka_unit_test(durations_know_their_units),
         cmocka_unit_test(integers_are_parsed_whole_or_not_at_all),

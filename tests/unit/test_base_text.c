@@ -27,9 +27,13 @@ static void what_acts_on_a_terminal_is_escaped(void **state)
     (void)state;
     shown("\033]0;title\007", "\\x1b]0;title\\x07");
     shown("a\rb\x7f", "a\\x0db\\x7f");
-    shown("\xc2\x9b" "31m", "\\xc2\\x9b31m");        /* CSI as one character of C1 */
+    shown("\xc2\x9b"
+          "31m",
+          "\\xc2\\x9b31m");                   /* CSI as one character of C1 */
     shown("\xe2\x80\xae", "\\xe2\\x80\\xae"); /* right to left override */
-    shown("\x9b" "31m", "\\x9b31m");                /* no UTF-8: C1 to a terminal of one byte */
+    shown("\x9b"
+          "31m",
+          "\\x9b31m"); /* no UTF-8: C1 to a terminal of one byte */
     shown("\xe2\x80", "\\xe2\\x80");
 }
 

@@ -10,11 +10,10 @@
 
 static void what_runs_or_loads_code_is_for_the_file(void **state)
 {
-    static const char *const names[] = {"sasl.kerberos.kinit.cmd", "sasl.kerberos.keytab",
-                                        "plugin.library.paths",    "ssl.engine.location",
-                                        "ssl.engine.id",           "ssl.providers",
-                                        "sasl.password_file",      "offset.store.path",
-                                        "sasl.oauthbearer.token.endpoint.url"};
+    static const char *const names[] = {
+        "sasl.kerberos.kinit.cmd", "sasl.kerberos.keytab", "plugin.library.paths",
+        "ssl.engine.location",     "ssl.engine.id",        "ssl.providers",
+        "sasl.password_file",      "offset.store.path",    "sasl.oauthbearer.token.endpoint.url"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_true(kafka_property_needs_file(names[i]));
@@ -22,9 +21,9 @@ static void what_runs_or_loads_code_is_for_the_file(void **state)
 
 static void usual_properties_are_for_commands_too(void **state)
 {
-    static const char *const names[] = {
-        "compression.type", "linger.ms",     "security.protocol", "sasl.mechanisms",
-        "sasl.username",    "sasl.password", "ssl.ca.location",   "message.max.bytes"};
+    static const char *const names[] = {"compression.type", "linger.ms",        "security.protocol",
+                                        "sasl.mechanisms",  "sasl.username",    "sasl.password",
+                                        "ssl.ca.location",  "message.max.bytes"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_false(kafka_property_needs_file(names[i]));
