@@ -314,3 +314,9 @@ bool my_execf(struct my_conn *c, struct err *e, const char *fmt, ...)
     free(sql);
     return ok;
 }
+
+bool my_limit_lock_waits(struct my_conn *c, unsigned wait_s, struct err *e)
+{
+    return my_execf(c, e, "SET SESSION lock_wait_timeout = %u, innodb_lock_wait_timeout = %u",
+                    wait_s, wait_s);
+}

@@ -51,6 +51,9 @@ bool my_exec(struct my_conn *c, const char *sql, uint64_t *affected, struct err 
 bool my_execf(struct my_conn *c, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4) WARN_UNUSED;
 bool my_exec_n(struct my_conn *c, const char *sql, size_t n, uint64_t *affected,
                struct err *e) WARN_UNUSED;
+/* No later statement waits longer for a lock of the server's or of InnoDB's; the servers' own
+ * defaults are a day and a year (somebody's FLUSH TABLES WITH READ LOCK holds everybody). */
+bool my_limit_lock_waits(struct my_conn *c, unsigned wait_s, struct err *e) WARN_UNUSED;
 
 /* Text results, read whole into memory (small ones) or streamed. */
 struct my_result;

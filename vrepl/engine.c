@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "vrepl/routing.h"
 #include "vrepl/status.h"
+#include "vrepl/switch.h"
 #include "vrepl/verbs.h"
 
 #include <assert.h>
@@ -27,6 +28,7 @@
 #define SCAN_MS        10000
 #define RETRY_FIRST_MS 1000
 #define RETRY_MOST_MS  30000
+#define CLEAR_MS       30000
 
 /* --- finding workflows
  * ------------------------------------------------------------------------------ */
@@ -170,6 +172,19 @@ static bool resume(struct workflow *w, struct err *e)
     return ok;
 }
 
+/* Triggers that a switch had to leave open cost every write a little. */
+static void clear_fences(struct workflow *w)
+{
+    struct err e = ERR_INIT;
+    if (clock_mono_ms() < w->clear_at_ms || (w->fence[0] == NULL && w->fence[1] == NULL))
+        return;
+    w->clear_at_ms = clock_mono_ms() + CLEAR_MS;
+    struct my_conn *home = wf_home_connect(w, &e);
+    if (home == NULL || !switch_clear(w, home, &e))
+        log_err(LOG_INFO, "engine", &e);
+    my_close(home);
+}
+
 /* With verb held. */
 static void keep_owned(struct workflow *w)
 {
@@ -185,6 +200,7 @@ static void keep_owned(struct workflow *w)
         wf_streams_stop(w);
     } else if (!is_idle_duty(w)) {
         w->failures = any ? w->failures : 0;
+        clear_fences(w);
         return;
     }
     if (resume(w, &e)) {

@@ -1,16 +1,15 @@
-/* vrepl/fence.c — hold, marker, durable fence, and taking it away.
+/* vrepl/fence.c — the sessions of a switch on one shard: barrier, hold, marker, and which kind of
+ * fence.
  *
- * ▶ The hold session runs with autocommit = 0: then LOCK TABLES … WRITE also takes InnoDB's table
- * lock and so waits for prepared XA transactions. With autocommit = 1 MariaDB grants the lock past
- * them, and their later XA COMMIT writes to the source after the switch: no trigger sees it. ▶
- * CREATE TRIGGER and ALTER TABLE … RENAME under LOCK TABLES keep the lock on both servers; RENAME
- * TABLE does not work there on MariaDB (1192). ▶ The comment that marks our DDL stands inside the
- * trigger's body: both servers rewrite what is before it.
+ * ▶ The hold session runs with autocommit = 0 and innodb_table_locks = 1: only then LOCK TABLES …
+ * WRITE also takes InnoDB's table lock and so waits for prepared XA transactions. Without, MariaDB
+ * grants the lock past them, and their later XA COMMIT writes to the source after the switch: no
+ * trigger sees it.
  *
  * Crash at any point: locks fall with the session; triggers and hidden names stay, are functions of
- * the workflow (names.h), and the row says since before the hold that they may stand.
+ * the workflow (names.h), and the row says since before the first of them that they may stand.
  */
-#include "vrepl/fence.h"
+#include "vrepl/fence_internal.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,21 +18,16 @@
 #include "vrepl/names.h"
 
 #include <assert.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BARRIER_WAIT_S 1
 #define HOLD_IDLE_S                                                                                \
     20 /* the server ends a silent hold: a stopped process cannot block writers for long */
-#define TRIGGER_EXISTS    1359
-#define NO_TRIGGER        1360
-#define NO_SUCH_TABLE     1146
+#define ARM_LOCK_S        1
 #define NEEDS_SUPER       1419
 #define LOCK_WAIT_TIMEOUT 1205
-
-static const char events[] = {'i', 'u', 'd'};
-static const char *const event_words[] = {"INSERT", "UPDATE", "DELETE"};
+#define DEADLOCK          1213
 
 const char *fence_mode_name(enum vrepl_fence_mode m)
 {
@@ -97,7 +91,10 @@ static bool barrier_take(struct workflow *w, const struct topo_shard *s, struct 
 static bool session_prepare(struct my_conn *c, const struct wf_def *d, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_printf(&sql, "SET SESSION autocommit = 0, wait_timeout = %d, @sluice_pass = ", HOLD_IDLE_S);
+    buf_printf(&sql,
+               "SET SESSION autocommit = 0, innodb_table_locks = 1, wait_timeout = %d, "
+               "@sluice_pass = ",
+               HOLD_IDLE_S);
     buf_put_sql_string(&sql, d->pass, strlen(d->pass));
     return my_exec(c, buf_str(&sql), NULL, e);
 }
@@ -108,8 +105,9 @@ bool fence_hold_open(struct fence_hold *h, struct workflow *w, const struct topo
     *h = (struct fence_hold){.w = w, .shard = shard, .side = side};
     h->conn = my_connect(&shard->primary, "hold", e);
     h->aux = h->conn != NULL ? my_connect(&shard->primary, "switch", e) : NULL;
-    if (h->aux != NULL && session_prepare(h->conn, w->def, e) &&
-        barrier_take(w, shard, h->conn, e) && lease_verify(w->lease, home, e))
+    if (h->aux != NULL && my_limit_lock_waits(h->aux, FENCE_LOCK_S, e) &&
+        session_prepare(h->conn, w->def, e) && barrier_take(w, shard, h->conn, e) &&
+        lease_verify(w->lease, home, e))
         return true;
     fence_hold_close(h);
     return err_prepend(e, "%s/%s", shard->keyspace, shard->name);
@@ -120,48 +118,116 @@ void fence_hold_close(struct fence_hold *h)
     my_close(h->conn);
     my_close(h->aux);
     h->conn = h->aux = NULL;
-    h->locked = false;
+    h->locked = h->gated = false;
 }
 
-static void put_table(struct buf *sql, const struct topo_shard *s, const char *table)
+void fence_put_table(struct buf *sql, const struct topo_shard *s, const char *table)
 {
     buf_put_ident(sql, s->primary.database);
     buf_put_u8(sql, '.');
     buf_put_ident(sql, table);
 }
 
-static void put_lock_tables(struct buf *sql, const struct fence_hold *h)
+const char *fence_table(const struct fence_hold *h, size_t i)
 {
-    buf_put_str(sql, "LOCK TABLES "); /* the side that serves has no fence: plain names, sorted */
-    for (size_t i = 0; i < h->w->def->n_tables; i++) {
-        buf_put_str(sql, i > 0 ? ", " : "");
-        put_table(sql, h->shard, wf_plain_name(&h->w->def->tables[i], h->side));
-        buf_put_str(sql, " WRITE");
-    }
+    return wf_plain_name(&h->w->def->tables[i], h->side);
 }
 
-bool fence_hold_lock(struct fence_hold *h, unsigned wait_s, struct err *e)
+static bool limit_waits(struct fence_hold *h, unsigned wait_s, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    assert(!h->locked);
-    if (!my_execf(h->conn, e, "SET SESSION lock_wait_timeout = %u, innodb_lock_wait_timeout = %u",
-                  wait_s, wait_s))
+    if (h->lock_s != wait_s && !my_limit_lock_waits(h->conn, wait_s, e))
         return false;
-    put_lock_tables(&sql, h);
-    if (my_exec(h->conn, buf_str(&sql), NULL, e)) {
-        h->locked = true;
+    h->lock_s = wait_s;
+    return true;
+}
+
+static bool is_waiting(const struct err *e)
+{
+    return e->native == LOCK_WAIT_TIMEOUT || e->native == DEADLOCK;
+}
+
+bool fence_try(struct fence_hold *h, const char *sql, unsigned wait_s, struct err *e)
+{
+    if (!limit_waits(h, wait_s, e))
+        return false;
+    if (my_exec(h->conn, sql, NULL, e))
         return true;
-    }
-    if (e->native != LOCK_WAIT_TIMEOUT)
-        return err_prepend(e, "LOCK TABLES on %s/%s", h->shard->keyspace, h->shard->name);
+    if (!is_waiting(e))
+        return err_prepend(e, "%s/%s", h->shard->keyspace, h->shard->name);
     CLEANUP(buf_fini) struct buf who = BUF_INIT;
     blockers_name(h->aux, my_conn_id(h->conn), &who);
     err_set(e, ERR_WF_BLOCKED, "%s/%s: the tables could not be locked within %u s: %s",
             h->shard->keyspace, h->shard->name, wait_s,
             who.len > 0 ? buf_str(&who) : "no open transaction is visible to us");
-    err_cure(e, "end these transactions (XA COMMIT or XA ROLLBACK for prepared ones) and repeat "
-                "the command");
-    return false;
+    return err_cure(e, "end these transactions (XA COMMIT or XA ROLLBACK for prepared ones) and "
+                       "repeat the command");
+}
+
+bool fence_insist(struct fence_hold *h, const char *sql, struct fence_wait *wait, struct err *e)
+{
+    for (;;) {
+        int64_t begun_ms = clock_mono_ms();
+        if (fence_try(h, sql, ARM_LOCK_S, e))
+            return true;
+        wait->left_ms -= clock_mono_ms() - begun_ms;
+        if (e->code != ERR_WF_BLOCKED || wait->left_ms <= 0)
+            return false;
+        err_clear(e);
+        if (!wait->go_on(wait->ctx, e))
+            return false;
+    }
+}
+
+struct map *fence_names(struct fence_hold *h, const char *sql, struct err *e)
+{
+    struct my_result *r = my_query(h->aux, sql, e);
+    struct map *names = r != NULL ? map_new(free) : NULL;
+    struct my_cell v[2];
+    enum my_next next = MY_FAIL;
+    while (r != NULL && (next = my_result_next(r, v, e)) == MY_ROW) {
+        if (v[0].p != NULL && v[1].p != NULL)
+            map_put_str(names, v[0].p, mem_strdup(v[1].p));
+    }
+    my_result_free(r);
+    if (next == MY_END)
+        return names;
+    map_free(names);
+    return NULL;
+}
+
+static bool lacks_privilege(const struct err *e)
+{
+    return e->code == ERR_DB_DENIED || e->native == NEEDS_SUPER;
+}
+
+bool fence_prepare(struct fence_hold *h, enum vrepl_fence_mode mode, struct fence_wait *wait,
+                   struct err *e)
+{
+    h->mode = mode == VREPL_FENCE_AUTO ? VREPL_FENCE_TRIGGER : mode;
+    if (h->mode == VREPL_FENCE_TRIGGER) {
+        if (fence_trigger_arm(h, wait, e))
+            return true;
+        if (mode == VREPL_FENCE_TRIGGER || !lacks_privilege(e))
+            return false;
+        log_err(LOG_INFO, "fence", e);
+        err_clear(e);
+        if (!fence_trigger_drop(h, wait, e))
+            return false;
+    }
+    h->mode = VREPL_FENCE_RENAME;
+    return fence_rename_measure(h, e);
+}
+
+bool fence_hold_lock(struct fence_hold *h, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    assert(!h->locked && h->mode != VREPL_FENCE_AUTO);
+    if (h->mode == VREPL_FENCE_TRIGGER)
+        fence_trigger_put_hold(h, &sql);
+    else
+        fence_rename_put_hold(h, &sql);
+    h->locked = fence_try(h, buf_str(&sql), FENCE_LOCK_S, e);
+    return h->locked;
 }
 
 void fence_hold_unlock(struct fence_hold *h)
@@ -191,177 +257,64 @@ bool fence_marker(struct fence_hold *h, struct position *out, struct err *e)
     return my_exec(h->aux, buf_str(&sql), NULL, e) && my_current_position(h->aux, out, e);
 }
 
-/* The trigger's text goes into the log and to everybody who may show it; only who knows the pass
- * itself is let through. */
-static void put_pass_hash(struct buf *sql, const char *pass)
-{
-    unsigned char hash[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)pass, strlen(pass), hash);
-    buf_put_hex(sql, hash, sizeof hash);
-}
-
-static void put_trigger(struct buf *sql, const struct fence_hold *h, const char *table,
-                        const char *plain, size_t event)
-{
-    char name[NAMES_MAX];
-    CLEANUP(buf_fini) struct buf text = BUF_INIT;
-    buf_printf(&text, "sluice: table moved by workflow %.80s", h->w->keys[h->side == WF_TARGET]);
-    names_trigger(h->w->keys[0], h->side == WF_TARGET, plain, events[event], name, sizeof name);
-    buf_put_str(sql, "CREATE TRIGGER ");
-    put_table(sql, h->shard, name);
-    buf_printf(sql, " BEFORE %s ON ", event_words[event]);
-    put_table(sql, h->shard, table);
-    buf_printf(sql, " FOR EACH ROW BEGIN /* sluice:%s */ IF NOT (SHA2(@sluice_pass, 256) <=> '",
-               h->w->keys[0]);
-    put_pass_hash(sql, h->w->def->pass);
-    buf_put_str(sql, "') THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = ");
-    buf_put_sql_string(sql, buf_str(&text), text.len);
-    buf_put_str(sql, "; END IF; END");
-}
-
-static bool make_triggers(struct fence_hold *h, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    for (size_t i = 0; i < h->w->def->n_tables; i++) {
-        const char *table = wf_plain_name(&h->w->def->tables[i], h->side);
-        for (size_t k = 0; k < 3; k++) {
-            buf_reset(&sql);
-            put_trigger(&sql, h, table, table, k);
-            if (!my_exec(h->conn, buf_str(&sql), NULL, e) && e->native != TRIGGER_EXISTS)
-                return err_prepend(e, "trigger fence on %s/%s, table %s", h->shard->keyspace,
-                                   h->shard->name, table);
-            err_clear(e);
-        }
-    }
-    return true;
-}
-
-static bool rename_one(struct my_conn *c, const struct workflow *w, const struct topo_shard *s,
-                       const char *from, const char *to, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_printf(&sql, "ALTER /* sluice:%s */ TABLE ", w->keys[0]);
-    put_table(&sql, s, from);
-    buf_put_str(&sql, " RENAME TO ");
-    put_table(&sql, s, to);
-    return my_exec(c, buf_str(&sql), NULL, e);
-}
-
-static bool make_hidden(struct fence_hold *h, struct err *e)
-{
-    char hidden[NAMES_MAX];
-    for (size_t i = 0; i < h->w->def->n_tables; i++) {
-        const char *table = wf_plain_name(&h->w->def->tables[i], h->side);
-        names_hidden(h->w->keys[0], h->side == WF_TARGET, table, hidden, sizeof hidden);
-        if (!rename_one(h->conn, h->w, h->shard, table, hidden, e))
-            return err_prepend(e, "rename fence on %s/%s, table %s", h->shard->keyspace,
-                               h->shard->name, table);
-    }
-    return true;
-}
-
-static bool lacks_privilege(const struct err *e)
-{
-    return e->code == ERR_DB_DENIED || e->native == NEEDS_SUPER;
-}
-
-bool fence_make(struct fence_hold *h, enum vrepl_fence_mode *mode, struct err *e)
+bool fence_make(struct fence_hold *h, struct err *e)
 {
     assert(h->locked);
-    if (*mode != VREPL_FENCE_RENAME) {
-        if (make_triggers(h, e)) {
-            *mode = VREPL_FENCE_TRIGGER;
-            return true;
-        }
-        if (*mode == VREPL_FENCE_TRIGGER || !lacks_privilege(e))
-            return false;
-        log_err(LOG_INFO, "fence", e);
-        err_clear(e);
-        if (!fence_unmake(h, e))
-            return false;
-    }
-    *mode = VREPL_FENCE_RENAME;
-    return make_hidden(h, e);
+    return h->mode == VREPL_FENCE_TRIGGER ? fence_trigger_shut(h, e) : fence_rename_hide(h, e);
 }
 
-static bool drop_triggers(struct my_conn *c, const struct workflow *w, const struct topo_shard *s,
-                          enum wf_side_name side, const char *table, struct err *e)
+bool fence_gate(struct fence_hold *h, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    char name[NAMES_MAX];
-    for (size_t k = 0; k < 3; k++) {
-        names_trigger(w->keys[0], side == WF_TARGET, table, events[k], name, sizeof name);
-        buf_reset(&sql);
-        buf_printf(&sql, "DROP /* sluice:%s */ TRIGGER IF EXISTS ", w->keys[0]);
-        put_table(&sql, s, name);
-        if (!my_exec(c, buf_str(&sql), NULL, e) && e->native != NO_TRIGGER &&
-            e->native != NO_SUCH_TABLE)
-            return false;
-        err_clear(e);
-    }
+    const char *stands = h->w->fence[h->side];
+    if (h->gated || stands == NULL || strcmp(stands, FENCE_IS_OPEN) == 0)
+        return true;
+    bool hidden = strcmp(stands, fence_mode_name(VREPL_FENCE_RENAME)) == 0;
+    h->mode = hidden ? VREPL_FENCE_RENAME : VREPL_FENCE_TRIGGER;
+    if (hidden && h->cost_ms == 0 && !fence_rename_measure(h, e))
+        return false;
+    h->gated = hidden ? fence_rename_gate(h, e) : fence_trigger_gate(h, e);
+    return h->gated;
+}
+
+bool fence_gate_yield(struct fence_hold *h, struct err *e)
+{
+    if (!h->gated || h->mode != VREPL_FENCE_RENAME)
+        return true;
+    h->gated = false;
+    return my_exec(h->conn, "UNLOCK TABLES", NULL, e);
+}
+
+/* A session that knows of no mode cleans up after a crash, which may have left either kind. */
+bool fence_open(struct fence_hold *h, struct err *e)
+{
+    if ((h->mode != VREPL_FENCE_TRIGGER && !fence_rename_show(h, e)) ||
+        (h->mode != VREPL_FENCE_RENAME && !fence_trigger_open(h, e)))
+        return err_prepend(e, "opening the fence on %s/%s", h->shard->keyspace, h->shard->name);
+    if (h->gated && !my_exec(h->conn, "UNLOCK TABLES", NULL, e))
+        return false;
+    h->gated = false;
     return true;
 }
 
-/* Names in information_schema that belong to our fence: triggers and hidden tables. */
-static bool fence_stands(struct my_conn *c, const struct workflow *w, const struct topo_shard *s,
-                         enum wf_side_name side, const char *table, bool *triggers, bool *hidden,
-                         struct err *e)
+bool fence_clear(struct fence_hold *h, struct fence_wait *wait, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    CLEANUP(buf_fini) struct buf db = BUF_INIT;
-    char name[NAMES_MAX];
-    uint64_t n = 0, m = 0;
-    names_hidden(w->keys[0], side == WF_TARGET, table, name, sizeof name);
-    buf_put_sql_string(&db, s->primary.database, strlen(s->primary.database));
-    buf_printf(&sql,
-               "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s AND "
-               "TRIGGER_NAME LIKE '%s\\_%%'",
-               buf_str(&db), name);
-    if (!my_query_u64(c, buf_str(&sql), &n, e))
-        return false;
-    buf_reset(&sql);
-    buf_printf(&sql,
-               "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND "
-               "TABLE_NAME = '%s'",
-               buf_str(&db), name);
-    if (!my_query_u64(c, buf_str(&sql), &m, e))
-        return false;
-    *triggers = n > 0;
-    *hidden = m > 0;
+    return fence_trigger_drop(h, wait, e) ||
+           err_prepend(e, "clearing the fence on %s/%s", h->shard->keyspace, h->shard->name);
+}
+
+static bool always_on(void *ctx, struct err *e)
+{
+    (void)ctx;
+    (void)e;
     return true;
 }
 
-static bool unmake_table(struct my_conn *c, struct my_conn *look, const struct workflow *w,
-                         const struct topo_shard *s, enum wf_side_name side, const char *table,
-                         struct err *e)
+static bool insist_on_open(struct fence_hold *h, int64_t wait_ms, struct err *e)
 {
-    bool triggers = false, hidden = false;
-    char name[NAMES_MAX];
-    if (!fence_stands(look, w, s, side, table, &triggers, &hidden, e) ||
-        (triggers && !drop_triggers(c, w, s, side, table, e)))
+    int64_t until = clock_mono_ms() + wait_ms;
+    if (!limit_waits(h, FENCE_LOCK_S, e))
         return false;
-    names_hidden(w->keys[0], side == WF_TARGET, table, name, sizeof name);
-    return !hidden || rename_one(c, w, s, name, table, e);
-}
-
-bool fence_unmake(struct fence_hold *h, struct err *e)
-{
-    for (size_t i = 0; i < h->w->def->n_tables; i++) {
-        const char *table = wf_plain_name(&h->w->def->tables[i], h->side);
-        if (!unmake_table(h->conn, h->aux, h->w, h->shard, h->side, table, e))
-            return err_prepend(e, "removing the fence on %s/%s, table %s", h->shard->keyspace,
-                               h->shard->name, table);
-    }
-    return true;
-}
-
-static bool remove_all(struct fence_hold *h, int64_t timeout_ms, struct err *e)
-{
-    int64_t until = clock_mono_ms() + timeout_ms;
-    if (!my_exec(h->conn, "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2", NULL,
-                 e))
-        return false;
-    while (!fence_unmake(h, e)) {
+    while (!fence_open(h, e)) {
         if (e->class_ != ERR_CLASS_RETRY || e->code == ERR_DB_LOST || clock_mono_ms() >= until)
             return false;
         err_clear(e);
@@ -370,12 +323,16 @@ static bool remove_all(struct fence_hold *h, int64_t timeout_ms, struct err *e)
 }
 
 bool fence_remove(struct workflow *w, const struct topo_shard *shard, enum wf_side_name side,
-                  struct my_conn *home, int64_t timeout_ms, struct err *e)
+                  struct my_conn *home, int64_t wait_ms, bool *open, struct err *e)
 {
     struct fence_hold h;
-    if (!fence_hold_open(&h, w, shard, side, home, e))
-        return false;
-    bool ok = remove_all(&h, timeout_ms, e);
+    struct fence_wait wait = {.left_ms = wait_ms, .go_on = always_on};
+    bool opened = false;
+    if (fence_hold_open(&h, w, shard, side, home, e))
+        opened = insist_on_open(&h, wait_ms, e);
+    bool ok = opened && fence_clear(&h, &wait, e);
     fence_hold_close(&h);
+    if (open != NULL)
+        *open = opened;
     return ok;
 }

@@ -112,12 +112,23 @@ static bool clear_source(struct workflow *w, struct my_conn *home, const struct 
              remove_source_table(w, c, s, &w->def->tables[i], o, e) &&
              FAULT_POINT("complete.after_drop", e);
     }
-    if (ok && !drop)
-        ok = fence_remove(w, s, WF_SOURCE, home, REMOVE_FENCE_MS, e);
+    if (ok) /* with dropped tables, their row is left */
+        ok = fence_remove(w, s, WF_SOURCE, home, REMOVE_FENCE_MS, NULL, e);
     for (size_t i = 0; ok && o->rename_tables && !o->keep_data && i < w->def->n_tables; i++)
         ok = remove_source_table(w, c, s, &w->def->tables[i], o, e);
     my_close(c);
     return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
+}
+
+/* What a switch left on the side that stays: triggers that let everybody pass. */
+static bool clear_open_fence(struct workflow *w, struct my_conn *home, enum wf_side_name side,
+                             struct err *e)
+{
+    for (size_t i = 0; w->fence[side] != NULL && i < w->sides[side].n; i++) {
+        if (!fence_remove(w, w->sides[side].shards[i], side, home, REMOVE_FENCE_MS, NULL, e))
+            return false;
+    }
+    return true;
 }
 
 static bool forget_side(struct workflow *w, enum wf_side_name side, struct err *e)
@@ -231,8 +242,9 @@ bool finish_complete(struct workflow *w, struct my_conn *home, struct err *e)
             !clear_source(w, home, w->sides[WF_SOURCE].shards[i], &o, e))
             return false;
     }
-    if (!FAULT_POINT("complete.after_source", e) || !forget_side(w, WF_SOURCE, e) ||
-        !forget_side(w, WF_TARGET, e) || !FAULT_POINT("complete.after_forget", e) ||
+    if (!FAULT_POINT("complete.after_source", e) || !clear_open_fence(w, home, WF_TARGET, e) ||
+        !forget_side(w, WF_SOURCE, e) || !forget_side(w, WF_TARGET, e) ||
+        !FAULT_POINT("complete.after_forget", e) ||
         !routing_publish(w->engine, w->keys[0], home, e))
         return false;
     return last_step(w, home, "complete", e) && FAULT_POINT("complete.after_row", e);
@@ -264,7 +276,7 @@ static bool clear_target(struct workflow *w, struct my_conn *home, const struct 
     for (size_t i = 0; i < w->def->n_tables; i++)
         pre_existing = pre_existing || !w->def->tables[i].created;
     if (w->fence[WF_TARGET] != NULL && (o.keep_data || pre_existing) &&
-        !fence_remove(w, s, WF_TARGET, home, REMOVE_FENCE_MS, e))
+        !fence_remove(w, s, WF_TARGET, home, REMOVE_FENCE_MS, NULL, e))
         return false;
     struct my_conn *c = connect_for_ddl(w, s, e);
     bool ok = c != NULL;
@@ -272,6 +284,8 @@ static bool clear_target(struct workflow *w, struct my_conn *home, const struct 
         ok = clear_target_table(w, c, s, &w->def->tables[i], e) &&
              FAULT_POINT("cancel.after_drop", e);
     my_close(c);
+    if (ok && w->fence[WF_TARGET] != NULL) /* with dropped tables, their row is left */
+        ok = fence_remove(w, s, WF_TARGET, home, REMOVE_FENCE_MS, NULL, e);
     return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
 }
 
@@ -287,8 +301,9 @@ bool finish_cancel(struct workflow *w, struct my_conn *home, struct err *e)
             !clear_target(w, home, w->sides[WF_TARGET].shards[i], e))
             return false;
     }
-    if (!FAULT_POINT("cancel.after_target", e) || !forget_side(w, WF_TARGET, e) ||
-        !forget_side(w, WF_SOURCE, e) || !FAULT_POINT("cancel.after_forget", e))
+    if (!FAULT_POINT("cancel.after_target", e) || !clear_open_fence(w, home, WF_SOURCE, e) ||
+        !forget_side(w, WF_TARGET, e) || !forget_side(w, WF_SOURCE, e) ||
+        !FAULT_POINT("cancel.after_forget", e))
         return false;
     return last_step(w, home, "cancel", e) && routing_publish(w->engine, w->keys[0], home, e) &&
            FAULT_POINT("cancel.after_row", e);

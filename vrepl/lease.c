@@ -56,7 +56,8 @@ static void *renew_loop(void *arg)
         struct err e = ERR_INIT;
         if (c == NULL)
             c = my_connect(&l->home->primary, "lease", &e);
-        if (c == NULL || !wf_row_renew(c, &l->key, LEASE_MS, &e))
+        if (c == NULL || !my_limit_lock_waits(c, LEASE_RENEW_MS / 1000, &e) ||
+            !wf_row_renew(c, &l->key, LEASE_MS, &e))
             note(l, &c, &e);
     }
     my_close(c);

@@ -40,6 +40,13 @@ void names_barrier(const char *workflow_key, const char *keyspace, const char *s
              (unsigned long long)hash_of(workflow_key, keyspace, shard));
 }
 
+void names_fence(const char *workflow_key, const char *keyspace, const char *shard, char *out,
+                 size_t out_len)
+{
+    snprintf(out, out_len, "fence_%016llx",
+             (unsigned long long)hash_of(workflow_key, keyspace, shard));
+}
+
 void names_old(const char *table, char *out, size_t out_len)
 {
     snprintf(out, out_len, "_%.59s_old", table);

@@ -18,6 +18,9 @@ void names_trigger(const char *workflow_key, bool target_side, const char *table
 /* The user-level lock that every session holds that makes or removes a fence on one shard. */
 void names_barrier(const char *workflow_key, const char *keyspace, const char *shard, char *out,
                    size_t out_len);
+/* "fence_<16 hex>": the table of _sluice whose one row a shard's fence triggers read. */
+void names_fence(const char *workflow_key, const char *keyspace, const char *shard, char *out,
+                 size_t out_len);
 /* "_NAME_old", NAME cut so that it fits: what `complete --rename-tables` leaves. */
 void names_old(const char *table, char *out, size_t out_len);
 /* "commerce/->-80": the stream column of the sidecar tables. */

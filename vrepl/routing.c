@@ -442,6 +442,21 @@ static bool save_version(struct vrepl_engine *g, struct my_conn *home, uint64_t 
     return my_exec(home, buf_str(&sql), NULL, e);
 }
 
+bool routing_try(struct vrepl_engine *g, struct err *e)
+{
+    char *document = NULL;
+    pthread_mutex_lock(&g->lock);
+    document = mem_strdup(g->routing->document);
+    pthread_mutex_unlock(&g->lock);
+    bool ok =
+        document == NULL ||
+        ((g->o.store == NULL || store_doc_put(g->o.store, "routing", "document", document, e)) &&
+         (g->o.routing_file == NULL ||
+          sys_write_file_atomic(g->o.routing_file, document, strlen(document), 0644, e)));
+    free(document);
+    return ok || err_prepend(e, "the routing document cannot be written now");
+}
+
 bool routing_republish(struct vrepl_engine *g, struct err *e)
 {
     char *document = NULL;

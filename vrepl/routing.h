@@ -28,6 +28,9 @@ bool routing_publish(struct vrepl_engine *g, const char *workflow_key, struct my
                      struct err *e) WARN_UNUSED;
 /* Writes the current document again, as it is: at a start, when the file may be gone. */
 bool routing_republish(struct vrepl_engine *g, struct err *e) WARN_UNUSED;
+/* The same without telling anybody: whether the store and the file take a document now. A switch
+ * asks before anybody waits for it. */
+bool routing_try(struct vrepl_engine *g, struct err *e) WARN_UNUSED;
 /* Is the shard serving? Without any SHARDS journal of the keyspace *known is false. */
 bool routing_serves(struct vrepl_engine *g, const char *keyspace, const char *shard, bool *known);
 /* The keyspace where the journals say that a table of keyspace is now; NULL: no journal names it.

@@ -1,17 +1,23 @@
 /* vrepl/switch.c — the way of a switch up to its decision (the crash table is in
  * docs/internals/switch.md).
  *
- *   1. check            nothing changed yet: state, streams, lag, triggers that would fire twice
+ *   1. check            nothing changed yet: state, streams, lag, triggers that would fire twice,
+ *                       the routing document's file
  *   2. prepare          sidecar tables; rows of old streams the other way are forgotten
  *   3. SWITCHING        one guarded update: from here on the row says that a fence may stand
- *   4. hold             every shard that serves: barrier, LOCK TABLES … WRITE, all or none
- *   5. marker           the final position of each
- *   6. wait             every target has committed it; not within our patience: UNLOCK, and from 4
+ *   4. arm              every shard: barrier; where we leave, triggers that let everybody pass;
+ *                       where we go, the locks that opening the fence there needs
+ *   5. hold             every shard that serves keeps its writers waiting, all or none
+ *   6. marker           the final position of each
+ *   7. wait             every target has committed it; not within our patience: UNLOCK, and from 5
  *                       again with twice the patience, so that a stalled stream costs the writers
  *                       little (nothing is fenced or written yet but the marker)
- *   7. reverse starts   the targets' own positions, before any foreign write
- *   8. fence            in the holding sessions
- *   9. DECIDED          one guarded update from SWITCHING; then switch_roll_forward
+ *   8. reverse starts   the targets' own positions, before any foreign write
+ *   9. fence            in the holding sessions
+ *  10. DECIDED          one guarded update from SWITCHING; then switch_roll_forward
+ *
+ * Every wait is bounded by the command's timeout, and what is waited for after the decision was
+ * had before it: no step after 9 needs a lock that somebody else can have.
  *
  * Invariants: the decision is written only while every hold answers and every fence is made; a
  * fence is removed only after the row has left SWITCHING (switch_undo), so that a decision in
@@ -33,7 +39,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCK_WAIT_S      2
 #define WAIT_SLICE_MS    2000
 #define HOLD_PAUSE_MS    250
 #define SETTLE_MS        3000
@@ -50,7 +55,6 @@ struct run {
     struct switch_sessions s;
     struct position *final; /* one a from-shard */
     struct position *start; /* one a to-shard */
-    enum vrepl_fence_mode mode;
     int64_t journal_id;
     int64_t until_ms;         /* monotonic */
     int64_t blocked_since_ms; /* 0: nobody is blocked */
@@ -115,12 +119,22 @@ static bool check_streams(struct workflow *w, const struct switch_options *o, st
     return true;
 }
 
+/* A session whose statements wait for nobody longer than a switch may. */
+static struct my_conn *connect_briefly(const struct topo_shard *s, struct err *e)
+{
+    struct my_conn *c = my_connect(&s->primary, "switch", e);
+    if (c == NULL || my_limit_lock_waits(c, FENCE_LOCK_S, e))
+        return c;
+    my_close(c);
+    return NULL;
+}
+
 /* Triggers of the application on the side that is given up would fire again for every row that
  * comes back. */
 static bool check_triggers(struct workflow *w, enum wf_side_name side, const struct topo_shard *s,
                            struct err *e)
 {
-    struct my_conn *c = my_connect(&s->primary, "switch", e);
+    struct my_conn *c = connect_briefly(s, e);
     bool ok = c != NULL;
     for (size_t i = 0; ok && i < w->def->n_tables; i++) {
         CLEANUP(buf_fini) struct buf found = BUF_INIT;
@@ -163,7 +177,7 @@ bool switch_check(struct workflow *w, const struct switch_options *o, struct err
     if (wf_transition_find(w->state, ev) == NULL)
         return err_set(e, ERR_WF_STATE, "workflow %s is %s: its traffic cannot be switched%s",
                        w->keys[0], wf_state_name(w->state), o->back ? " back" : "");
-    if (!check_settled(w, o, e))
+    if (!check_settled(w, o, e) || !routing_try(w->engine, e))
         return false;
     const struct wf_shards *from = &w->sides[wf_reads(o->back)];
     for (size_t i = 0; o->follow && i < from->n; i++) {
@@ -179,7 +193,7 @@ static bool forget_positions(struct workflow *w, bool back, const struct topo_sh
                              struct err *e)
 {
     static const char *const tables[] = {"progress", "position"};
-    struct my_conn *c = my_connect(&s->primary, "switch", e);
+    struct my_conn *c = connect_briefly(s, e);
     bool ok = c != NULL && sidecar_create(c, e);
     for (size_t i = 0; ok && i < 2; i++) {
         CLEANUP(buf_fini) struct buf sql = BUF_INIT;
@@ -198,7 +212,7 @@ static bool prepare(struct run *r, struct err *e)
             return false;
     }
     for (size_t i = 0; i < r->to->n; i++) {
-        struct my_conn *c = my_connect(&r->to->shards[i]->primary, "switch", e);
+        struct my_conn *c = connect_briefly(r->to->shards[i], e);
         bool ok = c != NULL && sidecar_create(c, e);
         my_close(c);
         if (!ok)
@@ -241,7 +255,7 @@ static bool lock_all(struct run *r, struct err *e)
 {
     r->blocked_since_ms = clock_mono_ms();
     for (size_t i = 0; i < r->s.n_holds; i++) {
-        if (fence_hold_lock(&r->s.holds[i], LOCK_WAIT_S, e))
+        if (fence_hold_lock(&r->s.holds[i], e))
             continue;
         while (i-- > 0)
             fence_hold_unlock(&r->s.holds[i]);
@@ -347,16 +361,9 @@ static bool take_starts(struct run *r, struct err *e)
 
 static bool fence_all(struct run *r, struct err *e)
 {
-    r->mode = r->w->engine->o.fence;
     for (size_t i = 0; i < r->s.n_holds; i++) {
-        enum vrepl_fence_mode made = r->mode;
-        if (!holds_answer(r, e) || !fence_make(&r->s.holds[i], &made, e))
+        if (!holds_answer(r, e) || !fence_make(&r->s.holds[i], e))
             return false;
-        if (i > 0 && made != r->mode) {
-            err_set(e, ERR_WF_PRECONDITION, "the shards do not allow the same kind of fence");
-            return err_cure(e, "set fence.mode to rename, or grant TRIGGER on all of them");
-        }
-        r->mode = made;
     }
     return true;
 }
@@ -389,7 +396,7 @@ static char *decision_text(const struct run *r)
 static bool decide(struct run *r, struct err *e)
 {
     const char *const *fence = (const char *const *)r->w->fence;
-    const char *mode = fence_mode_name(r->mode);
+    const char *mode = fence_mode_name(r->s.holds[0].mode);
     char *json =
         r->o->back ? wf_fence_json(fence[WF_SOURCE], mode) : wf_fence_json(mode, fence[WF_TARGET]);
     char *decision = decision_text(r);
@@ -407,11 +414,12 @@ static bool distance_ms(struct run *r, int64_t *out, struct err *e)
     *out = 0;
     for (size_t i = 0; ok && i < r->from->n; i++) {
         struct position pos = POSITION_INIT;
-        struct my_conn *c = my_connect(&r->from->shards[i]->primary, "switch", e);
+        struct my_conn *c = connect_briefly(r->from->shards[i], e);
         ok = c && my_current_position(c, &pos, e);
         my_close(c);
-        int64_t begun = clock_mono_ms();
-        if (ok && !vrepl_stream_wait(r->w->running->streams[i], &pos, APPROACH_MS, e))
+        int64_t begun = clock_mono_ms(), left = r->until_ms - begun;
+        int64_t most = left < APPROACH_MS ? left : APPROACH_MS;
+        if (ok && !vrepl_stream_wait(r->w->running->streams[i], &pos, most > 0 ? most : 0, e))
             ok = e->code == ERR_TIMEOUT;
         if (ok)
             err_clear(e);
@@ -467,15 +475,92 @@ static bool hold_and_drain(struct run *r, struct err *e)
     }
 }
 
+static bool go_on(void *ctx, struct err *e)
+{
+    struct run *r = ctx;
+    if (r->o->cancelled != NULL && *r->o->cancelled != 0)
+        return err_set(e, ERR_SHUTDOWN, "the command was interrupted");
+    return holds_answer(r, e);
+}
+
+static bool arm_holds(struct run *r, struct fence_wait *wait, struct err *e)
+{
+    for (size_t i = 0; i < r->s.n_holds; i++) {
+        if (!fence_prepare(&r->s.holds[i], r->w->engine->o.fence, wait, e))
+            return false;
+        if (r->s.holds[i].mode == r->s.holds[0].mode)
+            continue;
+        err_set(e, ERR_WF_PRECONDITION, "the shards do not allow the same kind of fence");
+        return err_cure(e, "set fence.mode to rename, or grant TRIGGER on all of them");
+    }
+    return true;
+}
+
+/* Until the last moment, because streams still write through the fence that a gate of hidden names
+ * locks. */
+static bool gate_all(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->s.n_gates; i++) {
+        if (!fence_gate(&r->s.gates[i], e))
+            return false;
+    }
+    return true;
+}
+
+/* Who stands in the way of a gate is found before anybody has to wait for it. */
+static bool try_gates(struct run *r, struct fence_wait *wait, struct err *e)
+{
+    while (!gate_all(r, e)) {
+        wait->left_ms -= FENCE_LOCK_S * 1000;
+        if (e->code != ERR_WF_BLOCKED || wait->left_ms <= 0)
+            return false;
+        err_clear(e);
+        if (!go_on(r, e))
+            return false;
+    }
+    for (size_t i = 0; i < r->s.n_gates; i++) {
+        if (!fence_gate_yield(&r->s.gates[i], e))
+            return false;
+    }
+    return true;
+}
+
+static bool check_cost(const struct run *r, struct err *e)
+{
+    int64_t cost_ms = 0;
+    for (size_t i = 0; i < r->s.n_holds; i++)
+        cost_ms += r->s.holds[i].cost_ms;
+    for (size_t i = 0; i < r->s.n_gates; i++)
+        cost_ms += r->s.gates[i].cost_ms;
+    if (cost_ms <= r->o->timeout_ms)
+        return true;
+    err_set(e, ERR_WF_PRECONDITION,
+            "workflow %s cannot switch: renaming its %zu tables would keep writers waiting for "
+            "about %lld ms, and --timeout is %lld ms",
+            r->w->keys[r->o->back], r->w->def->n_tables, (long long)cost_ms,
+            (long long)r->o->timeout_ms);
+    return err_cure(e, "set fence.mode to trigger, or allow more with --timeout");
+}
+
+/* Step 4. What is waited for counts against the timeout; what the work itself takes does not. */
+static bool arm(struct run *r, struct err *e)
+{
+    struct fence_wait wait = {.left_ms = r->o->timeout_ms, .go_on = go_on, .ctx = r};
+    if (!arm_holds(r, &wait, e) || !try_gates(r, &wait, e) || !check_cost(r, e))
+        return false;
+    r->until_ms = clock_mono_ms() + wait.left_ms;
+    return true;
+}
+
 static bool until_decision(struct run *r, struct err *e)
 {
     bool back = r->o->back;
-    if (!approach(r, e))
-        return false;
     r->lap_ms = clock_mono_ms();
-    return open_holds(r, e) && lap(r, "sessions") && switch_fault(back, "before_hold", e) &&
-           hold_and_drain(r, e) && switch_fault(back, "after_wait", e) && take_starts(r, e) &&
-           lap(r, "starts") && switch_fault(back, "after_reverse_prepared", e) && fence_all(r, e) &&
+    return open_holds(r, e) && lap(r, "sessions") && arm(r, e) && lap(r, "arm") &&
+           switch_fault(back, "after_arm", e) && approach(r, e) && lap(r, "approach") &&
+           switch_fault(back, "before_hold", e) && hold_and_drain(r, e) &&
+           switch_fault(back, "after_wait", e) && take_starts(r, e) && lap(r, "starts") &&
+           switch_fault(back, "after_reverse_prepared", e) && gate_all(r, e) && fence_all(r, e) &&
            lap(r, "fence") && switch_fault(back, "after_fence", e) &&
            switch_fault(back, "before_decision", e) && decide(r, e) && lap(r, "decision");
 }

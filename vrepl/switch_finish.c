@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define REMOVE_FENCE_MS 10000
+#define CLEAR_WAIT_MS   500 /* one attempt: writers of a table wait behind it */
 
 static struct cdc_journal_shard *journal_shards(const char *keyspace, const struct wf_mark *marks,
                                                 size_t n, bool positions)
@@ -97,20 +98,88 @@ static bool write_journals(struct workflow *w, struct switch_sessions *s, struct
     return true;
 }
 
+static void note_fence(struct workflow *w, enum wf_side_name side, const char *word)
+{
+    pthread_mutex_lock(&w->lock);
+    free(w->fence[side]);
+    w->fence[side] = mem_strdup(word);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static bool is_open(const struct workflow *w, enum wf_side_name side)
+{
+    return w->fence[side] != NULL && strcmp(w->fence[side], FENCE_IS_OPEN) == 0;
+}
+
+/* In the session that is ready for it, or in a new one when that is gone. */
+static bool open_one(struct workflow *w, struct my_conn *home, const struct topo_shard *shard,
+                     enum wf_side_name side, struct fence_hold *h, struct err *e)
+{
+    struct err in_hold = ERR_INIT;
+    bool open = false;
+    if (h != NULL && h->conn != NULL && fence_open(h, &in_hold))
+        return true;
+    if (h != NULL)
+        fence_hold_close(h);
+    if (fence_remove(w, shard, side, home, REMOVE_FENCE_MS, &open, e) || !open)
+        return open;
+    log_err(LOG_INFO, "switch", e); /* everybody can write; the rest is cleared later */
+    err_clear(e);
+    return true;
+}
+
+static bool lease_stands(void *ctx, struct err *e)
+{
+    struct workflow *w = ctx;
+    return lease_held(w->lease, e);
+}
+
+/* What is left of an open fence on one side; with nobody waiting for it. Whoever reads a table now
+ * is in the way: then the keeper tries again. */
+static void clear_side(struct workflow *w, struct my_conn *home, enum wf_side_name side,
+                       struct fence_hold *holds, size_t n_holds)
+{
+    struct fence_wait wait = {.left_ms = CLEAR_WAIT_MS, .go_on = lease_stands, .ctx = w};
+    struct err e = ERR_INIT;
+    bool ok = is_open(w, side);
+    for (size_t i = 0; ok && i < w->sides[side].n; i++) {
+        const struct topo_shard *shard = w->sides[side].shards[i];
+        if (i < n_holds && holds[i].conn != NULL)
+            ok = fence_clear(&holds[i], &wait, &e);
+        else
+            ok = fence_remove(w, shard, side, home, CLEAR_WAIT_MS, NULL, &e);
+    }
+    if (ok)
+        note_fence(w, side, NULL);
+    else if (e.code != ERR_NONE)
+        log_err(LOG_INFO, "switch", &e);
+}
+
+bool switch_clear(struct workflow *w, struct my_conn *home, struct err *e)
+{
+    if (!is_open(w, WF_SOURCE) && !is_open(w, WF_TARGET))
+        return true;
+    clear_side(w, home, WF_SOURCE, NULL, 0);
+    clear_side(w, home, WF_TARGET, NULL, 0);
+    char *json = wf_fence_json(w->fence[WF_SOURCE], w->fence[WF_TARGET]);
+    struct wf_row_set set = {.fence = json};
+    bool ok = wf_row_move(home, lease_key(w->lease), w->state, w->state, &set, e);
+    free(json);
+    return ok;
+}
+
 static bool enable(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
                    struct err *e)
 {
     enum wf_side_name to = wf_writes(w->decision->back);
-    for (size_t i = 0; w->fence[to] != NULL && i < w->sides[to].n; i++) {
+    if (w->fence[to] == NULL || is_open(w, to))
+        return true;
+    for (size_t i = 0; i < w->sides[to].n; i++) {
         const struct topo_shard *shard = w->sides[to].shards[i];
-        struct err in_gate = ERR_INIT;
-        if (s != NULL && fence_unmake(&s->gates[i], &in_gate))
-            continue;
-        if (s != NULL)
-            fence_hold_close(&s->gates[i]);
-        if (!fence_remove(w, shard, to, home, REMOVE_FENCE_MS, e))
+        if (!open_one(w, home, shard, to, s != NULL ? &s->gates[i] : NULL, e))
             return err_prepend(e, "enabling writes on %s/%s", shard->keyspace, shard->name);
     }
+    note_fence(w, to, FENCE_IS_OPEN);
     return true;
 }
 
@@ -131,24 +200,12 @@ static bool turn_streams(struct workflow *w, struct wf_streams **over, struct er
 
 static bool finish(struct workflow *w, struct my_conn *home, struct err *e)
 {
-    bool back = w->decision->back;
-    const char *stands = w->fence[wf_reads(back)];
-    char *json = back ? wf_fence_json(NULL, stands) : wf_fence_json(stands, NULL);
+    char *json = wf_fence_json(w->fence[WF_SOURCE], w->fence[WF_TARGET]);
     struct wf_row_set set = {.fence = json, .todo = ""};
     bool ok =
         wf_step(w, home, w->decision->follow ? WF_EVENT_FINISH : WF_EVENT_FINISH_STOPPED, &set, e);
     free(json);
     return ok;
-}
-
-/* While `enable` has already removed the other side's fence, names on that side are the plain ones
- * again. */
-static void forget_fence(struct workflow *w, enum wf_side_name side)
-{
-    pthread_mutex_lock(&w->lock);
-    free(w->fence[side]);
-    w->fence[side] = NULL;
-    pthread_mutex_unlock(&w->lock);
 }
 
 static void unlock_all(struct switch_sessions *s)
@@ -165,7 +222,6 @@ static bool open_the_other_side(struct workflow *w, struct my_conn *home, struct
     if (!write_journals(w, s, e) || !switch_fault(back, "after_journal", e) ||
         !enable(w, home, s, e))
         return false;
-    forget_fence(w, wf_writes(back));
     return switch_fault(back, "after_enable", e) &&
            routing_publish(w->engine, w->keys[back], home, e) &&
            switch_fault(back, "after_routing", e) && switch_fault(back, "before_unlock", e);
@@ -183,6 +239,9 @@ bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct switch
         *unlocked_ms = clock_mono_ms();
     ok = ok && turn_streams(w, &over, e);
     wf_streams_free(w, over);
+    if (ok)
+        clear_side(w, home, wf_writes(back), s != NULL ? s->gates : NULL,
+                   s != NULL ? s->n_gates : 0);
     if (!ok || !switch_fault(back, "after_reverse_start", e) || !finish(w, home, e))
         return false;
     wf_watch_start(w);
@@ -226,15 +285,12 @@ static bool unfence_all(struct workflow *w, struct my_conn *home, enum wf_side_n
 {
     size_t n = s != NULL ? s->n_holds : 0;
     for (size_t i = 0; i < w->sides[side].n; i++) {
-        struct err in_hold = ERR_INIT;
-        if (i < n && s->holds[i].locked && fence_unmake(&s->holds[i], &in_hold))
-            continue; /* writers that wait go on without an error */
-        if (i < n)
-            fence_hold_close(&s->holds[i]);
-        if (!fence_remove(w, w->sides[side].shards[i], side, home, REMOVE_FENCE_MS, e))
+        if (!open_one(w, home, w->sides[side].shards[i], side, i < n ? &s->holds[i] : NULL, e))
             return false;
     }
-    unlock_all(s);
+    unlock_all(s); /* writers that wait go on without an error */
+    note_fence(w, side, FENCE_IS_OPEN);
+    clear_side(w, home, side, n > 0 ? s->holds : NULL, n);
     return true;
 }
 
@@ -248,8 +304,7 @@ bool switch_undo(struct workflow *w, struct my_conn *home, struct switch_session
     if (!no_journals(w, side, e) || !switch_fault(back, "after_give_up", e) ||
         !unfence_all(w, home, side, s, e) || !switch_fault(back, "after_unfence", e))
         return false;
-    char *json =
-        back ? wf_fence_json(w->fence[WF_SOURCE], NULL) : wf_fence_json(NULL, w->fence[WF_TARGET]);
+    char *json = wf_fence_json(w->fence[WF_SOURCE], w->fence[WF_TARGET]);
     struct wf_row_set set = {.fence = json, .todo = ""};
     bool ok = wf_step(w, home, WF_EVENT_UNDONE, &set, e);
     free(json);

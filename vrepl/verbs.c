@@ -67,11 +67,18 @@ static bool find(struct verb_call *c, struct work *x, struct err *e)
                                    c->cmd->keyspace, c->cmd->workflow);
 }
 
-static bool lock_verb(struct work *x, struct err *e)
+/* How long a verb waits for another verb, and its statements for locks on the home server. */
+static unsigned wait_s(const struct verb_call *c)
+{
+    int64_t ms = flags_int(c->flags, "timeout_ms", VERB_WAIT_S * 1000);
+    return ms < 1000 ? 1 : ms > VERB_WAIT_S * 1000 ? VERB_WAIT_S : (unsigned)(ms / 1000);
+}
+
+static bool lock_verb(struct verb_call *c, struct work *x, struct err *e)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += VERB_WAIT_S;
+    until.tv_sec += wait_s(c);
     x->locked = pthread_mutex_timedlock(&x->w->verb, &until) == 0;
     return x->locked ||
            err_set(e, ERR_TIMEOUT, "another command on workflow %s is running", x->w->keys[0]);
@@ -86,13 +93,13 @@ static bool is_pending(enum wf_state s)
 
 static bool open_work(struct verb_call *c, struct work *x, struct err *e)
 {
-    if (!find(c, x, e) || !lock_verb(x, e))
+    if (!find(c, x, e) || !lock_verb(c, x, e))
         return false;
     if (x->w->def == NULL) /* its verb ended it while we waited */
         return err_set(e, ERR_WF_NOT_FOUND, "no streams found in keyspace %s for %s",
                        c->cmd->keyspace, c->cmd->workflow);
     x->home = wf_home_connect(x->w, e);
-    if (x->home == NULL || !wf_own(x->w, x->home, e))
+    if (x->home == NULL || !my_limit_lock_waits(x->home, wait_s(c), e) || !wf_own(x->w, x->home, e))
         return false;
     return !is_pending(x->w->state) || wf_resume(x->w, x->home, e);
 }

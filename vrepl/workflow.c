@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOME_LOCK_S 10 /* who keeps the row locked for longer fails the step, not the daemon */
+
 struct workflow *wf_new(struct vrepl_engine *g, const char *keyspace, const char *name)
 {
     struct workflow *w = mem_alloc(sizeof *w);
@@ -230,10 +232,11 @@ struct my_conn *wf_home_connect(struct workflow *w, struct err *e)
 {
     const struct topo_shard *home = wf_home(w);
     struct my_conn *c = my_connect(&home->primary, "workflow", e);
-    if (c == NULL)
-        err_prepend(e, "%s/%s, where workflow %s has its row", home->keyspace, home->name,
-                    w->keys[0]);
-    return c;
+    if (c != NULL && my_limit_lock_waits(c, HOME_LOCK_S, e))
+        return c;
+    my_close(c);
+    err_prepend(e, "%s/%s, where workflow %s has its row", home->keyspace, home->name, w->keys[0]);
+    return NULL;
 }
 
 static void take_lease(struct workflow *w, uint64_t epoch)

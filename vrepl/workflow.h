@@ -69,15 +69,17 @@ struct workflow {
     struct wf_shards sides[2]; /* by wf_side_name */
     enum wf_state state;
     struct wf_decision *decision; /* or NULL */
-    char *fence[2];      /* by side: "trigger" "rename" "auto", or NULL: no fence stands there */
-    char *todo;          /* JSON or NULL */
-    struct lease *lease; /* NULL: not ours */
-    char *owner;         /* as last read */
+    char *fence[2]; /* by side: "trigger" "rename"; "auto": one may stand; "open": only triggers
+                     * that let everybody pass; NULL: nothing stands there */
+    char *todo;     /* JSON or NULL */
+    struct lease *lease;        /* NULL: not ours */
+    char *owner;                /* as last read */
     struct wf_streams *running; /* NULL: none */
     struct fence_watch **watches;
     size_t n_watches;
     struct err error;    /* what keeps it from going on; code 0: nothing */
     int64_t retry_at_ms; /* monotonic; keeper */
+    int64_t clear_at_ms; /* the same: when open fences are cleared again */
     bool answered; /* a create of it was answered by this process: the same again is a mistake */
     unsigned failures; /* of streams in a row, for the backoff */
 };
