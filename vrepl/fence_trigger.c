@@ -140,7 +140,8 @@ static bool make_row(struct fence_hold *h, struct err *e)
     return my_exec(h->conn, buf_str(&sql), NULL, e) && my_exec(h->conn, "COMMIT", NULL, e);
 }
 
-/* Under the lock of its table. A trigger of that name may stand on a table that was renamed away. */
+/* Under the lock of its table. A trigger of that name may stand on a table that was renamed away.
+ */
 static bool arm_table(struct fence_hold *h, const struct map *triggers, size_t table, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
@@ -252,8 +253,7 @@ bool fence_trigger_gate(struct fence_hold *h, struct err *e)
 
 static bool is_absent(struct err *e)
 {
-    bool absent =
-        e->native == NO_TRIGGER || e->native == NO_SUCH_TABLE || e->native == NO_DATABASE;
+    bool absent = e->native == NO_TRIGGER || e->native == NO_SUCH_TABLE || e->native == NO_DATABASE;
     if (absent)
         err_clear(e);
     return absent;
@@ -277,8 +277,7 @@ static bool drop_trigger(struct fence_hold *h, const char *name, struct fence_wa
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     buf_printf(&sql, "DROP /* sluice:%s */ TRIGGER IF EXISTS ", h->w->keys[0]);
     fence_put_table(&sql, h->shard, name);
-    return wait->go_on(wait->ctx, e) &&
-           (fence_insist(h, buf_str(&sql), wait, e) || is_absent(e));
+    return wait->go_on(wait->ctx, e) && (fence_insist(h, buf_str(&sql), wait, e) || is_absent(e));
 }
 
 static bool drop_row(struct fence_hold *h, struct fence_wait *wait, struct err *e)
