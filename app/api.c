@@ -30,15 +30,17 @@ struct operation {
 };
 struct api {
     struct daemon *daemon;
+    struct monitor *monitor;
     pthread_mutex_t lock;
     struct operation operations[OPERATIONS_KEPT]; /* ring: the oldest finished is reused */
     unsigned next_id;
 };
 
-struct api *api_new(struct daemon *d)
+struct api *api_new(struct daemon *d, struct monitor *m)
 {
     struct api *a = mem_alloc(sizeof *a);
     a->daemon = d;
+    a->monitor = m;
     pthread_mutex_init(&a->lock, NULL);
     return a;
 }
@@ -375,13 +377,13 @@ static void route_sinks(struct api *a, struct http_call *call, char *rest)
 
 int api_probe(void *arg, const char *path, const char **type, struct buf *body)
 {
-    (void)arg;
-    if (strcmp(path, "/metrics") == 0) {
-        *type = "text/plain; version=0.0.4; charset=utf-8";
-        metrics_render(body);
-    } else {
-        buf_put_str(body, "{\"status\":\"ok\"}\n");
-    }
+    struct api *a = arg;
+    if (strcmp(path, "/healthz") == 0)
+        return monitor_health(a->monitor, body);
+    if (strcmp(path, "/readyz") == 0)
+        return monitor_ready(a->monitor, body);
+    *type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_render(body);
     return 200;
 }
 

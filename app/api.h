@@ -4,9 +4,10 @@
 
 #include "app/daemon.h"
 #include "app/http.h"
+#include "app/monitor.h"
 
 struct api;
-struct api *api_new(struct daemon *d);
+struct api *api_new(struct daemon *d, struct monitor *m);
 void api_free(struct api *a);
 void api_handle(void *api, struct http_call *call); /* http_handler_fn */
 /* /healthz, /readyz and /metrics; http_probe_fn. */

@@ -59,7 +59,8 @@ static bool serve(const struct config *c, const struct opt_values *v, struct err
     sigset_t old;
     block_signals(&old);
     struct daemon *d = read_token(c, &token, e) ? daemon_open(c, true, e) : NULL;
-    struct api *api = d != NULL ? api_new(d) : NULL;
+    struct monitor *monitor = d != NULL ? monitor_start(d, e) : NULL;
+    struct api *api = monitor != NULL ? api_new(d, monitor) : NULL;
     const struct http_options o = {.listen = c->listen,
                                    .metrics_listen = c->metrics_listen,
                                    .token = token.len > 0 ? buf_str(&token) : NULL,
@@ -77,6 +78,7 @@ static bool serve(const struct config *c, const struct opt_values *v, struct err
     }
     http_close(http);
     api_free(api);
+    monitor_stop(monitor);
     daemon_close(d);
     buf_fini(&token);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

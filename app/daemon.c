@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/sys.h"
 #include "sinks/kafka_property.h"
 #include <assert.h>
@@ -414,8 +415,11 @@ static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, s
         !store_doc_delete(d->store, "sink_paused", s->spec.name, e) ||
         !store_checkpoint_delete(d->store, s->spec.name, e))
         return false;
+    char *name = mem_strdup(s->spec.name);
     d->sinks[index] = d->sinks[--d->n_sinks];
     free_sink(s);
+    metrics_forget("sink", name);
+    free(name);
     return true;
 }
 

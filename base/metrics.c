@@ -22,8 +22,9 @@ static const double bucket_bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0
 struct metric {
     enum metric_kind kind;
     char *name, *labels, *help;
-    uint64_t bits;    /* of the value as a double; of the sum for a histogram */
-    uint64_t *counts; /* N_BOUNDS + 1, histograms only */
+    uint64_t bits;      /* of the value as a double; of the sum for a histogram */
+    uint64_t *counts;   /* N_BOUNDS + 1, histograms only */
+    bool hidden, stale; /* under the registry's lock; stale: not looked up in the running pass */
 };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -83,9 +84,54 @@ struct metric *metrics_get(enum metric_kind kind, const char *name, const char *
     if (at == registry_n || metric_compare(registry[at], name, labels) != 0)
         registry_insert(at, metric_new(kind, name, labels, help ? help : ""));
     struct metric *m = registry[at];
+    m->hidden = m->stale = false;
     pthread_mutex_unlock(&registry_lock);
     assert(m->kind == kind);
     return m;
+}
+
+void metric_hide(struct metric *m)
+{
+    pthread_mutex_lock(&registry_lock);
+    m->hidden = true;
+    pthread_mutex_unlock(&registry_lock);
+}
+
+/* Is `pair` one of the labels? No value holds a bare quotation mark, so a pair ends with one. */
+static bool has_label(const struct metric *m, const char *pair)
+{
+    const char *at = strstr(m->labels, pair);
+    while (at && at != m->labels && at[-1] != ',')
+        at = strstr(at + 1, pair);
+    return at != NULL;
+}
+
+void metrics_forget(const char *key, const char *value)
+{
+    char pair[512];
+    metrics_labels(pair, sizeof pair, key, value, NULL);
+    pthread_mutex_lock(&registry_lock);
+    for (size_t i = 0; pair[0] && i < registry_n; i++)
+        registry[i]->hidden = registry[i]->hidden || has_label(registry[i], pair);
+    pthread_mutex_unlock(&registry_lock);
+}
+
+void metrics_family_begin(const char *name)
+{
+    pthread_mutex_lock(&registry_lock);
+    for (size_t i = registry_find(name, ""); i < registry_n; i++)
+        if (strcmp(registry[i]->name, name) == 0)
+            registry[i]->stale = true;
+    pthread_mutex_unlock(&registry_lock);
+}
+
+void metrics_family_end(const char *name)
+{
+    pthread_mutex_lock(&registry_lock);
+    for (size_t i = registry_find(name, ""); i < registry_n; i++)
+        if (strcmp(registry[i]->name, name) == 0)
+            registry[i]->hidden = registry[i]->hidden || registry[i]->stale;
+    pthread_mutex_unlock(&registry_lock);
 }
 
 static void put_label_value(struct buf *b, const char *value)
@@ -244,13 +290,17 @@ static const char *kind_name(enum metric_kind kind)
 
 void metrics_render(struct buf *out)
 {
+    const struct metric *before = NULL;
     pthread_mutex_lock(&registry_lock);
     for (size_t i = 0; i < registry_n; i++) {
         const struct metric *m = registry[i];
-        if (i == 0 || strcmp(registry[i - 1]->name, m->name) != 0) {
+        if (m->hidden)
+            continue;
+        if (!before || strcmp(before->name, m->name) != 0) {
             buf_printf(out, "# HELP sluice_%s %s\n", m->name, m->help);
             buf_printf(out, "# TYPE sluice_%s %s\n", m->name, kind_name(m->kind));
         }
+        before = m;
         if (m->kind == METRIC_HISTOGRAM)
             render_histogram(out, m);
         else

@@ -1,7 +1,8 @@
 /* base/metrics.h — counters, gauges and histograms, rendered as Prometheus text.
  *
  * A metric handle is looked up once and then updated with atomics; handles live as long as the
- * process.
+ * process. A series of something that is gone is hidden: it is not rendered until it is looked up
+ * again, and keeps its value. All functions are for any thread.
  */
 #ifndef SLUICE_BASE_METRICS_H
 #define SLUICE_BASE_METRICS_H
@@ -16,6 +17,13 @@ struct metric; /* one time series */
  */
 struct metric *metrics_get(enum metric_kind kind, const char *name, const char *labels,
                            const char *help);
+void metric_hide(struct metric *m);
+/* Hides every series with this label. */
+void metrics_forget(const char *key, const char *value);
+/* A family whose series are looked up anew by each pass over what exists: those that were not
+ * looked up between the two calls are hidden by the second. */
+void metrics_family_begin(const char *name);
+void metrics_family_end(const char *name);
 /* key, value, …, NULL → `key="value",…` into out. */
 void metrics_labels(char *out, size_t out_len, ...);
 void metric_add(struct metric *m, double v);

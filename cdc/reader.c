@@ -475,15 +475,26 @@ static void stream_metrics(struct cdc_stream *s)
     }
     metrics_labels(labels, sizeof labels, "stream", s->name, "keyspace", shard->keyspace, "shard",
                    shard->name, NULL);
-    s->m_lag =
-        metrics_get(METRIC_GAUGE, "stream_lag_seconds", labels,
-                    "Age of the last transaction handed to a stream when it was handed over.");
+    s->m_lag = metrics_get(METRIC_GAUGE, "stream_lag_seconds", labels,
+                           "How far a stream's consumer is behind its source; 0 when it has "
+                           "everything, rising while either is stuck.");
     s->m_transactions = metrics_get(METRIC_COUNTER, "stream_transactions_total", labels,
                                     "Transactions handed to a stream.");
     s->m_bytes = metrics_get(METRIC_COUNTER, "stream_bytes_total", labels,
                              "Bytes of row images handed to a stream.");
     s->m_position = metrics_get(METRIC_GAUGE, "stream_position_bytes", labels,
                                 "Offset of a stream in its log file.");
+}
+
+static void hide_metrics(struct cdc_stream *s)
+{
+    for (size_t i = 0; i < 3; i++)
+        metric_hide(s->m_rows[i]);
+    metric_hide(s->m_lag);
+    metric_hide(s->m_queue);
+    metric_hide(s->m_transactions);
+    metric_hide(s->m_bytes);
+    metric_hide(s->m_position);
 }
 
 struct counts {
@@ -503,10 +514,25 @@ static void note_change(struct cdc_stream *s, const struct cdc_change *c, struct
     }
 }
 
-static int64_t lag_us(const struct cdc_stream *s)
+/* Has the stream been given everything that the source has? Only while the source is heard: its
+ * heartbeats say that there is nothing more, and a dump without them is closed. */
+static bool is_current(const struct cdc_stream *s)
 {
-    int64_t lag = s->last_event_us ? clock_wall_us() - s->last_event_us : 0;
-    return lag > 0 ? lag : 0;
+    const struct feed *f = s->mode == STREAM_JOINED ? s->reader->tail : s->feed;
+    return f && f->idle && f->source && backlog(s) == 0;
+}
+
+/* How far what the consumer has done is behind the source: 0 while it waits for more and there is
+ * none; otherwise the time since it last was there, or since the commit that it was last given,
+ * whichever is later. So it rises while the consumer is stuck, and while the source is not heard.
+ */
+static int64_t lag_us(struct cdc_stream *s)
+{
+    int64_t now = clock_wall_us();
+    if (s->pulling && is_current(s))
+        s->current_us = now;
+    int64_t from = s->current_us > s->last_event_us ? s->current_us : s->last_event_us;
+    return from && now > from ? now - from : 0;
 }
 
 static void note_delivery(struct cdc_stream *s, const struct cdc_batch *b)
@@ -603,6 +629,7 @@ enum cdc_next cdc_stream_next(struct cdc_stream *s, struct cdc_batch **batch, in
     enum cdc_next result;
     *batch = NULL;
     pthread_mutex_lock(&r->lock);
+    s->pulling = true;
     while ((result = stream_step(s, batch, e)) == CDC_NEXT_OK && !*batch) {
         int64_t left_ms = timeout_ms < 0 ? -1 : until_ms - clock_mono_ms();
         if (timeout_ms >= 0 && left_ms <= 0) {
@@ -611,6 +638,9 @@ enum cdc_next cdc_stream_next(struct cdc_stream *s, struct cdc_batch **batch, in
         }
         reader_cond_wait_ms(&s->wake, &r->lock, left_ms);
     }
+    if (!*batch)
+        lag_us(s); /* notes that it is current, if it is */
+    s->pulling = false;
     pthread_mutex_unlock(&r->lock);
     return result;
 }
@@ -649,6 +679,7 @@ struct cdc_stream *cdc_reader_attach(struct cdc_reader *r, const struct position
     reader_cond_init(&s->wake);
     stream_metrics(s);
     if (!resolve_start(r, s, start, o, e)) {
+        hide_metrics(s);
         stream_free(s);
         return NULL;
     }
@@ -700,9 +731,8 @@ void cdc_stream_source_head(struct cdc_stream *s, struct position *out, int64_t 
         head = &s->mark.pos;
     if (out)
         position_copy(out, head);
-    bool nothing_more = f && f->idle && backlog(s) == 0;
     if (lag_ms)
-        *lag_ms = nothing_more ? 0 : lag_us(s) / 1000;
+        *lag_ms = is_current(s) ? 0 : lag_us(s) / 1000;
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -759,7 +789,7 @@ void cdc_stream_close(struct cdc_stream *s)
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
-    metric_set(s->m_queue, 0);
+    hide_metrics(s);
     tail_check(r);
     trim_ring(r);
     wake_waiting(r);
@@ -825,8 +855,9 @@ void cdc_reader_status(struct cdc_reader *r, struct buf *json)
     unsigned consumers = 0;
     double lag_seconds = 0;
     pthread_mutex_lock(&r->lock);
-    for (const struct cdc_stream *s = r->streams; s; s = s->next, consumers++) {
-        double lag = backlog(s) ? (double)lag_us(s) / 1e6 : 0;
+    for (struct cdc_stream *s = r->streams; s; s = s->next, consumers++) {
+        double lag = (double)lag_us(s) / 1e6;
+        metric_set(s->m_lag, lag);
         lag_seconds = lag > lag_seconds ? lag : lag_seconds;
     }
     position_print(&r->head, &pos);

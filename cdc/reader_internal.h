@@ -121,6 +121,8 @@ struct cdc_stream {
     uint64_t cursor;
     int64_t full_since_ms; /* 0: not full */
     int64_t last_event_us; /* commit time of the last transaction handed out */
+    int64_t current_us; /* wall clock when it last had everything that the source had; 0: never */
+    bool pulling;       /* the consumer waits in cdc_stream_next: it has done what it was given */
     struct metric *m_lag, *m_queue, *m_rows[3], *m_transactions, *m_bytes, *m_position;
 };
 

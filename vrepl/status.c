@@ -109,6 +109,7 @@ static json_t *stream_json(const struct workflow *w, const struct snapshot *snap
     json_object_set_new(j, "status",
                         json_string(st != NULL ? stream_word(w, st) : resting_word(w)));
     json_object_set_new(j, "info", st != NULL ? stream_info(st) : resting_info(w));
+    json_object_set_new(j, "lag_seconds", json_integer(st != NULL ? lag_seconds(st) : -1));
     return j;
 }
 

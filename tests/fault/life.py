@@ -169,20 +169,5 @@ class Life:
 
     def collect_points(self):
         """The fault points that this life passed, and how often: for the draws of later lives."""
-        import http.client
-        import socket
-
-        class Unix(http.client.HTTPConnection):
-            def __init__(self, path):
-                super().__init__("localhost")
-                self.path = path
-
-            def connect(self):
-                self.sock = socket.socket(socket.AF_UNIX)
-                self.sock.connect(self.path)
-
-        connection = Unix(self.fleet.path("api.sock"))
-        connection.request("GET", "/v1/faultpoints")
-        text = json.loads(connection.getresponse().read())["points"]
-        connection.close()
+        text = json.loads(self.fleet.api("/v1/faultpoints")[1])["points"]
         return {line.split("\t")[0]: int(line.split("\t")[1]) for line in text.splitlines() if line}

@@ -8,9 +8,11 @@ Only the public command line of sluice is used.
 """
 
 import copy
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -85,6 +87,18 @@ class Capture:
         self._out.close()
         self._err.close()
         return code
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=60)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
 
 
 class Fleet:
@@ -222,6 +236,15 @@ class Fleet:
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024
         return 0
+
+    def api(self, path):
+        """GET from the daemon's API: (status, text)."""
+        connection = UnixConnection(self.path("api.sock"))
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode("utf-8")
+        connection.close()
+        return answer.status, text
 
     # --- commands -------------------------------------------------------------------------------------
 

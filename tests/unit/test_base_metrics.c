@@ -96,9 +96,44 @@ static void additions_from_several_threads_all_count(void **state)
     assert_true(metric_value(m) == 150000);
 }
 
+static void what_is_gone_is_not_rendered(void **state)
+{
+    CLEANUP(buf_fini) struct buf out = BUF_INIT;
+    (void)state;
+    struct metric *m = metrics_get(METRIC_GAUGE, "gone", "sink=\"a\",shard=\"-\"", "");
+    metrics_get(METRIC_GAUGE, "gone", "sink=\"ab\"", "");
+    metrics_get(METRIC_GAUGE, "gone", "other_sink=\"a\"", "");
+    metric_set(m, 7);
+    metrics_forget("sink", "a");
+    metrics_render(&out);
+    assert_null(strstr(buf_str(&out), "gone{sink=\"a\""));
+    assert_non_null(strstr(buf_str(&out), "gone{sink=\"ab\"} 0"));
+    assert_non_null(strstr(buf_str(&out), "gone{other_sink=\"a\"} 0"));
+    buf_reset(&out);
+    assert_ptr_equal(metrics_get(METRIC_GAUGE, "gone", "sink=\"a\",shard=\"-\"", ""), m);
+    metrics_render(&out);
+    assert_non_null(strstr(buf_str(&out), "gone{sink=\"a\",shard=\"-\"} 7"));
+}
+
+static void a_pass_hides_what_it_did_not_meet(void **state)
+{
+    CLEANUP(buf_fini) struct buf out = BUF_INIT;
+    (void)state;
+    metrics_get(METRIC_GAUGE, "met", "a=\"1\"", "");
+    metrics_get(METRIC_GAUGE, "met", "a=\"2\"", "");
+    metrics_family_begin("met");
+    metrics_get(METRIC_GAUGE, "met", "a=\"2\"", "");
+    metrics_family_end("met");
+    metrics_render(&out);
+    assert_null(strstr(buf_str(&out), "met{a=\"1\"}"));
+    assert_non_null(strstr(buf_str(&out), "met{a=\"2\"} 0"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_gone_is_not_rendered),
+        cmocka_unit_test(a_pass_hides_what_it_did_not_meet),
         cmocka_unit_test(the_same_name_and_labels_give_the_same_handle),
         cmocka_unit_test(labels_are_escaped_and_never_cut),
         cmocka_unit_test(the_text_has_help_type_and_sorted_samples),

@@ -1,0 +1,51 @@
+# tests/integration/test_monitoring.py — what probes and metrics say while a source is away and after things are gone.
+"""Monitoring tells the truth: the lag is 0 while idle, rises while stuck, and series go with what they are of."""
+
+import json
+import re
+
+from sluice_servers.process import wait_until
+
+
+def series(fleet, name):
+    """{labels: value} of one metric."""
+    text = fleet.api("/metrics")[1]
+    return {labels: float(value)
+            for labels, value in re.findall(r"^sluice_%s\{(.*)\} (\S+)$" % name, text, re.M)}
+
+
+def ready(fleet):
+    status, text = fleet.api("/readyz")
+    return status, json.loads(text)
+
+
+def lags(fleet):
+    found = [series(fleet, name) for name in ("workflow_lag_seconds", "sink_lag_seconds")]
+    assert all(found)
+    return [value for of_one in found for value in of_one.values()]
+
+
+def test_monitoring_tells_the_truth(make_fleet, need_sluice):
+    fleet = make_fleet(rows=200)
+    fleet.start_daemon()
+    fleet.workflow("movetables", "c2c", "create", "--source-keyspace", "commerce", "--tables",
+                   "customers")
+    fleet.wait_running("movetables", "c2c")
+    fleet.sluice("sink", "create", "all", "--keyspace", "commerce", "--to",
+                 "file:" + fleet.path("all.ndjson"))
+    wait_until(lambda: series(fleet, "sink_state") and ready(fleet)[0] == 200, 20, "all is well")
+    assert lags(fleet) == [0, 0]
+
+    source = fleet.server("commerce")
+    source.stop()
+    wait_until(lambda: ready(fleet)[0] == 503 and min(lags(fleet)) > 2, 30, "the lag to rise")
+    assert ready(fleet)[1]["sources_disconnected"] == 1
+    assert fleet.api("/healthz")[0] == 200
+    assert series(fleet, "source_connected") == {'keyspace="commerce",shard="-"': 0}
+    source.restart()
+    wait_until(lambda: ready(fleet)[0] == 200 and lags(fleet) == [0, 0], 30, "all to be well again")
+
+    fleet.sluice("sink", "delete", "all")
+    fleet.workflow("movetables", "c2c", "cancel")
+    wait_until(lambda: not re.search('c2c|sink="all"|stream="all"', fleet.api("/metrics")[1]), 10,
+               "the series to go")
