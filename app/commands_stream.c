@@ -4,7 +4,8 @@
 #include "app/commands.h"
 #include "app/serving.h"
 #include "base/mem.h"
-#include "base/sys.h"
+#include "schemas/inspect.h"
+#include "schemas/vindex_input.h"
 #include "schemas/vschema.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,31 +97,58 @@ static bool print_shards(const struct config *c, const struct topo_keyspace *ks,
     return true;
 }
 
-static bool print_route(const struct config *c, const struct topo_keyspace *ks, const char *table,
-                        const char *key, struct err *e)
+/* The input of the table's primary vindex, by the type that its column has on a serving shard. */
+static bool read_input(const struct config *c, const struct topo_keyspace *ks,
+                       const struct vschema_table *t, const char *key, struct vindex_input *in,
+                       struct err *e)
 {
-    const struct vschema_table *t = vschema_table(ks->vschema, table);
-    struct vindex_input in = {
-        .kind = VINDEX_IN_BYTES, .p = (const uint8_t *)key, .n = key != NULL ? strlen(key) : 0};
-    struct ksid id;
+    const char **serving = NULL;
+    size_t n = serving_shards(c, ks, &serving);
+    const struct topo_shard *s = n > 0 ? topology_shard(c->topo, ks->name, serving[0]) : NULL;
+    struct my_conn *conn = s != NULL ? my_connect(&s->primary, "route", e) : NULL;
+    struct schema_table *table =
+        conn != NULL ? schema_inspect(conn, s->primary.database, t->name, e) : NULL;
+    int i = table != NULL ? schema_table_column(table, t->columns[0]) : -1;
+    bool ok = i >= 0 && vindex_input_of_text(&table->columns[i], key, strlen(key), in, e);
+    if (table != NULL && i < 0)
+        err_set(e, ERR_SCHEMA_MISMATCH, "%s has no column %s", t->name, t->columns[0]);
+    if (table != NULL)
+        schema_table_unref(table);
+    my_close(conn);
+    free(serving);
+    return ok || err_prepend(e, "the type of %s.%s decides where %s belongs", t->name,
+                             t->columns[0], key);
+}
+
+static bool print_place(const struct config *c, const struct topo_keyspace *ks,
+                        const struct vschema_table *t, const char *key, const struct ksid *id,
+                        struct err *e)
+{
+    const struct topo_shard *s = shard_of(c, ks, id);
     struct buf hex = BUF_INIT;
-    if (key == NULL || t == NULL || t->primary == NULL)
-        return print_shards(c, ks, table);
-    if (sys_parse_i64(key, &in.i64))
-        in.kind = VINDEX_IN_I64;
-    else if (sys_parse_u64(key, &in.u64))
-        in.kind = VINDEX_IN_U64;
-    if (vindex_map(t->primary, &in, 1, &id, e) != VINDEX_KSID)
-        return e->code != ERR_NONE ? false : err_set(e, ERR_VINDEX, "the value maps to no shard");
-    const struct topo_shard *s = shard_of(c, ks, &id);
-    buf_put_hex(&hex, id.bytes, id.n);
+    buf_put_hex(&hex, id->bytes, id->n);
     if (s != NULL)
         printf("%s.%s with %s=%s (keyspace id %s) is on %s/%s at %s, database %s\n", ks->name,
-               table, t->columns[0], key, buf_str(&hex), ks->name, s->name, s->primary_address,
+               t->name, t->columns[0], key, buf_str(&hex), ks->name, s->name, s->primary_address,
                s->primary.database);
     buf_fini(&hex);
     return s != NULL ||
            err_set(e, ERR_KEYRANGE, "no serving shard of %s holds that keyspace id", ks->name);
+}
+
+static bool print_route(const struct config *c, const struct topo_keyspace *ks, const char *table,
+                        const char *key, struct err *e)
+{
+    const struct vschema_table *t = vschema_table(ks->vschema, table);
+    struct vindex_input in;
+    struct ksid id;
+    if (key == NULL || t == NULL || t->primary == NULL)
+        return print_shards(c, ks, table);
+    if (!read_input(c, ks, t, key, &in, e))
+        return false;
+    if (vindex_map(t->primary, &in, 1, &id, e) != VINDEX_KSID)
+        return e->code != ERR_NONE ? false : err_set(e, ERR_VINDEX, "the value maps to no shard");
+    return print_place(c, ks, t, key, &id, e);
 }
 
 static bool route_table(const struct config *c, const char *given, const char *key, struct err *e)

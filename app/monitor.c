@@ -36,7 +36,8 @@ struct seen {
 
 struct look {
     struct problems problems;
-    struct map *silent; /* "keyspace/shard" of the sources that are not connected; borrowed values */
+    struct map
+        *silent; /* "keyspace/shard" of the sources that are not connected; borrowed values */
     struct seen now;
     const struct seen *before;
     int64_t ms;
@@ -53,10 +54,9 @@ struct monitor {
     struct seen seen; /* the thread's own */
 };
 
-static const char *const families[] = {"source_connected",      "sink_state",
-                                       "sink_lag_seconds",      "workflow_stream_state",
-                                       "workflow_copied_ratio", "workflow_alarm",
-                                       "workflow_lag_seconds"};
+static const char *const families[] = {
+    "source_connected",      "sink_state",     "sink_lag_seconds",    "workflow_stream_state",
+    "workflow_copied_ratio", "workflow_alarm", "workflow_lag_seconds"};
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -90,8 +90,9 @@ static struct metric *stream_state(const char *labels)
 
 static struct metric *stream_lag(const char *labels)
 {
-    return metrics_get(METRIC_GAUGE, "workflow_lag_seconds", labels,
-                       "How far a workflow's stream is behind its source; 0 when it has everything.");
+    return metrics_get(
+        METRIC_GAUGE, "workflow_lag_seconds", labels,
+        "How far a workflow's stream is behind its source; 0 when it has everything.");
 }
 
 static struct metric *copied_ratio(const char *labels)
@@ -194,8 +195,8 @@ static void look_at_stream(const char *workflow, const char *shard, const json_t
     char labels[LABELS_MAX];
     const char *state = text_of(stream, "status"), *source = text_of(stream, "source_shard");
     double told = json_number_value(json_object_get(stream, "lag_seconds"));
-    bool current = strcmp(state, "Running") == 0 && told <= 0 &&
-                   map_get_str(l->silent, source) == NULL;
+    bool current =
+        strcmp(state, "Running") == 0 && told <= 0 && map_get_str(l->silent, source) == NULL;
     metrics_labels(labels, sizeof labels, "workflow", workflow, "shard", shard, "source", source,
                    "state", state, NULL);
     metric_set(stream_state(labels), 1);
@@ -378,6 +379,9 @@ int monitor_ready(struct monitor *m, struct buf *json)
     buf_printf(json,
                "{\"status\":\"%s\",\"sources_disconnected\":%u,\"sinks_in_error\":%u,"
                "\"streams_in_error\":%u,\"alarms\":%u}\n",
-               ok ? "ok" : fresh ? "failing" : "stuck", p.sources, p.sinks, p.streams, p.alarms);
+               ok      ? "ok"
+               : fresh ? "failing"
+                       : "stuck",
+               p.sources, p.sinks, p.streams, p.alarms);
     return ok ? 200 : 503;
 }

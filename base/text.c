@@ -15,7 +15,20 @@ static size_t utf8_decode(const unsigned char *s, size_t left, uint32_t *code)
             return 0;
         *code = *code << 6 | (s[i] & 0x3fu);
     }
-    return n;
+    bool too_long = (n == 3 && *code < 0x800) || (n == 4 && *code < 0x10000);
+    bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
+    return too_long || surrogate || *code > 0x10ffff ? 0 : n;
+}
+
+bool text_is_utf8(const char *s, size_t n)
+{
+    uint32_t code;
+    for (size_t i = 0, len; i < n; i += len) {
+        len = utf8_decode((const unsigned char *)s + i, n - i, &code);
+        if (len == 0)
+            return false;
+    }
+    return true;
 }
 
 static bool acts_on_terminals(uint32_t c)

@@ -5,6 +5,9 @@
 
 #include "base/buf.h"
 
+/* Is it UTF-8 as JSON readers take it: no overlong form, no surrogate? Zero bytes are characters.
+ */
+bool text_is_utf8(const char *s, size_t n);
 /* Length of the character at s if it is valid UTF-8 and may be shown as it is; 0 for a control (C0,
  * DEL, C1), a line separator, a control of writing direction and each byte that is no UTF-8.
  * left: bytes from s on, at least 1. */

@@ -12,8 +12,8 @@ struct vdiff_end {
     struct copy_reader *reader; /* checksums and rows */
     struct schema_table *table;
     char *from;     /* "`db`.`table`" */
-    char *checksum; /* "COUNT(*), COUNT(h), SUM(h), BIT_XOR(r)" over this end's columns */
-    char *key_hash; /* "key text, h, r" */
+    char *checksum; /* "COUNT(*), SUM(hash)" over this end's columns */
+    char *key_hash; /* "key text, hash" */
     char *row;      /* all compared columns as text, key first */
 };
 
@@ -42,10 +42,15 @@ struct vdiff_run {
     size_t n_columns;
     struct vdiff_counts *counts; /* one a target */
     uint64_t ranges_done, ranges;
+    char salt[33]; /* hexadecimal digits, of this run */
 };
 
+#define VDIFF_HASH_LEN 32 /* hexadecimal digits of a row's hash that are compared */
+
+__extension__ typedef unsigned __int128 vdiff_total;
 struct vdiff_sum {
-    uint64_t n, sum, xor_;
+    uint64_t n;
+    vdiff_total total; /* of the rows' hashes */
 };
 
 /* vdiff_sql.c: plans the expressions of both sides. */
@@ -58,7 +63,7 @@ bool vdiff_key_condition(const struct vdiff_run *d, const char *key, struct buf 
 
 /* vdiff_rows.c: the rows of ranges that differ. */
 struct vdiff_hash {
-    uint64_t h, r;
+    char hash[VDIFF_HASH_LEN];
     size_t end; /* which source or target had it */
     unsigned times;
 };

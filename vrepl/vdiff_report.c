@@ -1,6 +1,7 @@
 /* vrepl/vdiff_report.c — the report of a comparison, with vtctldclient's field names. */
 #include "vrepl/vdiff_internal.h"
 
+#include "base/text.h"
 #include <string.h>
 
 #define COLUMN_TEXT_MAX 128
@@ -12,23 +13,10 @@ static void put_text(struct buf *out, const char *text, size_t n)
     buf_put_u8(out, '"');
 }
 
-static bool is_utf8(const char *p, size_t n)
+/* A zero byte is no character for most readers of JSON; bytes are shown as such. */
+static bool is_text(const struct my_cell *c)
 {
-    for (size_t i = 0; i < n;) {
-        unsigned char c = (unsigned char)p[i];
-        size_t len = c < 0x80             ? 1
-                     : (c & 0xe0) == 0xc0 ? 2
-                     : (c & 0xf0) == 0xe0 ? 3
-                     : (c & 0xf8) == 0xf0 ? 4
-                                          : 0;
-        if (len == 0 || i + len > n)
-            return false;
-        for (size_t k = 1; k < len; k++)
-            if (((unsigned char)p[i + k] & 0xc0) != 0x80)
-                return false;
-        i += len;
-    }
-    return true;
+    return memchr(c->p, '\0', c->n) == NULL && text_is_utf8(c->p, c->n);
 }
 
 void vdiff_row_json(const struct vdiff_run *d, const struct my_cell *cells, struct buf *out)
@@ -43,7 +31,7 @@ void vdiff_row_json(const struct vdiff_run *d, const struct my_cell *cells, stru
         buf_put_u8(out, ':');
         if (cells[i].p == NULL) {
             buf_put_str(out, "null");
-        } else if (is_utf8(cells[i].p, n)) {
+        } else if (is_text(&cells[i])) {
             while (cut && n > COLUMN_TEXT_MAX - 20 &&
                    ((unsigned char)cells[i].p[COLUMN_TEXT_MAX - 20] & 0xc0) != 0x80)
                 n = COLUMN_TEXT_MAX - 20;
@@ -84,11 +72,14 @@ void vdiff_report_table(const struct vdiff_run *d, struct buf *tables, struct bu
 {
     struct vdiff_counts total = {0};
     const char *name = d->t->target_table;
-    buf_printf(reports, "%s\"%s\":{", first ? "" : ",", name);
+    buf_put_str(reports, first ? "" : ",");
+    put_text(reports, name, strlen(name));
+    buf_put_str(reports, ":{");
     for (size_t i = 0; i < d->rq->n_targets; i++) {
         const struct vdiff_counts *c = &d->counts[i];
-        buf_printf(reports, "%s\"%s\":{\"TableName\":\"%s\",", i > 0 ? "," : "",
-                   d->rq->targets[i]->name, name);
+        buf_printf(reports, "%s\"%s\":{\"TableName\":", i > 0 ? "," : "", d->rq->targets[i]->name);
+        put_text(reports, name, strlen(name));
+        buf_put_u8(reports, ',');
         put_counts(c, "ProcessedRows", reports);
         put_sample("ExtraRowsSourceSample", &c->extra_source_sample, reports);
         put_sample("ExtraRowsTargetSample", &c->extra_target_sample, reports);
@@ -100,8 +91,11 @@ void vdiff_report_table(const struct vdiff_run *d, struct buf *tables, struct bu
         total.extra_target += c->extra_target;
     }
     buf_put_str(reports, "}");
-    buf_printf(tables, "%s\"%s\":{\"TableName\":\"%s\",\"State\":\"completed\",", first ? "" : ",",
-               name, name);
+    buf_put_str(tables, first ? "" : ",");
+    put_text(tables, name, strlen(name));
+    buf_put_str(tables, ":{\"TableName\":");
+    put_text(tables, name, strlen(name));
+    buf_put_str(tables, ",\"State\":\"completed\",");
     put_counts(&total, "RowsCompared", tables);
     buf_put_str(tables, "}");
 }

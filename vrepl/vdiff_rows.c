@@ -17,20 +17,28 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "schemas/vindex_input.h"
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define VDIFF_BATCH 100
+#define VDIFF_BATCH        100
+#define VINDEX_COLUMNS_MAX 8
+#define COLLATION_BINARY   63
+
+static const struct schema_column *column_at(const struct vdiff_end *x, const char *name)
+{
+    int i = schema_table_column(x->table, name);
+    return i >= 0 ? &x->table->columns[i] : NULL;
+}
 
 static bool put_row(struct map *rows, const struct my_cell *cells, size_t end, struct err *e)
 {
     struct vdiff_hash *x;
-    uint64_t h, r;
-    if (cells[0].p == NULL || cells[1].p == NULL || cells[2].p == NULL ||
-        !sys_parse_u64(cells[1].p, &h) || !sys_parse_u64(cells[2].p, &r))
+    if (cells[0].p == NULL || cells[1].p == NULL || cells[1].n != VDIFF_HASH_LEN)
         return err_set(e, ERR_LIMIT,
                        "a row's checksum is NULL: its text is longer than max_allowed_packet");
     x = map_get(rows, cells[0].p, cells[0].n);
@@ -39,7 +47,8 @@ static bool put_row(struct map *rows, const struct my_cell *cells, size_t end, s
         return true;
     }
     x = mem_alloc(sizeof *x);
-    *x = (struct vdiff_hash){h, r, end, 1};
+    *x = (struct vdiff_hash){.end = end, .times = 1};
+    memcpy(x->hash, cells[1].p, VDIFF_HASH_LEN);
     map_put(rows, cells[0].p, cells[0].n, x);
     return true;
 }
@@ -47,7 +56,7 @@ static bool put_row(struct map *rows, const struct my_cell *cells, size_t end, s
 static bool read_hashes(struct vdiff_end *x, size_t end, const char *where, bool lock,
                         struct map *rows, struct err *e)
 {
-    struct my_cell cells[3];
+    struct my_cell cells[2];
     enum my_next r = MY_FAIL;
     char *sql = mem_printf("SELECT %s FROM %s%s%s", x->key_hash, x->from, where,
                            lock ? " LOCK IN SHARE MODE" : "");
@@ -81,7 +90,8 @@ static bool read_side(struct vdiff_end *ends, size_t first, size_t n, const char
 
 static bool same(const struct vdiff_hash *a, const struct vdiff_hash *b)
 {
-    return a != NULL && b != NULL && a->h == b->h && a->r == b->r && a->times == b->times;
+    return a != NULL && b != NULL && memcmp(a->hash, b->hash, VDIFF_HASH_LEN) == 0 &&
+           a->times == b->times;
 }
 
 struct keys {
@@ -230,30 +240,43 @@ static bool recheck_locked(struct pair *p, struct keys *k, struct err *e)
 
 /* ---- classification ---- */
 
-static size_t shard_of_row(const struct vdiff_run *d, const struct my_cell *cells)
+/* The target whose range holds the row's keyspace id; n_targets: none does. values: of the vindex's
+ * columns, in their order. */
+static bool target_of(const struct vdiff_run *d, const struct vdiff_end *x,
+                      const struct my_cell *values, size_t *target, struct err *e)
 {
-    struct vindex_input in[8];
+    struct vindex_input in[VINDEX_COLUMNS_MAX];
     struct ksid id;
-    struct err ignored = ERR_INIT;
     const struct vdiff_table *t = d->t;
-    for (size_t i = 0; i < t->n_vindex_columns && i < 8; i++) {
-        in[i] = (struct vindex_input){.kind = VINDEX_IN_NULL};
-        for (size_t k = 0; k < d->n_columns; k++) {
-            if (strcasecmp(d->columns[k], t->vindex_columns[i]) != 0 || cells[k].p == NULL)
-                continue;
-            in[i].p = (const uint8_t *)cells[k].p;
-            in[i].n = cells[k].n;
-            in[i].kind = sys_parse_i64(cells[k].p, &in[i].i64)   ? VINDEX_IN_I64
-                         : sys_parse_u64(cells[k].p, &in[i].u64) ? VINDEX_IN_U64
-                                                                 : VINDEX_IN_BYTES;
-        }
-    }
-    if (t->vindex != NULL &&
-        vindex_map(t->vindex, in, t->n_vindex_columns, &id, &ignored) == VINDEX_KSID)
-        for (size_t i = 0; i < d->rq->n_targets; i++)
-            if (keyrange_contains(&d->rq->targets[i]->range, &id))
-                return i;
-    return 0;
+    for (size_t i = 0; i < t->n_vindex_columns; i++)
+        if (!vindex_input_of_text(column_at(x, t->vindex_columns[i]), values[i].p, values[i].n,
+                                  &in[i], e))
+            return false;
+    enum vindex_result found = vindex_map(t->vindex, in, t->n_vindex_columns, &id, e);
+    *target = d->rq->n_targets;
+    for (size_t i = 0; found == VINDEX_KSID && i < d->rq->n_targets; i++)
+        if (keyrange_contains(&d->rq->targets[i]->range, &id))
+            *target = i;
+    return found != VINDEX_ERROR;
+}
+
+/* The target that a source's row belongs to, for the report; the first when none does. */
+static bool shard_of_row(const struct vdiff_run *d, const struct vdiff_end *x,
+                         const struct my_cell *cells, size_t *shard, struct err *e)
+{
+    struct my_cell values[VINDEX_COLUMNS_MAX] = {{NULL, 0}};
+    const struct vdiff_table *t = d->t;
+    for (size_t i = 0; i < t->n_vindex_columns; i++)
+        for (size_t k = 0; k < d->n_columns; k++)
+            if (strcasecmp(d->columns[k], t->vindex_columns[i]) == 0)
+                values[i] = cells[k];
+    *shard = 0;
+    if (t->vindex == NULL)
+        return true;
+    if (!target_of(d, x, values, shard, e))
+        return false;
+    *shard = *shard < d->rq->n_targets ? *shard : 0;
+    return true;
 }
 
 /* One row of one end as JSON; *shard gets the target that its vindex columns name. */
@@ -269,8 +292,8 @@ static bool sample_row(struct vdiff_run *d, struct vdiff_end *x, const char *key
     enum my_next got = r != NULL ? my_result_next(r, cells, e) : MY_FAIL;
     if (got == MY_ROW) {
         vdiff_row_json(d, cells, json);
-        if (shard != NULL)
-            *shard = shard_of_row(d, cells);
+        if (shard != NULL && !shard_of_row(d, x, cells, shard, e))
+            got = MY_FAIL;
     } else if (got == MY_END) {
         buf_put_str(json, "{\"Row\":{}}");
     }
@@ -340,7 +363,8 @@ static bool classify(struct pair *p, const char *key, struct err *e)
     if (s == NULL)
         return count_extra_target(p->d, key, t, t->times, e);
     if (p->d->n_key == 0 && s->times > t->times) {
-        struct vdiff_hash missing = {s->h, s->r, s->end, s->times - t->times};
+        struct vdiff_hash missing = *s;
+        missing.times -= t->times;
         return count_extra_source(p, key, &missing, e);
     }
     if (t->times > s->times)
@@ -429,45 +453,63 @@ bool vdiff_compare_rows(struct vdiff_run *d, const struct copy_range *range, str
 
 /* ---- rows on a shard where they do not belong ---- */
 
-static bool placed_right(const struct vdiff_run *d, size_t target, const struct my_cell *cells,
-                         struct err *e)
+/* The vindex's columns as the vindex takes them: text as UTF-8, byte for byte, because a collation
+ * may call values equal that lie on different shards. */
+static void put_vindex_columns(const struct vdiff_run *d, const struct vdiff_end *x,
+                               struct buf *out)
 {
-    struct vindex_input in[8];
-    struct ksid id;
-    for (size_t i = 0; i < d->t->n_vindex_columns && i < 8; i++) {
-        in[i] = (struct vindex_input){.kind = VINDEX_IN_NULL};
-        if (cells[i].p == NULL)
-            continue;
-        in[i].p = (const uint8_t *)cells[i].p;
-        in[i].n = cells[i].n;
-        in[i].kind = sys_parse_i64(cells[i].p, &in[i].i64)   ? VINDEX_IN_I64
-                     : sys_parse_u64(cells[i].p, &in[i].u64) ? VINDEX_IN_U64
-                                                             : VINDEX_IN_BYTES;
+    for (size_t i = 0; i < d->t->n_vindex_columns; i++) {
+        const struct schema_column *c = column_at(x, d->t->vindex_columns[i]);
+        assert(c != NULL); /* check_vindex_columns */
+        bool text = schema_type_is_string(c->type) && c->collation != COLLATION_BINARY;
+        buf_put_str(out, i > 0 ? "," : "");
+        buf_put_str(out, text ? "CAST(CONVERT(" : "");
+        buf_put_ident(out, c->name);
+        buf_put_str(out, text ? " USING utf8mb4) AS BINARY)" : "");
     }
-    return vindex_map(d->t->vindex, in, d->t->n_vindex_columns, &id, e) == VINDEX_KSID &&
-           keyrange_contains(&d->rq->targets[target]->range, &id);
+}
+
+static bool count_misplaced(struct vdiff_run *d, size_t target, const struct my_cell *cells,
+                            struct err *e)
+{
+    size_t belongs;
+    uint64_t n = 0;
+    if (!target_of(d, &d->targets[target], cells, &belongs, e))
+        return false;
+    if (belongs != target && sys_parse_u64(cells[d->t->n_vindex_columns].p, &n))
+        d->counts[target].extra_target += n;
+    return true;
+}
+
+static bool check_vindex_columns(const struct vdiff_run *d, const struct vdiff_end *x,
+                                 struct err *e)
+{
+    for (size_t i = 0; i < d->t->n_vindex_columns; i++)
+        if (column_at(x, d->t->vindex_columns[i]) == NULL)
+            return err_set(e, ERR_SCHEMA_MISMATCH, "%s: there is no column %s to place rows by",
+                           x->table->name, d->t->vindex_columns[i]);
+    return d->t->n_vindex_columns <= VINDEX_COLUMNS_MAX ||
+           err_set(e, ERR_LIMIT, "%s: a vindex of more than %d columns", x->table->name,
+                   VINDEX_COLUMNS_MAX);
 }
 
 bool vdiff_check_placement(struct vdiff_run *d, size_t target, struct err *e)
 {
     struct vdiff_end *x = &d->targets[target];
     struct buf columns = BUF_INIT;
-    struct my_cell cells[9];
+    struct my_cell cells[VINDEX_COLUMNS_MAX + 1];
     enum my_next r = MY_FAIL;
-    for (size_t i = 0; i < d->t->n_vindex_columns && i < 8; i++) {
-        buf_put_str(&columns, i > 0 ? "," : "");
-        buf_put_ident(&columns, d->t->vindex_columns[i]);
-    }
+    if (!check_vindex_columns(d, x, e))
+        return false;
+    put_vindex_columns(d, x, &columns);
     char *sql = mem_printf("SELECT %s,COUNT(*) FROM %s GROUP BY %s", buf_str(&columns), x->from,
                            buf_str(&columns));
     struct my_result *result = my_query_stream(copy_reader_conn(x->reader), sql, e);
-    while (result != NULL && (r = my_result_next(result, cells, e)) == MY_ROW) {
-        uint64_t n = 0;
-        struct err ignored = ERR_INIT;
-        if (!placed_right(d, target, cells, &ignored) &&
-            sys_parse_u64(cells[d->t->n_vindex_columns].p, &n))
-            d->counts[target].extra_target += n;
-    }
+    while (result != NULL && (r = my_result_next(result, cells, e)) == MY_ROW)
+        if (!count_misplaced(d, target, cells, e)) {
+            r = MY_FAIL;
+            break;
+        }
     my_result_free(result);
     free(sql);
     buf_fini(&columns);

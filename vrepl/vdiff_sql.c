@@ -1,11 +1,24 @@
 /* vrepl/vdiff_sql.c — the SQL of a comparison: canonical column texts, row hashes, key conditions.
  *
- * Two hashes a row, h = CRC32 of the columns in order, r = CRC32 of them in reverse order, so that
- * a change has to cancel out in two independent ways to go unseen. A range is SUM(h) and
- * BIT_XOR(r): additive, so that the parts of several shards can be added up. Every value is
- * preceded by its length where it may hold the separator, and the NULLs stand as a word of their
- * own. Long types enter as SHA-256 (MySQL ≥ 9.6 has no MD5): a result of more than
- * max_allowed_packet would be NULL, and a NULL hash is an error (COUNT(h)).
+ * A row's hash is the SHA-256 of a run-random salt and the row's values, written so that two
+ * different rows never give the same text: each value that may hold the separator is preceded by
+ * its length, NULLs are left out, and a digit for each column says at the end which ones are NULL.
+ * Long types enter as SHA-256 of their own, because a text of more than max_allowed_packet would
+ * be NULL.
+ *
+ * A range's checksum is COUNT(*) and the sum of the first 64 bits of its rows' hashes, exact (a
+ * DECIMAL), so that the parts of several shards can be added up. Why equal sums are equal ranges:
+ * nobody outside knows the salt, so different texts have independent, uniformly distributed words.
+ * Take the rows that only one side has, of which there is at least one, and fix the words of all
+ * but one text: the sums, which are exact, then agree for at most one of the 2^64 values of its
+ * word (also when one side has that text several times more often: its word then counts several
+ * times, and never cancels out). So a range that differs is taken for equal with a probability of
+ * at most 2^-64, whatever the difference. A hash that is linear in its
+ * input does not have this: CRC32 of each of two rows that have exchanged values XORs to the same,
+ * with any salt, and sums of terms that each depend on one column do not see exchanged values.
+ *
+ * A hash is NULL when a value is longer than the server will concatenate. SUM would pass over it;
+ * here it counts as 10^30, which no sum of fewer than 2^35 words reaches, and is an error.
  */
 #include "vrepl/vdiff_internal.h"
 
@@ -144,21 +157,20 @@ static const struct schema_column *column_of(const struct vdiff_end *x, const ch
     return &x->table->columns[i];
 }
 
-/* CRC32(CONCAT_WS('#', nulls, [length,] value, …)) in column order or the other way round. */
+/* SHA2(CONCAT_WS('#', salt, [length,] value, …, nulls),256) */
 static void put_hash(const struct vdiff_run *d, const struct vdiff_end *x,
-                     const struct vdiff_end *twin, bool reverse, struct buf *out)
+                     const struct vdiff_end *twin, struct buf *out)
 {
-    buf_put_str(out, "CRC32(CONCAT_WS('#'");
+    buf_printf(out, "SHA2(CONCAT_WS('#','%s'", d->salt);
     for (size_t k = 0; k < d->n_columns; k++) {
-        const char *name = d->columns[reverse ? d->n_columns - 1 - k : k];
-        const struct schema_column *c = column_of(x, name);
+        const struct schema_column *c = column_of(x, d->columns[k]);
         buf_put_u8(out, ',');
         if (needs_length(c)) {
             buf_put_str(out, "LENGTH(");
-            put_value(c, column_of(twin, name), out);
+            put_value(c, column_of(twin, d->columns[k]), out);
             buf_put_str(out, "),");
         }
-        put_value(c, column_of(twin, name), out);
+        put_value(c, column_of(twin, d->columns[k]), out);
     }
     buf_put_str(out, ",CONCAT(''");
     for (size_t k = 0; k < d->n_columns; k++) {
@@ -166,7 +178,7 @@ static void put_hash(const struct vdiff_run *d, const struct vdiff_end *x,
         buf_put_ident(out, d->columns[k]);
         buf_put_str(out, ")");
     }
-    buf_put_str(out, ")))");
+    buf_put_str(out, ")),256)");
 }
 
 static void put_key_text(const struct vdiff_run *d, const struct vdiff_end *x,
@@ -184,13 +196,12 @@ static void put_key_text(const struct vdiff_run *d, const struct vdiff_end *x,
 
 static void plan_end(const struct vdiff_run *d, struct vdiff_end *x, const struct vdiff_end *twin)
 {
-    struct buf h = BUF_INIT, r = BUF_INIT, key = BUF_INIT, row = BUF_INIT, from = BUF_INIT;
-    put_hash(d, x, twin, false, &h);
-    put_hash(d, x, twin, true, &r);
+    struct buf h = BUF_INIT, key = BUF_INIT, row = BUF_INIT, from = BUF_INIT;
+    put_hash(d, x, twin, &h);
     if (d->n_key > 0)
         put_key_text(d, x, twin, &key);
     else /* without an identity the content is the key, and rows are counted */
-        buf_printf(&key, "CONCAT_WS(',',%s,%s)", buf_str(&h), buf_str(&r));
+        buf_printf(&key, "%s", buf_str(&h));
     for (size_t i = 0; i < d->n_columns; i++) {
         enum column_class k = class_of(column_of(x, d->columns[i]));
         buf_put_str(&row, i > 0 ? "," : "");
@@ -201,13 +212,13 @@ static void plan_end(const struct vdiff_run *d, struct vdiff_end *x, const struc
     buf_put_ident(&from, x->shard->primary.database);
     buf_put_u8(&from, '.');
     buf_put_ident(&from, x->table->name);
-    x->checksum = mem_printf("COUNT(*),COUNT(%s),COALESCE(SUM(%s),0),COALESCE(BIT_XOR(%s),0)",
-                             buf_str(&h), buf_str(&h), buf_str(&r));
-    x->key_hash = mem_printf("%s,%s,%s", buf_str(&key), buf_str(&h), buf_str(&r));
+    x->checksum = mem_printf("COUNT(*),COALESCE(SUM(COALESCE(CAST(CONV(LEFT(%s,16),16,10) AS "
+                             "DECIMAL(20,0)),1000000000000000000000000000000)),0)",
+                             buf_str(&h));
+    x->key_hash = mem_printf("%s,LEFT(%s,%d)", buf_str(&key), buf_str(&h), VDIFF_HASH_LEN);
     x->row = buf_take(&row);
     x->from = buf_take(&from);
     buf_fini(&h);
-    buf_fini(&r);
     buf_fini(&key);
 }
 

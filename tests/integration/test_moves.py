@@ -1,6 +1,8 @@
 # tests/integration/test_moves.py — whole moves on real servers while an application writes.
 """Move, split, turn back, copy reference tables: and every acknowledged write is where it belongs."""
 
+import json
+
 import fleet as fleet_module
 import pytest
 
@@ -117,19 +119,48 @@ def test_a_daemon_killed_between_the_verbs_goes_on(writing):
     fleet.assert_nothing_lost()
 
 
-def test_vdiff_finds_planted_differences(writing):
-    fleet = writing()
-    start_move(fleet)
-    vdiff(fleet, "c2c")
-    fleet.stop_writer()
-    target = fleet.server("customer")
-    target.query("DELETE FROM orders ORDER BY customer_id, order_id LIMIT 1", database="customer")
-    target.query("UPDATE customers SET balance = balance + 1 ORDER BY customer_id LIMIT 1",
-                 database="customer")
-    target.query("INSERT INTO order_items VALUES ('planted', 1, 1, 1, 1, 0)", database="customer")
-    done = fleet.try_sluice("vdiff", "--workflow", "c2c", "--target-keyspace", "customer", "create",
-                            "--wait")
+# A linear checksum does not see values that two rows, or two columns, have exchanged.
+EXCHANGES = ("UPDATE swapped SET v = IF(id = 104, 'Y', 'd') WHERE id IN (104, 158)",
+             "UPDATE swapped SET a = b, b = a + b - a WHERE id = 1",
+             "UPDATE swapped SET v = IF(id = 200, 'a#1', 'k') WHERE id IN (200, 201)")
+ODD_NAME = "odd \"name\"'s \\ table"
+
+
+def report_of(done):
     assert done.returncode == 6, done.stdout + done.stderr
+    return json.loads(done.stdout)["TableSummary"]
+
+
+@pytest.mark.parametrize("flavour", ["mariadb", "mysql"])
+def test_vdiff_finds_planted_differences(make_fleet, need_sluice, flavour):
+    fleet = make_fleet(rows=2000, flavour=flavour)
+    keyed = fleet.vschema["tables"]
+    keyed["swapped"] = keyed[ODD_NAME] = {"column_vindexes": [{"column": "id", "name": "xx"}]}
+    fleet.vschema["vindexes"]["xx"] = {"type": "xxhash"}
+    fleet.write_configuration()
+    source, target = fleet.server("commerce"), fleet.server("customer")
+    for sql in ("CREATE TABLE swapped (id INT PRIMARY KEY, v VARCHAR(5) CHARACTER SET latin1, a BIGINT, b BIGINT)",
+                "INSERT INTO swapped VALUES (104,'d',0,0),(158,'Y',0,0),(200,'k',0,0),(201,'a#1',0,0),(1,'',3,9)",
+                "CREATE TABLE `%s` (id BINARY(8) PRIMARY KEY, t VARCHAR(20))" % ODD_NAME,
+                "INSERT INTO `%s` VALUES ('abc', 'x')" % ODD_NAME):
+        source.query(sql, database="commerce")
+    fleet.start_daemon()
+    fleet.workflow("movetables", "c2c", "create", "--source-keyspace", "commerce", "--all-tables")
+    fleet.wait_running("movetables", "c2c")
+    vdiff(fleet, "c2c")
+    for sql in ("DELETE FROM orders ORDER BY customer_id, order_id LIMIT 1",
+                "UPDATE customers SET balance = balance + 1 ORDER BY customer_id LIMIT 1",
+                "INSERT INTO order_items VALUES ('planted', 1, 1, 1, 1, 0)",
+                "UPDATE `%s` SET t = CONCAT('\\\\', CHAR(1), '\"')" % ODD_NAME, *EXCHANGES):
+        target.query(sql, database="customer")
+    tables = report_of(fleet.try_sluice("vdiff", "--workflow", "c2c", "--target-keyspace", "customer",
+                                        "create", "--wait", "--format", "json"))
+    assert tables["orders"]["ExtraRowsSource"] == 1
+    assert tables["customers"]["MismatchedRows"] == 1
+    assert tables["order_items"]["ExtraRowsTarget"] == 1
+    assert tables[ODD_NAME]["MismatchedRows"] == 1
+    assert tables["swapped"]["MismatchedRows"] == 5
+    assert tables["products"]["MismatchedRows"] == 0
 
 
 def test_the_daemon_stays_small_while_rows_move(writing):
