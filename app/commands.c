@@ -33,6 +33,14 @@
          "add secondary keys when the copy is complete",                                           \
          0,                                                                                        \
          0},                                                                                       \
+        {"collation-map",                                                                          \
+         0,                                                                                        \
+         OPT_LIST,                                                                                 \
+         NULL,                                                                                     \
+         "FROM=TO",                                                                                \
+         "collations of key columns that are taken for the same, though they differ",              \
+         0,                                                                                        \
+         0},                                                                                       \
     {                                                                                              \
         "on-ddl", 0, OPT_STRING, "IGNORE", "IGNORE|STOP|EXEC|EXEC_IGNORE",                         \
             "what a DDL on a source table does", 0, 0                                              \

@@ -224,6 +224,17 @@ static void put_dropped(const struct create *c, const struct item *item, struct 
     buf_put(dropped, c->sql + item->start, item->end - item->start);
 }
 
+static bool has_word(const struct create *c, const char *word)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken t;
+    sqltoken_init(&s, c->sql + c->body_end, c->n - c->body_end, false);
+    while (sqltoken_next(&s, &t))
+        if (sqltoken_is(&t, word))
+            return true;
+    return false;
+}
+
 static void write_edited(const struct create *c, const struct schema_create_edit *edit,
                          struct buf *out, struct buf *dropped)
 {
@@ -248,7 +259,41 @@ static void write_edited(const struct create *c, const struct schema_create_edit
         separator = ",\n  ";
     }
     buf_put_str(out, "\n)");
+    if (edit->row_format && !has_word(c, "ROW_FORMAT"))
+        buf_printf(out, " ROW_FORMAT=%s", edit->row_format);
     put_part(c, c->body_end + 1, c->n, true, edit, out);
+}
+
+bool schema_create_next_collation(struct sqltoken_scanner *s, struct sqltoken *t)
+{
+    bool expects = false;
+    while (sqltoken_next(s, t)) {
+        if (expects && !is_punct(t, '='))
+            return true;
+        expects = sqltoken_is(t, "COLLATE") || (expects && is_punct(t, '='));
+    }
+    return false;
+}
+
+/* The text of out with the collations that the map says. */
+static void map_collations(struct buf *out, const struct schema_collation_map *map)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken t;
+    struct buf mapped = BUF_INIT;
+    size_t done = 0;
+    sqltoken_init(&s, buf_str(out), out->len, false);
+    while (schema_create_next_collation(&s, &t)) {
+        const char *to = schema_collation_mapped(map, t.text);
+        if (!to)
+            continue;
+        buf_put(&mapped, out->data + done, t.start - done);
+        buf_put_str(&mapped, to);
+        done = t.end;
+    }
+    buf_put(&mapped, out->data + done, out->len - done);
+    buf_fini(out);
+    *out = mapped;
 }
 
 bool schema_create_edit(const char *create_sql, const struct schema_create_edit *edit,
@@ -261,6 +306,8 @@ bool schema_create_edit(const char *create_sql, const struct schema_create_edit 
         return false;
     choose_dropped(&c, edit);
     write_edited(&c, edit, out, dropped);
+    if (edit->collations && edit->collations->n > 0)
+        map_collations(out, edit->collations);
     return (!out->failed && !(dropped && dropped->failed)) ||
            err_set(e, ERR_LIMIT, "the definition is too long");
 }

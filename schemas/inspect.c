@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "schemas/column_info.h"
+#include "schemas/sqltoken.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -57,16 +58,18 @@ static bool unknown_table(const char *db, const char *table, struct err *e)
 static bool read_table_row(struct my_conn *c, struct schema_table *t, struct err *e)
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
-    buf_put_str(&sql, "SELECT ENGINE, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES "
-                      "WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND ");
+    buf_put_str(&sql,
+                "SELECT ENGINE, TABLE_ROWS, DATA_LENGTH, ROW_FORMAT FROM information_schema.TABLES "
+                "WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND ");
     put_condition(&sql, "TABLE_SCHEMA", t->db, "TABLE_NAME", t->name);
     struct my_result *r = my_query(c, buf_str(&sql), e);
     if (!r)
         return false;
-    struct my_cell cells[3];
+    struct my_cell cells[4];
     enum my_next next = my_result_next(r, cells, e);
     if (next == MY_ROW) {
         t->engine = mem_strdup(cells[0].p);
+        t->row_format = mem_strdup(cells[3].p);
         t->rows_estimate = cell_u64(&cells[1]);
         t->bytes_estimate = cell_u64(&cells[2]);
     }
@@ -81,12 +84,14 @@ static const char *columns_query(const struct my_server *server)
     if (by_full_name)
         return "SELECT c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.CHARACTER_OCTET_LENGTH, "
                "c.NUMERIC_PRECISION, c.NUMERIC_SCALE, c.DATETIME_PRECISION, c.IS_NULLABLE, "
-               "c.EXTRA, k.ID FROM information_schema.COLUMNS c LEFT JOIN "
+               "c.EXTRA, k.ID, c.COLLATION_NAME, c.COLUMN_DEFAULT, c.GENERATION_EXPRESSION "
+               "FROM information_schema.COLUMNS c LEFT JOIN "
                "information_schema.COLLATION_CHARACTER_SET_APPLICABILITY k "
                "ON k.FULL_COLLATION_NAME = c.COLLATION_NAME WHERE ";
     return "SELECT c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.CHARACTER_OCTET_LENGTH, "
            "c.NUMERIC_PRECISION, c.NUMERIC_SCALE, c.DATETIME_PRECISION, c.IS_NULLABLE, "
-           "c.EXTRA, k.ID FROM information_schema.COLUMNS c LEFT JOIN "
+           "c.EXTRA, k.ID, c.COLLATION_NAME, c.COLUMN_DEFAULT, c.GENERATION_EXPRESSION "
+           "FROM information_schema.COLUMNS c LEFT JOIN "
            "information_schema.COLLATIONS k ON k.COLLATION_NAME = c.COLLATION_NAME WHERE ";
 }
 
@@ -109,6 +114,10 @@ static bool fill_column(const struct my_cell *cells, bool mariadb, struct schema
         cell_has(&cells[8], "VIRTUAL GENERATED") || cell_has(&cells[8], "STORED GENERATED");
     out->auto_increment = cell_has(&cells[8], "auto_increment");
     out->visible = !cell_has(&cells[8], "INVISIBLE");
+    out->extra = out->auto_increment ? NULL : mem_strdup(cells[8].p);
+    out->collation_name = mem_strdup(cells[10].p);
+    out->default_text = mem_strdup(cells[11].p);
+    out->expression = mem_strdup(cells[12].p);
     if (schema_column_from_info(&info, out, e))
         return true;
     return err_prepend(e, "column %s", out->name ? out->name : "?");
@@ -128,7 +137,7 @@ static bool read_columns(struct my_conn *c, struct schema_table *t, struct err *
     bool ok = (n > 0 && n <= MAX_COLUMNS) || unknown_table(t->db, t->name, e);
     t->columns = mem_realloc(t->columns, n ? n : 1, sizeof t->columns[0]);
     memset(t->columns, 0, n * sizeof t->columns[0]);
-    struct my_cell cells[10];
+    struct my_cell cells[13];
     enum my_next next = MY_END;
     while (ok && t->n_columns < n && (next = my_result_next(r, cells, e)) == MY_ROW)
         ok = fill_column(cells, is_mariadb(c), &t->columns[t->n_columns++], e);
@@ -163,12 +172,14 @@ static bool mark_json_text(struct my_conn *c, struct schema_table *t, struct err
 
 struct index_columns { /* of SHOW INDEX, found by name: the servers have different ones */
     unsigned non_unique, key_name, column_name, sub_part, n;
+    unsigned expression; /* n: this server has none */
 };
 
 static bool find_index_columns(struct my_result *r, struct index_columns *at, struct err *e)
 {
     at->n = my_result_columns(r);
     unsigned found = 0;
+    at->expression = at->n;
     for (unsigned i = 0; i < at->n; i++) {
         const char *name = my_result_column_name(r, i);
         const struct {
@@ -177,15 +188,24 @@ static bool find_index_columns(struct my_result *r, struct index_columns *at, st
         } wanted[] = {{"Non_unique", &at->non_unique},
                       {"Key_name", &at->key_name},
                       {"Column_name", &at->column_name},
-                      {"Sub_part", &at->sub_part}};
-        for (size_t k = 0; k < 4; k++)
+                      {"Sub_part", &at->sub_part},
+                      {"Expression", &at->expression}};
+        for (size_t k = 0; k < 5; k++)
             if (strcmp(name, wanted[k].name) == 0) {
                 *wanted[k].place = i;
-                found++;
+                found += k < 4;
             }
     }
     return (found == 4 && at->n <= MAX_RESULT_COLUMNS) ||
            err_set(e, ERR_INTERNAL, "SHOW INDEX has %u columns of unexpected names", at->n);
+}
+
+static struct schema_key *find_key(struct schema_table *t, const char *name)
+{
+    for (size_t i = 0; i < t->n_keys; i++)
+        if (strcmp(t->keys[i].name, name) == 0)
+            return &t->keys[i];
+    return NULL;
 }
 
 static struct schema_key *key_of(struct schema_table *t, const char *name)
@@ -195,6 +215,14 @@ static struct schema_key *key_of(struct schema_table *t, const char *name)
     struct schema_key *k = schema_table_add_key(t, name, 0);
     k->not_null = true;
     return k;
+}
+
+static void add_expression(struct schema_key *k, const char *expression)
+{
+    char *all = mem_printf("%s%s;", k->expressions ? k->expressions : "", expression);
+    free(k->expressions);
+    k->expressions = all;
+    k->functional = true;
 }
 
 static void add_key_part(struct schema_table *t, struct schema_key *k, const char *column,
@@ -229,7 +257,10 @@ static bool read_keys(struct my_conn *c, struct schema_table *t, struct err *e)
         while ((next = my_result_next(r, cells, e)) == MY_ROW) {
             struct schema_key *k = key_of(t, cells[at.key_name].p ? cells[at.key_name].p : "");
             k->unique = cell_u64(&cells[at.non_unique]) == 0;
-            add_key_part(t, k, cells[at.column_name].p, cell_u64(&cells[at.sub_part]));
+            if (at.expression < at.n && cells[at.expression].p)
+                add_expression(k, cells[at.expression].p);
+            else
+                add_key_part(t, k, cells[at.column_name].p, cell_u64(&cells[at.sub_part]));
         }
     my_result_free(r);
     return next == MY_END;
@@ -264,6 +295,30 @@ static bool read_create(struct my_conn *c, struct schema_table *t, struct err *e
     return ok || unknown_table(t->db, t->name, e);
 }
 
+/* SHOW INDEX does not tell a key over a period from one over its two columns: the word in the key's
+ * brackets does. */
+static void mark_periods(struct schema_table *t)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken tok;
+    struct schema_key *key = NULL;
+    bool named = false, primary = false;
+    sqltoken_init(&s, t->create_sql, strlen(t->create_sql), false);
+    while (sqltoken_next(&s, &tok)) {
+        primary = primary || sqltoken_is(&tok, "PRIMARY");
+        if (sqltoken_is(&tok, "KEY")) {
+            key = primary && t->n_keys > 0 ? &t->keys[0] : NULL;
+            named = !primary;
+            primary = false;
+        } else if (named && tok.kind == SQLTOKEN_IDENT) {
+            key = find_key(t, tok.text);
+            named = false;
+        } else if (key && sqltoken_is(&tok, "OVERLAPS")) {
+            key->without_overlaps = true;
+        }
+    }
+}
+
 struct schema_table *schema_inspect(struct my_conn *c, const char *db, const char *table,
                                     struct err *e)
 {
@@ -275,6 +330,7 @@ struct schema_table *schema_inspect(struct my_conn *c, const char *db, const cha
         return NULL;
     }
     fill_primary(t);
+    mark_periods(t);
     t->full_metadata = true;
     schema_table_seal(t);
     return t;

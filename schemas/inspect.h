@@ -4,6 +4,8 @@
 #define SLUICE_SCHEMAS_INSPECT_H
 
 #include "mysql/conn.h"
+#include "schemas/keys_fit.h"
+#include "schemas/sqltoken.h"
 #include "schemas/table.h"
 
 /* ERR_SCHEMA_UNKNOWN if there is no such base table. New reference. */
@@ -32,11 +34,15 @@ struct schema_create_edit {
     bool drop_foreign_keys;
     bool drop_auto_increment; /* the column attribute and the table option */
     bool drop_secondary_keys; /* not unique, full-text or spatial ones; collected in *dropped */
+    const struct schema_collation_map *collations; /* written instead of those that they map */
+    const char *row_format;                        /* written if the text names none; NULL: not */
 };
 bool schema_create_edit(const char *create_sql, const struct schema_create_edit *edit,
                         struct buf *out,
                         struct buf *dropped /* "ADD KEY …, ADD KEY …" or empty; may be NULL */,
                         struct err *e) WARN_UNUSED;
+/* The next word that names a collation in such a text (behind COLLATE). */
+bool schema_create_next_collation(struct sqltoken_scanner *s, struct sqltoken *t);
 /* Runs a DDL made of SHOW CREATE text, whose literals are UTF-8: in our sessions (SET NAMES binary)
  * the server would take them as bytes of the column's character set, or as binary strings. The
  * session is as before afterwards, also after an error. */

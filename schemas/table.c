@@ -46,6 +46,10 @@ static void column_fini(struct schema_column *c)
     free(c->labels);
     free(c->name);
     free(c->column_type);
+    free(c->collation_name);
+    free(c->default_text);
+    free(c->extra);
+    free(c->expression);
 }
 
 static void key_fini(struct schema_key *k)
@@ -53,6 +57,7 @@ static void key_fini(struct schema_key *k)
     free(k->name);
     free(k->columns);
     free(k->prefix);
+    free(k->expressions);
 }
 
 static void table_free(struct schema_table *t)
@@ -68,6 +73,7 @@ static void table_free(struct schema_table *t)
     free(t->name);
     free(t->engine);
     free(t->create_sql);
+    free(t->row_format);
     free(t->unknown);
     free(t->unknown_cure);
     free(t->row_plan);

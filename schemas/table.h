@@ -68,8 +68,13 @@ struct schema_column {
     enum schema_ext ext;
     char **labels; /* ENUM and SET, in the column's charset bytes converted to UTF-8 */
     size_t n_labels;
-    char *column_type; /* information_schema.COLUMN_TYPE: "decimal(12,2)"; NULL when from a table
-                          map */
+    /* Only information_schema knows these, and they are no part of the hash: */
+    char *collation_name; /* "utf8mb4_bin"; NULL: no text */
+    char *default_text;   /* COLUMN_DEFAULT; NULL: none, or NULL */
+    char *extra;          /* EXTRA without auto_increment: "on update current_timestamp()" */
+    char *expression;     /* of a generated column */
+    char *column_type;    /* information_schema.COLUMN_TYPE: "decimal(12,2)"; NULL when from a table
+                             map */
     uint32_t vector_dim;
     uint32_t geometry_type;
 };
@@ -79,8 +84,10 @@ struct schema_key {
     uint32_t *prefix; /* 0 whole */
     size_t n;
     bool unique;
-    bool not_null;   /* no nullable column */
-    bool functional; /* has parts that are expressions; columns holds the others */
+    bool not_null;         /* no nullable column */
+    bool functional;       /* has parts that are expressions; columns holds the others */
+    char *expressions;     /* these parts, each ended by ";"; NULL: none */
+    bool without_overlaps; /* MariaDB: its last column is an application-time period */
 };
 struct schema_table {
     int refs;
@@ -95,7 +102,7 @@ struct schema_table {
     bool full_metadata;    /* column names are known */
     char *unknown;         /* why they are not and must not be guessed; NULL: nobody asked */
     char *unknown_cure;
-    char *engine, *create_sql; /* only from information_schema */
+    char *engine, *create_sql, *row_format; /* only from information_schema */
     void *row_plan; /* made by cdc/row.c on first use, set atomically; one block, freed by free()
                        with the table */
     uint64_t rows_estimate, bytes_estimate;

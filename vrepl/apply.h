@@ -10,6 +10,7 @@
 #ifndef SLUICE_VREPL_APPLY_H
 #define SLUICE_VREPL_APPLY_H
 
+#include "vrepl/left_out.h"
 #include "vrepl/progress.h"
 #include "vrepl/route.h"
 #include "vrepl/target_tx.h"
@@ -19,6 +20,7 @@ struct vrepl_apply_options {
     size_t target_no;
     struct target_tx_key key;
     const struct progress *progress; /* of this target; does not change while items are queued */
+    const struct left_out *left_out; /* likewise */
     const struct target_row *row;    /* as read at take-over */
     bool behind_start;               /* the log is read from before row->pos: skip what is in it */
     void (*changed)(void *ctx);      /* a commit or a failure happened. Thread: the applier's */

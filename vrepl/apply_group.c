@@ -240,6 +240,16 @@ static bool key_differs(const struct vrepl_plan *p, const struct cdc_row *before
     return p->n_key == 0;
 }
 
+/* A change that is written is one that brings, or takes away for good, the row of its key. */
+static bool strike_off(struct vrepl_apply *a, const struct vrepl_plan *p, enum copy_verb verb,
+                       struct err *e)
+{
+    const struct cdc_row *row = verb == COPY_DELETE ? a->before : a->after;
+    if (!left_out_holds(a->o.left_out, &a->o.key, p, row))
+        return true;
+    return vrepl_writer_flush(a->writer, e) && left_out_strike(a->conn, &a->o.key, p, row, e);
+}
+
 static bool put_row(struct vrepl_apply *a, const struct vrepl_plan *p, struct copy_change *cc,
                     struct err *e)
 {
@@ -253,7 +263,8 @@ static bool put_row(struct vrepl_apply *a, const struct vrepl_plan *p, struct co
     }
     struct copy_statements what = copy_rule_decide(cc);
     for (size_t i = 0; i < what.n; i++) {
-        if (!vrepl_writer_put(a->writer, p, what.s[i], a->before, a->after, e))
+        if (!vrepl_writer_put(a->writer, p, what.s[i], a->before, a->after, e) ||
+            (cc->phase != COPY_PHASE_PLAIN && !strike_off(a, p, what.s[i].verb, e)))
             return false;
     }
     return true;
@@ -327,6 +338,14 @@ static enum copy_phase phase_at(const struct vrepl_apply *a, const struct positi
 {
     bool passed = a->row.phase == COPY_PHASE_CATCHUP && position_at_or_after(end, &a->row.u_pos);
     return passed ? COPY_PHASE_PLAIN : a->row.phase;
+}
+
+/* In the transaction that makes the phase plain: from here on the target is a state of the source,
+ * and that must be true. */
+static bool may_pass_u(struct vrepl_apply *a, enum copy_phase next, struct err *e)
+{
+    bool passes = a->row.phase != COPY_PHASE_PLAIN && next == COPY_PHASE_PLAIN;
+    return !passes || left_out_check(a->conn, &a->o.key, e);
 }
 
 static bool moved(const struct vrepl_apply *a, struct err *e)
@@ -410,7 +429,7 @@ static bool finish(struct vrepl_apply *a, struct group *g, bool known_end, struc
         g->open = false;
         return true;
     }
-    if (!vrepl_writer_flush(a->writer, e))
+    if (!vrepl_writer_flush(a->writer, e) || !may_pass_u(a, phase_at(a, &g->end), e))
         return false;
     if (!known_end && !target_tx_finish(a->tx, &g->end, phase_at(a, &g->end), e))
         return false;
@@ -681,7 +700,7 @@ static bool save_once(struct vrepl_apply *a, const struct position *u, bool free
     }
     if ((u && !target_tx_set_u(a->tx, u, e)) || (freeze && !target_tx_set_frozen(a->tx, e)))
         return false;
-    return target_tx_commit(a->tx, e);
+    return may_pass_u(a, phase, e) && target_tx_commit(a->tx, e);
 }
 
 bool apply_save(struct vrepl_apply *a, const struct position *u, bool freeze, struct err *e)
@@ -703,11 +722,11 @@ bool apply_save(struct vrepl_apply *a, const struct position *u, bool freeze, st
             done = false;
         }
     }
-    if (u) {
+    advance(a, &g, true);
+    if (u) { /* even if U is behind us already: the row says so, and the next save passes it */
         a->row.phase = COPY_PHASE_CATCHUP;
         position_copy(&a->row.u_pos, u);
     }
-    advance(a, &g, true);
     a->row.frozen = a->row.frozen || freeze;
     group_fini(&g);
     apply_publish(a, 0, 0, -1);

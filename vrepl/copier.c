@@ -5,7 +5,8 @@
  * the condition that it is as we know it; so a COMMIT whose answer was lost and that did land makes
  * the repetition miss, and the row read again under its lock says where we are. Plain INSERT in
  * strict mode, never IGNORE. On 1062 the chunk is written again row by row, without the rows whose
- * key is taken: replay brings those (vrepl/copy.c).
+ * key is taken: replay brings those (vrepl/copy.c), and a list in the same transaction knows which
+ * they are until it has (vrepl/left_out.h).
  */
 #include "vrepl/copy_internal.h"
 
@@ -139,6 +140,16 @@ static bool may_skip(struct copier *k, size_t target_no, const struct copier_chu
     return false;
 }
 
+static bool leave_out(struct copier *k, size_t target_no, const struct copier_chunk *c,
+                      const struct cdc_row *row, struct err *e)
+{
+    const struct vrepl_copy_target *o = &k->copy->o.targets[target_no];
+    const struct err duplicate = *e;
+    err_clear(e);
+    return left_out_add(o->left_out, k->targets[target_no].conn, &o->key, c->plan, row, &duplicate,
+                        e);
+}
+
 /* one_by_one: rows whose key is taken are left out. */
 static bool put_rows(struct copier *k, size_t target_no, const struct copier_chunk *c,
                      bool one_by_one, uint64_t *n, struct err *e)
@@ -159,7 +170,7 @@ static bool put_rows(struct copier *k, size_t target_no, const struct copier_chu
             continue;
         }
         vrepl_writer_reset(w);
-        if (!one_by_one || !may_skip(k, target_no, c, e))
+        if (!one_by_one || !may_skip(k, target_no, c, e) || !leave_out(k, target_no, c, row, e))
             return false;
     }
     return next == CDC_ROWS_END && vrepl_writer_flush(w, e);

@@ -4,6 +4,7 @@
 #define SLUICE_VREPL_COPY_H
 
 #include "base/metrics.h"
+#include "vrepl/left_out.h"
 #include "vrepl/progress.h"
 #include "vrepl/route.h"
 
@@ -11,6 +12,7 @@ struct vrepl_copy_target {
     struct target_tx_key key;
     const struct my_params *params;
     struct progress *progress; /* changed by rounds */
+    struct left_out *left_out; /* likewise */
 };
 struct vrepl_copy_options {
     const struct vrepl_stream_spec *spec; /* borrowed, as everything here */

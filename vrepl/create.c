@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct make {
     struct vrepl_engine *g;
@@ -122,16 +123,33 @@ static bool look_for_row(struct make *m, struct err *e)
     return true;
 }
 
-static bool edit_table(struct make *m, size_t i, struct buf *sql, struct buf *dropped,
-                       struct err *e)
+/* A format that the source's default gave, where the target's default gives another: the limits of
+ * keys and rows depend on it. NULL: nothing to say. *value: for the caller to free. */
+static bool row_format_for(struct make *m, size_t k, const struct schema_table *source,
+                           const char **format, char **value, struct err *e)
+{
+    *format = NULL;
+    if (!my_query_text(m->pre.conns[WF_TARGET][k], "SELECT @@global.innodb_default_row_format",
+                       value, e))
+        return false;
+    if (*value && source->row_format && strcasecmp(*value, source->row_format) != 0)
+        *format = source->row_format;
+    return true;
+}
+
+static bool edit_table(struct make *m, size_t i, const char *row_format, struct buf *sql,
+                       struct buf *dropped, struct err *e)
 {
     const struct wf_table *t = &m->def->tables[i];
+    const struct schema_collation_map map = precheck_collations(&m->pre, 0);
     struct schema_create_edit edit = {
         .new_name = t->target,
         .drop_foreign_keys = true,
         .drop_auto_increment =
             m->def->target.n_shards > 1 && t->vindex_type != NULL && !m->def->keep_auto_increment,
-        .drop_secondary_keys = m->def->defer_secondary_keys,
+        .drop_secondary_keys = dropped != NULL && m->def->defer_secondary_keys,
+        .collations = &map,
+        .row_format = row_format,
     };
     const struct schema_table *source = m->pre.tables[i].source;
     if (source->create_sql == NULL)
@@ -148,8 +166,12 @@ static bool plan_tables(struct make *m, struct err *e)
             continue;
         CLEANUP(buf_fini) struct buf sql = BUF_INIT;
         CLEANUP(buf_fini) struct buf dropped = BUF_INIT;
-        if (!edit_table(m, i, &sql, &dropped, e))
+        if (!edit_table(m, i, NULL, &sql, &dropped, e))
             return err_prepend(e, "table %s", t->source);
+        for (size_t k = 0; k < m->pre.sides[WF_TARGET].n; k++) {
+            if (!precheck_create_text(&m->pre, i, k, buf_str(&sql), e))
+                return false;
+        }
         t->deferred_keys = dropped.len > 0 ? mem_strdup(buf_str(&dropped)) : NULL;
     }
     return true;
@@ -185,13 +207,15 @@ static bool make_row(struct make *m, struct err *e)
     return wf_own(m->w, home_conn(m), e);
 }
 
-static bool make_table(struct make *m, size_t i, size_t k, struct err *e)
+static bool create_whole(struct make *m, size_t i, size_t k, struct err *e)
 {
     CLEANUP(buf_fini) struct buf edited = BUF_INIT;
-    CLEANUP(buf_fini) struct buf dropped = BUF_INIT;
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    CLEANUP(mem_free_ptr) char *value = NULL;
+    const char *format = NULL;
     static const char begins[] = "CREATE TABLE ";
-    if (!edit_table(m, i, &edited, &dropped, e))
+    if (!row_format_for(m, k, m->pre.tables[i].source, &format, &value, e) ||
+        !edit_table(m, i, format, &edited, NULL, e))
         return false;
     if (strncmp(buf_str(&edited), begins, sizeof begins - 1) != 0)
         return err_set(e, ERR_INTERNAL, "unexpected SHOW CREATE text of %s",
@@ -199,6 +223,53 @@ static bool make_table(struct make *m, size_t i, size_t k, struct err *e)
     buf_printf(&sql, "CREATE /* sluice:%s */ TABLE IF NOT EXISTS ", m->w->keys[0]);
     buf_put(&sql, edited.data + sizeof begins - 1, edited.len - (sizeof begins - 1));
     return schema_exec_ddl(m->pre.conns[WF_TARGET][k], buf_str(&sql), e);
+}
+
+/* "ADD KEY `a` (…), ADD KEY `b` (…)" → "DROP KEY `a`, DROP KEY `b`", of those that are there. */
+static void put_drops(const char *added, const struct schema_table *t, struct buf *out)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken tok;
+    bool expects = false;
+    sqltoken_init(&s, added, strlen(added), false);
+    while (sqltoken_next(&s, &tok)) {
+        bool name = expects && tok.kind == SQLTOKEN_IDENT;
+        expects = sqltoken_is(&tok, "ADD") || (expects && !name);
+        for (size_t i = 0; name && i < t->n_keys; i++) {
+            if (strcasecmp(t->keys[i].name, tok.text) != 0)
+                continue;
+            buf_put_str(out, out->len > 0 ? ", DROP KEY " : "DROP KEY ");
+            buf_put_ident(out, tok.text);
+        }
+    }
+}
+
+static bool drop_deferred(struct make *m, size_t i, size_t k, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf drops = BUF_INIT;
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    const struct wf_table *t = &m->def->tables[i];
+    if (t->deferred_keys == NULL)
+        return true;
+    struct schema_table *made =
+        schema_inspect(m->pre.conns[WF_TARGET][k],
+                       m->pre.sides[WF_TARGET].shards[k]->primary.database, t->target, e);
+    if (made != NULL)
+        put_drops(t->deferred_keys, made, &drops);
+    schema_table_unref(made);
+    if (made == NULL || drops.len == 0)
+        return made != NULL;
+    buf_printf(&sql, "ALTER /* sluice:%s */ TABLE ", m->w->keys[0]);
+    buf_put_ident(&sql, t->target);
+    buf_printf(&sql, " %s", buf_str(&drops));
+    return schema_exec_ddl(m->pre.conns[WF_TARGET][k], buf_str(&sql), e);
+}
+
+/* Whole at first, compared with the source's, then without the keys that wait for the copy: what
+ * the target refuses or makes otherwise is known before any row is copied. */
+static bool make_table(struct make *m, size_t i, size_t k, struct err *e)
+{
+    return create_whole(m, i, k, e) && precheck_made(&m->pre, i, k, e) && drop_deferred(m, i, k, e);
 }
 
 static bool make_tables(struct make *m, struct err *e)

@@ -38,6 +38,23 @@ static bool options_from(struct wf_def *d, const json_t *f, struct err *e)
     return true;
 }
 
+static bool collations_from(struct wf_def *d, const json_t *f, struct err *e)
+{
+    size_t n;
+    char **list = flags_list(f, "collation_map", &n);
+    d->collation_map = mem_calloc(n + 1, sizeof *d->collation_map);
+    for (size_t i = 0; i < n; i++)
+        d->collation_map[d->n_collation_map++] = mem_strdup(list[i]);
+    flags_list_free(list, n);
+    for (size_t i = 0; i < d->n_collation_map; i++) {
+        const char *equals = strchr(d->collation_map[i], '=');
+        if (equals == NULL || equals == d->collation_map[i] || equals[1] == '\0')
+            return err_set(e, ERR_USAGE, "--collation-map is a list of FROM=TO, not %s",
+                           d->collation_map[i]);
+    }
+    return true;
+}
+
 static bool keyspace_known(struct vrepl_engine *g, const char *keyspace, const char *what,
                            struct err *e)
 {
@@ -387,7 +404,7 @@ struct wf_def *create_request(struct vrepl_engine *g, enum wf_type type, const c
     d->type = type;
     d->on_ddl = VREPL_ON_DDL_IGNORE;
     d->pass = new_pass();
-    if (options_from(d, f, e) && fill(g, d, keyspace, f, e))
+    if (options_from(d, f, e) && collations_from(d, f, e) && fill(g, d, keyspace, f, e))
         return d;
     wf_def_free(d);
     return NULL;

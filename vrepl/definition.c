@@ -84,6 +84,7 @@ void wf_def_free(struct wf_def *d)
     free(d->target.keyspace);
     texts_free(d->source.shards, d->source.n_shards);
     texts_free(d->target.shards, d->target.n_shards);
+    texts_free(d->collation_map, d->n_collation_map);
     free(d->pass);
     free(d);
 }
@@ -122,6 +123,7 @@ char *wf_def_print(const struct wf_def *d)
                           "keep_auto_increment", d->keep_auto_increment, "defer_secondary_keys",
                           d->defer_secondary_keys, "pass", d->pass != NULL ? d->pass : "");
     assert(j != NULL);
+    json_object_set_new(j, "collation_map", texts_json(d->collation_map, d->n_collation_map));
     char *text = json_dumps(j, JSON_COMPACT);
     json_decref(j);
     return text;
@@ -172,6 +174,7 @@ static bool def_parse(const json_t *j, struct wf_def *d)
     d->keep_auto_increment = json_is_true(json_object_get(j, "keep_auto_increment"));
     d->defer_secondary_keys = json_is_true(json_object_get(j, "defer_secondary_keys"));
     d->pass = mem_strdup(json_string_value(json_object_get(j, "pass")));
+    (void)texts_parse(json_object_get(j, "collation_map"), &d->collation_map, &d->n_collation_map);
     d->n_tables = json_array_size(tables);
     d->tables = mem_calloc(d->n_tables + 1, sizeof *d->tables);
     for (size_t i = 0; i < d->n_tables; i++) {
@@ -221,7 +224,8 @@ bool wf_def_same_request(const struct wf_def *a, const struct wf_def *b)
     if (a->type != b->type || !sides_equal(&a->source, &b->source) ||
         !sides_equal(&a->target, &b->target) || a->n_tables != b->n_tables ||
         a->on_ddl != b->on_ddl || a->stop_after_copy != b->stop_after_copy ||
-        a->keep_auto_increment != b->keep_auto_increment || a->auto_start != b->auto_start)
+        a->keep_auto_increment != b->keep_auto_increment || a->auto_start != b->auto_start ||
+        !texts_equal(a->collation_map, a->n_collation_map, b->collation_map, b->n_collation_map))
         return false;
     for (size_t i = 0; i < a->n_tables; i++) {
         const struct wf_table *x = &a->tables[i], *y = &b->tables[i];

@@ -35,6 +35,8 @@ struct wf_def {
     bool routing_rules;       /* movetables: publish rules before the switch too */
     bool keep_auto_increment; /* on several target shards */
     bool defer_secondary_keys;
+    char **collation_map; /* "FROM=TO": collations of key columns that may differ so */
+    size_t n_collation_map;
     char *pass; /* value of @sluice_pass that the workflow's fences let through */
 };
 

@@ -96,6 +96,40 @@ bool precheck_servers(struct precheck *p, struct err *e)
     return true;
 }
 
+static bool is_versioned(const struct schema_table *t)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken tok;
+    sqltoken_init(&s, t->create_sql, strlen(t->create_sql), false);
+    while (sqltoken_next(&s, &tok))
+        if (sqltoken_is(&tok, "VERSIONING"))
+            return true;
+    return false;
+}
+
+/* What a stream would stop at, later, on either side. */
+static bool check_shape(const struct schema_table *t, const char *at, struct err *e)
+{
+    const struct schema_key *key = schema_table_identity(t);
+    if (is_versioned(t)) {
+        err_set(e, ERR_WF_PRECONDITION,
+                "%s: table %s is system-versioned: its history is written by the server alone", at,
+                t->name);
+        return err_cure(e, "run ALTER TABLE %s DROP SYSTEM VERSIONING, or leave the table out",
+                        t->name);
+    }
+    for (size_t i = 0; key && i < key->n; i++) {
+        const struct schema_column *c = &t->columns[key->columns[i]];
+        if (!c->generated)
+            continue;
+        err_set(e, ERR_WF_PRECONDITION,
+                "%s: rows of table %s are identified by %s, whose column %s is generated", at,
+                t->name, key->name, c->name);
+        return err_cure(e, "add a primary key of columns that are written");
+    }
+    return true;
+}
+
 static bool check_source_table(const struct schema_table *t, const char *at, struct err *e)
 {
     if (t->engine != NULL && strcasecmp(t->engine, "InnoDB") != 0) {
@@ -108,7 +142,7 @@ static bool check_source_table(const struct schema_table *t, const char *at, str
                 at, t->name);
         return err_cure(e, "add a primary key to %s", t->name);
     }
-    return true;
+    return check_shape(t, at, e);
 }
 
 static bool find_sources(struct precheck *p, struct err *e)
@@ -216,33 +250,6 @@ static bool check_foreign_keys(struct precheck *p, struct my_conn *c, const stru
     return next == MY_END || err_prepend(e, "%s/%s", s->keyspace, s->name);
 }
 
-static bool key_has_same_columns(const struct schema_table *a, const struct schema_key *x,
-                                 const struct schema_table *b, const struct schema_key *y)
-{
-    if (x->n != y->n || !y->unique)
-        return false;
-    for (size_t i = 0; i < x->n; i++) {
-        if (strcasecmp(a->columns[x->columns[i]].name, b->columns[y->columns[i]].name) != 0 ||
-            x->prefix[i] != y->prefix[i])
-            return false;
-    }
-    return true;
-}
-
-static bool check_unique_keys(const struct schema_table *source, const struct schema_table *target,
-                              const char *at, struct err *e)
-{
-    for (size_t i = 0; i < source->n_keys; i++) {
-        bool found = !source->keys[i].unique;
-        for (size_t k = 0; k < target->n_keys && !found; k++)
-            found = key_has_same_columns(source, &source->keys[i], target, &target->keys[k]);
-        if (!found)
-            return err_set(e, ERR_WF_PRECONDITION, "%s: table %s lacks the source's unique key %s",
-                           at, target->name, source->keys[i].name);
-    }
-    return true;
-}
-
 static bool check_columns(const struct schema_table *source, const struct schema_table *target,
                           const char *at, struct err *e)
 {
@@ -250,7 +257,7 @@ static bool check_columns(const struct schema_table *source, const struct schema
     for (size_t i = 0; i < source->n_columns; i++) {
         const struct schema_column *c = &source->columns[i];
         int k = schema_table_column(target, c->name);
-        if (c->generated)
+        if (c->generated && (k < 0 || target->columns[k].generated))
             continue;
         if (k < 0)
             return err_set(e, ERR_WF_PRECONDITION, "%s: table %s lacks the source's column %s", at,
@@ -268,6 +275,19 @@ static bool check_columns(const struct schema_table *source, const struct schema
                            c->name);
     }
     return true;
+}
+
+bool precheck_fits(const struct schema_table *source, const struct schema_table *target,
+                   const struct schema_collation_map *map, const char *at, struct err *e)
+{
+    char why[320];
+    if (!check_columns(source, target, at, e))
+        return false;
+    if (schema_keys_fit(source, target, map, why, sizeof why))
+        return true;
+    err_set(e, ERR_WF_PRECONDITION, "%s: target table %s: %s", at, target->name, why);
+    return err_cure(e, "give both tables the same unique keys and collations; --collation-map "
+                       "FROM=TO takes two collations for the same");
 }
 
 static bool check_empty(struct my_conn *c, const struct topo_shard *s, const char *table,
@@ -314,9 +334,90 @@ static bool check_target_table(struct precheck *p, size_t i, size_t k, const str
     if (t->engine != NULL && strcasecmp(t->engine, "InnoDB") != 0)
         return err_set(e, ERR_WF_PRECONDITION, "%s: target table %s is %s, not InnoDB", at, t->name,
                        t->engine);
-    return check_columns(p->tables[i].source, t, at, e) &&
-           check_unique_keys(p->tables[i].source, t, at, e) &&
+    const struct schema_collation_map map = precheck_collations(p, k);
+    return check_shape(t, at, e) && precheck_fits(p->tables[i].source, t, &map, at, e) &&
            check_no_triggers(c, s, t->name, at, e) && check_empty(c, s, t->name, at, e);
+}
+
+struct schema_collation_map precheck_collations(const struct precheck *p, size_t k)
+{
+    return (struct schema_collation_map){
+        .texts = (const char *const *)p->def->collation_map,
+        .n = p->def->n_collation_map,
+        .uca = schema_collations_known(my_conn_server(p->conns[WF_SOURCE][0]),
+                                       my_conn_server(p->conns[WF_TARGET][k]))};
+}
+
+static bool refuse_default(const struct schema_table *t, const char *at, const char *why,
+                           struct err *e)
+{
+    err_set(e, ERR_WF_PRECONDITION, "%s: table %s was not made as the source has it: %s", at,
+            t->name, why);
+    return err_cure(e, "compare the servers' settings, or make the table there yourself");
+}
+
+bool precheck_made(struct precheck *p, size_t i, size_t k, struct err *e)
+{
+    char at[200], why[320];
+    const struct topo_shard *s = p->sides[WF_TARGET].shards[k];
+    const struct schema_table *from = p->tables[i].source;
+    const struct schema_collation_map map = precheck_collations(p, k);
+    struct schema_table *t =
+        schema_inspect(p->conns[WF_TARGET][k], s->primary.database, p->def->tables[i].target, e);
+    bool alike = my_conn_server(p->conns[WF_SOURCE][0])->flavor ==
+                 my_conn_server(p->conns[WF_TARGET][k])->flavor;
+    bool ok = t && precheck_fits(from, t, &map, where(s, at, sizeof at), e);
+    if (ok && alike && !schema_defaults_fit(from, t, why, sizeof why))
+        ok = refuse_default(t, at, why, e);
+    schema_table_unref(t);
+    return ok;
+}
+
+static bool knows_collation(struct my_conn *c, const char *name, bool *known, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    uint64_t n = 0;
+    bool full = my_conn_server(c)->flavor == MY_FLAVOR_MARIADB;
+    buf_printf(&sql, "SELECT COUNT(*) FROM information_schema.%s WHERE %s = ",
+               full ? "COLLATION_CHARACTER_SET_APPLICABILITY" : "COLLATIONS",
+               full ? "FULL_COLLATION_NAME" : "COLLATION_NAME");
+    buf_put_sql_string(&sql, name, strlen(name));
+    bool ok = my_query_u64(c, buf_str(&sql), &n, e);
+    *known = n > 0;
+    return ok;
+}
+
+static bool refuse_collation(struct my_conn *c, const char *table, const char *name, const char *at,
+                             struct err *e)
+{
+    bool old = my_conn_server(c)->flavor == MY_FLAVOR_MARIADB &&
+               my_conn_server(c)->version < 110405 && strstr(name, "_0900_");
+    err_set(e, ERR_WF_PRECONDITION, "%s: table %s uses collation %s, which %s does not know", at,
+            table, name, my_conn_server(c)->version_text);
+    return err_cure(e,
+                    old ? "use MariaDB 11.4.5 or newer, which knows it, or name one that the "
+                          "target has: --collation-map %s=utf8mb4_unicode_520_nopad_ci (rows that "
+                          "only the source tells apart stop the copy)"
+                        : "name one that the target has: --collation-map %s=…",
+                    name);
+}
+
+bool precheck_create_text(struct precheck *p, size_t i, size_t k, const char *sql, struct err *e)
+{
+    char at[200];
+    struct sqltoken_scanner s;
+    struct sqltoken t;
+    struct my_conn *c = p->conns[WF_TARGET][k];
+    where(p->sides[WF_TARGET].shards[k], at, sizeof at);
+    sqltoken_init(&s, sql, strlen(sql), false);
+    while (schema_create_next_collation(&s, &t)) {
+        bool known = false;
+        if (!knows_collation(c, t.text, &known, e))
+            return false;
+        if (!known)
+            return refuse_collation(c, p->def->tables[i].source, t.text, at, e);
+    }
+    return true;
 }
 
 static bool find_target(struct precheck *p, size_t i, struct err *e)

@@ -27,5 +27,17 @@ bool precheck_servers(struct precheck *p, struct err *e) WARN_UNUSED;
 /* Tables: existence, keys, engines, vindexes, foreign keys, triggers, columns that fit, emptiness.
  */
 bool precheck_tables(struct precheck *p, struct err *e) WARN_UNUSED;
+/* Whether every row of source can stand in target, and both call the same rows equal. Pure, so that
+ * others may ask again later. */
+bool precheck_fits(const struct schema_table *source, const struct schema_table *target,
+                   const struct schema_collation_map *map, const char *at,
+                   struct err *e) WARN_UNUSED;
+/* Collations that may differ between the first source shard and target shard k. */
+struct schema_collation_map precheck_collations(const struct precheck *p, size_t k);
+/* A CREATE TABLE that is to run on target shard k: the server knows its collations. */
+bool precheck_create_text(struct precheck *p, size_t i, size_t k, const char *sql,
+                          struct err *e) WARN_UNUSED;
+/* Table i on target shard k, just made: is it what the source has, defaults included? */
+bool precheck_made(struct precheck *p, size_t i, size_t k, struct err *e) WARN_UNUSED;
 
 #endif

@@ -32,6 +32,11 @@ static const char *const statements[] = {
     " `rows` BIGINT UNSIGNED NOT NULL,"
     " PRIMARY KEY (`workflow`, `stream`, `tab`, `range_no`)" TABLE_END,
 
+    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`left_out` ("
+    "`id` BINARY(32) NOT NULL, `workflow` " NAME_TYPE ", `stream` " NAME_TYPE ", `tab` " NAME_TYPE
+    ", `row_key` LONGBLOB NOT NULL, `reason` LONGBLOB NOT NULL, PRIMARY KEY (`id`),"
+    " KEY `of_stream` (`workflow`, `stream`)" TABLE_END,
+
     SIDECAR_WORKFLOW_DDL,
 
     "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`watermark` ("
@@ -50,7 +55,7 @@ static bool all_there(struct my_conn *c, bool *there, struct err *e)
     if (!my_query_u64(c,
                       "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
                       "'" SLUICE_SIDECAR_DB "' AND TABLE_NAME IN ('epoch', 'position', 'progress', "
-                      "'workflow', 'watermark', 'journal')",
+                      "'left_out', 'workflow', 'watermark', 'journal')",
                       &found, e))
         return false;
     *there = found == n_statements - 1;
@@ -71,7 +76,7 @@ bool sidecar_create(struct my_conn *c, struct err *e)
 
 bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e)
 {
-    static const char *const tables[] = {"epoch", "progress", "position"};
+    static const char *const tables[] = {"epoch", "progress", "left_out", "position"};
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         buf_reset(&sql);

@@ -8,11 +8,14 @@
  * applied transaction (UPDATE … SET n = n + 1, …: one row matched): its table map marks the
  *             transaction with its origin (the workflow column) before any row of the user's.
  *   progress  (workflow, stream, tab, range_no) → lower, upper, last, done, rows: one row a copy
- * range. On the first target shard by name of a workflow: workflow  (keyspace, name) → type,
- * definition, state, decision, fence to undo, lease. The truth. On every server that is a source:
- *   watermark (name) → n: committed to prove visibility, and to mark the final position of a
- * switch. journal   (id) → val: one document a decided switch (cdc/journal.h). workflow columns
- * hold "<keyspace>/<workflow>"; stream columns "<source ks>/<source shard>><target shard>".
+ * range.
+ *   left_out  (id) → workflow, stream, tab, row_key, reason: rows that a copy left out for a
+ * duplicate key and that replay has not brought yet (vrepl/left_out.h). On the first target shard
+ * by name of a workflow: workflow  (keyspace, name) → type, definition, state, decision, fence to
+ * undo, lease. The truth. On every server that is a source: watermark (name) → n: committed to
+ * prove visibility, and to mark the final position of a switch. journal   (id) → val: one document
+ * a decided switch (cdc/journal.h). workflow columns hold "<keyspace>/<workflow>"; stream columns
+ * "<source ks>/<source shard>><target shard>".
  */
 #ifndef SLUICE_VREPL_SIDECAR_H
 #define SLUICE_VREPL_SIDECAR_H
@@ -39,7 +42,7 @@
 /* Creates whatever is missing (idempotent; statements commented with the workflow where it
  * matters). */
 bool sidecar_create(struct my_conn *c, struct err *e) WARN_UNUSED;
-/* Removes every row of one workflow key from epoch, position and progress. */
+/* Removes every row of one workflow key from epoch, position, progress and left_out. */
 bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e) WARN_UNUSED;
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "schemas/sqltoken.h"
 #include "vrepl/stream_internal.h"
 
 #include <assert.h>
@@ -144,6 +145,70 @@ static void report(struct vrepl_stream *s, bool idle)
     position_fini(&lowest);
 }
 
+static bool any_in(struct vrepl_stream *s, enum copy_phase phase)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        struct vrepl_apply_status st;
+        vrepl_apply_status(s->targets[i].apply, &st);
+        any = any || st.phase == phase;
+        vrepl_apply_status_fini(&st);
+    }
+    return any;
+}
+
+static bool gives_way(struct vrepl_stream *s)
+{
+    return any_in(s, COPY_PHASE_ROUNDS) || any_in(s, COPY_PHASE_CATCHUP);
+}
+
+/* A key that is dropped may come back before anybody looks: while it was gone, REPLACE took rows
+ * away that no later change brings. */
+static bool drops_something(const struct cdc_change *c)
+{
+    struct sqltoken_scanner scan;
+    struct sqltoken t;
+    sqltoken_init(&scan, c->ddl.sql, c->ddl.n, false);
+    while (sqltoken_next(&scan, &t)) {
+        if (sqltoken_is(&t, "DROP"))
+            return true;
+    }
+    return false;
+}
+
+static bool has_further_unique_key(const struct vrepl_stream *s)
+{
+    for (size_t i = 0; i < s->spec.n_tables; i++) {
+        const struct schema_table *t = s->now.targets[i];
+        size_t n = 0;
+        for (size_t k = 0; k < t->n_keys; k++)
+            n += t->keys[k].unique;
+        if (n > 1)
+            return true;
+    }
+    return false;
+}
+
+/* Until U is passed, rows give way to each other (1062, REPLACE): that is right only while the
+ * unique keys of both sides are the same, so each DDL on the way is followed by a look at them. */
+static bool keys_hold(struct vrepl_stream *s, const struct cdc_batch *b,
+                      const struct vrepl_routing *r, struct err *e)
+{
+    bool changed = false;
+    for (size_t i = 0; i < b->n_changes; i++) {
+        const struct cdc_change *c = &b->changes[i];
+        if (c->kind != CDC_DDL || !r->changes[i].ddl_ours)
+            continue;
+        changed = true;
+        if (drops_something(c) && gives_way(s) && has_further_unique_key(s))
+            return err_set(e, ERR_WF_STATE,
+                           "a table with unique keys lost something during its copy, which has to "
+                           "begin again: %.*s",
+                           c->ddl.n < 400 ? (int)c->ddl.n : 400, c->ddl.sql);
+    }
+    return !changed || !gives_way(s) || stream_check_keys(s, e);
+}
+
 static bool deliver(struct vrepl_stream *s, struct cdc_batch *b, struct err *e)
 {
     struct vrepl_routing *r = NULL;
@@ -152,6 +217,7 @@ static bool deliver(struct vrepl_stream *s, struct cdc_batch *b, struct err *e)
         s->now.in_tx = b->ends_in_tx;
         watch_fence(s, b, r);
     }
+    ok = ok && keys_hold(s, b, r, e);
     for (size_t i = 0; i < s->spec.n_targets && ok; i++)
         ok = push_to(s, i, b, r, e);
     vrepl_routing_unref(r);
@@ -313,18 +379,6 @@ static bool set_u(struct vrepl_stream *s, struct err *e)
     return ok && FAULT_POINT("copy.u.reached", e);
 }
 
-static bool any_in(struct vrepl_stream *s, enum copy_phase phase)
-{
-    bool any = false;
-    for (size_t i = 0; i < s->spec.n_targets; i++) {
-        struct vrepl_apply_status st;
-        vrepl_apply_status(s->targets[i].apply, &st);
-        any = any || st.phase == phase;
-        vrepl_apply_status_fini(&st);
-    }
-    return any;
-}
-
 /* On the applier's thread, so that all targets do so at once. */
 static bool add_keys(void *ctx, struct my_conn *c, struct err *e)
 {
@@ -356,6 +410,7 @@ static bool copy(struct vrepl_stream *s, struct err *e)
         targets[i].key = stream_key(s, i);
         targets[i].params = &s->spec.targets[i]->primary;
         targets[i].progress = &s->targets[i].progress;
+        targets[i].left_out = &s->targets[i].left_out;
     }
     struct vrepl_copy_options o = {.spec = &s->spec,
                                    .targets = targets,
@@ -364,7 +419,7 @@ static bool copy(struct vrepl_stream *s, struct err *e)
                                    .stop = &s->stop};
     struct vrepl_copy *c = vrepl_copy_new(&o, e);
     bool ok = c && vrepl_copy_prepare(c, e) && rounds(s, c, e) && barrier(s, e) && run_keys(s, e) &&
-              set_u(s, e);
+              stream_check_keys(s, e) && set_u(s, e);
     vrepl_copy_free(c);
     free(targets);
     return ok;
@@ -455,6 +510,7 @@ static void free_stream(struct vrepl_stream *s)
     for (size_t i = 0; i < s->spec.n_targets; i++) {
         target_row_fini(&s->targets[i].row);
         progress_fini(&s->targets[i].progress);
+        left_out_fini(&s->targets[i].left_out);
         free(s->targets[i].key);
     }
     free(s->targets);
@@ -482,6 +538,7 @@ static struct vrepl_stream *new_stream(const struct vrepl_stream_spec *spec,
         s->targets[i].key = mem_printf("%s/%s>%s", spec->source->keyspace, spec->source->name,
                                        spec->targets[i]->name);
         progress_init(&s->targets[i].progress, &s->spec);
+        left_out_init(&s->targets[i].left_out);
     }
     s->rows_total = mem_calloc(spec->n_tables + 1, sizeof *s->rows_total);
     s->bytes_total = mem_calloc(spec->n_tables + 1, sizeof *s->bytes_total);

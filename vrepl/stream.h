@@ -47,6 +47,8 @@ struct vrepl_stream_spec {
     unsigned copiers;         /* 0: 2 */
     int64_t round_ms;         /* 0: 10,000 */
     bool stop_after_copy;
+    const char *const *collation_map; /* "FROM=TO" (schemas/keys_fit.h) */
+    size_t n_collation_map;
     const char *fence_pass; /* value for @sluice_pass so that fence triggers let us through */
     /* Tables fenced on the source: a foreign row event on one of them after fence_pos raises
      * ERR_WRITE_AFTER_FENCE (kept, reported). Set by vrepl_stream_watch_fence. */

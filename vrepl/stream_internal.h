@@ -14,6 +14,7 @@ struct stream_target {
     char *key;             /* "<source ks>/<source shard>><target shard>" */
     struct target_row row; /* as read at the attempt's take-over */
     struct progress progress;
+    struct left_out left_out;
     struct vrepl_apply *apply; /* pointer guarded by vrepl_stream.lock */
 };
 
@@ -64,6 +65,8 @@ struct target_tx_key stream_key(const struct vrepl_stream *s, size_t target_no);
 /* Epochs bumped and committed on all targets, then rows and progress read. */
 bool stream_take_over(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
 bool stream_open(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
+/* Whether the unique keys of both sides are the same now; a copy is only right while they are. */
+bool stream_check_keys(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
 void stream_close(struct vrepl_stream *s); /* stops appliers, drops everything of the attempt */
 void stream_note_progress(struct vrepl_stream *s);
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cdc/copy_read.h"
 #include "schemas/inspect.h"
+#include "vrepl/sidecar.h"
 #include "vrepl/stream_internal.h"
 
 #include <stdlib.h>
@@ -34,7 +35,8 @@ static bool bump(struct vrepl_stream *s, size_t i, struct err *e)
     struct target_tx_key key = stream_key(s, i);
     struct my_conn *c = my_connect(&s->spec.targets[i]->primary, "stream", e);
     struct target_tx *tx = c ? target_tx_new(c, &key) : NULL;
-    bool ok = tx && target_tx_take_over(tx, e);
+    /* An older version of the program may have made the workflow without a table of now. */
+    bool ok = tx && sidecar_create(c, e) && target_tx_take_over(tx, e);
     target_tx_free(tx);
     my_close(c);
     return ok ? true : err_prepend(e, "target %s", target_name(s, i));
@@ -62,7 +64,8 @@ static bool read_rows(struct vrepl_stream *s, size_t i, struct err *e)
     struct stream_target *t = &s->targets[i];
     struct my_conn *c = my_connect(&s->spec.targets[i]->primary, "stream", e);
     struct target_tx *tx = c ? target_tx_new(c, &key) : NULL;
-    bool ok = tx && read_row(s, i, tx, e) && progress_load(&t->progress, c, &key, e);
+    bool ok = tx && read_row(s, i, tx, e) && progress_load(&t->progress, c, &key, e) &&
+              left_out_load(&t->left_out, c, &key, e);
     target_tx_free(tx);
     my_close(c);
     return ok ? true : err_prepend(e, "target %s", target_name(s, i));
@@ -136,16 +139,54 @@ static bool inspect_targets(struct vrepl_stream *s, struct err *e)
     return true;
 }
 
-static bool same_identity(const struct schema_table *source, const struct schema_table *target)
+/* What a copy stands on (schemas/keys_fit.h), of the definitions as they are now. Deferred keys are
+ * not unique ones. */
+static bool keys_fit(const struct vrepl_stream *s, const struct my_conn *target,
+                     const struct schema_table *from, const struct schema_table *to, struct err *e)
 {
-    const struct schema_key *a = schema_table_identity(source), *b = schema_table_identity(target);
-    if (!a || !b)
-        return a == b;
-    bool same = a->n == b->n;
-    for (size_t i = 0; same && i < a->n; i++)
-        same =
-            !strcasecmp(source->columns[a->columns[i]].name, target->columns[b->columns[i]].name);
-    return same;
+    char why[320];
+    const struct schema_collation_map map = {
+        .texts = s->spec.collation_map,
+        .n = s->spec.n_collation_map,
+        .uca = schema_collations_known(my_conn_server(s->now.source), my_conn_server(target))};
+    if (schema_keys_fit(from, to, &map, why, sizeof why))
+        return true;
+    err_set(e, ERR_SCHEMA_MISMATCH, "target table %s: %s", to->name, why);
+    return err_cure(e, "give both tables the same unique keys and collations, cancel the workflow, "
+                       "and create it again");
+}
+
+/* A table that is gone or has another name is judged by its DDL in the log. */
+static bool check_keys(const struct vrepl_stream *s, struct my_conn *target, size_t target_no,
+                       size_t i, struct err *e)
+{
+    const struct vrepl_table_spec *spec = &s->spec.tables[i];
+    struct schema_table *to = NULL,
+                        *from = schema_inspect(s->now.source, s->spec.source->primary.database,
+                                               spec->source_table, e);
+    if (from)
+        to = schema_inspect(target, s->spec.targets[target_no]->primary.database,
+                            spec->target_table, e);
+    bool ok = from && to ? keys_fit(s, target, from, to, e) : e->code == ERR_SCHEMA_UNKNOWN;
+    if (ok)
+        err_clear(e);
+    schema_table_unref(from);
+    schema_table_unref(to);
+    return ok;
+}
+
+bool stream_check_keys(struct vrepl_stream *s, struct err *e)
+{
+    for (size_t k = 0; k < s->spec.n_targets; k++) {
+        struct my_conn *c = my_connect(&s->spec.targets[k]->primary, "stream", e);
+        bool ok = c != NULL;
+        for (size_t i = 0; ok && i < s->spec.n_tables; i++)
+            ok = check_keys(s, c, k, i, e);
+        my_close(c);
+        if (!ok)
+            return err_prepend(e, "target %s", target_name(s, k));
+    }
+    return true;
 }
 
 static bool integer_key(const struct schema_table *t)
@@ -167,9 +208,6 @@ static bool inspect_sources(struct vrepl_stream *s, struct err *e)
         if (!t)
             return err_prepend(e, "source");
         s->now.sources[i] = t;
-        if (!same_identity(t, s->now.targets[i]))
-            return err_set(e, ERR_SCHEMA_MISMATCH,
-                           "%s: source and target are identified by different keys", t->name);
         for (size_t k = 0; k < s->spec.n_targets; k++) {
             struct progress_table *p = &s->targets[k].progress.tables[i];
             p->order_exact = integer_key(t) && integer_key(s->now.targets[i]);
@@ -258,6 +296,7 @@ static bool start_applier(struct vrepl_stream *s, size_t i, struct err *e)
                                     .target_no = i,
                                     .key = stream_key(s, i),
                                     .progress = &s->targets[i].progress,
+                                    .left_out = &s->targets[i].left_out,
                                     .row = &s->targets[i].row,
                                     .behind_start =
                                         !position_equal(&s->targets[i].row.pos, &s->now.start),
@@ -313,7 +352,7 @@ bool stream_open(struct vrepl_stream *s, struct err *e)
     now->source_charsets = plan_charsets_load(now->source, e);
     if (!now->source_charsets || !ensure_rows(s, e))
         return false;
-    if (copies(s) && !(inspect_sources(s, e) && reload_progress(s, e)))
+    if (copies(s) && !(stream_check_keys(s, e) && inspect_sources(s, e) && reload_progress(s, e)))
         return false;
     stream_note_progress(s);
     return attach(s, e);

@@ -30,6 +30,10 @@ void stream_spec_copy(struct vrepl_stream_spec *dst, const struct vrepl_stream_s
     dst->workflow_key = mem_strdup(src->workflow_key);
     dst->skip_origin = mem_strdup(src->skip_origin);
     dst->fence_pass = mem_strdup(src->fence_pass);
+    char **map = mem_calloc(src->n_collation_map + 1, sizeof *map);
+    for (size_t i = 0; i < src->n_collation_map; i++)
+        map[i] = mem_strdup(src->collation_map[i]);
+    dst->collation_map = (const char *const *)map;
     dst->targets = copy_array(src->targets, src->n_targets, sizeof *src->targets);
     struct vrepl_table_spec *tables = copy_array(src->tables, src->n_tables, sizeof *tables);
     for (size_t i = 0; i < src->n_tables; i++)
@@ -68,6 +72,9 @@ void stream_spec_fini(struct vrepl_stream_spec *s)
     free_const(s->workflow_key);
     free_const(s->skip_origin);
     free_const(s->fence_pass);
+    for (size_t i = 0; i < s->n_collation_map; i++)
+        free_const(s->collation_map[i]);
+    free_const(s->collation_map);
     if (s->start) {
         struct position start = *s->start;
         position_fini(&start);

@@ -12,6 +12,9 @@
  * 1. Once the phase is PLAIN, the target is the source's table as of the applied position.
  * 2. A strict statement hits exactly one row; no statement meets a duplicate.
  * 3. Where uncopied changes are dropped, a copier never meets its own primary key at the target.
+ * 4. A row that a copier left out stands on a list until replay writes or deletes its key. The list
+ *    is empty once the phase is PLAIN; where it is not, the program stops instead (the target has a
+ *    unique key more than the source).
  *
  * The rules around the function (visibility of A, rounds, U, …) live in `struct rules`. Each can be
  * taken away alone, and then a loss must be found: that is how this model itself is tested.
@@ -54,18 +57,21 @@ static unsigned row_stamp(row_t r)
 
 /* Each rule is on in the program; false is the mistake that its comment names. */
 struct rules {
-    bool visible;       /* else: a read's snapshot may be older than A */
-    bool round_ends;    /* else: what was read in one round is written in a later one */
-    bool wait_for_u;    /* else: plain statements as soon as everything is copied */
-    bool apply_read;    /* else: a change that the key's read already contains is dropped */
-    bool decide_late;   /* else: "is it copied" is asked when a change is routed */
-    bool server_order;  /* else: text keys are compared by our byte order */
-    bool delete_first;  /* else: the REPLACE of a changed key comes before its DELETE */
-    bool delete_before; /* else: a changed key forgets its old place */
-    bool replace;       /* else: INSERT IGNORE where REPLACE is decided */
-    bool drop_alike;    /* else: of an uncopied key only the deletes are dropped */
-    bool reread;        /* else: a COMMIT of unknown outcome counts as failed */
-    bool one_commit;    /* else: rows and position are committed apart */
+    bool visible;        /* else: a read's snapshot may be older than A */
+    bool round_ends;     /* else: what was read in one round is written in a later one */
+    bool wait_for_u;     /* else: plain statements as soon as everything is copied */
+    bool apply_read;     /* else: a change that the key's read already contains is dropped */
+    bool decide_late;    /* else: "is it copied" is asked when a change is routed */
+    bool server_order;   /* else: text keys are compared by our byte order */
+    bool delete_first;   /* else: the REPLACE of a changed key comes before its DELETE */
+    bool delete_before;  /* else: a changed key forgets its old place */
+    bool replace;        /* else: INSERT IGNORE where REPLACE is decided */
+    bool drop_alike;     /* else: of an uncopied key only the deletes are dropped */
+    bool reread;         /* else: a COMMIT of unknown outcome counts as failed */
+    bool one_commit;     /* else: rows and position are committed apart */
+    bool listed;         /* else: a row that is left out is not put on the list */
+    bool own_row;        /* else: it is, even if replay has brought that very key before */
+    bool delete_strikes; /* else: only a REPLACE strikes its key off the list */
 };
 
 struct config {
@@ -73,6 +79,7 @@ struct config {
     unsigned keys, uniques, ops, tx_ops;
     bool exact; /* integer keys; else text, where keys 0 and 1 are equal to the server */
     bool twins;
+    bool one_more; /* only the target's unique column is unique */
 };
 
 struct state {
@@ -86,6 +93,7 @@ struct state {
     uint8_t ends[OPS_MAX];   /* 1: last operation of its transaction */
     uint8_t routed[OPS_MAX]; /* copied keys when the change was routed */
     uint8_t copied;          /* durable progress, a bit a key */
+    uint8_t left;            /* keys on the list of rows that were left out, a bit a key */
     uint8_t known;           /* what the program believes of it */
     uint8_t applied;         /* operations of the log that are applied */
     uint8_t u;               /* the log's end after the last read */
@@ -256,15 +264,23 @@ static void run_replace(struct state *s, unsigned key, row_t row)
         (void)table_insert(s->target, key, row);
 }
 
+static void strike_off(struct state *s, unsigned key)
+{
+    s->left = (uint8_t)(s->left & ~(1u << key));
+}
+
 static void run_statement(struct state *s, unsigned op, struct copy_statement statement)
 {
     unsigned before = s->before[op] - 1u, after = s->after[op] - 1u;
     switch (statement.verb) {
     case COPY_DELETE:
         run_delete(s, before, statement.strict);
+        if (rules.delete_strikes)
+            strike_off(s, before);
         return;
     case COPY_REPLACE:
         run_replace(s, after, s->row[op]);
+        strike_off(s, after);
         return;
     case COPY_INSERT:
         run_insert(s, after, s->row[op]);
@@ -364,6 +380,7 @@ static void rename_keys(struct state *s, const uint8_t *to)
     }
     s->copied = permute_bits(s->copied, to);
     s->known = permute_bits(s->known, to);
+    s->left = permute_bits(s->left, to);
 }
 
 /* Exact keys are copied in any order, so they too only matter by being equal. */
@@ -601,7 +618,9 @@ static void write_row(struct state *s, unsigned key)
     if (config.exact && rules.reread && row_at(s->target, key) != KEYS_MAX)
         s->failed = FAIL_COPY;
     /* On a duplicate the row is left to the replay. */
-    (void)table_insert(s->target, key, s->pending[key]);
+    bool there = s->target[key] != 0;
+    if (!table_insert(s->target, key, s->pending[key]) && rules.listed && !(there && rules.own_row))
+        s->left = (uint8_t)(s->left | 1u << key);
 }
 
 static void write_chunk(const struct step *step, struct state next, unsigned key)
@@ -698,6 +717,8 @@ static const char *wrong_with(const struct state *s)
         return failures[s->failed];
     if (phase_of(s) != COPY_PHASE_PLAIN)
         return NULL;
+    if (s->left)
+        return config.one_more ? NULL : "the list holds a row that is not missing";
     table_as_of(s, s->applied, table);
     for (unsigned key = 0; key < config.keys; key++) {
         if (table[key] == s->target[key])
@@ -719,7 +740,9 @@ static void add_beginnings(struct walk *w)
         struct state s = {.budget = (uint8_t)config.ops};
         bool ok = true;
         for (unsigned key = 0, rest = i; key < config.keys; key++, rest /= forms)
-            if (rest % forms)
+            if (rest % forms && config.one_more)
+                s.base[key] = row_make(rest % forms - 1, key + 1);
+            else if (rest % forms)
                 ok = ok && table_insert(s.base, key, row_make(rest % forms - 1, key + 1));
         if (ok)
             add_state(w, &s, NO_PARENT);
@@ -792,8 +815,8 @@ static void print_trace(struct walk *w, size_t bad)
     free(path);
 }
 
-static const struct rules all_rules = {true, true, true, true, true, true,
-                                       true, true, true, true, true, true};
+static const struct rules all_rules = {true, true, true, true, true, true, true, true,
+                                       true, true, true, true, true, true, true};
 
 /* True when the result is the expected one. */
 static bool run(const struct config *c, const struct rules *r, const char *without, bool verbose)
@@ -817,19 +840,28 @@ static bool run(const struct config *c, const struct rules *r, const char *witho
     return expected;
 }
 
-/* name, keys, uniques, operations, operations a transaction, exact, twins */
+/* name, keys, uniques, operations, operations a transaction, exact, twins, one_more */
 static const struct config configs[] = {
-    {"2 integer keys", 2, 2, 4, 2, true, false},
-    {"3 integer keys", 3, 2, 3, 2, true, false},
-    {"3 text keys", 3, 2, 3, 2, false, false},
-    {"3 text keys, two of them equal to the server", 3, 2, 3, 2, false, true},
+    {"2 integer keys", 2, 2, 4, 2, true, false, false},
+    {"3 integer keys", 3, 2, 3, 2, true, false, false},
+    {"3 text keys", 3, 2, 3, 2, false, false, false},
+    {"3 text keys, two of them equal to the server", 3, 2, 3, 2, false, true, false},
+    {"3 integer keys, the target has a unique key more", 3, 2, 0, 1, true, false, true},
     /* Where there is time: larger in one direction each. */
-    {"2 integer keys, long transactions", 2, 2, 4, 4, true, false},
-    {"2 integer keys, 5 operations", 2, 1, 5, 2, true, false},
-    {"3 integer keys, 4 operations", 3, 1, 4, 1, true, false},
-    {"3 text keys, two of them equal to the server, 4 operations", 3, 1, 4, 1, false, true},
+    {"2 integer keys, long transactions", 2, 2, 4, 4, true, false, false},
+    {"2 integer keys, 5 operations", 2, 1, 5, 2, true, false, false},
+    {"3 integer keys, 4 operations", 3, 1, 4, 1, true, false, false},
+    {"3 text keys, two of them equal to the server, 4 operations", 3, 1, 4, 1, false, true, false},
 };
-enum { EXACT, EXACT_3, TEXT, TWINS, N_SHALLOW, N_CONFIGS = sizeof configs / sizeof configs[0] };
+enum {
+    EXACT,
+    EXACT_3,
+    TEXT,
+    TWINS,
+    ONE_MORE,
+    N_SHALLOW,
+    N_CONFIGS = sizeof configs / sizeof configs[0]
+};
 
 struct mistake {
     const char *what;
@@ -854,6 +886,9 @@ static const struct mistake mistakes[] = {
     WITHOUT(drop_alike, EXACT, "only deletes dropped"),
     WITHOUT(reread, EXACT, "an unknown COMMIT counts as failed"),
     WITHOUT(one_commit, EXACT, "position committed apart from the rows"),
+    WITHOUT(listed, ONE_MORE, "rows left out without a list"),
+    WITHOUT(own_row, TEXT, "rows listed that replay had brought"),
+    WITHOUT(delete_strikes, EXACT, "a deleted row stays on the list"),
 };
 
 static bool run_mistakes(bool verbose)
@@ -863,7 +898,7 @@ static bool run_mistakes(bool verbose)
         struct config c = configs[mistakes[i].config];
         struct rules r = all_rules;
         *((bool *)&r + mistakes[i].rule) = false;
-        c.ops = 3;
+        c.ops = c.one_more ? 0 : 3;
         ok = run(&c, &r, mistakes[i].what, verbose) && ok;
     }
     return ok;

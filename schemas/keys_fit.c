@@ -1,0 +1,236 @@
+/* schemas/keys_fit.c — compares unique keys of two tables in both directions, column by column.
+ *
+ * Between two equal keys a pair of rows is a duplicate on one side exactly when it is one on the
+ * other: the columns' values are the same (schema_column_fits maps each value to one value), their
+ * prefixes cut alike, and their collations compare alike. A generated column computes the same only
+ * by the same expression.
+ */
+#include "schemas/keys_fit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+struct pair {
+    const struct schema_table *s, *t;
+    const struct schema_collation_map *map;
+    char *reason;
+    size_t reason_len;
+};
+
+static bool refuse(const struct pair *p, const char *fmt, ...) ERR_PRINTF(2, 3);
+static bool refuse(const struct pair *p, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(p->reason, p->reason_len, fmt, args);
+    va_end(args);
+    return false;
+}
+
+#define OLD(language, newer)                                                                       \
+    {"utf8mb4_" language "0900_ai_ci", "utf8mb4_uca1400_" newer "nopad_ai_ci"},                    \
+    {                                                                                              \
+        "utf8mb4_" language "0900_as_cs", "utf8mb4_uca1400_" newer "nopad_as_cs"                   \
+    }
+
+/* MariaDB takes MySQL's names for its own collations of a newer Unicode since 11.4.5; the pairs are
+ * those that it makes itself. */
+static const struct {
+    const char *from, *to;
+} uca[] = {
+    OLD("", ""),
+    {"utf8mb4_0900_as_ci", "utf8mb4_uca1400_nopad_as_ci"},
+    {"utf8mb4_0900_bin", "utf8mb4_nopad_bin"},
+    OLD("cs_", "czech_"),
+    OLD("da_", "danish_"),
+    OLD("de_pb_", "german2_"),
+    OLD("eo_", "esperanto_"),
+    OLD("es_", "spanish_"),
+    OLD("es_trad_", "spanish2_"),
+    OLD("et_", "estonian_"),
+    OLD("hr_", "croatian_"),
+    OLD("hu_", "hungarian_"),
+    OLD("is_", "icelandic_"),
+    OLD("la_", "roman_"),
+    OLD("lt_", "lithuanian_"),
+    OLD("lv_", "latvian_"),
+    OLD("pl_", "polish_"),
+    OLD("ro_", "romanian_"),
+    OLD("sk_", "slovak_"),
+    OLD("sl_", "slovenian_"),
+    OLD("sv_", "swedish_"),
+    OLD("tr_", "turkish_"),
+    OLD("vi_", "vietnamese_"),
+};
+
+bool schema_collations_known(const struct my_server *source, const struct my_server *target)
+{
+    return source->flavor == MY_FLAVOR_MYSQL && target->flavor == MY_FLAVOR_MARIADB &&
+           target->version >= 110405;
+}
+
+const char *schema_collation_mapped(const struct schema_collation_map *map, const char *from)
+{
+    size_t n = from ? strlen(from) : 0;
+    for (size_t i = 0; map && from && i < map->n; i++)
+        if (strncasecmp(map->texts[i], from, n) == 0 && map->texts[i][n] == '=')
+            return map->texts[i] + n + 1;
+    return NULL;
+}
+
+static bool says(const struct schema_collation_map *map, const char *from, const char *to)
+{
+    const char *mapped = schema_collation_mapped(map, from);
+    return mapped && strcasecmp(mapped, to) == 0;
+}
+
+static bool is_uca(const char *from, const char *to)
+{
+    for (size_t i = 0; i < sizeof uca / sizeof uca[0]; i++)
+        if (strcasecmp(uca[i].from, from) == 0 && strcasecmp(uca[i].to, to) == 0)
+            return true;
+    return false;
+}
+
+static bool is_pair(const struct schema_collation_map *map, const char *a, const char *b)
+{
+    return says(map, a, b) || says(map, b, a) ||
+           (map && map->uca && (is_uca(a, b) || is_uca(b, a)));
+}
+
+/* "utf8_bin" and "utf8mb3_bin" are one collation under an older and a newer name. */
+static const char *without_charset_alias(const char *collation, char *out, size_t n)
+{
+    if (strncasecmp(collation, "utf8_", 5) != 0)
+        return collation;
+    snprintf(out, n, "utf8mb3_%s", collation + 5);
+    return out;
+}
+
+static bool is_label(const struct schema_column *c)
+{
+    return c->type == SCHEMA_TYPE_ENUM || c->type == SCHEMA_TYPE_SET;
+}
+
+static bool collations_fit(const struct pair *p, const struct schema_column *a,
+                           const struct schema_column *b)
+{
+    char x[80], y[80];
+    if (!a->collation_name || !b->collation_name || is_label(a))
+        return true; /* numbers: labels are compared by theirs */
+    const char *from = without_charset_alias(a->collation_name, x, sizeof x);
+    const char *to = without_charset_alias(b->collation_name, y, sizeof y);
+    return strcasecmp(from, to) == 0 || is_pair(p->map, from, to) ||
+           refuse(p, "column %.60s is in a unique key and compares by %.60s, the source's by %.60s",
+                  a->name, to, from);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool column_fits(const struct pair *p, const struct schema_column *a,
+                        const struct schema_column *b)
+{
+    if (a->generated && b->generated && !same_text(a->expression, b->expression))
+        return refuse(p, "column %.60s is in a unique key and generated by another expression",
+                      a->name);
+    return collations_fit(p, a, b);
+}
+
+/* Where x's column i stands in y; y->n if it does not. */
+static size_t part_in(const struct schema_table *a, const struct schema_key *x, size_t i,
+                      const struct schema_table *b, const struct schema_key *y)
+{
+    size_t k = 0;
+    const char *name = a->columns[x->columns[i]].name;
+    while (k < y->n &&
+           (x->prefix[i] != y->prefix[k] || strcasecmp(name, b->columns[y->columns[k]].name) != 0))
+        k++;
+    return k;
+}
+
+static bool same_parts(const struct schema_table *a, const struct schema_key *x,
+                       const struct schema_table *b, const struct schema_key *y)
+{
+    bool same = y->unique && x->n == y->n && x->without_overlaps == y->without_overlaps &&
+                same_text(x->expressions, y->expressions);
+    for (size_t i = 0; same && i < x->n; i++)
+        same = part_in(a, x, i, b, y) < y->n;
+    return same;
+}
+
+static const struct schema_key *find_same(const struct schema_table *a, const struct schema_key *x,
+                                          const struct schema_table *b)
+{
+    for (size_t i = 0; i < b->n_keys; i++)
+        if (same_parts(a, x, b, &b->keys[i]))
+            return &b->keys[i];
+    return NULL;
+}
+
+static bool key_fits(const struct pair *p, const struct schema_key *x)
+{
+    const struct schema_key *y = find_same(p->s, x, p->t);
+    if (!y)
+        return refuse(p, "it lacks the source's unique key %.64s", x->name);
+    for (size_t i = 0; i < x->n; i++) {
+        size_t k = part_in(p->s, x, i, p->t, y);
+        if (!column_fits(p, &p->s->columns[x->columns[i]], &p->t->columns[y->columns[k]]))
+            return false;
+    }
+    return true;
+}
+
+/* Both sides find a row by the same columns. */
+static bool identities_fit(const struct pair *p)
+{
+    const struct schema_key *a = schema_table_identity(p->s), *b = schema_table_identity(p->t);
+    if ((!a && !b) || (a && b && same_parts(p->s, a, p->t, b)))
+        return true;
+    return refuse(p, "its rows are identified by key %.64s, the source's by %.64s",
+                  b ? b->name : "(none)", a ? a->name : "(none)");
+}
+
+bool schema_keys_fit(const struct schema_table *source, const struct schema_table *target,
+                     const struct schema_collation_map *map, char *reason, size_t reason_len)
+{
+    const struct pair p = {source, target, map, reason, reason_len};
+    for (size_t i = 0; i < source->n_keys; i++)
+        if (source->keys[i].unique && !key_fits(&p, &source->keys[i]))
+            return false;
+    for (size_t i = 0; i < target->n_keys; i++)
+        if (target->keys[i].unique && !find_same(target, &target->keys[i], source))
+            return refuse(&p, "it has a unique key %.64s, which the source lacks",
+                          target->keys[i].name);
+    return identities_fit(&p);
+}
+
+static bool default_fits(const struct pair *p, const struct schema_column *a,
+                         const struct schema_column *b)
+{
+    if (!same_text(a->default_text, b->default_text))
+        return refuse(p, "column %.60s has the default %.60s, the source's has %.60s", a->name,
+                      b->default_text ? b->default_text : "(none)",
+                      a->default_text ? a->default_text : "(none)");
+    if (!same_text(a->extra, b->extra))
+        return refuse(p, "column %.60s has the attributes '%.60s', the source's has '%.60s'",
+                      a->name, b->extra ? b->extra : "", a->extra ? a->extra : "");
+    return same_text(a->expression, b->expression) ||
+           refuse(p, "column %.60s is generated by another expression", a->name);
+}
+
+bool schema_defaults_fit(const struct schema_table *source, const struct schema_table *target,
+                         char *reason, size_t reason_len)
+{
+    const struct pair p = {source, target, NULL, reason, reason_len};
+    for (size_t i = 0; i < source->n_columns; i++) {
+        int k = schema_table_column(target, source->columns[i].name);
+        if (k >= 0 && !default_fits(&p, &source->columns[i], &target->columns[k]))
+            return false;
+    }
+    return true;
+}
