@@ -125,11 +125,12 @@ static bool give_chunk(struct shard_stream *s, struct cdc_batch *b, struct err *
     return ok && write_out(s, e);
 }
 
-static bool copy_table(struct shard_stream *s, struct copy_reader *r, const struct schema_table *t,
-                       struct err *e)
+static bool copy_table(struct shard_stream *s, struct copy_reader *r,
+                       const struct schema_table *listed, struct err *e)
 {
     struct copy_range range = {0};
-    bool ok = true;
+    const struct schema_table *t = copy_view_definition(r, listed->db, listed->name, e);
+    bool ok = t != NULL;
     for (bool end = false; ok && !end && !stopping(s->run);) {
         struct cdc_batch *b = NULL;
         ok = copy_read_chunk(r, t, &range, NULL, CHUNK_BYTES, &b, &range.lower, &end, e) &&

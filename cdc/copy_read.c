@@ -62,6 +62,9 @@ void copy_reader_close(struct copy_reader *r)
     copy_scan_end(r);
     plan_fini(&r->plan);
     copy_reader_lock_tables(r, NULL, 0);
+    copy_definitions_forget(r);
+    free(r->known);
+    my_close(r->asker);
     my_close(r->conn);
     my_params_fini(&r->params);
     buf_fini(&r->images);
@@ -275,10 +278,31 @@ static uint64_t chunk_limit(const struct copy_reader *r, size_t max_bytes)
     return n < LIMIT_MIN ? LIMIT_MIN : n > LIMIT_MAX ? LIMIT_MAX : n;
 }
 
+/* The definition is proven (copy_read_definition.c); that what arrives is what it says costs
+ * nothing to look at. */
+static bool check_result(const struct copy_plan *p, const struct my_stmt *s, struct err *e)
+{
+    const struct my_column *columns;
+    unsigned n = my_stmt_columns(s, &columns);
+    bool same = n == p->table->n_columns;
+    for (unsigned i = 0; i < n && same; i++) {
+        same = copy_column_is(&p->columns[i], &columns[i]);
+        if (!same)
+            err_set_native(e, ERR_SCHEMA_MISMATCH, ERR_CLASS_RETRY, 0,
+                           "column %s arrives as type %u, which its definition %s is not",
+                           columns[i].name, columns[i].type,
+                           p->table->columns[i].column_type ? p->table->columns[i].column_type
+                                                            : "");
+    }
+    if (!same && e->code == ERR_NONE)
+        err_set(e, ERR_INTERNAL, "%u columns arrive, %zu were asked for", n, p->table->n_columns);
+    return same;
+}
+
 static struct my_stmt *start_select(struct copy_reader *r, const char *sql, struct err *e)
 {
     struct my_stmt *s = my_prepare(r->conn, sql, e);
-    if (s && my_stmt_query(s, NULL, e))
+    if (s && my_stmt_query(s, NULL, e) && check_result(&r->plan, s, e))
         return s;
     my_stmt_free(s);
     return NULL;

@@ -59,6 +59,12 @@ bool copy_exact_snapshot(struct copy_reader *r, const struct my_params *p,
                          const char *const *quoted_tables, size_t n, struct position *out,
                          struct err *e) WARN_UNUSED;
 
+/* ▶ The definition by which this view's reads see a table, borrowed until the view ends: DDL on the
+ * table waits until then. One that was read before the view opened proves nothing. RETRY errors,
+ * 1412 from a read among them (the table was altered after the view was made), want a new view. */
+const struct schema_table *copy_view_definition(struct copy_reader *r, const char *db,
+                                                const char *name, struct err *e) WARN_UNUSED;
+
 /* " WHERE …" that selects the rows of a range, and an additional condition (NULL: none); "" for all
  * rows. For other questions about the same rows (checksums). Tables with an identity key only. */
 bool copy_range_where(struct copy_reader *r, const struct schema_table *t,

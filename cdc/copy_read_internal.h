@@ -29,6 +29,9 @@ bool copy_column_init(struct copy_column *out, const struct schema_table *t, siz
                       struct err *e) WARN_UNUSED;
 /* The SELECT expression that brings the column in that form. */
 void copy_column_select(const struct schema_column *c, struct buf *sql);
+/* Whether a result's column is of the form that copy_row_put expects: protocol type, sign, fraction
+ * digits and scale. */
+bool copy_column_is(const struct copy_column *c, const struct my_column *result);
 /* Appends one row's image (null bitmap and values). */
 bool copy_row_put(const struct copy_column *columns, size_t n, const struct my_wire *cells,
                   struct buf *out, struct err *e) WARN_UNUSED;
@@ -72,13 +75,18 @@ struct copy_reader {
     struct copy_plan plan; /* source NULL: none */
     char **lock_tables;
     size_t n_lock_tables;
-    struct my_params params; /* for the connection that holds table locks */
+    struct my_params params; /* for the connection that holds table locks, and the asker */
     bool in_view;
+    struct my_conn *asker;             /* reads definitions; NULL: not yet needed */
+    const struct schema_table **known; /* definitions proven for the open view */
+    size_t n_known, cap_known;
     struct buf images, key_bytes;
     struct my_stmt *scan; /* tables without a key: the one read that goes on */
     uint64_t scan_rows;
 };
 bool copy_plan_for(struct copy_reader *r, const struct schema_table *t, struct err *e) WARN_UNUSED;
 void copy_scan_end(struct copy_reader *r);
+/* With the end of a view what was proven for it is proven no more. */
+void copy_definitions_forget(struct copy_reader *r);
 
 #endif

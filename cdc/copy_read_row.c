@@ -107,6 +107,62 @@ void copy_column_select(const struct schema_column *c, struct buf *sql)
         buf_printf(sql, " AS %s)", cast);
 }
 
+static bool is_of_bytes(unsigned type)
+{
+    return type == SCHEMA_TYPE_VARCHAR || type == SCHEMA_TYPE_VECTOR || type == SCHEMA_TYPE_JSON ||
+           (type >= 249 && type <= SCHEMA_TYPE_GEOMETRY); /* from TINY_BLOB */
+}
+
+/* The protocol's number of the types whose definition has a number of its own. */
+static unsigned type_on_the_wire(uint8_t type)
+{
+    switch (type) {
+    case SCHEMA_TYPE_NEWDATE:
+        return SCHEMA_TYPE_DATE;
+    case SCHEMA_TYPE_TIME2:
+        return SCHEMA_TYPE_TIME;
+    case SCHEMA_TYPE_DATETIME2:
+        return SCHEMA_TYPE_DATETIME;
+    case SCHEMA_TYPE_TIMESTAMP2:
+        return SCHEMA_TYPE_TIMESTAMP;
+    default:
+        return type;
+    }
+}
+
+static unsigned decimals_of(const struct copy_column *c)
+{
+    return c->form == COPY_DECIMAL ? c->column->meta & 0xffu : c->column->meta;
+}
+
+bool copy_column_is(const struct copy_column *c, const struct my_column *result)
+{
+    bool is_unsigned = result->flags & MY_COLUMN_UNSIGNED;
+    switch (c->form) {
+    case COPY_BYTES:
+    case COPY_BINARY:
+    case COPY_COMPRESSED:
+        return is_of_bytes(result->type);
+    case COPY_TIME2:
+    case COPY_DATETIME2:
+    case COPY_TIMESTAMP2:
+    case COPY_DECIMAL:
+        return result->type == type_on_the_wire(c->column->type) &&
+               result->decimals == decimals_of(c);
+    case COPY_INT:
+        if (c->column->type == SCHEMA_TYPE_ENUM || c->column->type == SCHEMA_TYPE_SET)
+            return schema_type_is_integer((uint8_t)result->type); /* selected as numbers */
+        if (schema_type_is_integer(c->column->type) && is_unsigned != c->column->is_unsigned)
+            return false;
+        return result->type == type_on_the_wire(c->column->type);
+    case COPY_YEAR:
+    case COPY_DATE:
+    case COPY_BIT:
+        return result->type == type_on_the_wire(c->column->type);
+    }
+    return false;
+}
+
 /* Fields of a DATE, DATETIME or TIMESTAMP cell; lengths 0, 4, 7, 11. */
 struct fields {
     unsigned year, month, day, hour, minute, second, micro;

@@ -47,6 +47,7 @@ static bool begin_view(struct copy_reader *r, struct err *e)
 bool copy_end_view(struct copy_reader *r, struct err *e)
 {
     copy_scan_end(r);
+    copy_definitions_forget(r);
     r->in_view = false;
     return my_exec(r->conn, "COMMIT", NULL, e);
 }

@@ -142,6 +142,7 @@ struct my_column {
     unsigned decimals;
     uint64_t length;
 };
+#define MY_COLUMN_UNSIGNED 32u
 struct my_wire {      /* one cell, valid until the next row */
     const uint8_t *p; /* NULL: SQL NULL. ints/float/double: LE of the type's width;
                        * DATE/DATETIME/TIMESTAMP: the 0/4/7/11 bytes; TIME: the 0/8/12 bytes (length

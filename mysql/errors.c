@@ -33,6 +33,7 @@ static const struct number_kind kinds[] = {
     {1205, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* lock wait timeout */
     {1213, {ERR_DB_DEADLOCK, RETRY}, NULL},
     {1020, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* innodb_snapshot_isolation: record has changed */
+    {1412, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* altered after the read view was made */
     {3101, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* rolled back by group certification */
     {3572, {ERR_DB_DEADLOCK, RETRY}, NULL}, /* NOWAIT */
 

@@ -21,21 +21,113 @@ struct pair {
 
 static bool refuse(const struct pair *p, const char *fmt, ...) ERR_PRINTF(2, 3);
 
-static const char *type_text(const struct schema_column *c)
+/* A table map says less than information_schema: not the digits of FLOAT(M,D), and nothing of
+ * MariaDB's types that travel as another one. */
+static bool is_of_log(const struct schema_column *c)
 {
-    return c->column_type ? c->column_type : "?";
+    return c->column_type == NULL;
+}
+
+static const char *type_word(uint8_t type)
+{
+    switch ((enum schema_type)type) {
+    case SCHEMA_TYPE_TINY:
+        return "tinyint";
+    case SCHEMA_TYPE_SHORT:
+        return "smallint";
+    case SCHEMA_TYPE_INT24:
+        return "mediumint";
+    case SCHEMA_TYPE_LONG:
+        return "int";
+    case SCHEMA_TYPE_LONGLONG:
+        return "bigint";
+    case SCHEMA_TYPE_FLOAT:
+        return "float";
+    case SCHEMA_TYPE_DOUBLE:
+        return "double";
+    case SCHEMA_TYPE_DECIMAL:
+    case SCHEMA_TYPE_NEWDECIMAL:
+        return "decimal";
+    case SCHEMA_TYPE_DATE:
+    case SCHEMA_TYPE_NEWDATE:
+        return "date";
+    case SCHEMA_TYPE_YEAR:
+        return "year";
+    case SCHEMA_TYPE_TIME:
+    case SCHEMA_TYPE_TIME2:
+        return "time";
+    case SCHEMA_TYPE_DATETIME:
+    case SCHEMA_TYPE_DATETIME2:
+        return "datetime";
+    case SCHEMA_TYPE_TIMESTAMP:
+    case SCHEMA_TYPE_TIMESTAMP2:
+        return "timestamp";
+    case SCHEMA_TYPE_BIT:
+        return "bit";
+    case SCHEMA_TYPE_ENUM:
+        return "enum";
+    case SCHEMA_TYPE_SET:
+        return "set";
+    case SCHEMA_TYPE_JSON:
+        return "json";
+    case SCHEMA_TYPE_GEOMETRY:
+        return "geometry";
+    case SCHEMA_TYPE_VECTOR:
+        return "vector";
+    case SCHEMA_TYPE_STRING:
+        return "char";
+    case SCHEMA_TYPE_VARCHAR:
+    case SCHEMA_TYPE_VAR_STRING:
+    case SCHEMA_TYPE_VARCHAR_COMPRESSED:
+        return "varchar";
+    case SCHEMA_TYPE_BLOB:
+    case SCHEMA_TYPE_BLOB_COMPRESSED:
+        return "text";
+    case SCHEMA_TYPE_NULL:
+    case SCHEMA_TYPE_TYPED_ARRAY:
+        break;
+    }
+    return "?";
+}
+
+enum { TYPE_TEXT_MAX = 41 };
+
+static unsigned characters(const struct schema_column *c)
+{
+    unsigned width = charset_max_bytes(c->collation);
+    return c->meta / (width ? width : 1);
+}
+
+/* As a person would write it; for a table map's columns put together from type and metadata. */
+static void type_text(const struct schema_column *c, char out[TYPE_TEXT_MAX])
+{
+    const char *word = type_word(c->type), *sign = c->is_unsigned ? " unsigned" : "";
+    bool fraction = c->type == SCHEMA_TYPE_TIME2 || c->type == SCHEMA_TYPE_DATETIME2 ||
+                    c->type == SCHEMA_TYPE_TIMESTAMP2;
+    if (!is_of_log(c))
+        snprintf(out, TYPE_TEXT_MAX, "%.40s", c->column_type);
+    else if (c->type == SCHEMA_TYPE_NEWDECIMAL)
+        snprintf(out, TYPE_TEXT_MAX, "decimal(%u,%u)%s", c->meta >> 8, c->meta & 0xffu, sign);
+    else if (fraction && c->meta > 0)
+        snprintf(out, TYPE_TEXT_MAX, "%s(%u)", word, c->meta);
+    else if (c->type == SCHEMA_TYPE_STRING || c->type == SCHEMA_TYPE_VARCHAR)
+        snprintf(out, TYPE_TEXT_MAX, "%s(%u)", word, characters(c));
+    else
+        snprintf(out, TYPE_TEXT_MAX, "%s%s", word, sign);
 }
 
 /* "price: decimal(12,2) → decimal(10,2): fewer integer digits" */
 static bool refuse(const struct pair *p, const char *fmt, ...)
 {
-    char why[100];
+    char why[100], from[TYPE_TEXT_MAX], to[TYPE_TEXT_MAX];
     va_list args;
     va_start(args, fmt);
     vsnprintf(why, sizeof why, fmt, args);
     va_end(args);
-    snprintf(p->reason, p->reason_len, "%.60s: %.40s to %.40s: %s", p->s->name ? p->s->name : "?",
-             type_text(p->s), type_text(p->t), why);
+    type_text(p->s, from);
+    type_text(p->t, to);
+    snprintf(p->reason, p->reason_len, "%.60s: %s to %s: %s", p->s->name ? p->s->name : "?", from,
+             to, why);
     return false;
 }
 
@@ -180,7 +272,8 @@ static bool floating_fits(const struct pair *p)
     declared_digits(p->t, &to_digits, &to_scale);
     if (p->s->type == SCHEMA_TYPE_DOUBLE && p->t->type == SCHEMA_TYPE_FLOAT)
         return refuse(p, "less precision");
-    if (to_digits > 0 && (digits == 0 || scale > to_scale || digits - scale > to_digits - to_scale))
+    if (to_digits > 0 && !is_of_log(p->s) &&
+        (digits == 0 || scale > to_scale || digits - scale > to_digits - to_scale))
         return refuse(p, "rounds to %u,%u digits", to_digits, to_scale);
     return sign_fits(p);
 }
@@ -276,7 +369,7 @@ static bool string_fits(const struct pair *p)
     bool to_binary = p->t->collation == COLLATION_BINARY;
     if (from_binary != to_binary)
         return refuse(p, from_binary ? "binary to text" : "text to binary");
-    if (p->t->ext == SCHEMA_EXT_JSON_TEXT && p->s->ext != SCHEMA_EXT_JSON_TEXT)
+    if (p->t->ext == SCHEMA_EXT_JSON_TEXT && p->s->ext != SCHEMA_EXT_JSON_TEXT && !is_of_log(p->s))
         return refuse(p, "not every text is JSON");
     return from_binary ? binary_fits(p) : text_fits(p);
 }
@@ -302,7 +395,7 @@ static bool labels_fit(const struct pair *p)
 static bool geometry_fits(const struct pair *p)
 {
     return p->t->geometry_type == 0 || p->s->geometry_type == p->t->geometry_type ||
-           refuse(p, "another kind of geometry");
+           (is_of_log(p->s) && p->s->geometry_type == 0) || refuse(p, "another kind of geometry");
 }
 
 static bool same_family_fits(const struct pair *p, enum family f)
@@ -348,6 +441,16 @@ static bool takes_json(const struct schema_column *t)
            strcmp(charset_name(t->collation), "utf8mb4") == 0;
 }
 
+/* MariaDB's UUID, INET and VECTOR are binary strings in a table map; the server checks what it
+ * gets.
+ */
+static bool travels_as_bytes(const struct pair *p, enum family to)
+{
+    bool bytes = is_of_log(p->s) && schema_type_is_string(p->s->type) &&
+                 (p->s->collation == COLLATION_BINARY || p->s->collation == 0);
+    return bytes && (to == FAMILY_NETWORK || to == FAMILY_VECTOR);
+}
+
 static bool type_fits(const struct pair *p)
 {
     enum family from = family_of(p->s), to = family_of(p->t);
@@ -357,7 +460,44 @@ static bool type_fits(const struct pair *p)
         return decimal_fits(p, integer_digits(p->s), 0);
     if (from == FAMILY_JSON && takes_json(p->t))
         return true;
+    if (travels_as_bytes(p, to))
+        return true;
     return other_type(p);
+}
+
+static bool fits(const struct pair *p)
+{
+    if (p->t->generated)
+        return p->s->generated || refuse(p, "generated on the target only");
+    return type_fits(p);
+}
+
+static bool is_number(const char *label)
+{
+    return label[0] != 0 && label[strspn(label, "0123456789")] == 0;
+}
+
+/* A label that is missing is refused, unless it can be taken for the number of another one. */
+static bool labels_are_guarded(const struct pair *p)
+{
+    for (size_t i = 0; i < p->s->n_labels; i++)
+        if (is_number(p->s->labels[i]) && !has_label(p->t, p->s->labels[i]))
+            return refuse(p, "no label '%.60s'", p->s->labels[i]);
+    return true;
+}
+
+bool schema_column_guarded(const struct schema_column *source, const struct schema_column *target,
+                           char *reason, size_t reason_len)
+{
+    const struct pair p = {source, target, reason, reason_len};
+    enum family from = family_of(source), to = family_of(target);
+    if (reason_len > 0)
+        reason[0] = 0;
+    if (from == FAMILY_INTEGER && to == FAMILY_INTEGER)
+        return true;
+    if (from == FAMILY_LABELS && to == FAMILY_LABELS && source->type == target->type)
+        return labels_are_guarded(&p);
+    return fits(&p);
 }
 
 bool schema_column_fits(const struct schema_column *source, const struct schema_column *target,
@@ -366,9 +506,7 @@ bool schema_column_fits(const struct schema_column *source, const struct schema_
     const struct pair p = {source, target, reason, reason_len};
     if (reason_len > 0)
         reason[0] = 0;
-    if (target->generated)
-        return source->generated || refuse(&p, "generated on the target only");
-    if (source->nullable && !target->nullable)
+    if (source->nullable && !target->nullable && !target->generated)
         return refuse(&p, "no NULL");
-    return type_fits(&p);
+    return fits(&p);
 }

@@ -27,6 +27,11 @@ bool schema_triggers(struct my_conn *c, const char *db, const char *table, struc
  * 200 bytes. */
 bool schema_column_fits(const struct schema_column *source, const struct schema_column *target,
                         char *reason, size_t reason_len);
+/* The same of what no server tells, not even in strict mode: fraction digits, scale, precision,
+ * trailing spaces. A value out of an integer's range, a missing label, a NULL are errors of their
+ * own, with the row; so a stream back into narrower columns may begin. */
+bool schema_column_guarded(const struct schema_column *source, const struct schema_column *target,
+                           char *reason, size_t reason_len);
 
 /* Editing SHOW CREATE TABLE texts (no DDL grammar; the tokenizer's brackets and quotes only). */
 struct schema_create_edit {

@@ -75,11 +75,12 @@ static bool give_chunk(struct lane *l, struct cdc_batch *b, struct err *e)
     return ok;
 }
 
-static bool copy_table(struct lane *l, struct copy_reader *r, const struct schema_table *t,
+static bool copy_table(struct lane *l, struct copy_reader *r, const struct schema_table *listed,
                        struct err *e)
 {
     struct copy_range range = {0};
-    bool ok = true;
+    const struct schema_table *t = copy_view_definition(r, listed->db, listed->name, e);
+    bool ok = t != NULL;
     for (bool end = false; ok && !end;) {
         struct cdc_batch *b = NULL;
         ok = FAULT_POINT("sink.copy_chunk", e) &&

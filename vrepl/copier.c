@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void close_target(struct copier_target *t)
 {
@@ -79,6 +80,33 @@ static struct cdc_row *row_for(struct copier *k, size_t n_columns)
         k->row_columns = n_columns;
     }
     return k->row;
+}
+
+/* Bounds are literals that are compared as the key's columns were when the ranges were cut. */
+static bool same_order(const struct schema_table *a, const struct schema_table *b)
+{
+    const struct schema_key *x = schema_table_identity(a), *y = schema_table_identity(b);
+    bool same = !x == !y && (!x || x->n == y->n);
+    for (size_t i = 0; same && x && i < x->n; i++) {
+        const struct schema_column *p = &a->columns[x->columns[i]], *q = &b->columns[y->columns[i]];
+        same = !strcasecmp(p->name, q->name) && p->collation == q->collation &&
+               schema_type_is_integer(p->type) == schema_type_is_integer(q->type);
+    }
+    return same;
+}
+
+const struct schema_table *copier_definition(struct copier *k, size_t table_no, struct err *e)
+{
+    const struct schema_table *cut_by = k->copy->o.sources[table_no];
+    const struct schema_table *t = copy_view_definition(k->reader, cut_by->db, cut_by->name, e);
+    if (!t || same_order(cut_by, t))
+        return t;
+    err_set(e, ERR_SCHEMA_MISMATCH, "%s.%s: its key was altered while it was being copied", t->db,
+            t->name);
+    err_cure(e,
+             "alter the target's key alike, and copy the table anew (workflow start --recopy %s)",
+             t->name);
+    return NULL;
 }
 
 bool copier_route(struct copier *k, const struct cdc_batch *b, const struct vrepl_plan **plan,

@@ -293,12 +293,12 @@ static bool copy_exact_table(struct vrepl_copy *c, size_t table_no, struct err *
 {
     struct copier *k = &c->copiers[0];
     struct copy_range all = {.lower = {NULL}, .upper = {NULL}};
-    bool end = false, ok = true;
+    const struct schema_table *t = copier_definition(k, table_no, e);
+    bool end = false, ok = t != NULL;
     while (ok && !end) {
         struct copy_bound last = {NULL};
         struct cdc_batch *b = NULL;
-        ok = copy_read_chunk(k->reader, c->o.sources[table_no], &all, NULL, c->chunk_bytes, &b,
-                             &last, &end, e);
+        ok = copy_read_chunk(k->reader, t, &all, NULL, c->chunk_bytes, &b, &last, &end, e);
         struct copier_chunk chunk = {
             .batch = b, .table_no = table_no, .new_last = last.sql ? last.sql : "end", .done = end};
         ok = ok && write_chunk(k, &chunk, 0, NULL, e);
@@ -448,8 +448,8 @@ static bool copy_chunk(struct copier *k, struct copy_unit *u, struct err *e)
     struct copy_bound last = {NULL};
     struct cdc_batch *b = NULL;
     bool end = false;
-    bool ok = copy_read_chunk(k->reader, c->o.sources[u->table_no], &range, NULL, c->chunk_bytes,
-                              &b, &last, &end, e);
+    const struct schema_table *t = copier_definition(k, u->table_no, e);
+    bool ok = t && copy_read_chunk(k->reader, t, &range, NULL, c->chunk_bytes, &b, &last, &end, e);
     struct copier_chunk chunk = {.batch = b,
                                  .table_no = u->table_no,
                                  .new_last = last.sql ? last.sql : u->last,
@@ -501,10 +501,10 @@ static void *copier_main(void *p)
 
 /* A copier that failed in a way that may pass has left its unit as the target's rows say. All of
  * them failing at once is worth an error: nothing would move. */
-static bool judge(struct vrepl_copy *c, struct err *e)
+static bool judge(const struct vrepl_copy *c, size_t started, struct err *e)
 {
     size_t failed = 0;
-    for (size_t i = 0; i < c->n_copiers; i++) {
+    for (size_t i = 0; i < started; i++) {
         const struct err *k = &c->copiers[i].error;
         if (k->code == ERR_NONE)
             continue;
@@ -513,7 +513,7 @@ static bool judge(struct vrepl_copy *c, struct err *e)
         log_err(LOG_WARN, "copy", k);
         failed++;
     }
-    return failed < c->n_copiers || err_copy(e, &c->copiers[0].error);
+    return failed == 0 || failed < started || err_copy(e, &c->copiers[0].error);
 }
 
 bool vrepl_copy_round(struct vrepl_copy *c, const struct position *a, int64_t budget_ms,
@@ -532,11 +532,9 @@ bool vrepl_copy_round(struct vrepl_copy *c, const struct position *a, int64_t bu
         started++;
     for (size_t i = 0; i < started; i++)
         pthread_join(c->copiers[i].thread, NULL);
-    for (size_t i = started; i < c->n_copiers; i++)
-        err_clear(&c->copiers[i].error);
     if (started == 0 && c->n_units > 0)
         return err_set(e, ERR_INTERNAL, "no thread for a copier");
-    return *c->o.stop ? err_set(e, ERR_SHUTDOWN, "stopped") : judge(c, e);
+    return *c->o.stop ? err_set(e, ERR_SHUTDOWN, "stopped") : judge(c, started, e);
 }
 
 /* --- deferred keys --- */

@@ -65,6 +65,10 @@ struct copier_chunk {
 };
 bool copier_write(struct copier *k, size_t target_no, struct progress_range *r,
                   const struct copier_chunk *chunk, struct err *e) WARN_UNUSED;
+/* By which the copier's view reads the table; borrowed until the view ends. Refused: one that is
+ * ordered by another key than the one by which the table's ranges were cut. */
+const struct schema_table *copier_definition(struct copier *k, size_t table_no,
+                                             struct err *e) WARN_UNUSED;
 /* Plan and routes of a chunk; *routes malloc'ed or NULL. */
 bool copier_route(struct copier *k, const struct cdc_batch *b, const struct vrepl_plan **plan,
                   uint16_t **routes, struct err *e) WARN_UNUSED;

@@ -9,6 +9,7 @@
 #include "vrepl/plan.h"
 
 #include "base/mem.h"
+#include "schemas/inspect.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -89,11 +90,26 @@ static const char *conversion(const struct plan_options *o, const struct schema_
     return a;
 }
 
-static bool labels_agree(const struct schema_column *a, const struct schema_column *b)
+static bool is_plain(const char *label)
 {
-    if (!a->label_known || !b->label_known)
-        return a->type == b->type;
-    if (a->type != b->type || a->n_labels != b->n_labels)
+    for (const char *p = label; *p; p++) {
+        if (*p < 0x20 || *p > 0x7e)
+            return false;
+    }
+    return true;
+}
+
+/* ▶ By number a label means what the target's definition says at that moment, and an ALTER there
+ * changes it without any error; by name it is right or refused. Numbers are only for labels that
+ * might not arrive as the bytes they are. */
+static bool by_number(const struct schema_column *a, const struct schema_column *b)
+{
+    bool plain = true;
+    if (!a->label_known || !b->label_known || a->type != b->type || a->n_labels != b->n_labels)
+        return false;
+    for (size_t i = 0; i < a->n_labels; i++)
+        plain = plain && is_plain(a->labels[i]);
+    if (plain)
         return false;
     for (size_t i = 0; i < a->n_labels; i++) {
         if (strcmp(a->labels[i], b->labels[i]) != 0)
@@ -139,7 +155,7 @@ static enum plan_bind choose_bind(const struct schema_column *from, const struct
         return PLAN_BIND_TEMPORAL;
     case SCHEMA_TYPE_ENUM:
     case SCHEMA_TYPE_SET:
-        return labels_agree(from, to) ? PLAN_BIND_U64 : PLAN_BIND_LABEL;
+        return by_number(from, to) ? PLAN_BIND_U64 : PLAN_BIND_LABEL;
     case SCHEMA_TYPE_JSON: /* rows of a copy carry text */
         return from->ext == SCHEMA_EXT_JSON_TEXT ? PLAN_BIND_BYTES : PLAN_BIND_JSON;
     case SCHEMA_TYPE_BLOB_COMPRESSED:
@@ -186,6 +202,25 @@ static void choose_texts(struct plan_column *col, const struct plan_options *o,
     col->where = where_text(o, from, to, col->bind, col->value);
 }
 
+/* A target that was wide enough at create need not be so for this definition of the source. */
+static bool check_fit(const struct vrepl_plan *p, const struct plan_options *o,
+                      const struct schema_column *from, const struct schema_column *to,
+                      struct err *e)
+{
+    char reason[200];
+    if (o->may_narrow ? schema_column_guarded(from, to, reason, sizeof reason)
+                      : schema_column_fits(from, to, reason, sizeof reason))
+        return true;
+    err_set(e, ERR_SCHEMA_MISMATCH,
+            "%s.%s: the target table %s cannot take every value of column %s", p->source->db,
+            p->source->name, p->target->name, reason);
+    return err_cure(e,
+                    "alter the target's column to the source's type and start the workflow again; "
+                    "if its rows are not those that the same ALTER would leave, copy the table "
+                    "anew (workflow start --recopy %s)",
+                    p->source->name);
+}
+
 static bool map_columns(struct vrepl_plan *p, const struct plan_options *o, struct err *e)
 {
     const struct schema_table *s = p->source, *t = p->target;
@@ -199,6 +234,8 @@ static bool map_columns(struct vrepl_plan *p, const struct plan_options *o, stru
             return err_set(e, ERR_SCHEMA_MISMATCH,
                            "%s.%s: the target's column %s does not exist in the source", s->db,
                            s->name, to->name);
+        if (!check_fit(p, o, &s->columns[from], to, e))
+            return false;
         struct plan_column *col = &p->columns[p->n_columns++];
         col->source = (uint16_t)from;
         col->target = (uint16_t)i;

@@ -64,6 +64,7 @@ struct plan_options {
     const struct plan_charsets *source_charsets, *target_charsets;
     enum my_flavor target_flavor;
     bool several_sources;
+    bool may_narrow; /* the way back after a switch: only what no server refuses is checked */
 };
 /* ERR_SCHEMA_MISMATCH names table and column. */
 struct vrepl_plan *vrepl_plan_new(const struct plan_options *o, const struct schema_table *source,

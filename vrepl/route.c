@@ -107,7 +107,8 @@ static const struct vrepl_plan *find_or_make(struct vrepl_router *r, const struc
                                  .source_charsets = r->o.source_charsets,
                                  .target_charsets = r->o.target_charsets,
                                  .target_flavor = r->o.target_flavor,
-                                 .several_sources = r->o.spec->several_sources};
+                                 .several_sources = r->o.spec->several_sources,
+                                 .may_narrow = !r->o.spec->copy};
         plan = vrepl_plan_new(&o, t, r->o.targets[no], e);
         if (!plan)
             return NULL;

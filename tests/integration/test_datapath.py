@@ -279,7 +279,7 @@ def test_character_sets_and_labels_are_converted_where_they_differ(servers):
 def test_a_value_that_the_target_cannot_hold_stops_the_copy_by_name(servers):
     source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
     source.query("CREATE TABLE commerce.t (k INT PRIMARY KEY, v VARCHAR(20))")
-    target.query("CREATE TABLE customer.t (k INT PRIMARY KEY, v VARCHAR(3))")
+    target.query("CREATE TABLE customer.t (k INT PRIMARY KEY, v VARCHAR(20) CHECK (CHAR_LENGTH(v) < 4))")
     source.query("INSERT INTO commerce.t VALUES (1,'abc'), (2,'abcd')")
     stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 1, ("--copy",))
     answer = stream.ask("wait 20000")

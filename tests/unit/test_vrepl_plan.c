@@ -110,6 +110,69 @@ static void generated_columns_of_the_target_are_not_written(void **state)
     schema_table_unref(t);
 }
 
+static struct vrepl_plan *plan_back(const struct schema_table *source,
+                                    const struct schema_table *target, struct err *e)
+{
+    struct plan_options o = {.spec = &spec, .may_narrow = true};
+    return vrepl_plan_new(&o, source, target, e);
+}
+
+static void a_source_column_wider_than_the_targets_is_refused_with_both_types(void **state)
+{
+    (void)state;
+    static const uint8_t wider[] = {SCHEMA_TYPE_LONG, SCHEMA_TYPE_LONGLONG, SCHEMA_TYPE_VARCHAR};
+    struct err e = ERR_INIT;
+    struct schema_table *s = make_table(id_a_b, wider, 3, 1),
+                        *t = make_table(id_a_b, int_int_text, 3, 1);
+    assert_null(plan_for(s, t, &e));
+    assert_int_equal(e.code, ERR_SCHEMA_MISMATCH);
+    assert_non_null(strstr(e.text, "a: bigint to int"));
+    assert_non_null(strstr(e.cure, "--recopy t"));
+    err_clear(&e);
+    struct vrepl_plan *back = plan_back(s, t, &e); /* each value is checked by the server */
+    assert_non_null(back);
+    vrepl_plan_free(back);
+    schema_table_unref(s);
+    schema_table_unref(t);
+}
+
+static void what_no_server_refuses_is_refused_on_the_way_back_too(void **state)
+{
+    (void)state;
+    static const uint8_t times[] = {SCHEMA_TYPE_LONG, SCHEMA_TYPE_DATETIME2, SCHEMA_TYPE_VARCHAR};
+    struct err e = ERR_INIT;
+    struct schema_table *s = make_table(id_a_b, times, 3, 1), *t = make_table(id_a_b, times, 3, 1);
+    s->columns[1].meta = 6;
+    assert_null(plan_back(s, t, &e));
+    assert_non_null(strstr(e.text, "a: datetime(6) to datetime: fewer fraction digits"));
+    schema_table_unref(s);
+    schema_table_unref(t);
+}
+
+static void set_label(struct schema_column *c, char *label)
+{
+    c->label_known = true;
+    c->n_labels = 1;
+    c->labels = mem_calloc(1, sizeof *c->labels);
+    c->labels[0] = label;
+}
+
+static void labels_travel_by_name_where_their_bytes_can(void **state)
+{
+    (void)state;
+    static const uint8_t labels[] = {SCHEMA_TYPE_LONG, SCHEMA_TYPE_ENUM, SCHEMA_TYPE_SET};
+    struct err e = ERR_INIT;
+    struct schema_table *t = make_table(id_a_b, labels, 3, 1);
+    set_label(&t->columns[1], mem_strdup("paid"));
+    set_label(&t->columns[2], mem_strdup("\xf0\x9f\x98\x80"));
+    struct vrepl_plan *p = plan_for(t, t, &e);
+    assert_non_null(p);
+    assert_int_equal(p->columns[1].bind, PLAN_BIND_LABEL);
+    assert_int_equal(p->columns[2].bind, PLAN_BIND_U64);
+    vrepl_plan_free(p);
+    schema_table_unref(t);
+}
+
 static void check_text(const struct vrepl_plan *p, enum copy_verb verb, const uint8_t *present,
                        const uint8_t *compared, size_t rows, const char *want)
 {
@@ -216,6 +279,9 @@ int main(void)
         cmocka_unit_test(columns_are_found_by_name_in_any_order),
         cmocka_unit_test(columns_that_one_side_lacks_are_refused_by_name),
         cmocka_unit_test(generated_columns_of_the_target_are_not_written),
+        cmocka_unit_test(a_source_column_wider_than_the_targets_is_refused_with_both_types),
+        cmocka_unit_test(what_no_server_refuses_is_refused_on_the_way_back_too),
+        cmocka_unit_test(labels_travel_by_name_where_their_bytes_can),
         cmocka_unit_test(statements_name_only_present_and_compared_columns),
         cmocka_unit_test(rows_without_a_key_are_compared_wholly_and_go_one_by_one),
         cmocka_unit_test(a_key_is_copied_within_its_range_up_to_the_last_one_written),
