@@ -1,4 +1,5 @@
-/* tests/unit/test_schemas_vindex_input.c — a text is a number or characters by its column's type. */
+/* tests/unit/test_schemas_vindex_input.c — a text is a number or characters by its column's type.
+ */
 #include "schemas/vindex_input.h"
 
 #include <setjmp.h>
