@@ -4,7 +4,9 @@
  * empty (or all-zero) start is the lowest id, an empty (or all-zero) end lies beyond the highest.
  */
 #include "schemas/keyrange.h"
+#include "base/mem.h"
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { GENERATE_MAX = 65536 };
@@ -204,6 +206,60 @@ bool keyrange_sets_equal(const struct keyrange *a, size_t na, const struct keyra
     struct keyrange whole_a, whole_b;
     return join_set(a, na, &whole_a) && join_set(b, nb, &whole_b) &&
            keyrange_equal(&whole_a, &whole_b);
+}
+
+/* The range that begins at an end that others reach and that reaches furthest itself; marks all that
+ * can be reached from the lowest keyspace id. */
+static const struct keyrange *furthest(const struct keyrange *set, size_t n, bool *reached)
+{
+    const struct keyrange *last = NULL;
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < n; i++) {
+            bool next = start_is_lowest(&set[i]);
+            for (size_t k = 0; k < n && !next; k++)
+                next = reached[k] && keyrange_contiguous(&set[k], &set[i]);
+            if (!next || reached[i])
+                continue;
+            reached[i] = more = true;
+            if (!last || keyrange_compare_ends(last, &set[i]) < 0)
+                last = &set[i];
+        }
+    }
+    return last;
+}
+
+bool keyrange_covers_all(const struct keyrange *set, size_t n, struct buf *why)
+{
+    bool *reached = mem_calloc(n + 1, sizeof *reached);
+    const struct keyrange *last = furthest(set, n, reached);
+    free(reached);
+    if (last && end_is_highest(last))
+        return true;
+    if (!last) {
+        buf_put_str(why, "no range begins at the lowest keyspace id");
+        return false;
+    }
+    buf_put_str(why, "no range begins where ");
+    keyrange_print(last, why);
+    buf_put_str(why, " ends");
+    return false;
+}
+
+bool keyrange_is_partition(const struct keyrange *set, size_t n, struct buf *why)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = i + 1; k < n; k++) {
+            if (!keyrange_intersects(&set[i], &set[k]))
+                continue;
+            keyrange_print(&set[i], why);
+            buf_put_str(why, " and ");
+            keyrange_print(&set[k], why);
+            buf_put_str(why, " overlap");
+            return false;
+        }
+    }
+    return keyrange_covers_all(set, n, why);
 }
 
 bool keyrange_generate_digits(unsigned n, unsigned hex_digits, struct buf *out, struct err *e)

@@ -23,6 +23,11 @@ bool keyrange_equal(const struct keyrange *a, const struct keyrange *b);
 bool keyrange_is_full(const struct keyrange *r);
 /* Sorted, contiguous, no gap or overlap, from a's start to b's end equal? For `reshard create`. */
 bool keyrange_sets_equal(const struct keyrange *a, size_t na, const struct keyrange *b, size_t nb);
+/* Do some of the ranges, in any order, make up the whole range once: no keyspace id without one of
+ * them? If not, why (≥ 1 byte appended) says what is missing: "no range begins where -80 ends". */
+bool keyrange_covers_all(const struct keyrange *set, size_t n, struct buf *why);
+/* Do all of them together make up the whole range, each keyspace id in exactly one? */
+bool keyrange_is_partition(const struct keyrange *set, size_t n, struct buf *why);
 /* Order of two keyspace ids: −1, 0, 1; bytewise, trailing zero bytes do not count. */
 int keyrange_compare_ids(const uint8_t *a, size_t na, const uint8_t *b, size_t nb);
 /* "start-end" in hex whose order is not checked (Vitess ParseKeyRangeParts), for arguments of

@@ -51,6 +51,23 @@ static int compare_shards(const void *a, const void *b)
     return keyrange_compare(&left->range, &right->range);
 }
 
+/* Shards of before and after a reshard may stand side by side, but no keyspace id may be nobody's:
+ * its rows would have no place. */
+static bool check_cover(const struct topo_keyspace *k, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf why = BUF_INIT;
+    struct keyrange *set = mem_calloc(k->n_shards + 1, sizeof *set);
+    for (size_t i = 0; i < k->n_shards; i++)
+        set[i] = k->shards[i].range;
+    bool ok = k->n_shards == 0 || keyrange_covers_all(set, k->n_shards, &why);
+    free(set);
+    if (ok)
+        return true;
+    err_set(e, ERR_CONFIG, "keyspace %s: its shards leave a gap in the key range: %s", k->name,
+            buf_str(&why));
+    return err_cure(e, "name the shards so that some of them cover everything, as -80 and 80- do");
+}
+
 static bool finish_keyspace(struct topo_keyspace *k, struct err *e)
 {
     for (size_t i = 0; i < k->n_shards; i++)
@@ -62,6 +79,8 @@ static bool finish_keyspace(struct topo_keyspace *k, struct err *e)
         if (keyrange_equal(&k->shards[i - 1].range, &k->shards[i].range))
             return err_set(e, ERR_CONFIG, "keyspace %s: shards %s and %s are the same range",
                            k->name, k->shards[i - 1].name, k->shards[i].name);
+    if (!check_cover(k, e))
+        return false;
     if (!k->vschema)
         k->vschema = vschema_empty();
     return true;

@@ -77,7 +77,7 @@ static bool side_serving(struct vrepl_engine *g, const char *keyspace, struct wf
     }
     wf_side_set(side, keyspace, shards, n);
     free(shards);
-    return true;
+    return routing_check_partition(g, keyspace, e);
 }
 
 /* One source shard for each target table: several could hold the same keys. */

@@ -181,6 +181,52 @@ static bool map_values(const struct vrepl_plan *plan, const struct cdc_value *co
     return ok;
 }
 
+static void put_value(const struct cdc_value *v, struct buf *out)
+{
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    struct err unreadable = ERR_INIT; /* the row's place in the log has to do then */
+    bool valid = false;
+    if (schema_type_is_integer(v->column->type) && cdc_value_is_unsigned(v))
+        buf_printf(out, "%llu", (unsigned long long)cdc_value_u64(v));
+    else if (schema_type_is_integer(v->column->type))
+        buf_printf(out, "%lld", (long long)cdc_value_i64(v));
+    else if (schema_type_is_string(v->column->type) && !cdc_value_is_binary(v) &&
+             cdc_value_text(v, &text, &valid, &unreadable) && valid)
+        buf_printf(out, "'%.60s'", buf_str(&text));
+    else
+        buf_put_str(out, "…");
+}
+
+/* "id=7, name='x'": the identity key, for whoever has to find the row. */
+static void put_place(const struct cdc_row *row, const struct vrepl_plan *plan, struct buf *out)
+{
+    const struct schema_key *k = schema_table_identity(plan->source);
+    for (size_t i = 0; k && i < k->n; i++) {
+        const struct cdc_value *v = &row->values[k->columns[i]];
+        if (v->absent || v->null)
+            continue;
+        buf_printf(out, "%s%s=", out->len > 0 ? ", " : "", v->column->name);
+        put_value(v, out);
+    }
+}
+
+/* A row that no target takes would be lost at the switch without a word. Its absence afterwards
+ * loses nothing, so images that are only removed pass. */
+static bool no_target(const struct vrepl_router *r, const struct vrepl_plan *plan,
+                      const struct cdc_row *row, const struct ksid *id, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf hex = BUF_INIT;
+    CLEANUP(buf_fini) struct buf place = BUF_INIT;
+    buf_put_hex(&hex, id->bytes, id->n);
+    put_place(row, plan, &place);
+    err_set(e, ERR_VINDEX, "%s.%s: row (%s) has keyspace id %s, which no target shard holds",
+            plan->source->db, plan->source->name, buf_str(&place), buf_str(&hex));
+    return err_cure(e,
+                    "such a row does not belong on shard %s/%s: move or delete it there, cancel "
+                    "the workflow and create it again",
+                    r->o.spec->source->keyspace, r->o.spec->source->name);
+}
+
 static uint16_t target_of(const struct vrepl_stream_spec *s, const struct ksid *id)
 {
     for (size_t i = 0; i < s->n_targets; i++) {
@@ -190,9 +236,9 @@ static uint16_t target_of(const struct vrepl_stream_spec *s, const struct ksid *
     return ROUTE_NONE;
 }
 
-bool vrepl_route_row(const struct vrepl_router *r, const struct vrepl_plan *plan,
-                     const struct cdc_row *row, const struct cdc_row *fallback, uint16_t *out,
-                     struct err *e)
+static bool place_row(const struct vrepl_router *r, const struct vrepl_plan *plan,
+                      const struct cdc_row *row, const struct cdc_row *fallback, bool stays,
+                      uint16_t *out, struct err *e)
 {
     *out = ROUTE_ALL;
     if (!plan->spec->vindex)
@@ -215,7 +261,14 @@ bool vrepl_route_row(const struct vrepl_router *r, const struct vrepl_plan *plan
     if (!map_values(plan, values, &id, e))
         return err_prepend(e, "%s.%s", plan->source->db, plan->source->name);
     *out = target_of(r->o.spec, &id);
-    return true;
+    return *out != ROUTE_NONE || !stays || no_target(r, plan, row, &id, e);
+}
+
+bool vrepl_route_row(const struct vrepl_router *r, const struct vrepl_plan *plan,
+                     const struct cdc_row *row, const struct cdc_row *fallback, uint16_t *out,
+                     struct err *e)
+{
+    return place_row(r, plan, row, fallback, true, out, e);
 }
 
 static bool same_vindex_values(const struct vrepl_plan *plan, const struct cdc_row *a,
@@ -233,11 +286,12 @@ static bool route_images(struct vrepl_router *r, const struct vrepl_plan *plan, 
                          uint16_t *before, uint16_t *after, struct err *e)
 {
     *before = *after = ROUTE_NONE;
-    if (op != CDC_OP_INSERT && !vrepl_route_row(r, plan, r->before, NULL, before, e))
+    if (op != CDC_OP_INSERT && !place_row(r, plan, r->before, NULL, false, before, e))
         return false;
     if (op == CDC_OP_DELETE)
         return true;
-    if (op == CDC_OP_UPDATE && same_vindex_values(plan, r->before, r->after)) {
+    if (op == CDC_OP_UPDATE && *before != ROUTE_NONE &&
+        same_vindex_values(plan, r->before, r->after)) {
         *after = *before;
         return true;
     }

@@ -512,6 +512,25 @@ bool routing_serves(struct vrepl_engine *g, const char *keyspace, const char *sh
     return serves;
 }
 
+bool routing_check_partition(struct vrepl_engine *g, const char *keyspace, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf why = BUF_INIT;
+    const char **shards;
+    size_t n = vrepl_engine_serving(g, keyspace, &shards);
+    struct keyrange *set = mem_calloc(n + 1, sizeof *set);
+    for (size_t i = 0; i < n; i++)
+        set[i] = topology_shard(g->o.topo, keyspace, shards[i])->range;
+    bool ok = keyrange_is_partition(set, n, &why);
+    free(set);
+    free(shards);
+    if (ok)
+        return true;
+    err_set(e, ERR_WF_PRECONDITION,
+            "keyspace %s: the shards that serve do not make up the key range: %s", keyspace,
+            buf_str(&why));
+    return err_cure(e, "put the missing shards back into the configuration");
+}
+
 char *routing_table_home(struct vrepl_engine *g, const char *keyspace, const char *table)
 {
     struct homes h = {0};

@@ -33,6 +33,10 @@ bool routing_republish(struct vrepl_engine *g, struct err *e) WARN_UNUSED;
 bool routing_try(struct vrepl_engine *g, struct err *e) WARN_UNUSED;
 /* Is the shard serving? Without any SHARDS journal of the keyspace *known is false. */
 bool routing_serves(struct vrepl_engine *g, const char *keyspace, const char *shard, bool *known);
+/* The shards that serve a keyspace must be one partition of the key range: else rows would have no
+ * place, or two. ERR_WF_PRECONDITION says where it is torn. */
+bool routing_check_partition(struct vrepl_engine *g, const char *keyspace,
+                             struct err *e) WARN_UNUSED;
 /* The keyspace where the journals say that a table of keyspace is now; NULL: no journal names it.
  * malloc'ed. */
 char *routing_table_home(struct vrepl_engine *g, const char *keyspace, const char *table);

@@ -45,6 +45,43 @@ static void everything_has_three_names(void **state)
     assert_string_equal(buf_str(&out), "-");
 }
 
+static void assert_torn(const char *const *names, size_t n, bool covered, const char *why)
+{
+    struct keyrange set[8];
+    CLEANUP(buf_fini) struct buf one = BUF_INIT;
+    CLEANUP(buf_fini) struct buf all = BUF_INIT;
+    assert_true(n <= 8);
+    for (size_t i = 0; i < n; i++)
+        set[i] = range(names[i]);
+    assert_false(keyrange_is_partition(set, n, &one));
+    assert_string_equal(buf_str(&one), why);
+    assert_int_equal(keyrange_covers_all(set, n, &all), covered);
+}
+
+static void a_set_with_a_gap_or_an_overlap_is_no_partition(void **state)
+{
+    (void)state;
+    static const char *const gap[] = {"90-", "-80"}, *const open_end[] = {"-40", "40-80"},
+                             *const no_start[] = {"80-"}, *const both[] = {"-", "-80", "80-"},
+                             *const apart[] = {"-80", "-40", "60-", "40-50"};
+    assert_torn(gap, 2, false, "no range begins where -80 ends");
+    assert_torn(open_end, 2, false, "no range begins where 40-80 ends");
+    assert_torn(no_start, 1, false, "no range begins at the lowest keyspace id");
+    assert_torn(NULL, 0, false, "no range begins at the lowest keyspace id");
+    assert_torn(both, 3, true, "- and -80 overlap");
+    assert_torn(apart, 4, false, "-80 and -40 overlap");
+}
+
+static void a_partition_may_stand_in_any_order_and_spelling(void **state)
+{
+    (void)state;
+    struct keyrange set[] = {range("80-"), range("4000-80"), range("-40"), range("-")};
+    struct buf why CLEANUP(buf_fini) = BUF_INIT;
+    assert_true(keyrange_is_partition(set, 3, &why));
+    assert_true(keyrange_is_partition(set + 3, 1, &why));
+    assert_true(keyrange_covers_all(set, 4, &why));
+}
+
 static void a_range_begins_with_its_start_and_ends_before_its_end(void **state)
 {
     (void)state;
@@ -293,6 +330,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_shard_names_are_refused),
         cmocka_unit_test(everything_has_three_names),
+        cmocka_unit_test(a_set_with_a_gap_or_an_overlap_is_no_partition),
+        cmocka_unit_test(a_partition_may_stand_in_any_order_and_spelling),
         cmocka_unit_test(a_range_begins_with_its_start_and_ends_before_its_end),
         cmocka_unit_test(a_boundary_longer_than_an_id_is_refused),
         cmocka_unit_test(sets_are_equal_only_without_gap_and_overlap),
