@@ -150,18 +150,6 @@ static bool fill_template(struct topo_keyspace *ks, const struct ytree *shards,
     return ok;
 }
 
-static int compare_shards(const void *a, const void *b)
-{
-    const struct topo_shard *x = a, *y = b;
-    size_t n = x->range.start_len < y->range.start_len ? x->range.start_len : y->range.start_len;
-    int d = memcmp(x->range.start, y->range.start, n);
-    if (d != 0)
-        return d;
-    if (x->range.start_len != y->range.start_len)
-        return x->range.start_len < y->range.start_len ? -1 : 1;
-    return strcmp(x->name, y->name);
-}
-
 static bool fill_shards(struct topo_keyspace *ks, const struct ytree *shards,
                         const struct ytree *root, struct err *e)
 {
@@ -179,7 +167,6 @@ static bool fill_shards(struct topo_keyspace *ks, const struct ytree *shards,
     }
     if (ks->n_shards == 0)
         return err_set(e, ERR_CONFIG, "keyspace %s has no shard", ks->name);
-    qsort(ks->shards, ks->n_shards, sizeof *ks->shards, compare_shards);
     return true;
 }
 
@@ -222,7 +209,7 @@ static bool fill_keyspaces(struct config *c, const struct ytree *root, struct er
             !fill_shards(ks, ytree_get(all->items[i], "shards"), root, e))
             return false;
     }
-    return true;
+    return topology_finish(t, e);
 }
 
 static bool fill_server_ids(struct topology *t, const char *text, struct err *e)

@@ -43,7 +43,7 @@ struct topo_keyspace *topology_keyspace(const struct topology *t,
 struct topo_shard *topology_shard(const struct topology *t, const char *keyspace,
                                   const char *shard);
 /* ERR_CONFIG-worthy facts of a keyspace: every shard's range parsed from its name, shards sorted by
- * start. */
+ * start, none twice, and no keyspace id without a shard. */
 bool topology_finish(struct topology *t, struct err *e) WARN_UNUSED;
 /* For a command that runs beside the daemon: its ids are searched from a random place of the
  * range's upper half on, so that its dumps replace neither the daemon's nor those of its own last

@@ -14,6 +14,7 @@
 #include "vrepl/precheck.h"
 #include "vrepl/routing.h"
 #include "vrepl/sidecar.h"
+#include "vrepl/sides.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -45,38 +46,6 @@ static bool check_name(const char *name, struct err *e)
         return err_set(e, ERR_USAGE, "a workflow's name does not end in %s: that is its reverse",
                        NAMES_REVERSE);
     return true;
-}
-
-/* Another workflow that moves one of the same tables would fence and follow it too. */
-static bool shares_table(const struct wf_def *a, const struct wf_def *b)
-{
-    bool same_source = strcmp(a->source.keyspace, b->source.keyspace) == 0 &&
-                       a->type != WF_MATERIALIZE && b->type != WF_MATERIALIZE;
-    bool same_target = strcmp(a->target.keyspace, b->target.keyspace) == 0 &&
-                       a->type != WF_RESHARD && b->type != WF_RESHARD;
-    for (size_t i = 0; i < a->n_tables; i++) {
-        for (size_t k = 0; k < b->n_tables; k++) {
-            if ((same_source && strcmp(a->tables[i].source, b->tables[k].source) == 0) ||
-                (same_target && strcmp(a->tables[i].target, b->tables[k].target) == 0))
-                return true;
-        }
-    }
-    return false;
-}
-
-static bool check_others(struct make *m, struct err *e)
-{
-    bool ok = true;
-    pthread_mutex_lock(&m->g->lock);
-    for (size_t i = 0; ok && i < m->g->n_workflows; i++) {
-        const struct workflow *o = m->g->workflows[i];
-        bool self = strcmp(o->keyspace, m->keyspace) == 0 && strcmp(o->name, m->name) == 0;
-        if (!self && o->def != NULL && shares_table(m->def, o->def))
-            ok =
-                err_set(e, ERR_WF_PRECONDITION, "workflow %s has some of these tables", o->keys[0]);
-    }
-    pthread_mutex_unlock(&m->g->lock);
-    return ok;
 }
 
 static struct my_conn *home_conn(struct make *m)
@@ -326,7 +295,7 @@ static bool check_all(struct make *m, struct err *e)
 {
     if (!precheck_open(&m->pre, e) || !look_for_row(m, e))
         return false;
-    return m->done || (check_others(m, e) && precheck_servers(&m->pre, e) &&
+    return m->done || (sides_check_new(m->g, m->keyspace, m->name, m->def, e) && precheck_servers(&m->pre, e) &&
                        precheck_tables(&m->pre, e) && plan_tables(m, e));
 }
 

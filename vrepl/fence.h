@@ -83,6 +83,8 @@ struct fence_watch *fence_watch_start(struct workflow *w, const struct topo_shar
                                       enum wf_side_name side, struct cdc_reader *reader,
                                       const struct position *from, struct err *e) WARN_UNUSED;
 void fence_watch_stop(struct fence_watch *f);
+/* Waits until everything that is in the shard's log now has been looked at. */
+bool fence_watch_catch_up(struct fence_watch *f, int64_t timeout_ms, struct err *e) WARN_UNUSED;
 /* True with ERR_WRITE_AFTER_FENCE set when such a row was seen. */
 bool fence_watch_alarm(struct fence_watch *f, struct err *e);
 

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define WAIT_MS 1000
 
@@ -24,7 +25,10 @@ struct fence_watch {
     pthread_t thread;
     int stop;              /* atomic */
     bool in_tx, ours;      /* of the transaction at hand */
-    pthread_mutex_t mutex; /* over the two below */
+    const struct topo_shard *shard;
+    pthread_mutex_t mutex; /* over the three below */
+    pthread_cond_t moved;
+    struct position read; /* all before it has been looked at */
     struct err alarm;
     uint64_t seen;
 };
@@ -89,6 +93,18 @@ static bool stopping(const struct fence_watch *f)
     return __atomic_load_n(&f->stop, __ATOMIC_SEQ_CST) != 0;
 }
 
+/* Behind a batch that has been looked at. */
+static void note_read(struct fence_watch *f)
+{
+    const struct position *pos = cdc_stream_position(f->stream);
+    cdc_stream_ack(f->stream, pos);
+    pthread_mutex_lock(&f->mutex);
+    position_fini(&f->read);
+    position_copy(&f->read, pos);
+    pthread_cond_broadcast(&f->moved);
+    pthread_mutex_unlock(&f->mutex);
+}
+
 static void *watch_loop(void *arg)
 {
     struct fence_watch *f = arg;
@@ -101,13 +117,14 @@ static void *watch_loop(void *arg)
             pthread_mutex_lock(&f->mutex);
             if (f->seen == 0)
                 err_copy(&f->alarm, &e);
+            pthread_cond_broadcast(&f->moved);
             pthread_mutex_unlock(&f->mutex);
             break;
         }
         for (size_t i = 0; next == CDC_NEXT_OK && i < b->n_changes; i++)
             look(f, &b->changes[i]);
         if (next == CDC_NEXT_OK)
-            cdc_stream_ack(f->stream, cdc_stream_position(f->stream));
+            note_read(f);
         cdc_batch_unref(b);
     }
     return NULL;
@@ -137,7 +154,9 @@ static void watch_free(struct fence_watch *f)
     free(f->keys[1]);
     free(f->database);
     free(f->where);
+    position_fini(&f->read);
     pthread_mutex_destroy(&f->mutex);
+    pthread_cond_destroy(&f->moved);
     free(f);
 }
 
@@ -147,6 +166,9 @@ struct fence_watch *fence_watch_start(struct workflow *w, const struct topo_shar
 {
     struct fence_watch *f = mem_alloc(sizeof *f);
     pthread_mutex_init(&f->mutex, NULL);
+    pthread_cond_init(&f->moved, NULL);
+    f->shard = shard;
+    position_copy(&f->read, from);
     f->keys[0] = mem_strdup(w->keys[0]);
     f->keys[1] = mem_strdup(w->keys[1]);
     f->database = mem_strdup(shard->primary.database);
@@ -170,6 +192,33 @@ void fence_watch_stop(struct fence_watch *f)
     cdc_stream_interrupt(f->stream);
     pthread_join(f->thread, NULL);
     watch_free(f);
+}
+
+static bool wait_for(struct fence_watch *f, const struct position *pos, int64_t timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000;
+    pthread_mutex_lock(&f->mutex);
+    int gone = 0;
+    while (f->alarm.code == ERR_NONE && !position_at_or_after(&f->read, pos) && gone == 0)
+        gone = pthread_cond_timedwait(&f->moved, &f->mutex, &until);
+    bool there = f->alarm.code != ERR_NONE || position_at_or_after(&f->read, pos);
+    pthread_mutex_unlock(&f->mutex);
+    return there;
+}
+
+bool fence_watch_catch_up(struct fence_watch *f, int64_t timeout_ms, struct err *e)
+{
+    struct position now = POSITION_INIT;
+    struct my_conn *c = my_connect(&f->shard->primary, "fence", e);
+    bool ok = c != NULL && my_current_position(c, &now, e);
+    my_close(c);
+    if (ok && !wait_for(f, &now, timeout_ms))
+        ok = err_set(e, ERR_TIMEOUT, "%s: the log has not been searched for late writes in time",
+                     f->where);
+    position_fini(&now);
+    return ok;
 }
 
 bool fence_watch_alarm(struct fence_watch *f, struct err *e)

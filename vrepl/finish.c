@@ -11,6 +11,7 @@
 #include "vrepl/names.h"
 #include "vrepl/routing.h"
 #include "vrepl/sidecar.h"
+#include "vrepl/sides.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -18,7 +19,7 @@
 #include <string.h>
 
 #define REMOVE_FENCE_MS 30000
-#define TABLE_EXISTS    1050
+#define WATCH_WAIT_MS   30000
 #define NO_SUCH_TABLE   1146
 #define NO_DATABASE     1049
 
@@ -72,50 +73,71 @@ static bool drop_table(struct workflow *w, struct my_conn *c, const struct topo_
     return my_exec(c, buf_str(&sql), NULL, e);
 }
 
+static bool table_there(struct my_conn *c, const struct topo_shard *s, const char *table, bool *yes,
+                        struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    uint64_t n = 0;
+    buf_put_str(&sql, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
+    buf_put_sql_string(&sql, s->primary.database, strlen(s->primary.database));
+    buf_put_str(&sql, " AND TABLE_NAME = ");
+    buf_put_sql_string(&sql, table, strlen(table));
+    bool ok = my_query_u64(c, buf_str(&sql), &n, e);
+    *yes = n > 0;
+    return ok;
+}
+
+/* The name that the old table has now: hidden by a rename fence, or its own under triggers. Both
+ * gone means that an earlier attempt has renamed it. */
 static bool rename_to_old(struct workflow *w, struct my_conn *c, const struct topo_shard *s,
                           const char *table, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    char old[NAMES_MAX + 8];
+    char old[NAMES_MAX + 8], hidden[NAMES_MAX];
+    bool is_hidden, is_plain, is_done;
     names_old(table, old, sizeof old);
+    names_hidden(w->keys[0], false, table, hidden, sizeof hidden);
+    if (!table_there(c, s, hidden, &is_hidden, e) || !table_there(c, s, table, &is_plain, e) ||
+        !table_there(c, s, old, &is_done, e))
+        return false;
+    if (!is_hidden && !is_plain && is_done)
+        return true;
+    if (is_done) {
+        err_set(e, ERR_WF_PRECONDITION, "table %s cannot become %s: that name is taken", table,
+                old);
+        return err_cure(e, "rename %s; the complete then goes on by itself", old);
+    }
     buf_printf(&sql, "ALTER /* sluice:%s */ TABLE ", w->keys[0]);
-    put_table(&sql, s, table);
+    put_table(&sql, s, is_hidden ? hidden : table);
     buf_put_str(&sql, " RENAME TO ");
     put_table(&sql, s, old);
-    if (my_exec(c, buf_str(&sql), NULL, e) || e->native == NO_SUCH_TABLE) {
-        err_clear(e); /* an earlier attempt renamed it */
-        return true;
-    }
-    return false;
+    return my_exec(c, buf_str(&sql), NULL, e) && FAULT_POINT("complete.after_rename", e);
 }
 
-static bool remove_source_table(struct workflow *w, struct my_conn *c, const struct topo_shard *s,
-                                const struct wf_table *t, const struct finish_options *o,
-                                struct err *e)
+static bool drop_source_table(struct workflow *w, struct my_conn *c, const struct topo_shard *s,
+                              const char *table, struct err *e)
 {
-    if (o->rename_tables)
-        return rename_to_old(w, c, s, t->source, e);
-    return drop_table(w, c, s, t->source, e);
+    char hidden[NAMES_MAX];
+    names_hidden(w->keys[0], false, table, hidden, sizeof hidden);
+    return drop_table(w, c, s, hidden, e) && drop_table(w, c, s, table, e) &&
+           FAULT_POINT("complete.after_drop", e);
 }
 
-/* The fence goes last with kept or renamed tables, and with the table itself when it is dropped. */
+/* A fence goes with its table when that is dropped. Else it goes last: a table under its own name
+ * without a fence would take writes that nobody carries over. A trigger fence follows its table
+ * under the new name, so that nothing is open in between. */
 static bool clear_source(struct workflow *w, struct my_conn *home, const struct topo_shard *s,
                          const struct finish_options *o, struct err *e)
 {
-    char hidden[NAMES_MAX];
     struct my_conn *c = connect_for_ddl(w, s, e);
     bool ok = c != NULL;
-    bool drop = !o->keep_data && !o->rename_tables;
-    for (size_t i = 0; ok && drop && i < w->def->n_tables; i++) {
-        names_hidden(w->keys[0], false, w->def->tables[i].source, hidden, sizeof hidden);
-        ok = drop_table(w, c, s, hidden, e) &&
-             remove_source_table(w, c, s, &w->def->tables[i], o, e) &&
-             FAULT_POINT("complete.after_drop", e);
+    for (size_t i = 0; ok && !o->keep_data && i < w->def->n_tables; i++) {
+        const char *table = w->def->tables[i].source;
+        ok = o->rename_tables ? rename_to_old(w, c, s, table, e)
+                              : drop_source_table(w, c, s, table, e);
     }
     if (ok) /* with dropped tables, their row is left */
         ok = fence_remove(w, s, WF_SOURCE, home, REMOVE_FENCE_MS, NULL, e);
-    for (size_t i = 0; ok && o->rename_tables && !o->keep_data && i < w->def->n_tables; i++)
-        ok = remove_source_table(w, c, s, &w->def->tables[i], o, e);
     my_close(c);
     return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
 }
@@ -129,6 +151,49 @@ static bool clear_open_fence(struct workflow *w, struct my_conn *home, enum wf_s
             return false;
     }
     return true;
+}
+
+static bool old_names_free(struct workflow *w, const struct topo_shard *s, struct err *e)
+{
+    struct my_conn *c = my_connect(&s->primary, "finish", e);
+    bool ok = c != NULL;
+    for (size_t i = 0; ok && i < w->def->n_tables; i++) {
+        char old[NAMES_MAX + 8];
+        bool taken;
+        names_old(w->def->tables[i].source, old, sizeof old);
+        ok = table_there(c, s, old, &taken, e);
+        if (!ok || !taken)
+            continue;
+        ok = err_set(e, ERR_WF_PRECONDITION, "%s/%s: table %s cannot become %s: that name is taken",
+                     s->keyspace, s->name, w->def->tables[i].source, old);
+        err_cure(e, "rename %s, or complete with --keep-data", old);
+    }
+    my_close(c);
+    return ok;
+}
+
+/* What the watches have not read yet may hold such a row, so they are waited for. */
+static bool no_late_writes(struct workflow *w, struct err *e)
+{
+    for (size_t i = 0; i < w->n_watches; i++) {
+        if (fence_watch_alarm(w->watches[i], e) ||
+            !fence_watch_catch_up(w->watches[i], WATCH_WAIT_MS, e) ||
+            fence_watch_alarm(w->watches[i], e))
+            return err_cure(e, "look for the row in the source and carry it over; --rename-tables "
+                               "and --keep-data complete without dropping it");
+    }
+    return true;
+}
+
+bool finish_check_complete(struct workflow *w, const struct finish_options *o, struct err *e)
+{
+    if (o->keep_data)
+        return true;
+    for (size_t i = 0; o->rename_tables && i < w->sides[WF_SOURCE].n; i++) {
+        if (!old_names_free(w, w->sides[WF_SOURCE].shards[i], e))
+            return false;
+    }
+    return (o->rename_tables || no_late_writes(w, e)) && sides_check_drop(w, WF_SOURCE, e);
 }
 
 static bool forget_side(struct workflow *w, enum wf_side_name side, struct err *e)

@@ -11,6 +11,11 @@ struct finish_options {
     bool rename_tables; /* complete only */
 };
 char *finish_options_print(const struct finish_options *o); /* malloc'ed JSON */
+/* May it be completed so? All that could stop it half-way is found here, before anything is done:
+ * rows that only the source has (ERR_WRITE_AFTER_FENCE), others that read what goes, names that are
+ * taken. */
+bool finish_check_complete(struct workflow *w, const struct finish_options *o,
+                           struct err *e) WARN_UNUSED;
 /* From state COMPLETING (CANCELLING) to no row; idempotent. The workflow leaves the engine's list.
  */
 bool finish_complete(struct workflow *w, struct my_conn *home, struct err *e) WARN_UNUSED;

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <xxhash.h>
 
+#define NAMES_OLD_WHOLE 59 /* of 64: "_" and "_old" beside it */
+#define NAMES_OLD_CUT   42 /* the hash tells names apart that begin alike */
+
 static uint64_t hash_of(const char *a, const char *b, const char *c)
 {
     char text[1024];
@@ -49,7 +52,15 @@ void names_fence(const char *workflow_key, const char *keyspace, const char *sha
 
 void names_old(const char *table, char *out, size_t out_len)
 {
-    snprintf(out, out_len, "_%.59s_old", table);
+    size_t n = strlen(table);
+    if (n <= NAMES_OLD_WHOLE) {
+        snprintf(out, out_len, "_%s_old", table);
+        return;
+    }
+    for (n = NAMES_OLD_CUT; n > 0 && ((unsigned char)table[n] & 0xC0u) == 0x80u;) /* a character */
+        n--;
+    snprintf(out, out_len, "_%.*s_%016llx_old", (int)n, table,
+             (unsigned long long)hash_of("old", "", table));
 }
 
 void names_stream(const char *source_keyspace, const char *source_shard, const char *target_shard,

@@ -21,7 +21,7 @@ void names_barrier(const char *workflow_key, const char *keyspace, const char *s
 /* "fence_<16 hex>": the table of _sluice whose one row a shard's fence triggers read. */
 void names_fence(const char *workflow_key, const char *keyspace, const char *shard, char *out,
                  size_t out_len);
-/* "_NAME_old", NAME cut so that it fits: what `complete --rename-tables` leaves. */
+/* "_NAME_old", a long NAME cut, with a hash of it: what `complete --rename-tables` leaves. */
 void names_old(const char *table, char *out, size_t out_len);
 /* "commerce/->-80": the stream column of the sidecar tables. */
 void names_stream(const char *source_keyspace, const char *source_shard, const char *target_shard,

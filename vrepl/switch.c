@@ -33,6 +33,7 @@
 #include "schemas/inspect.h"
 #include "vrepl/routing.h"
 #include "vrepl/sidecar.h"
+#include "vrepl/sides.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -177,7 +178,8 @@ bool switch_check(struct workflow *w, const struct switch_options *o, struct err
     if (wf_transition_find(w->state, ev) == NULL)
         return err_set(e, ERR_WF_STATE, "workflow %s is %s: its traffic cannot be switched%s",
                        w->keys[0], wf_state_name(w->state), o->back ? " back" : "");
-    if (!check_settled(w, o, e) || !routing_try(w->engine, e))
+    if (!check_settled(w, o, e) || !routing_try(w->engine, e) ||
+        !sides_check_switch(w, o->back, e))
         return false;
     const struct wf_shards *from = &w->sides[wf_reads(o->back)];
     for (size_t i = 0; o->follow && i < from->n; i++) {

@@ -13,6 +13,7 @@
 #include "vrepl/finish.h"
 #include "vrepl/names.h"
 #include "vrepl/routing.h"
+#include "vrepl/sides.h"
 #include "vrepl/status.h"
 #include "vrepl/switch.h"
 
@@ -390,6 +391,8 @@ static bool verb_complete(struct verb_call *c, struct work *x, struct err *e)
         return err_set(e, ERR_WF_STATE,
                        "cannot complete workflow because you have not yet switched all read and "
                        "write traffic");
+    if (!finish_check_complete(w, &o, e))
+        return false;
     if (flags_bool(c->flags, "dry_run", false)) {
         put_ended(c, true, complete_plan(w, &o), NULL);
         return true;
@@ -416,6 +419,8 @@ static bool verb_cancel(struct verb_call *c, struct work *x, struct err *e)
                 "cannot delete workflow because you have already switched write traffic");
         return err_cure(e, "complete it, or run reversetraffic first");
     }
+    if (!o.keep_data && !sides_check_drop(w, WF_TARGET, e))
+        return false;
     vdiff_verbs_stop(c->g, w->keys[0]);
     json_t *detail = details(w, "deleted", true);
     bool ok = begin_end(x, WF_EVENT_CANCEL, &o, e) && finish_cancel(w, x->home, e);

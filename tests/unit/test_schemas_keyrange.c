@@ -294,6 +294,20 @@ static struct topology *two_shards(void)
     return t;
 }
 
+static void a_fleet_with_a_gap_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct topology *t = two_shards();
+    struct err e = ERR_INIT;
+    free(t->keyspaces[0].shards[0].name);
+    t->keyspaces[0].shards[0].name = mem_strdup("90-");
+    assert_false(topology_finish(t, &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_non_null(strstr(e.text, "keyspace customer"));
+    assert_non_null(strstr(e.text, "no range begins where -80 ends"));
+    topology_free(t);
+}
+
 static void shards_are_sorted_and_found_by_range(void **state)
 {
     (void)state;
@@ -341,6 +355,7 @@ int main(void)
         cmocka_unit_test(a_vindex_refuses_an_id_that_does_not_fit),
         cmocka_unit_test(vindexes_give_the_ids_of_vitess),
         cmocka_unit_test(a_line_of_another_form_is_refused),
+        cmocka_unit_test(a_fleet_with_a_gap_is_refused_by_name),
         cmocka_unit_test(shards_are_sorted_and_found_by_range),
         cmocka_unit_test(server_ids_are_given_once),
     };

@@ -2,6 +2,7 @@
  * order of the configuration; definitions, decisions and names survive their text forms. */
 #include "base/mem.h"
 #include "vrepl/definition.h"
+#include "vrepl/living.h"
 #include "vrepl/names.h"
 #include "vrepl/serving.h"
 #include "vrepl/workflow.h"
@@ -195,9 +196,92 @@ static void names_fit_and_differ_by_side_and_table(void **ctx)
     assert_int_equal(strlen(old), 64);
 }
 
+/* "commerce:-:a,b>customer:-80,80-" */
+struct sample {
+    enum wf_type type;
+    const char *source, *target, *shards, *tables;
+};
+
+static void side_fill(struct wf_side *s, const char *keyspace, const char *list)
+{
+    char *copy = mem_strdup(list), *rest = copy;
+    const char *names[4];
+    size_t n = 0;
+    s->keyspace = NULL;
+    for (char *name; (name = strtok_r(rest, ",", &rest)) != NULL;)
+        names[n++] = name;
+    wf_side_set(s, keyspace, names, n);
+    free(copy);
+}
+
+static struct wf_def *sample_def(const struct sample *x)
+{
+    struct wf_def *d = mem_alloc(sizeof *d);
+    bool split = x->type == WF_RESHARD;
+    d->type = x->type;
+    side_fill(&d->source, x->source, "-");
+    side_fill(&d->target, split ? x->source : x->target, x->shards);
+    char *copy = mem_strdup(x->tables), *rest = copy;
+    for (char *name; (name = strtok_r(rest, ",", &rest)) != NULL;) {
+        d->tables = mem_realloc(d->tables, d->n_tables + 1, sizeof *d->tables);
+        d->tables[d->n_tables++] =
+            (struct wf_table){.source = mem_strdup(name), .target = mem_strdup(name)};
+    }
+    free(copy);
+    return d;
+}
+
+static void one_workflow_at_a_time_has_a_table_of_a_shard(void **state)
+{
+    (void)state;
+    const struct sample move = {WF_MOVETABLES, "commerce", "customer", "-", "t,u"};
+    static const struct {
+        struct sample other;
+        bool clash, on_source, on_target;
+    } cases[] = {
+        {{WF_RESHARD, "customer", NULL, "-80,80-", "t"}, true, false, true},
+        {{WF_RESHARD, "commerce", NULL, "-80,80-", "u"}, true, true, false},
+        {{WF_RESHARD, "customer", NULL, "-80,80-", "v"}, false, false, false},
+        {{WF_MOVETABLES, "customer", "archive", "-", "u"}, true, false, true},
+        {{WF_MOVETABLES, "commerce", "archive", "-", "t"}, true, true, false},
+        {{WF_MOVETABLES, "archive", "customer", "-", "t"}, true, false, true},
+        {{WF_MOVETABLES, "archive", "customer", "-80", "t"}, false, false, false},
+        {{WF_MATERIALIZE, "commerce", "archive", "-", "t"}, false, true, false},
+        {{WF_MATERIALIZE, "customer", "archive", "-", "t"}, false, false, true},
+        {{WF_MATERIALIZE, "archive", "commerce", "-", "t"}, true, true, false},
+        {{WF_MATERIALIZE, "archive", "customer", "-", "t"}, true, false, true},
+    };
+    struct wf_def *d = sample_def(&move);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct wf_def *o = sample_def(&cases[i].other);
+        assert_int_equal(living_clash(d, o, NULL), cases[i].clash);
+        assert_int_equal(living_clash(o, d, NULL), cases[i].clash);
+        assert_int_equal(living_on(d, false, o, NULL), cases[i].on_source);
+        assert_int_equal(living_on(d, true, o, NULL), cases[i].on_target);
+        wf_def_free(o);
+    }
+    wf_def_free(d);
+}
+
+static void old_names_fit_and_differ(void **state)
+{
+    (void)state;
+    char a[80], b[80], wide[80];
+    names_old("orders", a, sizeof a);
+    assert_string_equal(a, "_orders_old");
+    names_old("customer_subscription_monthly_invoice_line_items_archive_2024_a", a, sizeof a);
+    names_old("customer_subscription_monthly_invoice_line_items_archive_2024_b", b, sizeof b);
+    assert_string_not_equal(a, b);
+    assert_int_equal(strlen(a), 64);
+    names_old("ääääääääääääääääääääxääääääääääääääääääääääää", wide, sizeof wide);
+    assert_true(strlen(wide) == 63 && strstr(wide, "x_") != NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_workflow_at_a_time_has_a_table_of_a_shard),
+        cmocka_unit_test(old_names_fit_and_differ),
         cmocka_unit_test(without_journals_the_coarsest_cover_serves_in_any_order),
         cmocka_unit_test(a_split_and_its_reverse_are_replayed),
         cmocka_unit_test(a_part_is_split_while_the_rest_stays),
