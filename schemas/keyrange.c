@@ -208,8 +208,8 @@ bool keyrange_sets_equal(const struct keyrange *a, size_t na, const struct keyra
            keyrange_equal(&whole_a, &whole_b);
 }
 
-/* The range that begins at an end that others reach and that reaches furthest itself; marks all that
- * can be reached from the lowest keyspace id. */
+/* The range that begins at an end that others reach and that reaches furthest itself; marks all
+ * that can be reached from the lowest keyspace id. */
 static const struct keyrange *furthest(const struct keyrange *set, size_t n, bool *reached)
 {
     const struct keyrange *last = NULL;

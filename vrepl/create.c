@@ -295,8 +295,9 @@ static bool check_all(struct make *m, struct err *e)
 {
     if (!precheck_open(&m->pre, e) || !look_for_row(m, e))
         return false;
-    return m->done || (sides_check_new(m->g, m->keyspace, m->name, m->def, e) && precheck_servers(&m->pre, e) &&
-                       precheck_tables(&m->pre, e) && plan_tables(m, e));
+    return m->done ||
+           (sides_check_new(m->g, m->keyspace, m->name, m->def, e) &&
+            precheck_servers(&m->pre, e) && precheck_tables(&m->pre, e) && plan_tables(m, e));
 }
 
 static bool adopt_done(struct make *m, struct err *e)

@@ -23,8 +23,8 @@ struct fence_watch {
     size_t n_tables;
     struct cdc_stream *stream;
     pthread_t thread;
-    int stop;              /* atomic */
-    bool in_tx, ours;      /* of the transaction at hand */
+    int stop;         /* atomic */
+    bool in_tx, ours; /* of the transaction at hand */
     const struct topo_shard *shard;
     pthread_mutex_t mutex; /* over the three below */
     pthread_cond_t moved;

@@ -178,8 +178,7 @@ bool switch_check(struct workflow *w, const struct switch_options *o, struct err
     if (wf_transition_find(w->state, ev) == NULL)
         return err_set(e, ERR_WF_STATE, "workflow %s is %s: its traffic cannot be switched%s",
                        w->keys[0], wf_state_name(w->state), o->back ? " back" : "");
-    if (!check_settled(w, o, e) || !routing_try(w->engine, e) ||
-        !sides_check_switch(w, o->back, e))
+    if (!check_settled(w, o, e) || !routing_try(w->engine, e) || !sides_check_switch(w, o->back, e))
         return false;
     const struct wf_shards *from = &w->sides[wf_reads(o->back)];
     for (size_t i = 0; o->follow && i < from->n; i++) {
