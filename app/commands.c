@@ -172,7 +172,10 @@ static const struct opt_def vindex_options[] = {
     END};
 static const struct opt_def doctor_options[] = {
     {"platform", 0, OPT_STRING, "auto", "auto|rds|aurora|self", "whose cures to print", 0, 0},
-    FLAG("fix-script", "print the statements that would cure the failures"),
+    {"role", 0, OPT_STRING, "all", "source|target|stream|sink|all",
+     "what the servers are to be fit for", 0, 0},
+    FLAG("grants", "print the statements for a new account, also where nobody can log in yet"),
+    FLAG("fix-script", "print the cures as SQL; what is no statement stands as a comment"),
     END};
 static const struct opt_def no_options[] = {END};
 

@@ -1,7 +1,11 @@
 /* app/doctor.c — `sluice doctor`: every server of the configuration checked in parallel, one table.
+ *
+ * The account that is checked need not have any privilege yet: the login names no database, and
+ * --grants prints what a new account needs even where nobody can log in.
  */
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/render.h"
 #include "base/mem.h"
 #include "mysql/checks.h"
 #include <pthread.h>
@@ -12,6 +16,7 @@
 
 struct examination {
     const struct topo_shard *shard;
+    unsigned roles;
     enum my_platform platform;
     struct my_checks checks;
     struct my_server server;
@@ -23,13 +28,17 @@ struct examination {
 static void *examine(void *arg)
 {
     struct examination *x = arg;
-    unsigned roles = MY_ROLE_STREAM | MY_ROLE_COPY_SOURCE | MY_ROLE_TARGET | MY_ROLE_SWITCH;
-    struct my_conn *c = my_connect(&x->shard->primary, "doctor", &x->e);
+    struct my_params login;
+    my_params_copy(&login, &x->shard->primary);
+    free(login.database); /* without a privilege on it the login would fail */
+    login.database = NULL;
+    struct my_conn *c = my_connect(&login, "doctor", &x->e);
+    my_params_fini(&login);
     if (c == NULL)
         return NULL;
     x->server = *my_conn_server(c);
     x->reached =
-        my_checks_run(c, roles, x->platform, x->shard->primary.database, &x->checks, &x->e);
+        my_checks_run(c, x->roles, x->platform, x->shard->primary.database, &x->checks, &x->e);
     my_close(c);
     return NULL;
 }
@@ -42,7 +51,28 @@ static enum my_platform platform_of(const char *word)
                                              : MY_PLATFORM_AUTO;
 }
 
-static size_t examine_all(const struct config *c, enum my_platform platform,
+#define ROLE_SOURCE (MY_ROLE_STREAM | MY_ROLE_COPY_SOURCE | MY_ROLE_SWITCH)
+#define ROLE_TARGET                                                                                \
+    (MY_ROLE_STREAM | MY_ROLE_TARGET | MY_ROLE_SWITCH) /* it is read for the way back */
+
+static const struct {
+    const char *name;
+    unsigned roles;
+} role_words[] = {{"source", ROLE_SOURCE},
+                  {"target", ROLE_TARGET},
+                  {"stream", MY_ROLE_STREAM},
+                  {"sink", MY_ROLE_STREAM | MY_ROLE_COPY_SOURCE},
+                  {"all", ROLE_SOURCE | ROLE_TARGET}};
+
+static unsigned roles_of(const char *word)
+{
+    for (size_t i = 0; i < sizeof role_words / sizeof *role_words; i++)
+        if (strcasecmp(word, role_words[i].name) == 0)
+            return role_words[i].roles;
+    return 0; /* the option table lets nothing else pass */
+}
+
+static size_t examine_all(const struct config *c, enum my_platform platform, unsigned roles,
                           struct examination **out)
 {
     size_t n = 0;
@@ -54,6 +84,7 @@ static size_t examine_all(const struct config *c, enum my_platform platform,
         for (size_t k = 0; k < c->topo->keyspaces[i].n_shards; k++) {
             all[n].shard = &c->topo->keyspaces[i].shards[k];
             all[n].platform = platform;
+            all[n].roles = roles;
             n++;
         }
     for (size_t i = 0; i < n; i++)
@@ -130,38 +161,97 @@ static void put_json(const struct examination *x, struct buf *out, unsigned *fai
     buf_put_str(out, "]}");
 }
 
+/* SQL to be read and run by an administrator: what is no statement stands as a comment. */
 static void print_fixes(const struct examination *x)
 {
-    bool any = false;
+    printf("-- %s/%s %s\n", x->shard->keyspace, x->shard->name, x->shard->primary_address);
+    if (!x->reached)
+        printf("-- not reached: %s\n", x->e.text);
     for (size_t i = 0; x->reached && i < x->checks.n; i++) {
         const struct my_check *k = &x->checks.items[i];
-        if (k->level != MY_CHECK_FAIL || k->cure[0] == '\0')
+        if (k->level == MY_CHECK_OK)
             continue;
-        if (!any)
-            printf("-- %s/%s %s\n", x->shard->keyspace, x->shard->name, x->shard->primary_address);
-        any = true;
-        printf("-- %s is %s, wanted %s\n%s;\n", k->name, k->found, k->wanted, k->cure);
+        printf("-- %s: %s is %s, wanted %s\n", level_name(k->level), k->name, k->found, k->wanted);
+        if (k->sql[0] != '\0')
+            printf("%s;\n", k->sql);
+        else if (k->cure[0] != '\0')
+            printf("-- %s\n", k->cure);
     }
 }
 
-static unsigned print_all(const struct opt_values *v, const struct examination *all, size_t n)
+static void print_account_for(const struct examination *x, const struct my_server *server)
+{
+    struct buf account = BUF_INIT, grants = BUF_INIT;
+    const char *user = x->shard->primary.user != NULL ? x->shard->primary.user : "sluice";
+    buf_put_sql_string(&account, user, strlen(user));
+    buf_put_str(&account, "@'%'");
+    my_checks_grants(server, x->roles, x->shard->primary.database, buf_str(&account), &grants);
+    printf("-- CREATE USER %s IDENTIFIED BY '…'%s;\n%s", buf_str(&account),
+           x->shard->primary.tls_mode >= MY_TLS_REQUIRED ? " REQUIRE SSL" : "", buf_str(&grants));
+    buf_fini(&account);
+    buf_fini(&grants);
+}
+
+/* A server that was not reached may be either. */
+static void print_account(const struct examination *x)
+{
+    static const struct my_server either[] = {
+        {.flavor = MY_FLAVOR_MYSQL, .version = 80000, .version_text = "MySQL"},
+        {.flavor = MY_FLAVOR_MARIADB, .version = 101100, .version_text = "MariaDB"}};
+    printf("-- %s/%s %s\n", x->shard->keyspace, x->shard->name, x->shard->primary_address);
+    if (x->reached) {
+        print_account_for(x, &x->server);
+        return;
+    }
+    printf("-- not reached: %s\n", x->e.text);
+    for (size_t i = 0; i < 2; i++) {
+        printf("-- if it is %s:\n", either[i].version_text);
+        print_account_for(x, &either[i]);
+    }
+}
+
+static unsigned print_json(const struct examination *all, size_t n)
 {
     unsigned failures = 0;
     struct buf json = BUF_INIT;
     buf_put_str(&json, "[");
     for (size_t i = 0; i < n; i++) {
-        if (opt_flag(v, "fix-script"))
-            print_fixes(&all[i]);
-        else if (cmd_json(v)) {
-            buf_put_str(&json, i > 0 ? ",\n" : "");
-            put_json(&all[i], &json, &failures);
-        } else
-            print_text(&all[i], &failures);
+        buf_put_str(&json, i > 0 ? ",\n" : "");
+        put_json(&all[i], &json, &failures);
     }
-    if (cmd_json(v) && !opt_flag(v, "fix-script"))
-        printf("%s]\n", buf_str(&json));
+    buf_put_str(&json, "]\n");
+    render_print(stdout, &json, true);
     buf_fini(&json);
     return failures;
+}
+
+static unsigned print_table(const struct examination *all, size_t n)
+{
+    unsigned failures = 0;
+    for (size_t i = 0; i < n; i++)
+        print_text(&all[i], &failures);
+    printf(failures > 0 ? "%u of the checks failed on %zu servers\n"
+                        : "all is well (%u failures on %zu servers)\n",
+           failures, n);
+    return failures;
+}
+
+static int show(const struct opt_values *v, const struct examination *all, size_t n)
+{
+    bool unreached = false, accounts = opt_flag(v, "grants"), fixes = opt_flag(v, "fix-script");
+    for (size_t i = 0; i < n; i++) {
+        unreached |= !all[i].reached;
+        if (accounts)
+            print_account(&all[i]);
+        else if (fixes)
+            print_fixes(&all[i]);
+    }
+    if (accounts)
+        return ERR_EXIT_OK;
+    if (fixes)
+        return unreached ? ERR_EXIT_SOURCE : ERR_EXIT_OK;
+    unsigned failures = cmd_json(v) ? print_json(all, n) : print_table(all, n);
+    return failures == 0 ? ERR_EXIT_OK : unreached ? ERR_EXIT_SOURCE : ERR_EXIT_PRECONDITION;
 }
 
 int cmd_doctor(const struct opt_values *v)
@@ -171,18 +261,12 @@ int cmd_doctor(const struct opt_values *v)
     if (c == NULL)
         return cmd_fail(v, &e);
     struct examination *all = NULL;
-    size_t n = examine_all(c, platform_of(opt_str(v, "platform")), &all);
-    unsigned failures = print_all(v, all, n);
-    bool unreached = false;
-    for (size_t i = 0; i < n; i++) {
-        unreached |= !all[i].reached;
+    size_t n =
+        examine_all(c, platform_of(opt_str(v, "platform")), roles_of(opt_str(v, "role")), &all);
+    int code = show(v, all, n);
+    for (size_t i = 0; i < n; i++)
         my_checks_fini(&all[i].checks);
-    }
-    if (!cmd_json(v) && !opt_flag(v, "fix-script"))
-        printf(failures > 0 ? "%u of the checks failed on %zu servers\n"
-                            : "all is well (%u failures on %zu servers)\n",
-               failures, n);
     free(all);
     config_free(c);
-    return failures == 0 ? ERR_EXIT_OK : unreached ? ERR_EXIT_SOURCE : ERR_EXIT_PRECONDITION;
+    return code;
 }

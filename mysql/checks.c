@@ -53,6 +53,9 @@ void my_check_cure_set(const struct my_check_run *r, struct my_check *k, const c
     case MY_PLATFORM_SELF:
         break;
     }
+    if (dynamic)
+        snprintf(k->sql, sizeof k->sql, "SET %s %s = %s", persist ? "PERSIST" : "GLOBAL", variable,
+                 value);
     if (!dynamic)
         snprintf(k->cure, sizeof k->cure, "put %s = %s into [mysqld] of my.cnf and restart",
                  variable, value);
@@ -165,21 +168,33 @@ static void note_missing(void *ctx, const char *privilege)
     buf_put_str(&m->list, privilege);
 }
 
-static void check_scope(struct my_check_run *r, enum my_grant_scope scope, const char *database)
+static void check_need(struct my_check_run *r, enum my_grant_scope scope, enum my_grant_need need,
+                       const char *database)
 {
+    static const char *const wanted[] = {[MY_GRANT_REQUIRED] = "all that are needed",
+                                         [MY_GRANT_HELPFUL] =
+                                             "those that name who blocks a switch"};
     struct missing m = {.grants = r->grants, .database = database};
     char name[64];
     snprintf(name, sizeof name, "privileges on %.40s.*", database ? database : "*");
-    my_grants_needed(r->s, r->roles, scope, note_missing, &m);
-    struct my_check *k = my_check_add(r, name, "all that are needed", "all that are needed");
+    my_grants_needed(r->s, r->roles, scope, need, note_missing, &m);
+    struct my_check *k = my_check_add(r, name, "all there", wanted[need]);
     if (m.list.len > 0) {
         struct buf cure CLEANUP(buf_fini) = BUF_INIT;
         my_grants_statement(&cure, buf_str(&m.list), scope, database, r->account);
         snprintf(k->found, sizeof k->found, "missing: %s", buf_str(&m.list));
         snprintf(k->cure, sizeof k->cure, "%s", buf_str(&cure));
-        my_check_judge(k, MY_CHECK_FAIL, ERR_DB_DENIED);
+        snprintf(k->sql, sizeof k->sql, "%s", buf_str(&cure));
+        my_check_judge(k, need == MY_GRANT_REQUIRED ? MY_CHECK_FAIL : MY_CHECK_WARN, ERR_DB_DENIED);
     }
     buf_fini(&m.list);
+}
+
+static void check_scope(struct my_check_run *r, enum my_grant_scope scope, const char *database)
+{
+    check_need(r, scope, MY_GRANT_REQUIRED, database);
+    if (scope == MY_GRANT_GLOBAL && (r->roles & MY_ROLE_SWITCH))
+        check_need(r, scope, MY_GRANT_HELPFUL, database);
 }
 
 static void check_privileges(struct my_check_run *r)

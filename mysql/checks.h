@@ -25,6 +25,7 @@ struct my_check {
     char found[160];
     char wanted[160];
     char cure[400]; /* statement or console path that works on this platform */
+    char sql[400];  /* the cure as one SQL statement without `;`, or "" */
 };
 struct my_checks {
     struct my_check *items;

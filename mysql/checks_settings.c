@@ -86,6 +86,7 @@ static void check_server_id(struct my_check_run *r)
     if (number_of(r, "server_id", 0) == 0) {
         my_check_judge(k, MY_CHECK_FAIL, ERR_SRC_SETTING);
         my_check_cure_set(r, k, "server_id", "(a number of its own)", true);
+        k->sql[0] = '\0';
     }
 }
 
@@ -149,6 +150,7 @@ static void check_retention_rds(struct my_check_run *r)
     my_check_judge(k, known && !hours ? MY_CHECK_FAIL : MY_CHECK_WARN, ERR_SRC_SETTING);
     snprintf(k->cure, sizeof k->cure,
              "CALL mysql.rds_set_configuration('binlog retention hours', 168)");
+    snprintf(k->sql, sizeof k->sql, "%s", k->cure);
 }
 
 static void check_retention(struct my_check_run *r)

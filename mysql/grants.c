@@ -222,46 +222,57 @@ struct need {
     const char *privilege;
     enum my_grant_scope scope;
     unsigned roles;
+    enum my_grant_need need;
+    unsigned mysql_from; /* only MySQL of at least this version; 0: every server */
 };
 
 #define ALL_SOURCE (MY_ROLE_STREAM | MY_ROLE_COPY_SOURCE | MY_ROLE_SWITCH)
 #define WRITERS    (MY_ROLE_TARGET | MY_ROLE_SWITCH)
 
 static const struct need needs[] = {
-    {"REPLICATION SLAVE", MY_GRANT_GLOBAL, ALL_SOURCE},
-    {"REPLICATION CLIENT", MY_GRANT_GLOBAL, ALL_SOURCE},
-    {"SELECT", MY_GRANT_DATABASE, ALL_SOURCE | MY_ROLE_TARGET},
-    {"LOCK TABLES", MY_GRANT_DATABASE, MY_ROLE_COPY_SOURCE | MY_ROLE_SWITCH},
-    {"INSERT", MY_GRANT_DATABASE, WRITERS},
-    {"UPDATE", MY_GRANT_DATABASE, WRITERS},
-    {"DELETE", MY_GRANT_DATABASE, WRITERS},
-    {"CREATE", MY_GRANT_DATABASE, WRITERS},
-    {"ALTER", MY_GRANT_DATABASE, WRITERS},
-    {"INDEX", MY_GRANT_DATABASE, MY_ROLE_TARGET},
-    {"REFERENCES", MY_GRANT_DATABASE, MY_ROLE_TARGET},
-    {"DROP", MY_GRANT_DATABASE, WRITERS},
-    {"TRIGGER", MY_GRANT_DATABASE, WRITERS},
-    {"SELECT", MY_GRANT_SIDECAR, WRITERS},
-    {"INSERT", MY_GRANT_SIDECAR, WRITERS},
-    {"UPDATE", MY_GRANT_SIDECAR, WRITERS},
-    {"DELETE", MY_GRANT_SIDECAR, WRITERS},
-    {"CREATE", MY_GRANT_SIDECAR, WRITERS},
-    {"ALTER", MY_GRANT_SIDECAR, WRITERS},
-    {"INDEX", MY_GRANT_SIDECAR, WRITERS},
-    {"DROP", MY_GRANT_SIDECAR, WRITERS},
-    {"LOCK TABLES", MY_GRANT_SIDECAR, WRITERS},
+    {"REPLICATION SLAVE", MY_GRANT_GLOBAL, ALL_SOURCE, MY_GRANT_REQUIRED, 0},
+    {"REPLICATION CLIENT", MY_GRANT_GLOBAL, ALL_SOURCE, MY_GRANT_REQUIRED, 0},
+    {"PROCESS", MY_GRANT_GLOBAL, MY_ROLE_SWITCH, MY_GRANT_HELPFUL, 0},
+    {"XA_RECOVER_ADMIN", MY_GRANT_GLOBAL, MY_ROLE_SWITCH, MY_GRANT_HELPFUL, 80000},
+    {"SELECT", MY_GRANT_DATABASE, ALL_SOURCE | MY_ROLE_TARGET, MY_GRANT_REQUIRED, 0},
+    {"LOCK TABLES", MY_GRANT_DATABASE, MY_ROLE_COPY_SOURCE | MY_ROLE_SWITCH, MY_GRANT_REQUIRED, 0},
+    {"INSERT", MY_GRANT_DATABASE, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"UPDATE", MY_GRANT_DATABASE, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"DELETE", MY_GRANT_DATABASE, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"CREATE", MY_GRANT_DATABASE, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"ALTER", MY_GRANT_DATABASE, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"INDEX", MY_GRANT_DATABASE, MY_ROLE_TARGET, MY_GRANT_REQUIRED, 0},
+    {"REFERENCES", MY_GRANT_DATABASE, MY_ROLE_TARGET, MY_GRANT_REQUIRED, 0},
+    {"DROP", MY_GRANT_DATABASE, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"TRIGGER", MY_GRANT_DATABASE, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"SELECT", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"INSERT", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"UPDATE", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"DELETE", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"CREATE", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"ALTER", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"INDEX", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"DROP", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
+    {"LOCK TABLES", MY_GRANT_SIDECAR, WRITERS, MY_GRANT_REQUIRED, 0},
 };
 
+static bool known_to(const struct need *need, const struct my_server *s)
+{
+    return need->mysql_from == 0 ||
+           (s->flavor == MY_FLAVOR_MYSQL && s->version >= need->mysql_from);
+}
+
 void my_grants_needed(const struct my_server *s, unsigned roles, enum my_grant_scope scope,
-                      void (*fn)(void *ctx, const char *privilege), void *ctx)
+                      enum my_grant_need need, void (*fn)(void *ctx, const char *privilege),
+                      void *ctx)
 {
     bool renamed = s->flavor == MY_FLAVOR_MARIADB && s->version >= 100502;
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
-        const struct need *need = &needs[i];
-        if (need->scope != scope || !(need->roles & roles))
+        const struct need *n = &needs[i];
+        if (n->scope != scope || n->need != need || !(n->roles & roles) || !known_to(n, s))
             continue;
-        bool client = strcmp(need->privilege, "REPLICATION CLIENT") == 0;
-        fn(ctx, client && renamed ? "BINLOG MONITOR" : need->privilege);
+        bool client = strcmp(n->privilege, "REPLICATION CLIENT") == 0;
+        fn(ctx, client && renamed ? "BINLOG MONITOR" : n->privilege);
     }
 }
 
@@ -311,7 +322,9 @@ void my_checks_grants(const struct my_server *s, unsigned roles, const char *dat
         struct buf list CLEANUP(buf_fini) = BUF_INIT;
         if (scope == MY_GRANT_DATABASE && !(database && database[0]))
             continue;
-        my_grants_needed(s, roles, (enum my_grant_scope)scope, put_listed, &list);
+        my_grants_needed(s, roles, (enum my_grant_scope)scope, MY_GRANT_REQUIRED, put_listed,
+                         &list);
+        my_grants_needed(s, roles, (enum my_grant_scope)scope, MY_GRANT_HELPFUL, put_listed, &list);
         if (list.len == 0)
             continue;
         my_grants_statement(out, buf_str(&list), (enum my_grant_scope)scope, database, account);

@@ -19,9 +19,14 @@ bool my_grants_have(const struct my_grants *g, const char *privilege, const char
 
 /* What a role needs, by scope. */
 enum my_grant_scope { MY_GRANT_GLOBAL, MY_GRANT_DATABASE, MY_GRANT_SIDECAR, MY_GRANT_SCOPES };
+enum my_grant_need {
+    MY_GRANT_REQUIRED,
+    MY_GRANT_HELPFUL /* only to say who is in the way of a switch */
+};
 /* Calls fn for each privilege that the roles need in that scope, each once. */
 void my_grants_needed(const struct my_server *s, unsigned roles, enum my_grant_scope scope,
-                      void (*fn)(void *ctx, const char *privilege), void *ctx);
+                      enum my_grant_need need, void (*fn)(void *ctx, const char *privilege),
+                      void *ctx);
 /* "GRANT a, b ON `db`.* TO account" for a comma-separated list. */
 void my_grants_statement(struct buf *out, const char *privileges, enum my_grant_scope scope,
                          const char *database, const char *account);

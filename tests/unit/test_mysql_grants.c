@@ -105,6 +105,12 @@ static void the_statements_are_exact(void **state)
     my_checks_grants(&mysql, MY_ROLE_STREAM, NULL, "'s'@'%'", &b);
     assert_string_equal(buf_str(&b),
                         "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 's'@'%';\n");
+    buf_reset(&b);
+    my_checks_grants(&mysql, MY_ROLE_SWITCH, NULL, "'s'@'%'", &b);
+    assert_non_null(strstr(buf_str(&b), "REPLICATION CLIENT, PROCESS, XA_RECOVER_ADMIN ON *.*"));
+    buf_reset(&b);
+    my_checks_grants(&maria, MY_ROLE_SWITCH, NULL, "'s'@'%'", &b);
+    assert_non_null(strstr(buf_str(&b), "BINLOG MONITOR, PROCESS ON *.*"));
     buf_fini(&b);
 }
 

@@ -12,6 +12,7 @@ META_DATABASE = "_sluice"
 
 _TABLE_PRIVILEGES = ("SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, "
                      "LOCK TABLES, TRIGGER")
+_META_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, LOCK TABLES"
 _APP_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
 
 _GLOBAL = {
@@ -31,7 +32,8 @@ def account_statements(flavour):
     made = ["CREATE USER %s IDENTIFIED BY '%s'" % (account(user), password)
             for user, password in ((SLUICE_USER, SLUICE_PASSWORD), (APP_USER, APP_PASSWORD))]
     made += [text.format(sluice=account(SLUICE_USER)) for text in _GLOBAL[flavour]]
-    made.append("GRANT ALL PRIVILEGES ON `%s`.* TO %s" % (META_DATABASE, account(SLUICE_USER)))
+    made.append("GRANT %s ON `%s`.* TO %s" % (_META_PRIVILEGES, META_DATABASE.replace("_", r"\_"),
+                                              account(SLUICE_USER)))
     return made
 
 
