@@ -240,7 +240,8 @@ int cmd_workflow(const struct opt_values *v)
     c.flags = flags_of(v);
     c.progress = progress_new(opt_str(v, "progress"));
     bool ok = run_verb(&c, c.verb, c.flags, &c.result, &e);
-    if (ok && strcmp(c.verb, "create") == 0 && strcmp(c.type, "vdiff") != 0 && opt_given(v, "wait"))
+    if (ok && strcmp(c.verb, "create") == 0 && strcmp(c.type, "vdiff") != 0 &&
+        opt_given(v, "wait") && !opt_flag(v, "dry-run"))
         ok = wait_for_copy(&c, &e);
     progress_free(c.progress);
     if (ok) {

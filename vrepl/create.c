@@ -307,14 +307,56 @@ static bool adopt_done(struct make *m, struct err *e)
     return wf_own(m->w, home_conn(m), e) && wf_resume(m->w, home_conn(m), e);
 }
 
+static bool begin(struct make *m, enum wf_type type, const json_t *flags, struct err *e)
+{
+    if (!check_name(m->name, e) ||
+        (m->def = create_request(m->g, type, m->keyspace, flags, e)) == NULL)
+        return false;
+    m->pre = (struct precheck){.g = m->g,
+                               .def = m->def,
+                               .tables_must_exist = flags_bool(flags, "skip_schema_copy", false)};
+    return true;
+}
+
+static json_t *plan_of(const struct make *m)
+{
+    json_t *list = json_array();
+    const char *from = m->def->source.keyspace, *to = m->def->target.keyspace;
+    if (m->done || m->adopting)
+        json_array_append_new(
+            list, json_sprintf("Workflow %s.%s exists already; it goes on", m->keyspace, m->name));
+    for (size_t i = 0; i < m->def->n_tables && !m->done; i++) {
+        const struct wf_table *t = &m->def->tables[i];
+        json_array_append_new(list, json_sprintf("%s table %s in keyspace %s (%zu shards)",
+                                                 t->created ? "Create" : "Use the empty", t->target,
+                                                 to, m->def->target.n_shards));
+        json_array_append_new(
+            list,
+            json_sprintf("Copy table %s from keyspace %s and follow its changes", t->source, from));
+    }
+    return list;
+}
+
+bool create_check(struct vrepl_engine *g, enum wf_type type, const char *keyspace, const char *name,
+                  const json_t *flags, json_t **plan, struct err *e)
+{
+    struct make m = {.g = g, .keyspace = keyspace, .name = name};
+    if (!begin(&m, type, flags, e))
+        return false;
+    bool ok = check_all(&m, e);
+    if (ok)
+        *plan = plan_of(&m);
+    precheck_close(&m.pre);
+    wf_def_free(m.def);
+    return ok;
+}
+
 bool create_run(struct vrepl_engine *g, enum wf_type type, const char *keyspace, const char *name,
                 const json_t *flags, struct workflow **out, struct err *e)
 {
     struct make m = {.g = g, .keyspace = keyspace, .name = name};
-    if (!check_name(name, e) || (m.def = create_request(g, type, keyspace, flags, e)) == NULL)
+    if (!begin(&m, type, flags, e))
         return false;
-    m.pre = (struct precheck){
-        .g = g, .def = m.def, .tables_must_exist = flags_bool(flags, "skip_schema_copy", false)};
     bool ok = check_all(&m, e) && (m.done ? adopt_done(&m, e) : make_all(&m, e));
     if (m.w != NULL) {
         m.w->answered = ok;

@@ -11,6 +11,10 @@
 bool create_run(struct vrepl_engine *g, enum wf_type type, const char *keyspace, const char *name,
                 const json_t *flags, struct workflow **out, struct err *e) WARN_UNUSED;
 
+/* The same checks with nothing changed; *plan: what create_run would do, a list of texts. */
+bool create_check(struct vrepl_engine *g, enum wf_type type, const char *keyspace, const char *name,
+                  const json_t *flags, json_t **plan, struct err *e) WARN_UNUSED;
+
 /* create_request.c: the definition that the flags ask for; tables of --all-tables and the vindexes
  * are filled in from server and vschema. */
 struct wf_def *create_request(struct vrepl_engine *g, enum wf_type type, const char *keyspace,

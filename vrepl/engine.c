@@ -28,7 +28,7 @@
 #define SCAN_MS        10000
 #define RETRY_FIRST_MS 1000
 #define RETRY_MOST_MS  30000
-#define CLEAR_MS       30000
+#define CLEAR_MS       30000ll
 
 /* --- finding workflows
  * ------------------------------------------------------------------------------ */
@@ -176,9 +176,10 @@ static bool resume(struct workflow *w, struct err *e)
 static void clear_fences(struct workflow *w)
 {
     struct err e = ERR_INIT;
-    if (clock_mono_ms() < w->clear_at_ms || (w->fence[0] == NULL && w->fence[1] == NULL))
+    if (clock_mono_ms() < w->clear_at_ms || !switch_left_open(w))
         return;
-    w->clear_at_ms = clock_mono_ms() + CLEAR_MS;
+    w->clear_at_ms = clock_mono_ms() + (CLEAR_MS << w->clear_tries);
+    w->clear_tries += w->clear_tries < 5; /* each try makes a table's writers wait for a second */
     struct my_conn *home = wf_home_connect(w, &e);
     if (home == NULL || !switch_clear(w, home, &e))
         log_err(LOG_INFO, "engine", &e);
@@ -423,7 +424,8 @@ bool vrepl_engine_command(struct vrepl_engine *g, const struct vrepl_command *cm
     if (flags == NULL)
         return false;
     struct verb_call c = {.g = g, .cmd = cmd, .flags = flags, .result = result};
-    bool ok = strcmp(cmd->type, "vdiff") == 0 ? vdiff_verbs_run(&c, e) : verbs_run(&c, e);
+    bool vdiff = strcmp(cmd->type, "vdiff") == 0;
+    bool ok = verbs_check_dry_run(&c, e) && (vdiff ? vdiff_verbs_run(&c, e) : verbs_run(&c, e));
     json_decref(flags);
     return ok;
 }

@@ -454,7 +454,18 @@ static void let_write(struct run *r)
     lap(r, "unlock");
 }
 
-/* Steps 4 to 6. The patience doubles up to the command's whole timeout: a stream that is always
+static bool not_in_time(const struct run *r, struct err *e)
+{
+    struct err stream = *e;
+    err_set(e, ERR_TIMEOUT,
+            "workflow %s cannot switch: its streams did not reach the final position within "
+            "--timeout (%lld ms): %.600s",
+            r->w->keys[r->o->back], (long long)r->o->timeout_ms, stream.text);
+    return err_cure(e, "see what the target's statements wait for (SHOW PROCESSLIST), or allow "
+                       "more with --timeout");
+}
+
+/* Steps 5 to 7. The patience doubles up to the command's whole timeout: a stream that is always
  * behind gets its long hold in the end. */
 static bool hold_and_drain(struct run *r, struct err *e)
 {
@@ -466,7 +477,7 @@ static bool hold_and_drain(struct run *r, struct err *e)
         if (wait_all(r, patience_ms, e))
             return lap(r, "wait");
         if (e->code != ERR_TIMEOUT || give_up_waiting(r, e))
-            return false;
+            return e->code == ERR_TIMEOUT ? not_in_time(r, e) : false;
         err_clear(e);
         lap(r, "wait");
         let_write(r);
@@ -636,6 +647,8 @@ bool switch_run(struct workflow *w, struct my_conn *home, const struct switch_op
     r.start = mem_calloc(r.to->n, sizeof *r.start);
     r.journal_id = routing_next_id(w->engine);
     r.until_ms = clock_mono_ms() + o->timeout_ms;
+    w->clear_at_ms = 0; /* the keeper's patience with what this one may leave begins anew */
+    w->clear_tries = 0;
     bool ok = switch_check(w, o, e) && prepare(&r, e) && begin(&r, e);
     if (ok && !until_decision(&r, e))
         ok = fail_and_undo(&r, e);

@@ -45,6 +45,7 @@ bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct switch
  * streams. */
 bool switch_undo(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
                  struct err *e) WARN_UNUSED;
+bool switch_left_open(const struct workflow *w);
 /* Clears what an earlier switch had to leave: open triggers that a reader's lock kept. With the
  * keeper, in a state that lasts. */
 bool switch_clear(struct workflow *w, struct my_conn *home, struct err *e) WARN_UNUSED;

@@ -155,10 +155,13 @@ static void clear_side(struct workflow *w, struct my_conn *home, enum wf_side_na
         log_err(LOG_INFO, "switch", &e);
 }
 
+bool switch_left_open(const struct workflow *w)
+{
+    return is_open(w, WF_SOURCE) || is_open(w, WF_TARGET);
+}
+
 bool switch_clear(struct workflow *w, struct my_conn *home, struct err *e)
 {
-    if (!is_open(w, WF_SOURCE) && !is_open(w, WF_TARGET))
-        return true;
     clear_side(w, home, WF_SOURCE, NULL, 0);
     clear_side(w, home, WF_TARGET, NULL, 0);
     char *json = wf_fence_json(w->fence[WF_SOURCE], w->fence[WF_TARGET]);
@@ -308,8 +311,5 @@ bool switch_undo(struct workflow *w, struct my_conn *home, struct switch_session
     struct wf_row_set set = {.fence = json, .todo = ""};
     bool ok = wf_step(w, home, WF_EVENT_UNDONE, &set, e);
     free(json);
-    if (!ok)
-        return false;
-    wf_streams_stop(w); /* they may be frozen */
-    return wf_streams_run(w, back, e);
+    return ok && wf_streams_run(w, back, e); /* they still run, but after a crash */
 }

@@ -331,6 +331,13 @@ static bool verb_switch(struct verb_call *c, struct work *x, bool reverse, struc
 /* --- complete, cancel
  * ------------------------------------------------------------------------------- */
 
+static void put_plan(struct verb_call *c, const char *word, json_t *plan)
+{
+    json_t *summary = json_sprintf("%s dry run results for workflow %s.%s", word, c->cmd->keyspace,
+                                   c->cmd->workflow);
+    verbs_put(c, json_pack("{s:o, s:o}", "summary", summary, "dry_run_results", plan));
+}
+
 static void put_ended(struct verb_call *c, bool complete, json_t *plan, json_t *detail)
 {
     json_t *summary = plan != NULL
@@ -345,6 +352,20 @@ static void put_ended(struct verb_call *c, bool complete, json_t *plan, json_t *
     else
         verbs_put(c, json_pack("{s:o, s:o}", "summary", summary, "details",
                                detail != NULL ? detail : json_array()));
+}
+
+static json_t *cancel_plan(const struct workflow *w, const struct finish_options *o)
+{
+    json_t *list = json_array();
+    const char *ks = w->sides[WF_TARGET].shards[0]->keyspace;
+    add_line(list, "Stop the vreplication streams of $1", w->keys[0], "");
+    for (size_t i = 0; i < w->def->n_tables && !o->keep_data; i++)
+        add_line(list,
+                 w->def->tables[i].created ? "Drop table $1 in keyspace $2"
+                                           : "Empty table $1 in keyspace $2",
+                 w->def->tables[i].target, ks);
+    add_line(list, "Delete vreplication streams of $1", w->keys[0], "");
+    return list;
 }
 
 static json_t *complete_plan(const struct workflow *w, const struct finish_options *o)
@@ -421,6 +442,10 @@ static bool verb_cancel(struct verb_call *c, struct work *x, struct err *e)
     }
     if (!o.keep_data && !sides_check_drop(w, WF_TARGET, e))
         return false;
+    if (flags_bool(c->flags, "dry_run", false)) {
+        put_plan(c, "Cancel", cancel_plan(w, &o));
+        return true;
+    }
     vdiff_verbs_stop(c->g, w->keys[0]);
     json_t *detail = details(w, "deleted", true);
     bool ok = begin_end(x, WF_EVENT_CANCEL, &o, e) && finish_cancel(w, x->home, e);
@@ -504,6 +529,15 @@ static bool verb_status(struct verb_call *c, struct err *e)
     return true;
 }
 
+static bool plan_create(struct verb_call *c, enum wf_type type, struct err *e)
+{
+    json_t *plan = NULL;
+    if (!create_check(c->g, type, c->cmd->keyspace, c->cmd->workflow, c->flags, &plan, e))
+        return false;
+    put_plan(c, "Create", plan);
+    return true;
+}
+
 static bool verb_create(struct verb_call *c, struct err *e)
 {
     static const char *const types[] = {"movetables", "reshard", "materialize"};
@@ -511,6 +545,8 @@ static bool verb_create(struct verb_call *c, struct err *e)
     for (unsigned i = 0; i < 3; i++) {
         if (strcmp(c->cmd->type, types[i]) != 0)
             continue;
+        if (flags_bool(c->flags, "dry_run", false))
+            return plan_create(c, (enum wf_type)i, e);
         if (!create_run(c->g, (enum wf_type)i, c->cmd->keyspace, c->cmd->workflow, c->flags, &w, e))
             return false;
         verbs_put(c, status_json(w, false));
@@ -570,6 +606,26 @@ static bool run_on_workflow(struct verb_call *c, const struct verb *v, struct er
     ok = ok && v->run(c, &x, e);
     close_work(&x, ok ? NULL : e);
     return ok || done_before(c, v, e);
+}
+
+static bool can_plan(const char *type, const char *verb)
+{
+    static const char *const can[] = {"create", "switchtraffic", "reversetraffic", "complete",
+                                      "cancel", "delete",        "list",           "show",
+                                      "status", "progress"};
+    for (size_t i = 0; strcmp(type, "vdiff") != 0 && i < sizeof can / sizeof *can; i++) {
+        if (strcmp(verb, can[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool verbs_check_dry_run(const struct verb_call *c, struct err *e)
+{
+    if (!flags_bool(c->flags, "dry_run", false) || can_plan(c->cmd->type, c->cmd->verb))
+        return true;
+    err_set(e, ERR_USAGE, "%s %s has no --dry-run; nothing was done", c->cmd->type, c->cmd->verb);
+    return err_cure(e, "leave it out to do it");
 }
 
 bool verbs_run(struct verb_call *c, struct err *e)

@@ -19,4 +19,8 @@ bool vdiff_verbs_run(struct verb_call *c, struct err *e) WARN_UNUSED;
 void vdiff_verbs_stop(struct vrepl_engine *g, const char *workflow_key);
 void verbs_put(struct verb_call *c, json_t *take); /* prints and frees */
 
+/* --dry-run of a verb that can neither say what it would do nor leaves everything as it is anyway
+ * is refused: it must not do it. */
+bool verbs_check_dry_run(const struct verb_call *c, struct err *e) WARN_UNUSED;
+
 #endif

@@ -80,6 +80,7 @@ struct workflow {
     struct err error;    /* what keeps it from going on; code 0: nothing */
     int64_t retry_at_ms; /* monotonic; keeper */
     int64_t clear_at_ms; /* the same: when open fences are cleared again */
+    unsigned clear_tries;
     bool answered; /* a create of it was answered by this process: the same again is a mistake */
     unsigned failures; /* of streams in a row, for the backoff */
 };
