@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -98,6 +99,33 @@ bool err_set_native(struct err *e, enum err_code code, enum err_class class_, in
     e->cure[0] = 0;
     memcpy(e->text, text, sizeof text);
     return false;
+}
+
+static bool passes_by_itself(int number)
+{
+    static const int passing[] = {EMFILE, ENFILE, ENOMEM,       ENOBUFS,   EAGAIN,
+                                  EINTR,  ESTALE, ECONNREFUSED, ETIMEDOUT, EHOSTDOWN};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++) {
+        if (passing[i] == number)
+            return true;
+    }
+    return false;
+}
+
+bool err_set_errno(struct err *e, enum err_code code, int number, const char *fmt, ...)
+{
+    if (!e)
+        return false;
+    char text[sizeof e->text];
+    va_list ap;
+    va_start(ap, fmt);
+    format_clean(text, sizeof text, fmt, ap);
+    va_end(ap);
+    bool full = number == ENOSPC || number == EDQUOT;
+    bool passes = full || passes_by_itself(number);
+    err_set_native(e, full ? ERR_DISK_FULL : code, passes ? ERR_CLASS_RETRY : ERR_CLASS_FATAL,
+                   number, "%s", text);
+    return full ? err_cure(e, "make room on that file system") : false;
 }
 
 bool err_cure(struct err *e, const char *fmt, ...)

@@ -62,6 +62,12 @@ bool err_set(struct err *e, enum err_code code, const char *fmt, ...) ERR_PRINTF
 /* The same with a native number and an explicit class. */
 bool err_set_native(struct err *e, enum err_code code, enum err_class class_, int native,
                     const char *fmt, ...) ERR_PRINTF(5, 6) ERR_COLD;
+/* The same for an errno: a full disk is ERR_DISK_FULL whatever the code, and what passes by itself
+ * (descriptors or memory run out, an interrupted call, a file server that is away) is
+ * ERR_CLASS_RETRY; the rest has ERR_CLASS_FATAL. Every errno that can end a stream goes this way.
+ */
+bool err_set_errno(struct err *e, enum err_code code, int number, const char *fmt, ...)
+    ERR_PRINTF(4, 5) ERR_COLD;
 /* Sets the cure; returns false. */
 bool err_cure(struct err *e, const char *fmt, ...) ERR_PRINTF(2, 3) ERR_COLD;
 /* Puts "context → " before the text; returns false. */
@@ -70,6 +76,7 @@ bool err_prepend(struct err *e, const char *fmt, ...) ERR_PRINTF(2, 3) ERR_COLD;
 /* The analyzer looks at one file at a time and must know that these are never true. */
 #define err_set(...)        ((err_set)(__VA_ARGS__), false)
 #define err_set_native(...) ((err_set_native)(__VA_ARGS__), false)
+#define err_set_errno(...)  ((err_set_errno)(__VA_ARGS__), false)
 #define err_cure(...)       ((err_cure)(__VA_ARGS__), false)
 #define err_prepend(...)    ((err_prepend)(__VA_ARGS__), false)
 #endif

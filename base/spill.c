@@ -20,10 +20,8 @@ struct spill {
 
 static bool fail(const char *dir, int number, struct err *e)
 {
-    bool full = number == 0 || number == ENOSPC || number == EDQUOT;
-    return err_set_native(e, full ? ERR_DISK_FULL : ERR_IO,
-                          full ? ERR_CLASS_RETRY : ERR_CLASS_FATAL, number, "%s: %s", dir,
-                          number ? strerror(number) : "nothing more could be written");
+    return err_set_errno(e, ERR_IO, number != 0 ? number : ENOSPC, "%s: %s", dir,
+                         number != 0 ? strerror(number) : "nothing more could be written");
 }
 
 struct spill *spill_open(const char *dir, struct err *e)

@@ -15,10 +15,7 @@
 
 static bool fail_io(struct err *e, const char *what, const char *path, int number)
 {
-    bool full = number == ENOSPC || number == EDQUOT;
-    err_set_native(e, full ? ERR_DISK_FULL : ERR_IO, full ? ERR_CLASS_RETRY : ERR_CLASS_FATAL,
-                   number, "%s: cannot %s: %s", path, what, strerror(number));
-    return full ? err_cure(e, "make room on that file system") : false;
+    return err_set_errno(e, ERR_IO, number, "%s: cannot %s: %s", path, what, strerror(number));
 }
 
 static void close_fd(const int *fd)

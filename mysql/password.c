@@ -50,11 +50,19 @@ static char *take_line(struct buf *b)
     return mem_strndup(buf_str(b), n);
 }
 
+/* A login that cannot be made now, like one that the server refuses: a rotation replaces the file
+ * in a moment, a file system of secrets is mounted again. */
+static bool not_readable(struct err *e, const char *path, const char *why)
+{
+    err_set(e, ERR_DB_AUTH, "password file %s: %s", path, why);
+    return err_cure(e, "put it back; it is read again at each attempt to connect");
+}
+
 static bool check_mode(const char *path, struct err *e)
 {
     struct stat st;
     if (stat(path, &st) != 0)
-        return err_set(e, ERR_IO, "password file %s: %s", path, strerror(errno));
+        return not_readable(e, path, strerror(errno));
     if (st.st_mode & S_IWOTH) {
         err_set(e, ERR_CONFIG, "password file %s can be written by everybody", path);
         return err_cure(e, "chmod 600 %s", path);
@@ -69,8 +77,10 @@ static bool read_file(const char *path, char **out, struct err *e)
     struct buf b CLEANUP(wipe) = BUF_INIT;
     if (!check_mode(path, e))
         return false;
-    if (!sys_read_file(path, PASSWORD_MAX_BYTES, &b, e))
-        return err_prepend(e, "password file");
+    if (!sys_read_file(path, PASSWORD_MAX_BYTES, &b, e)) {
+        struct err why = *e;
+        return not_readable(e, path, why.text);
+    }
     *out = take_line(&b);
     return true;
 }
@@ -118,7 +128,7 @@ static bool run_command(const char *command, char **out, struct err *e)
     int pipe_fd[2];
     pid_t pid;
     if (pipe2(pipe_fd, O_CLOEXEC) != 0)
-        return err_set(e, ERR_IO, "password command: pipe: %s", strerror(errno));
+        return err_set(e, ERR_DB_AUTH, "password command: pipe: %s", strerror(errno));
     bool started = spawn_shell(command, pipe_fd[1], &pid);
     close(pipe_fd[1]);
     bool whole = started && drain(pipe_fd[0], &b);

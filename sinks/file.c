@@ -47,10 +47,8 @@ struct file_sink {
 
 static bool io_error(struct err *e, const char *path)
 {
-    bool full = errno == ENOSPC || errno == EDQUOT;
-    return err_set_native(e, full ? ERR_DISK_FULL : ERR_SINK_FATAL,
-                          full ? ERR_CLASS_RETRY : ERR_CLASS_FATAL, errno, "%s: %s", path,
-                          strerror(errno));
+    int number = errno;
+    return err_set_errno(e, ERR_SINK_FATAL, number, "%s: %s", path, strerror(number));
 }
 
 /* ---- position lines ---- */

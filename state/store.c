@@ -74,7 +74,9 @@ static bool fail(struct store *s, struct err *e, const char *what)
         return err_cure(e, "make room on the file system of %s", s->dir);
     }
     bool busy = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED;
-    err_set_native(e, ERR_STATE_DB, busy ? ERR_CLASS_RETRY : ERR_CLASS_FATAL, code,
+    /* No descriptor, or no memory, for one of its files: for now. */
+    bool passes = busy || (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_NOMEM;
+    err_set_native(e, ERR_STATE_DB, passes ? ERR_CLASS_RETRY : ERR_CLASS_FATAL, code,
                    "%s/state.db: cannot %s: %s", s->dir, what, text);
     if (busy)
         return err_cure(e, "end the other program that keeps %s/state.db locked", s->dir);
@@ -162,8 +164,7 @@ static bool take_lock(struct store *s, struct err *e)
     CLEANUP(mem_free_ptr) char *path = mem_printf("%s/lock", s->dir);
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock_fd < 0)
-        return err_set_native(e, ERR_IO, ERR_CLASS_FATAL, errno, "%s: cannot open: %s", path,
-                              strerror(errno));
+        return err_set_errno(e, ERR_IO, errno, "%s: cannot open: %s", path, strerror(errno));
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(s->lock_fd, F_OFD_SETLK, &whole) != 0)
         return fail_locked(s, e);
@@ -182,8 +183,7 @@ static bool open_db(struct store *s, struct err *e)
     CLEANUP(mem_free_ptr) char *path = mem_printf("%s/state.db", s->dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return err_set_native(e, ERR_STATE_DB, ERR_CLASS_FATAL, errno, "%s: cannot open: %s", path,
-                              strerror(errno));
+        return err_set_errno(e, ERR_STATE_DB, errno, "%s: cannot open: %s", path, strerror(errno));
     close(fd); /* only created here, so that it is private from the start */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK)

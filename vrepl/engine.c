@@ -108,18 +108,6 @@ static void let_go(struct workflow *w)
     lease_free(l, false);
 }
 
-static enum err_class class_of(const char *code)
-{
-    for (int i = 1; i < ERR_CODE_COUNT; i++) {
-        if (strcmp(err_code_name((enum err_code)i), code) == 0) {
-            struct err e = ERR_INIT;
-            err_set(&e, (enum err_code)i, "x");
-            return e.class_;
-        }
-    }
-    return ERR_CLASS_FATAL;
-}
-
 /* True when a stream has stopped for a reason that may pass. */
 static bool streams_failed(struct workflow *w, bool *any)
 {
@@ -130,7 +118,7 @@ static bool streams_failed(struct workflow *w, bool *any)
         vrepl_stream_status(w->running->streams[i], &st);
         if (st.state == VREPL_STREAM_ERROR) {
             *any = true;
-            passing = passing && class_of(st.code) == ERR_CLASS_RETRY;
+            passing = passing && st.may_pass;
         }
         vrepl_stream_status_fini(&st);
     }

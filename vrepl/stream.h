@@ -70,6 +70,7 @@ struct vrepl_stream_status {
     enum vrepl_stream_state state;
     char message[1024]; /* last error or "" */
     char code[40];
+    bool may_pass;       /* that error: a new attempt may do */
     char position[2048]; /* lowest of all targets, text */
     int64_t lag_ms;      /* source commit → applied; −1 unknown */
     bool at_head;        /* nothing known to be missing */

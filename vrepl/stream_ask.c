@@ -161,6 +161,7 @@ static void fill_error(const struct vrepl_stream *s, const struct err *applier,
     out->message[n] = 0;
     const char *code = err_code_name(e->code);
     strncpy(out->code, code, sizeof out->code - 1);
+    out->may_pass = e->class_ == ERR_CLASS_RETRY;
 }
 
 /* The applier's part; when an attempt is between two appliers, what the rows said. */
