@@ -3,11 +3,14 @@
  * ▶ A log reader gets events before other sessions can see their rows (3–11 % of them), so reading
  * after having received A proves nothing. What does: MySQL with GTIDs: gtid_executed contains A; it
  * is updated after the engine's commit. MariaDB: a consistent snapshot whose own place in the log
- * (binlog_snapshot_*) is at or after A. Any server that we may write to: a row committed after A
- * was received; commits become visible in the order of the log (MySQL: binlog_order_commits,
- * checked). LOCK TABLES … READ of the tables that are read: it waits until every transaction that
- * wrote them has released its metadata lock, which happens after the engine's commit. ▶ START
- * TRANSACTION releases the session's own table locks, so another connection holds them.
+ * (binlog_snapshot_*) is at or after A, and a row committed between A and the snapshot: ▶ an XA
+ * COMMIT is in the log before the engine has made it visible, and 5 of 100 snapshots behind one
+ * lack its row; commits are made visible in their order, so none does once a later row is. Any
+ * server that we may write to: a row committed after A was received; commits become visible in the
+ * order of the log (MySQL: binlog_order_commits, checked). LOCK TABLES … READ of the tables that
+ * are read: it waits until every transaction that wrote them has released its metadata lock, which
+ * happens after the engine's commit. ▶ START TRANSACTION releases the session's own table locks, so
+ * another connection holds them.
  */
 #include "base/clock.h"
 #include "base/fault.h"
@@ -22,6 +25,7 @@
 
 #define POLL_MS           5
 #define LOCK_WAIT_SECONDS 3
+#define EXACT_TRIES       5
 
 static const char snapshot_sql[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
 
@@ -84,6 +88,44 @@ static enum proof prove_by_gtid(struct copy_reader *r, const struct position *a,
     return seen && begin_view(r, e) ? PROOF_YES : PROOF_FAIL;
 }
 
+/* ---- a row of our own ---- */
+
+static bool commits_are_ordered(struct my_conn *c)
+{
+    struct err ignored = ERR_INIT;
+    uint64_t ordered = 1;
+    if (my_conn_server(c)->flavor == MY_FLAVOR_MYSQL &&
+        !my_query_u64(c, "SELECT @@global.binlog_order_commits", &ordered, &ignored))
+        return false;
+    return ordered == 1;
+}
+
+/* The write is made and committed now, so after A was received; autocommit is on outside views. */
+static enum proof write_watermark(struct copy_reader *r, struct err *e)
+{
+    struct err why = ERR_INIT;
+    if (my_exec(r->conn,
+                "INSERT INTO " SLUICE_SIDECAR_DB ".watermark (name, n) VALUES ('copy', 1) "
+                "ON DUPLICATE KEY UPDATE n = n + 1",
+                NULL, &why))
+        return PROOF_YES;
+    log_debug("copy", "no watermark: %s", why.text);
+    if (why.code != ERR_DB_LOST && why.code != ERR_DB_DEADLOCK)
+        return PROOF_NOT_POSSIBLE;
+    err_copy(e, &why);
+    return PROOF_FAIL;
+}
+
+static enum proof prove_by_watermark(struct copy_reader *r, struct err *e)
+{
+    if (!commits_are_ordered(r->conn))
+        return PROOF_NOT_POSSIBLE;
+    enum proof written = write_watermark(r, e);
+    if (written != PROOF_YES)
+        return written;
+    return begin_view(r, e) ? PROOF_YES : PROOF_FAIL;
+}
+
 /* ---- MariaDB ---- */
 
 /* file:pos of the open consistent snapshot; *found false where the server has no such status. */
@@ -124,32 +166,38 @@ static bool place_gtids(struct my_conn *c, struct position *pos, struct err *e)
     return ok && pos->gtids;
 }
 
-static bool snapshot_includes(struct my_conn *c, struct position *at, const struct position *a,
-                              bool *yes, struct err *e)
+/* A place in this server's own log that is not before A. A's file and offset are another server's
+ * after a fail-over; its GTIDs are not. */
+static bool place_of(struct my_conn *c, const struct position *a, struct position *out,
+                     struct err *e)
 {
-    *yes = false;
-    if (a->file[0]) {
-        int order = position_file_compare(at->file, a->file);
-        *yes = order > 0 || (order == 0 && at->pos >= a->pos);
+    if (!a->gtids) {
+        position_copy(out, a);
         return true;
     }
-    if (!place_gtids(c, at, e))
+    if (!my_current_position(c, out, e))
         return false;
-    *yes = a->gtids && gtid_set_contains(at->gtids, a->gtids);
-    return true;
+    return (out->gtids && gtid_set_contains(out->gtids, a->gtids)) || not_visible(a, e);
 }
 
-static enum proof try_snapshot(struct copy_reader *r, const struct position *a, struct err *e)
+static bool is_at_or_after(const struct position *at, const struct position *a)
+{
+    int order = position_file_compare(at->file, a->file);
+    return order > 0 || (order == 0 && at->pos >= a->pos);
+}
+
+static enum proof try_snapshot(struct copy_reader *r, const struct position *place,
+                               const struct position *a, struct err *e)
 {
     struct position at = POSITION_INIT;
-    bool found = false, yes = false;
+    bool found = false;
     enum proof proof = PROOF_FAIL;
     if (begin_view(r, e) && snapshot_place(r->conn, &at, &found, e)) {
         if (!found)
             proof = PROOF_NOT_POSSIBLE;
-        else if (snapshot_includes(r->conn, &at, a, &yes, e))
-            proof = yes ? PROOF_YES : PROOF_FAIL;
-        if (proof == PROOF_FAIL && e->code == ERR_NONE)
+        else if (is_at_or_after(&at, place))
+            proof = PROOF_YES;
+        else
             not_visible(a, e);
     }
     position_fini(&at);
@@ -159,6 +207,36 @@ static enum proof try_snapshot(struct copy_reader *r, const struct position *a, 
     return copy_end_view(r, &ignored) ? proof : PROOF_FAIL;
 }
 
+/* Without a row of ours, the snapshot's place is a proof only while no XA transaction is on its
+ * way: one that is in the log and not yet visible is still among the prepared ones. */
+static bool no_xa_prepared(struct copy_reader *r, struct err *e)
+{
+    struct my_cell cells[4];
+    struct my_result *res = my_query(r->conn, "XA RECOVER", e);
+    enum my_next next =
+        res && my_result_columns(res) == 4 ? my_result_next(res, cells, e) : MY_FAIL;
+    my_result_free(res);
+    if (next != MY_ROW)
+        return next == MY_END;
+    err_set(e, ERR_TIMEOUT,
+            "XA transactions are prepared here, and no row of ours can be written: "
+            "it is not known which changes this server's reads include");
+    return err_cure(e, "let the account write to %s.watermark", SLUICE_SIDECAR_DB);
+}
+
+static enum proof prove_once(struct copy_reader *r, const struct position *a, struct err *e)
+{
+    struct position place = POSITION_INIT;
+    enum proof proof = PROOF_FAIL;
+    if (place_of(r->conn, a, &place, e)) {
+        enum proof written = write_watermark(r, e);
+        if (written == PROOF_YES || (written == PROOF_NOT_POSSIBLE && no_xa_prepared(r, e)))
+            proof = try_snapshot(r, &place, a, e);
+    }
+    position_fini(&place);
+    return proof;
+}
+
 static enum proof prove_by_snapshot(struct copy_reader *r, const struct position *a,
                                     int64_t until_ms, struct err *e)
 {
@@ -166,43 +244,11 @@ static enum proof prove_by_snapshot(struct copy_reader *r, const struct position
         return PROOF_NOT_POSSIBLE;
     for (;;) {
         err_clear(e);
-        enum proof proof = try_snapshot(r, a, e);
+        enum proof proof = prove_once(r, a, e);
         if (proof != PROOF_FAIL || e->code != ERR_TIMEOUT || clock_mono_ms() >= until_ms)
             return proof;
         clock_sleep_ms(POLL_MS, NULL);
     }
-}
-
-/* ---- a row of our own ---- */
-
-static bool commits_are_ordered(struct my_conn *c)
-{
-    struct err ignored = ERR_INIT;
-    uint64_t ordered = 1;
-    if (my_conn_server(c)->flavor == MY_FLAVOR_MYSQL &&
-        !my_query_u64(c, "SELECT @@global.binlog_order_commits", &ordered, &ignored))
-        return false;
-    return ordered == 1;
-}
-
-/* The write is made and committed now, so after A was received; autocommit is on outside views. */
-static enum proof prove_by_watermark(struct copy_reader *r, struct err *e)
-{
-    struct err why = ERR_INIT;
-    if (!commits_are_ordered(r->conn))
-        return PROOF_NOT_POSSIBLE;
-    if (!my_exec(r->conn,
-                 "INSERT INTO " SLUICE_SIDECAR_DB ".watermark (name, n) VALUES ('copy', 1) "
-                 "ON DUPLICATE KEY UPDATE n = n + 1",
-                 NULL, &why)) {
-        log_debug("copy", "no watermark: %s", why.text);
-        if (why.code == ERR_DB_LOST || why.code == ERR_DB_DEADLOCK) {
-            err_copy(e, &why);
-            return PROOF_FAIL;
-        }
-        return PROOF_NOT_POSSIBLE;
-    }
-    return begin_view(r, e) ? PROOF_YES : PROOF_FAIL;
 }
 
 /* ---- table locks ---- */
@@ -215,15 +261,20 @@ static bool lock_statement(char *const *tables, size_t n, struct buf *sql, struc
     return !sql->failed || err_set(e, ERR_LIMIT, "too many tables for one LOCK TABLES");
 }
 
-/* A connection that holds READ locks on the tables. */
+/* A connection that holds READ locks on the tables (without autocommit InnoDB's too, so that no
+ * prepared XA transaction has written them); of none at all, any moment shows everything. */
 static struct my_conn *lock_tables(const struct my_params *p, char *const *tables, size_t n,
                                    int64_t until_ms, struct err *e)
 {
     struct buf sql = BUF_INIT;
     struct my_conn *c = my_connect(p, "copy lock", e);
-    bool ok = c && my_execf(c, e, "SET SESSION lock_wait_timeout = %d", LOCK_WAIT_SECONDS) &&
+    bool ok = c &&
+              my_execf(c, e,
+                       "SET SESSION autocommit = 0, innodb_table_locks = 1, "
+                       "lock_wait_timeout = %d, innodb_lock_wait_timeout = %d",
+                       LOCK_WAIT_SECONDS, LOCK_WAIT_SECONDS) &&
               lock_statement(tables, n, &sql, e);
-    while (ok && !my_exec_n(c, buf_str(&sql), sql.len, NULL, e)) {
+    while (ok && n > 0 && !my_exec_n(c, buf_str(&sql), sql.len, NULL, e)) {
         ok = e->code == ERR_DB_DEADLOCK && clock_mono_ms() < until_ms;
         if (!ok)
             err_prepend(e, "LOCK TABLES for a moment");
@@ -268,15 +319,51 @@ bool copy_prove_visible(struct copy_reader *r, const struct position *a, int64_t
 
 /* ---- one exact snapshot ---- */
 
-static bool exact_on_mariadb(struct copy_reader *r, struct position *out, struct err *e)
+static bool xa_commits(struct my_conn *c, uint64_t *n, struct err *e)
+{
+    return my_query_u64(c,
+                        "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
+                        "VARIABLE_NAME = 'COM_XA_COMMIT'",
+                        n, e);
+}
+
+/* The snapshot's own place is its position unless an XA COMMIT that lies before it was not visible
+ * yet. None was when none was prepared, and none has begun since until the snapshot was open. */
+static bool exact_by_snapshot(struct copy_reader *r, struct position *out, bool *exact,
+                              struct err *e)
 {
     bool found = false;
-    if (!begin_view(r, e) || !snapshot_place(r->conn, out, &found, e))
+    uint64_t before = 0, after = 0;
+    if (!xa_commits(r->conn, &before, e))
+        return false;
+    bool none = no_xa_prepared(r, e);
+    if (!none && e->code != ERR_TIMEOUT)
+        return false;
+    err_clear(e);
+    if (!begin_view(r, e) || !snapshot_place(r->conn, out, &found, e) ||
+        !xa_commits(r->conn, &after, e))
         return false;
     if (!found)
         return err_set(e, ERR_SRC_SETTING,
                        "the server keeps no binary log: its snapshot has no position");
-    return place_gtids(r->conn, out, e);
+    *exact = none && before == after;
+    return !*exact || place_gtids(r->conn, out, e);
+}
+
+static bool exact_on_mariadb(struct copy_reader *r, struct position *out, bool *exact,
+                             struct err *e)
+{
+    *exact = false;
+    for (unsigned i = 0; i < EXACT_TRIES && !*exact; i++) {
+        struct position at = POSITION_INIT;
+        bool ok = exact_by_snapshot(r, &at, exact, e);
+        if (*exact)
+            position_copy(out, &at);
+        position_fini(&at);
+        if (!ok || (!*exact && !copy_end_view(r, e)))
+            return false;
+    }
+    return true;
 }
 
 static bool exact_under_lock(struct copy_reader *r, const struct my_params *p,
@@ -302,9 +389,9 @@ bool copy_exact_snapshot(struct copy_reader *r, const struct my_params *p,
     struct position at = POSITION_INIT;
     if (!FAULT_POINT("copy.exact_snapshot", e) || !copy_end_view(r, e))
         return false;
-    bool ok = my_conn_server(r->conn)->flavor == MY_FLAVOR_MARIADB
-                  ? exact_on_mariadb(r, &at, e)
-                  : exact_under_lock(r, p, quoted_tables, n, &at, e);
+    bool maria = my_conn_server(r->conn)->flavor == MY_FLAVOR_MARIADB, exact = false;
+    bool ok = (!maria || exact_on_mariadb(r, &at, &exact, e)) &&
+              (exact || exact_under_lock(r, p, quoted_tables, n, &at, e));
     if (ok)
         position_copy(out, &at);
     position_fini(&at);
