@@ -84,6 +84,10 @@ static void copy_column_definition(struct schema_column *to, const struct schema
     *to = *from;
     to->name = mem_strdup(from->name);
     to->column_type = mem_strdup(from->column_type);
+    to->collation_name = mem_strdup(from->collation_name);
+    to->default_text = mem_strdup(from->default_text);
+    to->extra = mem_strdup(from->extra);
+    to->expression = mem_strdup(from->expression);
     to->labels = mem_calloc(from->n_labels ? from->n_labels : 1, sizeof *to->labels);
     for (size_t i = 0; i < from->n_labels; i++)
         to->labels[i] = mem_strdup(from->labels[i]);
@@ -99,6 +103,7 @@ static void copy_key_definition(struct schema_key *to, const struct schema_key *
     to->prefix = mem_calloc(from->n ? from->n : 1, sizeof *to->prefix);
     memcpy(to->columns, from->columns, from->n * sizeof *to->columns);
     memcpy(to->prefix, from->prefix, from->n * sizeof *to->prefix);
+    to->expressions = mem_strdup(from->expressions);
 }
 
 /* The definition of a table whose JSON columns carry text. */

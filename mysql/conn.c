@@ -153,24 +153,6 @@ static void note_capabilities(struct my_conn *c)
     s->bulk = s->flavor == MY_FLAVOR_MARIADB && my_lib_can_bulk(c->h);
 }
 
-/* One statement for what both servers know, one for what differs. The limits on run time and idle
- * time are lifted because a copy's SELECT and a held lock outlive any default. */
-static bool prepare_session(struct my_conn *c, struct err *e)
-{
-    static const char common[] =
-        "SET NAMES binary, character_set_results = NULL, SESSION autocommit = 1, time_zone = "
-        "'+00:00',"
-        " sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', sql_auto_is_null = 0,"
-        " sql_safe_updates = 0, sql_select_limit = DEFAULT, sql_quote_show_create = 1,"
-        " net_read_timeout = 600, net_write_timeout = 600, wait_timeout = 28800";
-    static const char mariadb[] =
-        "SET SESSION tx_isolation = 'REPEATABLE-READ', tx_read_only = 0, max_statement_time = 0";
-    static const char mysql[] = "SET SESSION transaction_isolation = 'REPEATABLE-READ',"
-                                " transaction_read_only = 0, max_execution_time = 0";
-    bool maria = c->server.flavor == MY_FLAVOR_MARIADB;
-    return my_exec(c, common, NULL, e) && my_exec(c, maria ? mariadb : mysql, NULL, e);
-}
-
 static bool copy_cell(struct my_cell cell, char *out, size_t out_len)
 {
     snprintf(out, out_len, "%s", cell.p ? cell.p : "");
@@ -218,7 +200,7 @@ struct my_conn *my_connect(const struct my_params *p, const char *role, struct e
         goto failed;
     note_socket(c, p);
     note_capabilities(c);
-    if (prepare_session(c, e) && read_identity(c, e))
+    if (my_session_pin(c, e) && read_identity(c, e))
         return c;
 failed:
     my_close(c);

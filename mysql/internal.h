@@ -86,4 +86,7 @@ void my_lib_set_read_timeout(MYSQL *h, unsigned ms);
 int my_lib_socket(MYSQL *h);
 bool my_lib_can_bulk(MYSQL *h);
 
+/* session.c: sets what a session of ours must not inherit. */
+bool my_session_pin(struct my_conn *c, struct err *e) WARN_UNUSED;
+
 #endif

@@ -24,7 +24,7 @@ sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "servers")]
 
 import sample  # noqa: E402
 import verify  # noqa: E402
-from sluice_servers import MariaDB, MySQL, Scratch  # noqa: E402
+from sluice_servers import MariaDB, MariaDB11, MySQL, Scratch  # noqa: E402
 from sluice_servers import accounts  # noqa: E402
 from sluice_servers.process import wait_until  # noqa: E402
 
@@ -109,7 +109,7 @@ class Fleet:
         self.scratch = scratch
         self.rows = rows
         self.fence = fence
-        self.server_class = {"mariadb": MariaDB, "mysql": MySQL}[flavour]
+        self.server_class = {"mariadb": MariaDB, "mariadb11": MariaDB11, "mysql": MySQL}[flavour]
         self.server_args = list(args)
         self.server_options = options
         self.detached = detached
