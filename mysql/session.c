@@ -20,8 +20,8 @@
 #define ER_ACCESS 1227
 
 enum kind {
-    KNOWN,      /* set where the server knows it */
-    FIRST,      /* every server knows it, and it could spoil the question which of the others are */
+    KNOWN, /* set where the server knows it */
+    FIRST, /* every server knows it, and it could spoil the question which of the others are */
     FIRST_MARIA,
     FIRST_MYSQL,
     RESTRICTED

@@ -31,6 +31,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "schemas/inspect.h"
+#include "vrepl/counters.h"
 #include "vrepl/routing.h"
 #include "vrepl/sidecar.h"
 #include "vrepl/sides.h"
@@ -62,6 +63,7 @@ struct run {
     int64_t blocked_ms;       /* the longest of earlier attempts */
     struct buf laps;          /* "hold 3 ms, marker 8 ms, …": for the log */
     int64_t lap_ms;
+    struct counters *counters;
 };
 
 static bool lap(struct run *r, const char *name)
@@ -563,16 +565,25 @@ static bool arm(struct run *r, struct err *e)
     return true;
 }
 
+/* Ids that the side which serves has given out are not given out again. */
+static bool carry_counters(struct run *r, struct err *e)
+{
+    if (r->counters == NULL)
+        r->counters = counters_new(r->w, wf_reads(r->o->back), wf_writes(r->o->back));
+    return counters_carry(r->counters, r->s.holds, r->s.n_holds, r->s.gates, r->s.n_gates, e) &&
+           lap(r, "counters");
+}
+
 static bool until_decision(struct run *r, struct err *e)
 {
     bool back = r->o->back;
     r->lap_ms = clock_mono_ms();
-    return open_holds(r, e) && lap(r, "sessions") && arm(r, e) && lap(r, "arm") &&
-           switch_fault(back, "after_arm", e) && approach(r, e) && lap(r, "approach") &&
-           switch_fault(back, "before_hold", e) && hold_and_drain(r, e) &&
-           switch_fault(back, "after_wait", e) && take_starts(r, e) && lap(r, "starts") &&
-           switch_fault(back, "after_reverse_prepared", e) && gate_all(r, e) && fence_all(r, e) &&
-           lap(r, "fence") && switch_fault(back, "after_fence", e) &&
+    return open_holds(r, e) && lap(r, "sessions") && carry_counters(r, e) && arm(r, e) &&
+           lap(r, "arm") && switch_fault(back, "after_arm", e) && approach(r, e) &&
+           lap(r, "approach") && switch_fault(back, "before_hold", e) && hold_and_drain(r, e) &&
+           switch_fault(back, "after_wait", e) && carry_counters(r, e) && take_starts(r, e) &&
+           lap(r, "starts") && switch_fault(back, "after_reverse_prepared", e) && gate_all(r, e) &&
+           fence_all(r, e) && lap(r, "fence") && switch_fault(back, "after_fence", e) &&
            switch_fault(back, "before_decision", e) && decide(r, e) && lap(r, "decision");
 }
 
@@ -587,6 +598,7 @@ static void run_fini(struct run *r)
     for (size_t i = 0; i < r->to->n; i++)
         position_fini(&r->start[i]);
     buf_fini(&r->laps);
+    counters_free(r->counters);
     free(r->s.holds);
     free(r->s.gates);
     free(r->final);
