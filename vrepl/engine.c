@@ -348,6 +348,18 @@ static void engine_free(struct vrepl_engine *g)
     free(g);
 }
 
+/* A full disk is no reason not to start: the keeper publishes until it has done it. */
+static bool publish_first(struct vrepl_engine *g, struct err *e)
+{
+    if (routing_publish(g, "", NULL, e) && routing_republish(g, e))
+        return true;
+    if (e->class_ != ERR_CLASS_RETRY)
+        return false;
+    log_err(LOG_WARN, "engine", e);
+    err_clear(e);
+    return true;
+}
+
 struct vrepl_engine *vrepl_engine_start(const struct vrepl_engine_options *o, struct err *e)
 {
     struct vrepl_engine *g = mem_alloc(sizeof *g);
@@ -360,7 +372,7 @@ struct vrepl_engine *vrepl_engine_start(const struct vrepl_engine_options *o, st
     name_owner(g);
     routing_load_cache(g);
     engine_scan(g, NULL);
-    if (!routing_publish(g, "", NULL, e) || !routing_republish(g, e)) {
+    if (!publish_first(g, e)) {
         engine_free(g);
         return NULL;
     }

@@ -457,6 +457,15 @@ bool routing_try(struct vrepl_engine *g, struct err *e)
     return ok || err_prepend(e, "the routing document cannot be written now");
 }
 
+/* The next routing_publish takes what there is for something new. */
+static void publish_again(struct vrepl_engine *g)
+{
+    pthread_mutex_lock(&g->lock);
+    free(g->routing->content);
+    g->routing->content = NULL;
+    pthread_mutex_unlock(&g->lock);
+}
+
 bool routing_republish(struct vrepl_engine *g, struct err *e)
 {
     char *document = NULL;
@@ -467,6 +476,8 @@ bool routing_republish(struct vrepl_engine *g, struct err *e)
               sys_write_file_atomic(g->o.routing_file, document, strlen(document), 0644, e);
     if (ok && document != NULL && g->o.on_routing != NULL)
         g->o.on_routing(g->o.on_routing_ctx, document);
+    if (!ok)
+        publish_again(g);
     free(document);
     return ok;
 }
@@ -485,11 +496,8 @@ bool routing_publish(struct vrepl_engine *g, const char *workflow_key, struct my
          sys_write_file_atomic(g->o.routing_file, document, strlen(document), 0644, e));
     if (ok && g->o.on_routing != NULL)
         g->o.on_routing(g->o.on_routing_ctx, document);
-    if (!ok) { /* so that the next attempt publishes again */
-        pthread_mutex_lock(&g->lock);
-        free(g->routing->content);
-        g->routing->content = NULL;
-        pthread_mutex_unlock(&g->lock);
+    if (!ok) {
+        publish_again(g);
         err_prepend(e, "publishing the routing");
     }
     free(document);

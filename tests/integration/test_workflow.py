@@ -2,6 +2,7 @@
 """Faults are armed in the daemon's environment (SLUICE_FAULT). A second daemon has a state directory and a
 socket of its own and the same servers."""
 
+import contextlib
 import copy
 import json
 import os
@@ -301,3 +302,87 @@ def test_a_narrower_target_column_is_refused_by_name(make_fleet, need_sluice):  
     done = fleet.try_sluice("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "create",
                             "--source-keyspace", "commerce", "--tables", "customers")
     assert done.returncode == 5 and "customers.email" in done.stderr, done.stderr
+
+
+def test_a_dry_run_does_nothing(make_fleet, need_sluice):  # pylint: disable=unused-argument
+    fleet = make_fleet(rows=20)
+    fleet.start_daemon()
+    options = ("--source-keyspace", "commerce", "--tables", TABLES)
+    planned = attempt(fleet, "create", *options, "--dry-run")
+    assert planned.returncode == 0 and "Create table customers" in planned.stdout, planned.stderr
+    assert not fleet.server("customer").query("SHOW TABLES", database="customer")
+    create(fleet)
+    fleet.wait_running("movetables", "c2c")
+    for verb in ("stop", "start"):
+        refused = attempt(fleet, verb, "--dry-run")
+        assert refused.returncode == 2 and "no --dry-run" in refused.stderr, refused.stderr
+    planned = attempt(fleet, "cancel", "--dry-run")
+    assert planned.returncode == 0 and "Drop table customers" in planned.stdout, planned.stderr
+    assert state(fleet) == "running"
+    assert len(fleet.server("customer").query("SHOW TABLES", database="customer")) == 3
+
+
+@contextlib.contextmanager
+def switch_stopped_at(fleet, point, *words):
+    """A switchtraffic whose daemon has stopped at a fault point; it goes on, and ends, behind the block."""
+    command = fleet.words("movetables", "--workflow", "c2c", "--target-keyspace", "customer",
+                          "switchtraffic", *words)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as client:
+        wait_until(lambda: stopped(fleet.daemon.pid), 30, "the daemon to stop at " + point)
+        try:
+            yield client
+        finally:
+            fleet.daemon.send_signal(signal.SIGCONT)
+
+
+def test_what_comes_after_the_triggers_were_made_is_held_too(moved):
+    fleet = moved(fault="switch.after_arm:stop")
+    source = fleet.server("commerce")
+    with switch_stopped_at(fleet, "switch.after_arm", "--timeout", "2s") as client:
+        holder = source.connect(database="commerce")
+        with holder.cursor() as cursor:
+            cursor.execute("XA START 'late'")
+            cursor.execute("UPDATE customers SET balance = balance + 1 ORDER BY customer_id DESC LIMIT 1")
+            cursor.execute("XA END 'late'")
+            cursor.execute("XA PREPARE 'late'")
+        holder.close()
+    assert client.wait(60) == 7
+    assert state(fleet) == "running" and fences(fleet, "commerce") == 0
+    source.query("XA ROLLBACK 'late'")
+    end(fleet)
+
+
+def test_a_table_that_is_replaced_under_its_triggers_is_not_switched(moved):
+    fleet = moved(fault="switch.after_arm:stop")
+    source = fleet.server("commerce")
+    with switch_stopped_at(fleet, "switch.after_arm") as client:
+        source.query("CREATE TABLE fresh LIKE order_items", database="commerce")
+        source.query("INSERT INTO fresh SELECT * FROM order_items", database="commerce")
+        source.query("RENAME TABLE order_items TO gone, fresh TO order_items", database="commerce")
+    said = client.communicate(timeout=60)[1]
+    assert client.returncode != 0 and state(fleet) == "running", said
+    source.query("RENAME TABLE order_items TO fresh, gone TO order_items", database="commerce")
+    fleet.stop_writer()
+
+
+def test_readers_and_old_snapshots_do_not_get_round_or_hold_a_switch(moved):
+    fleet = moved(fault="switch.after_arm:stop")
+    source = fleet.server("commerce")
+    writer = source.connect(database="commerce", autocommit=False)
+    reader = source.connect(database="commerce", autocommit=False)
+    with switch_stopped_at(fleet, "switch.after_arm") as client:
+        with writer.cursor() as cursor:
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    assert client.wait(60) == 0 and state(fleet) == "switched"
+    with pytest.raises(Exception, match="table moved by workflow"):
+        writer.cursor().execute("DELETE FROM orders LIMIT 1")
+    writer.close()
+    with reader.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM customers")
+    done = attempt(fleet, "reversetraffic", "--timeout", "5s", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["blocked_ms"] < 2000 and fences(fleet, "commerce") > 0
+    reader.close()
+    done = attempt(fleet, "switchtraffic")
+    assert done.returncode == 0, done.stderr
+    end(fleet)
