@@ -82,6 +82,9 @@ static void the_password_file_is_read_at_each_connect(void **state)
     assert_null(my_connect(&p, "test", &e));
     assert_int_equal(e.code, ERR_CONFIG);
     unlink(path);
+    assert_null(my_connect(&p, "test", &e)); /* it is on its way: a rotation, another mount */
+    assert_int_equal(e.code, ERR_DB_AUTH);
+    assert_int_equal(e.class_, ERR_CLASS_RETRY);
 }
 
 static void a_password_command_gives_the_password(void **state)

@@ -1,6 +1,7 @@
 /* tests/unit/test_base_err.c — texts, context, codes and their exits. */
 #include "base/err.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -144,6 +145,24 @@ static void classes_have_names_and_clearing_forgets(void **state)
     assert_string_equal(other.text, "x");
 }
 
+static void an_errno_that_passes_is_tried_again(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    assert_false(err_set_errno(&e, ERR_IO, EMFILE, "%s: cannot open", "/x"));
+    assert_int_equal(e.code, ERR_IO);
+    assert_int_equal(e.class_, ERR_CLASS_RETRY);
+    assert_int_equal(e.native, EMFILE);
+    assert_string_equal(e.text, "/x: cannot open");
+    (void)err_set_errno(&e, ERR_SINK_FATAL, ENOSPC, "x");
+    assert_int_equal(e.code, ERR_DISK_FULL);
+    assert_int_equal(e.class_, ERR_CLASS_RETRY);
+    assert_string_not_equal(e.cure, "");
+    (void)err_set_errno(&e, ERR_IO, EACCES, "x");
+    assert_int_equal(e.class_, ERR_CLASS_FATAL);
+    assert_false(err_set_errno(NULL, ERR_IO, EMFILE, "x"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +176,7 @@ int main(void)
         cmocka_unit_test(formatting_names_text_cure_and_code),
         cmocka_unit_test(every_code_has_a_name_a_sentence_and_an_exit),
         cmocka_unit_test(classes_have_names_and_clearing_forgets),
+        cmocka_unit_test(an_errno_that_passes_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
