@@ -460,6 +460,8 @@ static bool type_fits(const struct pair *p)
         return decimal_fits(p, integer_digits(p->s), 0);
     if (from == FAMILY_JSON && takes_json(p->t))
         return true;
+    if (p->s->ext == SCHEMA_EXT_JSON_TEXT && to == FAMILY_JSON)
+        return true;
     if (travels_as_bytes(p, to))
         return true;
     return other_type(p);

@@ -265,7 +265,8 @@ def test_character_sets_and_labels_are_converted_where_they_differ(servers):
     source.query("CREATE TABLE commerce.t (k VARCHAR(20) CHARACTER SET latin1 PRIMARY KEY, e ENUM('a','ü'), s SET('x','y'))")
     target.query("CREATE TABLE customer.t (k VARCHAR(20) CHARACTER SET utf8mb4 PRIMARY KEY, e ENUM('ü','b','a'), s SET('z','x','y'))")
     source.query("INSERT INTO commerce.t VALUES ('häß','ü','x,y'), ('b','a',''), ('c',NULL,NULL)")
-    stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 1, ("--copy",))
+    stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 1,
+        ("--copy", "--collation-map", "latin1_swedish_ci=utf8mb4_general_ci"))
     wait_for_state(stream, "RUNNING", 30)
     source.query("UPDATE commerce.t SET e='a' WHERE k='häß'")
     source.query("DELETE FROM commerce.t WHERE k='b'")
@@ -274,6 +275,38 @@ def test_character_sets_and_labels_are_converted_where_they_differ(servers):
     stream.stop()
     query = "SELECT k, e, s FROM %s.t ORDER BY k"
     assert source.query(query % "commerce") == target.query(query % "customer")
+
+
+TWINS = (
+    ("k VARCHAR(20) COLLATE utf8mb4_bin PRIMARY KEY, v INT", "utf8mb4_bin", "utf8mb4_general_ci", "('a',1), ('A',2)"),
+    ("id INT PRIMARY KEY, k VARCHAR(20) COLLATE utf8mb4_bin UNIQUE", "utf8mb4_bin", "utf8mb4_general_ci",
+     "(1,'a'), (2,'A')"),
+    ("k VARCHAR(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, v INT", "utf8mb4_nopad_bin", "utf8mb4_bin",
+     "('a',1), ('a ',2)"),
+)
+
+
+@pytest.mark.parametrize("columns,collation,coarser,values", TWINS, ids=["key", "unique", "padding"])
+def test_a_row_that_the_target_takes_for_another_stops_the_copy(servers, columns, collation, coarser, values):
+    """Also after a restart: the list stands on the target. A change that brings the row lets the copy go on."""
+    source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
+    source.query("CREATE TABLE commerce.t (%s)" % columns)
+    target.query("CREATE TABLE customer.t (%s)" % columns.replace(collation, coarser))
+    source.query("INSERT INTO commerce.t VALUES " + values)
+    options = ("--copy", "--collation-map", "%s=%s" % (collation, coarser))
+    for epoch in (1, 2):
+        stream = datapath.Stream(source, [("-", target, "customer")], ["t"], epoch, options)
+        answer = stream.ask("wait 20000")
+        assert answer.startswith("error COPY_LEFT_OUT"), answer
+        stream.stop()
+    assert target.query("SELECT COUNT(*) FROM _sluice.left_out") == ((1,),)
+    source.query("DELETE FROM commerce.t")
+    stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 3, options)
+    answer = stream.ask("wait 20000")
+    assert answer == "ok", answer
+    stream.stop()
+    assert target.query("SELECT COUNT(*) FROM customer.t") == ((0,),)
+    assert target.query("SELECT COUNT(*) FROM _sluice.left_out") == ((0,),)
 
 
 def test_a_value_that_the_target_cannot_hold_stops_the_copy_by_name(servers):

@@ -32,6 +32,7 @@ struct tool {
     const char *vindex_columns[MAX_TABLES][1];
     struct vindex *vindexes[MAX_TABLES];
     struct vrepl_stream_spec spec;
+    const char *collation_map; /* "FROM=TO" */
     struct position start;
     char *user, *password;
     struct vrepl_stream *stream;
@@ -130,7 +131,11 @@ static void parse_option(struct tool *t, const char *name, const char *value)
         t->spec.workflow_key = value;
     else if (!strcmp(name, "--skip-origin"))
         t->spec.skip_origin = value;
-    else if (!strcmp(name, "--on-ddl"))
+    else if (!strcmp(name, "--collation-map")) {
+        t->collation_map = value;
+        t->spec.collation_map = &t->collation_map;
+        t->spec.n_collation_map = 1;
+    } else if (!strcmp(name, "--on-ddl"))
         t->spec.on_ddl = !strcmp(value, "stop")   ? VREPL_ON_DDL_STOP
                          : !strcmp(value, "exec") ? VREPL_ON_DDL_EXEC
                                                   : VREPL_ON_DDL_IGNORE;
