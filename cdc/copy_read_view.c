@@ -229,8 +229,8 @@ static enum proof prove_once(struct copy_reader *r, const struct position *a, st
     struct position place = POSITION_INIT;
     enum proof proof = PROOF_FAIL;
     if (place_of(r->conn, a, &place, e)) {
-        enum proof written = write_watermark(r, e);
-        if (written == PROOF_YES || (written == PROOF_NOT_POSSIBLE && no_xa_prepared(r, e)))
+        enum proof row = write_watermark(r, e);
+        if (row == PROOF_YES || (row == PROOF_NOT_POSSIBLE && no_xa_prepared(r, e)))
             proof = try_snapshot(r, &place, a, e);
     }
     position_fini(&place);

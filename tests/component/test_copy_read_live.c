@@ -422,15 +422,54 @@ static void a_place_that_the_server_has_not_reached_times_out(void **state)
     assert_ok(my_current_position(l->admin, &a, &e), e);
     struct copy_reader *r = copy_reader_open(&l->params, &e);
     assert_ok(r, e);
-    a.pos += 1000000;
-    if (!live_is_mariadb(l)) {
-        gtid_set_free(a.gtids);
-        a.gtids = gtid_set_parse(GTID_FLAVOR_MYSQL, "11111111-1111-1111-1111-111111111111:1", &e);
-    }
+    bool maria = live_is_mariadb(l);
+    gtid_set_free(a.gtids);
+    a.gtids =
+        gtid_set_parse(maria ? GTID_FLAVOR_MARIADB : GTID_FLAVOR_MYSQL,
+                       maria ? "0-7777-4000000000" : "11111111-1111-1111-1111-111111111111:1", &e);
     int64_t before_ms = clock_mono_ms();
     assert_false(copy_prove_visible(r, &a, 300, &e));
     assert_int_equal(e.code, ERR_TIMEOUT);
     assert_true(clock_mono_ms() - before_ms < 5000);
+    copy_reader_close(r);
+    position_fini(&a);
+}
+
+/* After a fail-over, file and offset of what was received are the old server's. */
+static void a_place_in_another_servers_log_is_found_by_its_gtids(void **state)
+{
+    struct live *l = live_begin(state);
+    struct position a = POSITION_INIT;
+    struct err e = ERR_INIT;
+    assert_ok(my_current_position(l->admin, &a, &e), e);
+    struct copy_reader *r = copy_reader_open(&l->params, &e);
+    assert_ok(r, e);
+    snprintf(a.file, sizeof a.file, "other-bin.999999");
+    a.pos = 4000000000u;
+    assert_ok(copy_prove_visible(r, &a, 3000, &e), e);
+    copy_reader_close(r);
+    position_fini(&a);
+}
+
+/* The XA COMMIT that a snapshot's place includes and its rows do not cannot be had at will; that a
+ * row of ours was committed before the snapshot can be seen. */
+static void a_row_of_ours_is_part_of_the_proof_on_mariadb(void **state)
+{
+    struct live *l = live_begin(state);
+    struct position a = POSITION_INIT;
+    struct err e = ERR_INIT;
+    uint64_t before = 0, after = 0;
+    static const char count[] =
+        "SELECT IFNULL(SUM(n), 0) FROM _sluice.watermark WHERE name = 'copy'";
+    live_exec(l, "CREATE DATABASE IF NOT EXISTS _sluice");
+    live_exec(l, "CREATE TABLE IF NOT EXISTS _sluice.watermark (name VARCHAR(255) PRIMARY KEY, n "
+                 "BIGINT UNSIGNED NOT NULL)");
+    assert_ok(my_query_u64(l->admin, count, &before, &e), e);
+    assert_ok(my_current_position(l->admin, &a, &e), e);
+    struct copy_reader *r = copy_reader_open(&l->params, &e);
+    assert_ok(r && copy_prove_visible(r, &a, 3000, &e), e);
+    assert_ok(my_query_u64(l->admin, count, &after, &e), e);
+    assert_int_equal(after - before, live_is_mariadb(l) ? 1 : 0);
     copy_reader_close(r);
     position_fini(&a);
 }
@@ -500,6 +539,8 @@ int main(void)
         ON_BOTH(bounds_of_composite_keys_use_the_index),
         ON_BOTH(a_proven_view_shows_what_was_received),
         ON_BOTH(a_place_that_the_server_has_not_reached_times_out),
+        ON_BOTH(a_place_in_another_servers_log_is_found_by_its_gtids),
+        ON_BOTH(a_row_of_ours_is_part_of_the_proof_on_mariadb),
         ON_BOTH(an_exact_snapshot_and_its_position_meet),
         ON_BOTH(a_position_beyond_the_log_is_an_error),
     };
