@@ -50,7 +50,7 @@ def prepare(source, targets, names, rows):
     datapath.create(source, "commerce", names)
     datapath.fill(source, "commerce", rows, names)
     for _, server, database in targets:
-        datapath.create(server, database, names)
+        datapath.create(server, database, names, source)
 
 
 def finish(source, targets, tables, epoch, writers, options=(), log=None):

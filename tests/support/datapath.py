@@ -26,11 +26,17 @@ SCHEMA = {
 KEYS = {"ints": "id", "texts": "k", "pairs": "a, b", "keyless": "a, owner, v"}
 
 
-def create(server, database, tables):
+def create(server, database, tables, source=None):
+    """The tables, at a target as a move from `source` makes them: MariaDB's JSON is text, which MySQL's
+    JSON type would write in another form."""
     server.create_database(database)
+    text = source is not None and (source.flavour, server.flavour) == ("mariadb", "mysql")
     with server.connect(database=database) as c:
         for name in tables:
-            c.cursor().execute(SCHEMA[name])
+            definition = SCHEMA[name]
+            if text:
+                definition = definition.replace("j JSON", "j LONGTEXT COLLATE utf8mb4_bin")
+            c.cursor().execute(definition)
 
 
 def fill(server, database, rows, tables):
