@@ -20,4 +20,7 @@ bool create_check(struct vrepl_engine *g, enum wf_type type, const char *keyspac
 struct wf_def *create_request(struct vrepl_engine *g, enum wf_type type, const char *keyspace,
                               const json_t *flags, struct err *e) WARN_UNUSED;
 
+/* Reference and sequence tables of a reshard have workflows of their own. */
+bool create_leaves_out(struct vrepl_engine *g, const struct wf_def *d, const char *table);
+
 #endif

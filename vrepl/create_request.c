@@ -230,8 +230,7 @@ static bool is_type(const struct vschema_table *v, const char *type)
     return v != NULL && v->type != NULL && strcmp(v->type, type) == 0;
 }
 
-/* Reference and sequence tables have workflows of their own. */
-static bool left_out(struct vrepl_engine *g, const struct wf_def *d, const char *table)
+bool create_leaves_out(struct vrepl_engine *g, const struct wf_def *d, const char *table)
 {
     const struct vschema_table *v = vschema_entry(g, d, table);
     return d->type == WF_RESHARD && (is_type(v, "reference") || is_type(v, "sequence"));
@@ -245,7 +244,7 @@ static bool tables_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f
         return false;
     char **not = flags_list(f, "exclude_tables", &n_not);
     for (size_t i = 0; i < n; i++) {
-        if (!flags_in(not, n_not, names[i]) && !left_out(g, d, names[i]))
+        if (!flags_in(not, n_not, names[i]) && !create_leaves_out(g, d, names[i]))
             add_table(d, names[i], names[i]);
     }
     schema_names_free(names, n);
@@ -338,6 +337,19 @@ static bool take_vindex(struct vrepl_engine *g, const struct wf_def *d, struct w
     return true;
 }
 
+/* Behind the switch the application writes it on each shard, and each would send it back. */
+static bool no_way_back(const struct wf_def *d, const char *table, struct err *e)
+{
+    err_set(e, ERR_WF_PRECONDITION,
+            "table %s is a reference table in keyspace %s: after a switch its changes would come "
+            "back once from each of %zu shards",
+            table, d->target.keyspace, d->target.n_shards);
+    return err_cure(e,
+                    "leave it out of the move, and copy it with `materialize create "
+                    "--reference-tables %s`",
+                    table);
+}
+
 static bool take_vindexes(struct vrepl_engine *g, struct wf_def *d, bool reference, struct err *e)
 {
     bool sharded = topology_keyspace(g->o.topo, d->target.keyspace)->vschema->sharded;
@@ -348,6 +360,8 @@ static bool take_vindexes(struct vrepl_engine *g, struct wf_def *d, bool referen
     for (size_t i = 0; sharded && i < d->n_tables; i++) {
         const struct vschema_table *v = vschema_entry(g, d, d->tables[i].target);
         bool everywhere = is_type(v, "reference");
+        if (everywhere && d->type == WF_MOVETABLES && d->target.n_shards > 1)
+            return no_way_back(d, d->tables[i].source, e);
         if (reference && !everywhere && v != NULL && v->primary != NULL)
             return err_set(e, ERR_WF_PRECONDITION,
                            "table %s has a primary vindex in keyspace %s: it is no reference table",

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "mysql/checks.h"
 #include "vrepl/flags.h"
+#include "vrepl/foreign_keys.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -187,67 +188,16 @@ static bool check_vindex(struct precheck *p, size_t i, struct err *e)
     return true;
 }
 
-/* Foreign keys. A cascade is not in the log (MariaDB, MySQL before 9.6), and a parent outside the
- * set could change children past the fence. */
-static bool in_set(const struct wf_def *d, const char *db, const char *want_db, const char *table)
+static bool check_foreign_keys(struct precheck *p, enum wf_side_name side, struct err *e)
 {
-    if (db == NULL || table == NULL || strcmp(db, want_db) != 0)
-        return false;
-    for (size_t i = 0; i < d->n_tables; i++) {
-        if (strcmp(d->tables[i].source, table) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool cascades(const char *rule)
-{
-    return rule != NULL && strcasecmp(rule, "RESTRICT") != 0 && strcasecmp(rule, "NO ACTION") != 0;
-}
-
-static bool check_foreign_key(const struct wf_def *d, const char *db, const struct my_cell *v,
-                              struct err *e)
-{
-    bool child = in_set(d, v[1].p, db, v[2].p), parent = in_set(d, v[3].p, db, v[4].p);
-    if (!child && !parent)
-        return true;
-    if (child && (cascades(v[5].p) || cascades(v[6].p))) {
-        err_set(e, ERR_WF_PRECONDITION,
-                "foreign key %s of %s cascades (ON UPDATE %s, ON DELETE %s): the log does not hold "
-                "such changes",
-                v[0].p, v[2].p, v[5].p, v[6].p);
-        return err_cure(e,
-                        "let the application make these changes, and define the key with RESTRICT");
-    }
-    if (child == parent || d->type == WF_MATERIALIZE)
-        return true;
-    err_set(e, ERR_WF_PRECONDITION, "foreign key %s from %s to %s leaves the set of tables", v[0].p,
-            v[2].p, v[4].p);
-    return err_cure(e, "move both tables in one workflow, or drop the key");
-}
-
-static bool check_foreign_keys(struct precheck *p, struct my_conn *c, const struct topo_shard *s,
-                               struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    CLEANUP(buf_fini) struct buf db = BUF_INIT;
-    buf_put_sql_string(&db, s->primary.database, strlen(s->primary.database));
-    buf_printf(&sql,
-               "SELECT CONSTRAINT_NAME, CONSTRAINT_SCHEMA, TABLE_NAME, UNIQUE_CONSTRAINT_SCHEMA, "
-               "REFERENCED_TABLE_NAME, "
-               "UPDATE_RULE, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE "
-               "CONSTRAINT_SCHEMA = %s "
-               "OR UNIQUE_CONSTRAINT_SCHEMA = %s",
-               buf_str(&db), buf_str(&db));
-    struct my_result *r = my_query(c, buf_str(&sql), e);
-    struct my_cell v[7];
-    enum my_next next = MY_FAIL;
-    while (r != NULL && (next = my_result_next(r, v, e)) == MY_ROW) {
-        if (!check_foreign_key(p->def, s->primary.database, v, e))
-            break;
-    }
-    my_result_free(r);
-    return next == MY_END || err_prepend(e, "%s/%s", s->keyspace, s->name);
+    const char **names = mem_calloc(p->def->n_tables + 1, sizeof *names);
+    bool ok = true;
+    for (size_t i = 0; i < p->def->n_tables; i++)
+        names[i] = wf_plain_name(&p->def->tables[i], side);
+    for (size_t k = 0; ok && k < p->sides[side].n; k++)
+        ok = foreign_keys_check(p->def, names, p->conns[side][k], p->sides[side].shards[k], e);
+    free(names);
+    return ok;
 }
 
 static bool check_columns(const struct schema_table *source, const struct schema_table *target,
@@ -455,10 +405,8 @@ bool precheck_tables(struct precheck *p, struct err *e)
     p->tables = mem_calloc(p->def->n_tables + 1, sizeof *p->tables);
     if (!find_sources(p, e))
         return false;
-    for (size_t k = 0; k < p->sides[WF_SOURCE].n; k++) {
-        if (!check_foreign_keys(p, p->conns[WF_SOURCE][k], p->sides[WF_SOURCE].shards[k], e))
-            return false;
-    }
+    if (!check_foreign_keys(p, WF_SOURCE, e) || !check_foreign_keys(p, WF_TARGET, e))
+        return false;
     for (size_t i = 0; i < p->def->n_tables; i++) {
         if (!check_vindex(p, i, e) || !find_target(p, i, e))
             return false;

@@ -32,6 +32,7 @@
 #include "base/metrics.h"
 #include "schemas/inspect.h"
 #include "vrepl/counters.h"
+#include "vrepl/recheck.h"
 #include "vrepl/routing.h"
 #include "vrepl/sidecar.h"
 #include "vrepl/sides.h"
@@ -132,29 +133,6 @@ static struct my_conn *connect_briefly(const struct topo_shard *s, struct err *e
     return NULL;
 }
 
-/* Triggers of the application on the side that is given up would fire again for every row that
- * comes back. */
-static bool check_triggers(struct workflow *w, enum wf_side_name side, const struct topo_shard *s,
-                           struct err *e)
-{
-    struct my_conn *c = connect_briefly(s, e);
-    bool ok = c != NULL;
-    for (size_t i = 0; ok && i < w->def->n_tables; i++) {
-        CLEANUP(buf_fini) struct buf found = BUF_INIT;
-        const char *table = wf_plain_name(&w->def->tables[i], side);
-        ok = schema_triggers(c, s->primary.database, table, &found, e);
-        if (ok && found.len > 0) {
-            ok =
-                err_set(e, ERR_WF_PRECONDITION,
-                        "%s/%s: table %s has triggers (%s), which reverse streams would fire again",
-                        s->keyspace, s->name, table, buf_str(&found));
-            err_cure(e, "drop them first, or switch with --enable-reverse-replication=false");
-        }
-    }
-    my_close(c);
-    return ok;
-}
-
 /* Streams that have just been started, by a daemon or by the last switch, are given a moment to
  * find their place; a first copy is not waited for. */
 static bool check_settled(struct workflow *w, const struct switch_options *o, struct err *e)
@@ -180,14 +158,8 @@ bool switch_check(struct workflow *w, const struct switch_options *o, struct err
     if (wf_transition_find(w->state, ev) == NULL)
         return err_set(e, ERR_WF_STATE, "workflow %s is %s: its traffic cannot be switched%s",
                        w->keys[0], wf_state_name(w->state), o->back ? " back" : "");
-    if (!check_settled(w, o, e) || !routing_try(w->engine, e) || !sides_check_switch(w, o->back, e))
-        return false;
-    const struct wf_shards *from = &w->sides[wf_reads(o->back)];
-    for (size_t i = 0; o->follow && i < from->n; i++) {
-        if (!check_triggers(w, wf_reads(o->back), from->shards[i], e))
-            return false;
-    }
-    return true;
+    return check_settled(w, o, e) && routing_try(w->engine, e) &&
+           sides_check_switch(w, o->back, e) && recheck_switch(w, o->back, o->follow, e);
 }
 
 /* Streams the other way start from the decision's positions: what an earlier one left must not
@@ -574,6 +546,16 @@ static bool carry_counters(struct run *r, struct err *e)
            lap(r, "counters");
 }
 
+/* Once more under the hold: a table made since the check would be left behind too. */
+static bool tables_listed(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->from->n; i++) {
+        if (!recheck_tables_listed(r->w, r->s.holds[i].aux, r->from->shards[i], e))
+            return false;
+    }
+    return true;
+}
+
 static bool until_decision(struct run *r, struct err *e)
 {
     bool back = r->o->back;
@@ -583,8 +565,9 @@ static bool until_decision(struct run *r, struct err *e)
            lap(r, "approach") && switch_fault(back, "before_hold", e) && hold_and_drain(r, e) &&
            switch_fault(back, "after_wait", e) && carry_counters(r, e) && take_starts(r, e) &&
            lap(r, "starts") && switch_fault(back, "after_reverse_prepared", e) && gate_all(r, e) &&
-           fence_all(r, e) && lap(r, "fence") && switch_fault(back, "after_fence", e) &&
-           switch_fault(back, "before_decision", e) && decide(r, e) && lap(r, "decision");
+           fence_all(r, e) && tables_listed(r, e) && lap(r, "fence") &&
+           switch_fault(back, "after_fence", e) && switch_fault(back, "before_decision", e) &&
+           decide(r, e) && lap(r, "decision");
 }
 
 static void run_fini(struct run *r)

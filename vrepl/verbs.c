@@ -12,6 +12,7 @@
 #include "vrepl/create.h"
 #include "vrepl/finish.h"
 #include "vrepl/names.h"
+#include "vrepl/recheck.h"
 #include "vrepl/routing.h"
 #include "vrepl/sides.h"
 #include "vrepl/status.h"
@@ -171,7 +172,7 @@ static bool verb_start(struct verb_call *c, struct work *x, struct err *e)
     }
     if (x->w->def->stop_after_copy && !set_definition(x, false, NULL, e))
         return false;
-    if (!wf_step(x->w, x->home, WF_EVENT_START, NULL, e))
+    if (!recheck_start(x->w, active, e) || !wf_step(x->w, x->home, WF_EVENT_START, NULL, e))
         return false;
     wf_streams_stop(x->w);
     if (!wf_streams_run(x->w, active, e))

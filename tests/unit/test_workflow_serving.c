@@ -2,6 +2,7 @@
  * order of the configuration; definitions, decisions and names survive their text forms. */
 #include "base/mem.h"
 #include "vrepl/definition.h"
+#include "vrepl/foreign_keys.h"
 #include "vrepl/living.h"
 #include "vrepl/names.h"
 #include "vrepl/serving.h"
@@ -263,6 +264,22 @@ static void one_workflow_at_a_time_has_a_table_of_a_shard(void **state)
     wf_def_free(d);
 }
 
+static void a_key_whose_rows_land_apart_is_known(void **state)
+{
+    (void)state;
+    static char hash[] = "xxhash", id[] = "id", owner[] = "owner";
+    char *by_id[] = {id}, *by_owner[] = {owner};
+    const struct wf_table parent = {.vindex_type = hash, .columns = by_id, .n_columns = 1};
+    const struct wf_table child = {.vindex_type = hash, .columns = by_owner, .n_columns = 1};
+    const struct wf_table apart = {.vindex_type = hash, .columns = by_id, .n_columns = 1};
+    const struct wf_table everywhere = {0};
+    const char *const pairs[] = {"Owner", "id"};
+    assert_true(foreign_key_stays_together(&child, &parent, pairs, 1));
+    assert_false(foreign_key_stays_together(&apart, &parent, pairs, 1));
+    assert_true(foreign_key_stays_together(&apart, &everywhere, pairs, 1));
+    assert_false(foreign_key_stays_together(&everywhere, &parent, pairs, 1));
+}
+
 static void old_names_fit_and_differ(void **state)
 {
     (void)state;
@@ -281,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_workflow_at_a_time_has_a_table_of_a_shard),
+        cmocka_unit_test(a_key_whose_rows_land_apart_is_known),
         cmocka_unit_test(old_names_fit_and_differ),
         cmocka_unit_test(without_journals_the_coarsest_cover_serves_in_any_order),
         cmocka_unit_test(a_split_and_its_reverse_are_replayed),
