@@ -44,6 +44,13 @@
  * every change is applied, and the server alone compares. The chunk's INSERT of 'A' gets 1062 while
  * 'a' is there, is left out, and replay DELETEs by the server's comparison and REPLACEs.
  *
+ * That replay brings a row which a chunk left out stands on one premise: both sides call the same
+ * rows equal. Let R be left out at V because X stands at the target. R and X cannot have stood on
+ * the source at one time, so one change of R lies between A and the latest view of the round, and
+ * replay, which has it, writes or deletes R by its very key. The premise is compared at create, at
+ * each attempt, at each DDL, and before U; and each R is kept on a list in the chunk's transaction
+ * until that change strikes it off (vrepl/left_out.h). U is not passed while one stands.
+ *
  * For tables whose uncopied changes are dropped, a row under a primary key that is about to be
  * copied can only be foreign: that stops the copy, it is not left out.
  *

@@ -28,13 +28,15 @@ static void the_session_is_pinned(void **state)
     struct live *l = live_begin(state);
     struct err e = ERR_INIT;
     char *text CLEANUP(mem_free_ptr) = NULL;
-    assert_ok(my_query_text(l->admin,
-                            "SELECT CONCAT(@@time_zone, '|', REPLACE(@@sql_mode, "
-                            "'NO_ENGINE_SUBSTITUTION,', ''), '|', @@autocommit + 0, '|', "
-                            "@@character_set_client, '|', @@character_set_connection)",
-                            &text, &e),
-              e);
-    assert_string_equal(text, "+00:00|NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES|1|binary|binary");
+    assert_ok(
+        my_query_text(l->admin,
+                      "SELECT CONCAT(@@time_zone, '|', @@sql_mode, '|', @@autocommit + 0, '|', "
+                      "@@character_set_client, '|', @@character_set_connection)",
+                      &text, &e),
+        e);
+    assert_string_equal(text,
+                        "+00:00|NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION|1|"
+                        "binary|binary");
 }
 
 #define SECRET "wr0ng-s3cret"
