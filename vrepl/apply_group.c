@@ -21,6 +21,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "schemas/ddl_effect.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -40,8 +41,8 @@ struct group {
     bool open;        /* the target's transaction has begun */
     bool outside;     /* holds transactions that must not be applied, and then nothing else */
     bool rolled_back; /* on the source */
-    const struct cdc_change *ddl; /* a DDL of the stream's tables: alone in its group */
-    bool ddl_removes;             /* TRUNCATE, DROP: rows go without row events */
+    const struct cdc_change *ddl;         /* a DDL of the stream's tables: alone in its group */
+    const struct route_change *ddl_route; /* what it does */
     struct position end;
     uint64_t rows, transactions, commit_us;
     int64_t received_us;
@@ -133,13 +134,13 @@ static bool hits(const struct vrepl_apply *a, const struct apply_item *item, siz
 }
 
 static const struct cdc_change *our_ddl(const struct apply_item *item, size_t from, size_t to,
-                                        bool *removes)
+                                        const struct route_change **route)
 {
     for (size_t i = from; i < to; i++) {
         const struct route_change *rc = &item->routing->changes[i];
         if (item->batch->changes[i].kind != CDC_DDL || !rc->ddl_ours)
             continue;
-        *removes = rc->ddl_removes;
+        *route = rc;
         return &item->batch->changes[i];
     }
     return NULL;
@@ -171,7 +172,7 @@ static bool join(struct vrepl_apply *a, struct group *g, size_t i, size_t end, s
     size_t more = 0;
     bool relevant = !outside && hits(a, item, i, end, &more);
     bool stops = !outside || a->o.spec->on_ddl != VREPL_ON_DDL_IGNORE;
-    const struct cdc_change *ddl = stops ? our_ddl(item, i, end, &g->ddl_removes) : NULL;
+    const struct cdc_change *ddl = stops ? our_ddl(item, i, end, &g->ddl_route) : NULL;
     if ((ddl && (i > a->at || g->whole)) || (outside && g->relevant) || (relevant && g->outside))
         return false;
     g->outside = g->outside || outside;
@@ -606,15 +607,64 @@ static bool run_group(struct vrepl_apply *a, struct group *g, struct err *e)
     }
 }
 
-/* Not inside a transaction: the epoch is read first, and a repetition after a crash may find it
- * done. */
-static bool exec_ddl(struct vrepl_apply *a, const struct cdc_change *c, struct err *e)
+/* A repetition after a crash between the DDL and the position finds it done. It has one clause, so
+ * that nothing else of it is missing; that what is there has the source's definition is proven by
+ * the plan, before a row is applied. */
+static bool is_done_already(const struct err *e)
 {
+    static const int done[] = {1060, 1061, 1091, 3822}; /* duplicate column, key; no key; check */
+    for (size_t i = 0; i < sizeof done / sizeof *done; i++)
+        if (e->native == done[i])
+            return true;
+    return false;
+}
+
+static bool ddl_here(struct vrepl_apply *a, const struct group *g, struct buf *out)
+{
+    const struct cdc_change *c = g->ddl;
+    const struct ddl_text ddl = {.db = c->ddl.db,
+                                 .sql = c->ddl.sql,
+                                 .n = c->ddl.n,
+                                 .ansi_quotes = c->ddl.ansi_quotes,
+                                 .no_backslash_escapes = c->ddl.no_backslash_escapes,
+                                 .collation = c->ddl.collation};
+    return ddl_for_table(&ddl, a->o.spec->targets[a->o.target_no]->primary.database,
+                         a->o.spec->tables[g->ddl_route->ddl_table].target_table, out);
+}
+
+/* Only ever on the workflow's own table at the target, whatever the text names. Not inside a
+ * transaction: the epoch is read first. */
+static bool exec_ddl(struct vrepl_apply *a, const struct group *g, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    bool tolerant = a->o.spec->on_ddl == VREPL_ON_DDL_EXEC_IGNORE;
+    if (!ddl_here(a, g, &sql)) {
+        if (tolerant)
+            return true;
+        err_set(e, ERR_WF_STATE, "it is not known to be the same change on the target");
+        return err_cure(e, "make the change on the target by hand, workflow update --on-ddl "
+                           "IGNORE, and start the workflow");
+    }
     bool ours = target_tx_begin(a->tx, e);
     target_tx_rollback(a->tx);
-    if (!ours || my_exec_n(a->conn, c->ddl.sql, c->ddl.n, NULL, e))
+    if (!ours || my_exec_n(a->conn, buf_str(&sql), sql.len, NULL, e))
         return ours;
-    return a->o.spec->on_ddl == VREPL_ON_DDL_EXEC_IGNORE && e->class_ == ERR_CLASS_FATAL;
+    bool passes = is_done_already(e) || (tolerant && e->class_ == ERR_CLASS_FATAL);
+    if (passes)
+        err_clear(e);
+    return passes;
+}
+
+/* Whatever on-ddl says: what the target has is no longer what the source has, and no row event will
+ * say so. The position stays before the statement. */
+static bool stop_before(const struct vrepl_apply *a, const struct group *g, int shown,
+                        struct err *e)
+{
+    err_set(e, ERR_WF_STATE,
+            "table %s: rows may have changed without row events, the target would keep the old "
+            "ones: %.*s",
+            a->o.spec->tables[g->ddl_route->ddl_table].source_table, shown, g->ddl->ddl.sql);
+    return err_cure(e, "the table has to be copied anew: cancel the workflow and create it again");
 }
 
 static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)
@@ -627,13 +677,11 @@ static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)
     a->parked = g->outside;
     if (a->parked)
         return true;
-    if (what == VREPL_ON_DDL_IGNORE && !g->ddl_removes)
-        return true;
+    if (g->ddl_route->ddl_changes)
+        return stop_before(a, g, shown, e);
     if (what == VREPL_ON_DDL_IGNORE)
-        return err_set(e, ERR_WF_STATE,
-                       "rows went without row events, the target would keep them: %.*s", shown,
-                       c->ddl.sql);
-    if (what != VREPL_ON_DDL_STOP && !exec_ddl(a, c, e))
+        return true;
+    if (what != VREPL_ON_DDL_STOP && !exec_ddl(a, g, e))
         return err_prepend(e, "DDL of the source: %.*s", shown, c->ddl.sql);
     advance(a, g, false);
     if (!apply_save(a, NULL, false, e))

@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "cdc/journal.h"
-#include "schemas/sqltoken.h"
+#include "schemas/ddl_effect.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -362,44 +362,58 @@ static bool route_rows(struct vrepl_router *r, const struct cdc_change *c,
     return ok;
 }
 
-static bool is_ours(const struct vrepl_router *r, const char *db, const struct sqlstmt_table *t)
+/* The most that the DDL does to one of the stream's tables, and to which. */
+static enum ddl_concern concern(const struct vrepl_router *r, const struct ddl_text *ddl,
+                                size_t *table_no)
 {
     const struct vrepl_stream_spec *s = r->o.spec;
-    if (strcmp(t->db[0] ? t->db : db, s->source->primary.database) != 0)
-        return false;
+    enum ddl_concern most = DDL_UNRELATED;
     for (size_t i = 0; i < s->n_tables; i++) {
-        if (!strcmp(s->tables[i].source_table, t->name))
-            return true;
+        enum ddl_concern one =
+            ddl_concern(ddl, s->source->primary.database, s->tables[i].source_table);
+        if (one <= most)
+            continue;
+        most = one;
+        *table_no = i;
     }
-    return false;
+    return most;
 }
 
-static bool touches_us(const struct vrepl_router *r, const struct cdc_change *c,
-                       const struct sqlstmt *stmt)
+/* What we do to the tables ourselves says so in a comment, which anybody can write: it is believed
+ * only where the statement gives a table the name by which a fence hides it, or takes that name
+ * back. Our other statements on a source leave its rows. */
+static bool is_our_fence(const struct cdc_change *c)
 {
-    if (stmt->kind == SQLSTMT_TRIGGER_OR_ROUTINE || stmt->kind == SQLSTMT_ACCOUNT ||
-        stmt->temporary)
-        return false;
-    for (size_t i = 0; i < stmt->n_tables; i++) {
-        if (is_ours(r, c->ddl.db ? c->ddl.db : "", &stmt->tables[i]))
-            return true;
-    }
-    return stmt->more_tables;
+    struct sqlstmt *s = mem_alloc(sizeof *s);
+    sqlstmt_classify(c->ddl.sql, c->ddl.n, c->ddl.ansi_quotes, s);
+    bool ours = memmem(c->ddl.sql, c->ddl.n, "/* sluice:", 10) != NULL && s->n_tables > 0 &&
+                s->n_tables % 2 == 0 && !s->more_tables &&
+                (s->kind == SQLSTMT_RENAME_TABLE || s->kind == SQLSTMT_ALTER_TABLE);
+    for (size_t i = 0; ours && i < s->n_tables; i += 2)
+        ours = strncmp(s->tables[i].name, "_sluice_f_", 10) == 0 ||
+               strncmp(s->tables[i + 1].name, "_sluice_f_", 10) == 0;
+    free(s);
+    return ours;
 }
 
-/* What we do to the tables ourselves (fences, keys) says so in a comment, and is no DDL of the
- * user's. */
 static void route_ddl(struct vrepl_router *r, const struct cdc_change *c, struct route_change *rc)
 {
-    struct sqlstmt stmt;
+    const struct ddl_text ddl = {.db = c->ddl.db,
+                                 .sql = c->ddl.sql,
+                                 .n = c->ddl.n,
+                                 .ansi_quotes = c->ddl.ansi_quotes,
+                                 .no_backslash_escapes = c->ddl.no_backslash_escapes,
+                                 .collation = c->ddl.collation};
+    size_t table_no = 0;
     r->foreign = true;
-    if (r->own_origin || memmem(c->ddl.sql, c->ddl.n, "/* sluice:", 10))
+    if (r->own_origin || is_our_fence(c))
         return;
-    sqlstmt_classify(c->ddl.sql, c->ddl.n, c->ddl.ansi_quotes, &stmt);
-    rc->ddl_ours = touches_us(r, c, &stmt);
-    rc->ddl_removes =
-        rc->ddl_ours && (stmt.kind == SQLSTMT_TRUNCATE || stmt.kind == SQLSTMT_DROP_TABLE);
-    r->stale = r->stale || (rc->ddl_ours && r->o.spec->on_ddl != VREPL_ON_DDL_IGNORE);
+    enum ddl_concern what = concern(r, &ddl, &table_no);
+    rc->ddl_ours = what != DDL_UNRELATED;
+    rc->ddl_changes = what == DDL_CHANGES;
+    rc->ddl_table = (uint16_t)table_no;
+    r->stale =
+        r->stale || (rc->ddl_ours && (rc->ddl_changes || r->o.spec->on_ddl != VREPL_ON_DDL_IGNORE));
 }
 
 static bool route_change(struct vrepl_router *r, const struct cdc_change *c,

@@ -23,8 +23,9 @@ struct route_change {
     bool foreign; /* the transaction holds something besides sidecar tables, so far as this batch
                      shows */
     /* DDL: */
-    bool ddl_ours;    /* touches a table of the stream */
-    bool ddl_removes; /* …and takes its rows away without row events: TRUNCATE, DROP */
+    bool ddl_ours;      /* touches a table of the stream */
+    bool ddl_changes;   /* …and may change its rows without row events */
+    uint16_t ddl_table; /* which (of several: one) */
 };
 struct vrepl_routing { /* immutable once made */
     int refs;
