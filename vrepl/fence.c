@@ -200,9 +200,44 @@ static bool lacks_privilege(const struct err *e)
     return e->code == ERR_DB_DENIED || e->native == NEEDS_SUPER;
 }
 
+/* Under a BEFORE INSERT trigger MySQL asks for the values of NOT NULL columns before it computes
+ * the generated ones: no stream could write such a table back. */
+static bool triggers_refuse_streams(struct fence_hold *h, bool *yes, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    uint64_t n = 0;
+    *yes = false;
+    if (my_conn_server(h->aux)->flavor != MY_FLAVOR_MYSQL)
+        return true;
+    buf_put_str(&sql, "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE IS_NULLABLE = 'NO' "
+                      "AND GENERATION_EXPRESSION <> '' AND TABLE_SCHEMA = ");
+    buf_put_sql_string(&sql, h->shard->primary.database, strlen(h->shard->primary.database));
+    buf_put_str(&sql, " AND TABLE_NAME IN (''");
+    for (size_t i = 0; i < h->w->def->n_tables; i++) {
+        const char *table = wf_plain_name(&h->w->def->tables[i], h->side);
+        buf_put_str(&sql, ", ");
+        buf_put_sql_string(&sql, table, strlen(table));
+    }
+    buf_put_str(&sql, ")");
+    bool ok = my_query_u64(h->aux, buf_str(&sql), &n, e);
+    *yes = n > 0;
+    return ok;
+}
+
 bool fence_prepare(struct fence_hold *h, enum vrepl_fence_mode mode, struct fence_wait *wait,
                    struct err *e)
 {
+    bool hide = false;
+    if (mode != VREPL_FENCE_RENAME && !triggers_refuse_streams(h, &hide, e))
+        return false;
+    if (hide && mode == VREPL_FENCE_TRIGGER) {
+        err_set(e, ERR_WF_PRECONDITION,
+                "%s/%s: a table has a generated column that is NOT NULL: under a trigger fence "
+                "there is no way back",
+                h->shard->keyspace, h->shard->name);
+        return err_cure(e, "set fence.mode to auto or rename");
+    }
+    mode = hide ? VREPL_FENCE_RENAME : mode;
     h->mode = mode == VREPL_FENCE_AUTO ? VREPL_FENCE_TRIGGER : mode;
     if (h->mode == VREPL_FENCE_TRIGGER) {
         if (fence_trigger_arm(h, wait, e))

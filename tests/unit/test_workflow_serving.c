@@ -141,7 +141,7 @@ static void a_definition_survives_its_text(void **ctx)
         "\"deferred_keys\":\"ADD KEY `a` "
         "(`a`)\",\"created\":true}],\"on_ddl\":\"STOP\",\"stop_after_copy\":false,"
         "\"auto_start\":true,\"routing_rules\":true,\"keep_auto_increment\":false,"
-        "\"defer_secondary_keys\":true,\"pass\":\"abc\"}";
+        "\"defer_secondary_keys\":true,\"pass\":\"abc\",\"collation_map\":[]}";
     struct err e = ERR_INIT;
     struct wf_def *d = wf_def_parse(text, &e);
     assert_non_null(d);
