@@ -540,6 +540,20 @@ const char *http_query(const struct http_call *c, const char *name)
     return evhttp_find_header(&c->query, name);
 }
 
+const char *http_query_unknown(const struct http_call *c, const char *const *known)
+{
+    const struct evkeyval *kv;
+    TAILQ_FOREACH(kv, &c->query, next)
+    {
+        size_t i = 0;
+        while (known[i] != NULL && strcmp(known[i], kv->key) != 0)
+            i++;
+        if (known[i] == NULL)
+            return kv->key;
+    }
+    return NULL;
+}
+
 const char *http_body(const struct http_call *c)
 {
     return c->body;

@@ -173,6 +173,24 @@ static bool start_place(struct cdc_reader *r, const struct position *entry, cons
            err_set(e, ERR_USAGE, "vgtid=%.100s is no VGTID, time, current or beginning", text);
 }
 
+/* A shard without a place would begin at the log's end: what lies before it would be lost. */
+static bool refuse_absent(const char *keyspace, const char *shard, struct err *e)
+{
+    err_set(e, ERR_POSITION_PARSE, "the VGTID has no position for the serving shard %s/%s",
+            keyspace, shard);
+    return err_cure(e, "name every serving shard in vgtid, or begin anew without it");
+}
+
+static bool parameters_known(const struct http_call *call, struct err *e)
+{
+    static const char *const known[] = {"keyspace", "vgtid", "tables", "shard", "tx", NULL};
+    const char *name = http_query_unknown(call, known);
+    if (name == NULL)
+        return true;
+    err_set(e, ERR_USAGE, "vstream has no parameter '%.100s'", name);
+    return err_cure(e, "it takes keyspace, vgtid, tables, shard and tx");
+}
+
 static bool attach_shards(struct vstream *v, const char *vgtid_text, const char *only,
                           struct err *e)
 {
@@ -191,8 +209,9 @@ static bool attach_shards(struct vstream *v, const char *vgtid_text, const char 
             continue;
         struct cdc_reader *r = daemon_reader(v->daemon, v->keyspace, serving[i]);
         v->shards[v->n] = serving[i];
-        ok = start_place(r, is_vgtid ? vgtid_get(&g, v->keyspace, serving[i]) : NULL,
-                         is_vgtid ? NULL : vgtid_text, &v->positions[v->n], e);
+        struct position *entry = is_vgtid ? vgtid_get(&g, v->keyspace, serving[i]) : NULL;
+        ok = (!is_vgtid || entry != NULL || refuse_absent(v->keyspace, serving[i], e)) &&
+             start_place(r, entry, is_vgtid ? NULL : vgtid_text, &v->positions[v->n], e);
         v->streams[v->n] = ok ? cdc_reader_attach(r, &v->positions[v->n], &o, e) : NULL;
         ok = v->streams[v->n] != NULL;
         if (ok)
@@ -232,7 +251,7 @@ void vstream_serve(struct daemon *d, struct http_call *call)
     v.events = accept != NULL && strstr(accept, "text/event-stream") != NULL;
     v.tx = tx != NULL && strcmp(tx, "1") == 0;
     v.encoder = encoder_find("ndjson")->open("{}", &e);
-    bool ok = v.encoder != NULL &&
+    bool ok = v.encoder != NULL && parameters_known(call, &e) &&
               attach_shards(&v, http_query(call, "vgtid"), http_query(call, "shard"), &e) &&
               send_vgtid(&v, &e);
     bool started = ok;
@@ -240,10 +259,12 @@ void vstream_serve(struct daemon *d, struct http_call *call)
         ok = poll_streams(&v, &e);
     if (!ok && !v.gone) {
         struct buf body = BUF_INIT;
+        buf_put_str(&body, started && v.events ? "data: " : "");
         api_error_json(&e, &body);
-        buf_put_u8(&body, '\n');
+        buf_put_str(&body, started && v.events ? "\n\n" : "\n");
         if (started)
-            http_line(call, "application/x-ndjson", body.data, body.len);
+            http_line(call, v.events ? "text/event-stream" : "application/x-ndjson", body.data,
+                      body.len);
         else
             http_reply(call, api_error_status(&e), "application/json", body.data, body.len);
         buf_fini(&body);
