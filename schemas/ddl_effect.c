@@ -23,21 +23,31 @@ struct reader {
 };
 
 /* Options of a table, "NAME [=] value", that say how its rows are stored and not which they are. */
-static const char *const storage_options[] = {
-    "COMMENT",        "AUTO_INCREMENT",  "ROW_FORMAT",       "STATS_PERSISTENT",
-    "AVG_ROW_LENGTH", "KEY_BLOCK_SIZE",  "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES",
-    "ALGORITHM",      "LOCK",            "MAX_ROWS",         "MIN_ROWS",
-    "CHARSET",        "COLLATE",         NULL};
+static const char *const storage_options[] = {"COMMENT",
+                                              "AUTO_INCREMENT",
+                                              "ROW_FORMAT",
+                                              "STATS_PERSISTENT",
+                                              "AVG_ROW_LENGTH",
+                                              "KEY_BLOCK_SIZE",
+                                              "STATS_AUTO_RECALC",
+                                              "STATS_SAMPLE_PAGES",
+                                              "ALGORITHM",
+                                              "LOCK",
+                                              "MAX_ROWS",
+                                              "MIN_ROWS",
+                                              "CHARSET",
+                                              "COLLATE",
+                                              NULL};
 static const char *const index_words[] = {"INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL", NULL};
 static const char *const index_names[] = {"INDEX", "KEY", NULL};
 /* TIMESTAMP is apart: it may get the current time, and its texts depend on the session's zone.
  * REAL depends on the sql_mode. */
 static const char *const column_types[] = {
-    "BOOL",       "BOOLEAN",  "BIT",        "TINYINT",  "SMALLINT",   "MEDIUMINT", "INT",
-    "INTEGER",    "BIGINT",   "DECIMAL",    "NUMERIC",  "FLOAT",      "DOUBLE",    "CHAR",
-    "VARCHAR",    "BINARY",   "VARBINARY",  "TINYBLOB", "BLOB",       "LONGBLOB",  "MEDIUMBLOB",
-    "TINYTEXT",   "TEXT",     "MEDIUMTEXT", "LONGTEXT", "DATE",       "TIME",      "DATETIME",
-    "YEAR",       "ENUM",     "SET",        "JSON",     NULL};
+    "BOOL",     "BOOLEAN", "BIT",        "TINYINT",  "SMALLINT", "MEDIUMINT", "INT",
+    "INTEGER",  "BIGINT",  "DECIMAL",    "NUMERIC",  "FLOAT",    "DOUBLE",    "CHAR",
+    "VARCHAR",  "BINARY",  "VARBINARY",  "TINYBLOB", "BLOB",     "LONGBLOB",  "MEDIUMBLOB",
+    "TINYTEXT", "TEXT",    "MEDIUMTEXT", "LONGTEXT", "DATE",     "TIME",      "DATETIME",
+    "YEAR",     "ENUM",    "SET",        "JSON",     NULL};
 static const char *const column_flags[] = {"UNSIGNED", "SIGNED",    "ZEROFILL", "NULL",
                                            "VISIBLE",  "INVISIBLE", "FIRST",    NULL};
 
@@ -343,15 +353,14 @@ static bool drops_database(const char *sql, size_t n, bool ansi_quotes, const ch
     struct sqltoken_scanner s;
     struct sqltoken at;
     sqltoken_init(&s, sql, n, ansi_quotes);
-    return sqltoken_next(&s, &at) && sqltoken_is(&at, "DROP") &&
-           mentions(sql, n, ansi_quotes, db);
+    return sqltoken_next(&s, &at) && sqltoken_is(&at, "DROP") && mentions(sql, n, ansi_quotes, db);
 }
 
 /* Statements of other kinds that are known to leave all rows. */
 static bool other_keeps_rows(const char *sql, size_t n, bool ansi_quotes)
 {
-    static const char *const first[] = {"ANALYZE", "OPTIMIZE", "CHECK", "FLUSH",     "SET",
-                                        "INSTALL", "UNINSTALL", "USE",  "CHECKSUM", NULL};
+    static const char *const first[] = {"ANALYZE", "OPTIMIZE",  "CHECK", "FLUSH",    "SET",
+                                        "INSTALL", "UNINSTALL", "USE",   "CHECKSUM", NULL};
     struct reader r = {.clauses = 0};
     sqltoken_init(&r.scanner, sql, n, ansi_quotes);
     step(&r);

@@ -1,4 +1,5 @@
-/* tests/unit/test_schemas_ddl_effect.c — what a DDL does to rows, and its text for another table. */
+/* tests/unit/test_schemas_ddl_effect.c — what a DDL does to rows, and its text for another table.
+ */
 #include "schemas/ddl_effect.h"
 
 #include <setjmp.h>
@@ -25,24 +26,45 @@ static void expect_each(const char *const *forms, enum ddl_concern wanted)
 static void what_may_change_rows_is_seen(void **state)
 {
     static const char *const forms[] = {
-        "TRUNCATE t", "truncate /* c */ table `d`.`T`", "/*!50000 TRUNCATE TABLE t */",
-        "DROP TABLE a, t", "DROP DATABASE d", "CREATE OR REPLACE TABLE t (a INT)",
-        "RENAME TABLE t TO o, n TO t", "ALTER TABLE n RENAME TO t",
-        "ALTER TABLE t DROP PARTITION p", "ALTER TABLE t TRUNCATE PARTITION ALL",
+        "TRUNCATE t",
+        "truncate /* c */ table `d`.`T`",
+        "/*!50000 TRUNCATE TABLE t */",
+        "DROP TABLE a, t",
+        "DROP DATABASE d",
+        "CREATE OR REPLACE TABLE t (a INT)",
+        "RENAME TABLE t TO o, n TO t",
+        "ALTER TABLE n RENAME TO t",
+        "ALTER TABLE t DROP PARTITION p",
+        "ALTER TABLE t TRUNCATE PARTITION ALL",
         "ALTER TABLE t REORGANIZE PARTITION p INTO (PARTITION q VALUES LESS THAN (1))",
-        "ALTER TABLE t COALESCE PARTITION 1", "ALTER TABLE t ADD PARTITION PARTITIONS 2",
-        "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE t", "ALTER TABLE t REMOVE PARTITIONING",
-        "ALTER TABLE p CONVERT PARTITION q TO TABLE t", "ALTER TABLE p CONVERT TABLE t TO PARTITION q VALUES LESS THAN (3)",
-        "ALTER TABLE t MODIFY a BIGINT", "ALTER TABLE t CHANGE a b INT", "ALTER TABLE t DROP a",
-        "ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO a", "ALTER IGNORE TABLE t ADD UNIQUE (a)",
-        "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", "ALTER TABLE t ENGINE=BLACKHOLE",
-        "ALTER TABLE t IMPORT TABLESPACE", "ALTER TABLE t DISCARD TABLESPACE",
-        "ALTER TABLE t ADD a DATETIME DEFAULT NOW()", "ALTER TABLE t ADD a TIMESTAMP",
-        "ALTER TABLE t ADD a CHAR(36) DEFAULT (uuid())", "ALTER TABLE t ADD a INT AS (b + 1)",
-        "ALTER TABLE t ADD a INT AUTO_INCREMENT UNIQUE", "ALTER TABLE t ADD a INT NOT NULL, DROP b",
+        "ALTER TABLE t COALESCE PARTITION 1",
+        "ALTER TABLE t ADD PARTITION PARTITIONS 2",
+        "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE t",
+        "ALTER TABLE t REMOVE PARTITIONING",
+        "ALTER TABLE p CONVERT PARTITION q TO TABLE t",
+        "ALTER TABLE p CONVERT TABLE t TO PARTITION q VALUES LESS THAN (3)",
+        "ALTER TABLE t MODIFY a BIGINT",
+        "ALTER TABLE t CHANGE a b INT",
+        "ALTER TABLE t DROP a",
+        "ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO a",
+        "ALTER IGNORE TABLE t ADD UNIQUE (a)",
+        "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4",
+        "ALTER TABLE t ENGINE=BLACKHOLE",
+        "ALTER TABLE t IMPORT TABLESPACE",
+        "ALTER TABLE t DISCARD TABLESPACE",
+        "ALTER TABLE t ADD a DATETIME DEFAULT NOW()",
+        "ALTER TABLE t ADD a TIMESTAMP",
+        "ALTER TABLE t ADD a CHAR(36) DEFAULT (uuid())",
+        "ALTER TABLE t ADD a INT AS (b + 1)",
+        "ALTER TABLE t ADD a INT AUTO_INCREMENT UNIQUE",
+        "ALTER TABLE t ADD a INT NOT NULL, DROP b",
         "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES p (id) ON DELETE CASCADE",
-        "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (b)", "DROP INDEX `PRIMARY` ON t",
-        "ALTER TABLE t DROP SYSTEM VERSIONING", "REPAIR TABLE t", "NEWFANGLED t", NULL};
+        "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (b)",
+        "DROP INDEX `PRIMARY` ON t",
+        "ALTER TABLE t DROP SYSTEM VERSIONING",
+        "REPAIR TABLE t",
+        "NEWFANGLED t",
+        NULL};
     (void)state;
     expect_each(forms, DDL_CHANGES);
 }
@@ -50,13 +72,22 @@ static void what_may_change_rows_is_seen(void **state)
 static void what_is_harmless_goes_on(void **state)
 {
     static const char *const forms[] = {
-        "ALTER TABLE t ADD COLUMN more INT DEFAULT 7", "ALTER TABLE t ADD a ENUM('x','y') NOT NULL AFTER b",
-        "ALTER TABLE `d`.`t` ADD IF NOT EXISTS a DECIMAL(10,2) UNSIGNED DEFAULT -1.5 COMMENT 'x, y', ALGORITHM=INPLACE, LOCK=NONE",
-        "ALTER TABLE t ADD a TIMESTAMP(6) NULL DEFAULT NULL", "ALTER TABLE t ADD UNIQUE KEY k (a, b)",
-        "ALTER TABLE t ADD PARTITION (PARTITION p VALUES LESS THAN (10))", "ALTER TABLE t DROP KEY k",
-        "ALTER TABLE t ALTER COLUMN a SET DEFAULT 5, RENAME INDEX a TO b", "ALTER TABLE t FORCE",
-        "/*!40000 ALTER TABLE t DISABLE KEYS */", "ALTER TABLE t ENGINE=InnoDB ROW_FORMAT=DYNAMIC COMMENT='x'",
-        "CREATE INDEX i ON t (a)", "DROP INDEX i ON d.t", "CREATE TABLE IF NOT EXISTS t (a INT)", NULL};
+        "ALTER TABLE t ADD COLUMN more INT DEFAULT 7",
+        "ALTER TABLE t ADD a ENUM('x','y') NOT NULL AFTER b",
+        "ALTER TABLE `d`.`t` ADD IF NOT EXISTS a DECIMAL(10,2) UNSIGNED DEFAULT -1.5 COMMENT 'x, "
+        "y', ALGORITHM=INPLACE, LOCK=NONE",
+        "ALTER TABLE t ADD a TIMESTAMP(6) NULL DEFAULT NULL",
+        "ALTER TABLE t ADD UNIQUE KEY k (a, b)",
+        "ALTER TABLE t ADD PARTITION (PARTITION p VALUES LESS THAN (10))",
+        "ALTER TABLE t DROP KEY k",
+        "ALTER TABLE t ALTER COLUMN a SET DEFAULT 5, RENAME INDEX a TO b",
+        "ALTER TABLE t FORCE",
+        "/*!40000 ALTER TABLE t DISABLE KEYS */",
+        "ALTER TABLE t ENGINE=InnoDB ROW_FORMAT=DYNAMIC COMMENT='x'",
+        "CREATE INDEX i ON t (a)",
+        "DROP INDEX i ON d.t",
+        "CREATE TABLE IF NOT EXISTS t (a INT)",
+        NULL};
     (void)state;
     expect_each(forms, DDL_KEEPS);
 }
@@ -64,18 +95,28 @@ static void what_is_harmless_goes_on(void **state)
 static void other_tables_are_unrelated(void **state)
 {
     static const char *const forms[] = {
-        "TRUNCATE other.t", "DROP TABLE u", "CREATE TABLE u LIKE t", "DROP DATABASE other",
-        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @a = 1", "ANALYZE TABLE t",
-        "DROP TEMPORARY TABLE t", "GRANT SELECT ON t TO u", "CREATE VIEW v AS SELECT * FROM t", NULL};
+        "TRUNCATE other.t",
+        "DROP TABLE u",
+        "CREATE TABLE u LIKE t",
+        "DROP DATABASE other",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
+        "ANALYZE TABLE t",
+        "DROP TEMPORARY TABLE t",
+        "GRANT SELECT ON t TO u",
+        "CREATE VIEW v AS SELECT * FROM t",
+        NULL};
     (void)state;
     expect_each(forms, DDL_UNRELATED);
 }
 
 static void the_text_for_another_table_names_no_other(void **state)
 {
-    static const char *const refused[] = {
-        "TRUNCATE t", "ALTER TABLE t ADD a INT, ADD b INT", "ALTER TABLE t ADD a INT /*!, DROP b */",
-        "ALTER TABLE t ADD a CHAR(9) DEFAULT 'a\\'b'", "CREATE TABLE IF NOT EXISTS t (a INT)", NULL};
+    static const char *const refused[] = {"TRUNCATE t",
+                                          "ALTER TABLE t ADD a INT, ADD b INT",
+                                          "ALTER TABLE t ADD a INT /*!, DROP b */",
+                                          "ALTER TABLE t ADD a CHAR(9) DEFAULT 'a\\'b'",
+                                          "CREATE TABLE IF NOT EXISTS t (a INT)",
+                                          NULL};
     struct buf out CLEANUP(buf_fini) = BUF_INIT;
     struct ddl_text ddl = text("ALTER TABLE d.`t` ADD a INT");
     (void)state;
