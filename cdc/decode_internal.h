@@ -71,12 +71,11 @@ enum { /* event types, MySQL 0–43, MariaDB 160– */
        EV_PARTIAL_ROW_DATA = 172
 };
 
-#define EVENT_HEADER_LEN     19u
-#define EVENT_CHECKSUM_LEN   4u
-#define EVENT_IN_USE         0x1u
-#define EVENT_ARTIFICIAL     0x20u
-#define EVENT_IGNORABLE      0x80u
-#define TABLE_ID_END_OF_STMT 0xffffffu
+#define EVENT_HEADER_LEN   19u
+#define EVENT_CHECKSUM_LEN 4u
+#define EVENT_IN_USE       0x1u
+#define EVENT_ARTIFICIAL   0x20u
+#define EVENT_IGNORABLE    0x80u
 
 /* One event, header read, checksum cut off. */
 struct event {

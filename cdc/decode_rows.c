@@ -312,6 +312,17 @@ static bool decode_images(struct cdc_decoder *d, const struct event *ev, struct 
     return take_rows(d, ev, entry, h, &rows, e);
 }
 
+/* The dummy that ends a statement and holds nothing: the servers write an id of all ones, in 24, 32
+ * or 48 bits, without a table map and without images. A counter of tables that reaches one of these
+ * numbers gives a real table: its map is known, so that its rows are rows. */
+static bool is_dummy(const struct cdc_decoder *d, const struct rows_head *h, const struct wire *w)
+{
+    bool all_ones =
+        h->table_id == 0xffffff || h->table_id == UINT32_MAX || h->table_id == 0xffffffffffff;
+    return all_ones && h->flags & CDC_ROWS_STMT_END && wire_left(w) == 0 &&
+           !table_cache_find(&d->tables, h->table_id);
+}
+
 bool decode_rows(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     struct rows_kind k = kind_of(ev->type);
@@ -319,9 +330,7 @@ bool decode_rows(struct cdc_decoder *d, const struct event *ev, struct err *e)
     struct rows_head h = {0};
     if (!read_head(d, ev, k, &w, &h, e))
         return false;
-    bool end_only =
-        (h.table_id & UINT32_MAX) == TABLE_ID_END_OF_STMT && h.flags & CDC_ROWS_STMT_END;
-    if (!end_only && !decode_images(d, ev, k, &w, &h, e))
+    if (!is_dummy(d, &h, &w) && !decode_images(d, ev, k, &w, &h, e))
         return false;
     if (h.flags & CDC_ROWS_STMT_END)
         end_statement(d, ev);

@@ -11,6 +11,7 @@
 #include "sinks/encode.h"
 
 #include <assert.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,22 @@ static bool put_bytes(struct ndjson *x, const struct cdc_value *v, struct buf *o
     return true;
 }
 
+/* MariaDB keeps a document's text as it was written, also one that is no JSON where the CHECK was
+ * off. Only a whole document may stand unquoted, else the text could add members of its own. In
+ * one, a byte below 0x20 can only be white space between tokens: a blank there keeps the record on
+ * one line. False: it is no document that can be proven (the caller quotes it). */
+static bool put_document(const struct buf *text, struct buf *out)
+{
+    json_t *whole = json_loadb(buf_str(text), text->len,
+                               JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
+    if (!whole)
+        return false;
+    json_decref(whole);
+    for (size_t i = 0; i < text->len; i++)
+        buf_put_u8(out, text->data[i] < 0x20 ? ' ' : text->data[i]);
+    return true;
+}
+
 /* Text in UTF-8; bytes that are none in their character set as {"hex":"…"}. */
 static bool put_text(struct ndjson *x, const struct cdc_value *v, struct buf *out, struct err *e)
 {
@@ -77,8 +94,8 @@ static bool put_text(struct ndjson *x, const struct cdc_value *v, struct buf *ou
     buf_reset(&x->text);
     if (!cdc_value_text(v, &x->text, &valid, e))
         return false;
-    if (valid && v->column->ext == SCHEMA_EXT_JSON_TEXT && x->text.len > 0)
-        return buf_put(out, x->text.data, x->text.len);
+    if (valid && v->column->ext == SCHEMA_EXT_JSON_TEXT && put_document(&x->text, out))
+        return true;
     if (valid) {
         put_quoted(out, buf_str(&x->text), x->text.len);
         return true;

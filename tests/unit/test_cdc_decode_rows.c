@@ -262,6 +262,20 @@ static void rows_may_have_no_bytes(void **state)
     stop(&f);
 }
 
+/* A counter of tables reaches the dummy's number: rows of a known map are rows. */
+static void only_the_true_dummy_is_dropped(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    assert_true(feed(&f, 30, "\xff\xff\xff\0\0\0\1\0\2\0\1\xff", 12));
+    assert_seen(&f, "");
+    assert_true(feed(&f, 19, "\xff\xff\xff\0\0\0\1\0\1d\0\1t\0\1\3\0\1", 18));
+    assert_true(feed(&f, 30, "\xff\xff\xff\0\0\0\1\0\2\0\1\xff\0\7\0\0\0", 17));
+    assert_seen(&f, "B 0+1 C ");
+    stop(&f);
+}
+
 /* ---- fragments ---- */
 
 static void put_fragment(struct buf *body, unsigned total, unsigned seq, const struct buf *whole,
@@ -556,6 +570,7 @@ int main(void)
         cmocka_unit_test(malformed_row_events_are_refused),
         cmocka_unit_test(an_event_may_only_end_the_statement),
         cmocka_unit_test(rows_may_have_no_bytes),
+        cmocka_unit_test(only_the_true_dummy_is_dropped),
         cmocka_unit_test(fragments_are_joined),
         cmocka_unit_test(long_images_are_held_where_they_lie),
         cmocka_unit_test(a_held_piece_is_used_and_pieces_are_bounded),
