@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include <assert.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -24,12 +25,14 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #define HTTP_PENDING_BYTES ((size_t)1024 * 1024)
 #define HTTP_BODY_MAX      (1024 * 1024)
 #define HTTP_HEADER_MAX    (16 * 1024)
 #define HTTP_CALLS_MAX     128
 #define KEEP_ALIVE_MS      10000
+#define TICK_MS            500
 
 struct http_server {
     struct event_base *base;
@@ -406,20 +409,35 @@ static void keep_alive(struct http_call *c, int64_t now_ms)
         event_active(c->wake, EV_TIMEOUT, 0);
 }
 
+/* libevent does not read from a connection whose request is being handled, and so does not see its
+ * client go. A client that waits for an answer has no reason to close its side. */
+static void look_for_client(struct http_call *c)
+{
+    char byte;
+    if (c->req == NULL)
+        return;
+    struct bufferevent *bev =
+        evhttp_connection_get_bufferevent(evhttp_request_get_connection(c->req));
+    if (recv(bufferevent_getfd(bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        cancel_call(c);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct http_server *s = arg;
     int64_t now_ms = clock_mono_ms();
     (void)fd, (void)what;
     pthread_mutex_lock(&s->lock);
-    for (struct http_call *c = s->calls; c != NULL; c = c->next)
+    for (struct http_call *c = s->calls; c != NULL; c = c->next) {
+        look_for_client(c);
         keep_alive(c, now_ms);
+    }
     pthread_mutex_unlock(&s->lock);
 }
 
 static void install_events(struct http_server *s)
 {
-    static const struct timeval every = {.tv_sec = KEEP_ALIVE_MS / 2000};
+    static const struct timeval every = {.tv_usec = TICK_MS * 1000};
     static const int numbers[] = {SIGTERM, SIGINT};
     for (unsigned i = 0; i < 2; i++) {
         s->signals[i] = evsignal_new(s->base, numbers[i], on_signal, s);

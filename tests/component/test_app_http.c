@@ -2,6 +2,8 @@
 #include "app/client.h"
 #include "app/http.h"
 
+#include "base/clock.h"
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,11 +24,19 @@ struct fixture {
     pthread_t thread;
 };
 
+static int was_cancelled; /* by /wait: 1 yes, -1 no */
+
 static void handler(void *ctx, struct http_call *c)
 {
     (void)ctx;
     if (strcmp(http_path(c), "/echo") == 0) {
         http_reply(c, 200, "application/json", http_body(c), strlen(http_body(c)));
+    } else if (strcmp(http_path(c), "/wait") == 0) {
+        int64_t end_ms = clock_mono_ms() + 10000;
+        while (!*http_cancelled(c) && clock_mono_ms() < end_ms)
+            poll(NULL, 0, 5);
+        __atomic_store_n(&was_cancelled, *http_cancelled(c) ? 1 : -1, __ATOMIC_RELEASE);
+        http_reply(c, 200, "application/json", "{}", 2);
     } else if (strcmp(http_path(c), "/lines") == 0) {
         char line[64];
         for (int i = 0; i < 5000; i++) {
@@ -252,6 +262,23 @@ static int connect_unfinished(struct fixture *f)
     return fd;
 }
 
+static void a_client_that_goes_cancels_what_it_waits_for(void **state)
+{
+    static const char rq[] = "GET /wait HTTP/1.1\r\nHost: localhost\r\n"
+                             "Authorization: Bearer a-token-of-16-bytes\r\n\r\n";
+    struct fixture *f = *state;
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int said = 0;
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", f->address + 5);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(send(fd, rq, sizeof rq - 1, MSG_NOSIGNAL), sizeof rq - 1);
+    close(fd);
+    while ((said = __atomic_load_n(&was_cancelled, __ATOMIC_ACQUIRE)) == 0)
+        poll(NULL, 0, 5);
+    assert_int_equal(said, 1);
+}
+
 static void unfinished_requests_give_way(void **state)
 {
     enum { MANY = 160 };
@@ -276,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_socket_that_is_served_is_not_taken_over, start, stop),
         cmocka_unit_test(a_socket_that_nobody_serves_is_replaced),
         cmocka_unit_test_setup_teardown(probes_are_answered_without_a_token, start, stop),
+        cmocka_unit_test_setup_teardown(a_client_that_goes_cancels_what_it_waits_for, start, stop),
         cmocka_unit_test_setup_teardown(unfinished_requests_give_way, start, stop),
         cmocka_unit_test_setup_teardown(a_wrong_or_missing_token_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(many_lines_arrive_in_order, start, stop),
