@@ -3,13 +3,24 @@
  * Role: file:PATH holds one record a line; each flush ends with a line that says how far the stream
  * is:
  *   {"op":"position","sink":"s","keyspace":"c","shard":"-80","position":"MariaDB/0-1-42@…"}
- * Invariants: 1. A flush is one append under the file's lock, fsynced before it is acknowledged; if
- * it fails the file is cut back. 2. What stands behind the last position line was never
- * acknowledged: it is cut off when the file is opened by the first sink of the process. A crash at
- * any byte therefore leaves whole flushes only. Standard output keeps no position. Tombstones (no
- * value) are no lines.
+ * Invariants:
+ *   1. A flush is one append under the file's lock, fsynced before it is acknowledged; if it fails
+ *      the file is cut back.
+ *   2. What stands behind the last position line was never acknowledged: it is cut off when the
+ *      file is opened by the first sink of the process. A crash at any byte therefore leaves whole
+ *      flushes only.
+ *   3. Only a file that begins with the head line is written or cut: it was empty, or absent, when
+ *      a sink opened it for the first time. Whatever else stands at the path stays as it is.
+ *   4. A record is one line and no position line, whatever it holds; so no value that an
+ *      application wrote can say how far the stream is.
+ *
+ * Before each flush the path is looked up again. Another file there, or none, means that the old
+ * one was renamed or removed (a rotation): the flush goes into a new one. A file that has become
+ * shorter was cut by somebody (copytruncate): the flush follows what is left, without a hole.
+ * Standard output keeps no position. Tombstones (no value) are no lines.
  */
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "sinks/sinks_internal.h"
@@ -51,9 +62,26 @@ static bool io_error(struct err *e, const char *path)
     return err_set_errno(e, ERR_SINK_FATAL, number, "%s: %s", path, strerror(number));
 }
 
+static bool write_all(int fd, const struct buf *b, off_t at)
+{
+    for (size_t done = 0; done < b->len;) {
+        ssize_t n = at < 0 ? write(fd, b->data + done, b->len - done)
+                           : pwrite(fd, b->data + done, b->len - done, at + (off_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        done += (size_t)n;
+    }
+    return true;
+}
+
 /* ---- position lines ---- */
 
 static const char position_start[] = "{\"op\":\"position\",";
+/* A position line of no sink, which makes the file a sink's. */
+static const char head_line[] =
+    "{\"op\":\"position\",\"sink\":\"\",\"keyspace\":\"\",\"shard\":\"\",\"position\":\"\"}\n";
 
 static bool is_position_line(const char *line, size_t n)
 {
@@ -106,12 +134,48 @@ static bool find_last_position(void *ctx, const char *line, size_t n, off_t line
     return false;
 }
 
-/* Cuts off what was never acknowledged. */
+static bool has_head(const struct shared_file *f)
+{
+    char start[sizeof head_line];
+    ssize_t n = pread(f->fd, start, sizeof head_line - 1, 0);
+    return n == (ssize_t)sizeof head_line - 1 &&
+           memcmp(start, head_line, sizeof head_line - 1) == 0;
+}
+
+static bool is_foreign(const struct shared_file *f, struct err *e)
+{
+    err_set(e, ERR_SINK_CONFIG, "%s holds something else than a sink's records; it was not touched",
+            f->path);
+    err_cure(e, "name a file that does not exist yet");
+    return false;
+}
+
+static bool write_head(struct shared_file *f, struct err *e)
+{
+    struct buf head = BUF_INIT;
+    buf_put_str(&head, head_line);
+    bool ok = write_all(f->fd, &head, 0) && fdatasync(f->fd) == 0;
+    if (!ok) {
+        io_error(e, f->path);
+        (void)!ftruncate(f->fd, 0);
+    }
+    f->end = ok ? (off_t)head.len : 0;
+    buf_fini(&head);
+    return ok;
+}
+
+/* Makes a new file the sink's own; cuts off what was never acknowledged in one that is. */
 static bool recover(struct shared_file *f, struct err *e)
 {
     struct stat st;
     if (fstat(f->fd, &st) != 0)
         return io_error(e, f->path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_SINK_CONFIG, "%s is no regular file", f->path);
+    if (st.st_size == 0)
+        return write_head(f, e);
+    if (!has_head(f))
+        return is_foreign(f, e);
     f->end = 0;
     if (!lines_backward(f, st.st_size, find_last_position, &f->end, e))
         return false;
@@ -124,7 +188,7 @@ static struct shared_file *open_file(const char *path, struct err *e)
 {
     struct shared_file *f = mem_alloc(sizeof *f);
     f->path = mem_strdup(path);
-    f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640); /* a FIFO is refused */
     pthread_mutex_init(&f->lock, NULL);
     if (f->fd >= 0 ? recover(f, e) : io_error(e, path)) {
         f->next = files;
@@ -205,11 +269,21 @@ static struct sink *stdout_open(const char *target, const char *options_json, st
     return &s->base;
 }
 
+static bool is_plain_line(const struct sink_record *r, struct err *e)
+{
+    if (memchr(r->value, '\n', r->value_len))
+        return err_set(e, ERR_SINK_RECORD, "a record of %s holds a line end", r->topic);
+    return !is_position_line(r->value, r->value_len) ||
+           err_set(e, ERR_SINK_RECORD, "a record of %s begins like a position", r->topic);
+}
+
 static bool file_write(struct sink *sink, const struct sink_record *r, struct err *e)
 {
     struct file_sink *s = (struct file_sink *)sink;
     if (!r->value)
         return true;
+    if (!is_plain_line(r, e))
+        return false;
     buf_put(&s->pending, r->value, r->value_len);
     buf_put_u8(&s->pending, '\n');
     return !s->pending.failed || err_set(e, ERR_LIMIT, "too much to write at once");
@@ -229,18 +303,45 @@ static void put_position(struct file_sink *s, const char *keyspace, const char *
     buf_put_str(&s->pending, "}\n");
 }
 
-static bool write_all(int fd, const struct buf *b, off_t at)
+/* Another file at the path: this one was renamed or removed. */
+static bool was_replaced(const struct shared_file *f, const struct stat *here)
 {
-    for (size_t done = 0; done < b->len;) {
-        ssize_t n = at < 0 ? write(fd, b->data + done, b->len - done)
-                           : pwrite(fd, b->data + done, b->len - done, at + (off_t)done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        done += (size_t)n;
+    struct stat there;
+    return stat(f->path, &there) != 0 || there.st_dev != here->st_dev ||
+           there.st_ino != here->st_ino;
+}
+
+static bool reopen(struct shared_file *f, struct err *e)
+{
+    int old_fd = f->fd;
+    off_t old_end = f->end;
+    f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+    if (f->fd >= 0 ? recover(f, e) : io_error(e, f->path)) {
+        log_info("sink.file", "%s was renamed or removed; going on in a new file", f->path);
+        close(old_fd);
+        return true;
     }
-    return true;
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = old_fd;
+    f->end = old_end;
+    return false;
+}
+
+/* Called with the file's lock, before each flush. */
+static bool look_again(struct shared_file *f, struct err *e)
+{
+    struct stat st;
+    if (fstat(f->fd, &st) != 0)
+        return io_error(e, f->path);
+    if (was_replaced(f, &st))
+        return reopen(f, e);
+    if (st.st_size >= f->end)
+        return true;
+    log_warn("sink.file", "%s was cut from %lld to %lld bytes by somebody else", f->path,
+             (long long)f->end, (long long)st.st_size);
+    f->end = st.st_size;
+    return st.st_size > 0 || write_head(f, e);
 }
 
 static bool file_flush(struct sink *sink, const char *keyspace, const char *shard,
@@ -253,6 +354,11 @@ static bool file_flush(struct sink *sink, const char *keyspace, const char *shar
     if (position[0])
         put_position(s, keyspace, shard, position);
     pthread_mutex_lock(&f->lock);
+    if (!look_again(f, e)) {
+        pthread_mutex_unlock(&f->lock);
+        s->pending.len = records;
+        return false;
+    }
     bool ok = write_all(f->fd, &s->pending, f->end) && fdatasync(f->fd) == 0;
     if (ok) {
         f->end += (off_t)s->pending.len;
