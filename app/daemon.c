@@ -365,6 +365,25 @@ static bool check_new_sink(struct daemon *d, const struct sink_spec *s, struct e
     return true;
 }
 
+/* Fixes where each lane begins before the command answers: what is written from then on is
+ * published, whenever the destination can be reached. A copy begins where it finds the rows. */
+static bool fix_start(struct daemon *d, const struct sink_spec *s, struct err *e)
+{
+    const char **shards = NULL;
+    size_t n = vrepl_engine_serving(d->engine, s->keyspace, &shards);
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        const struct topo_shard *shard = topology_shard(d->config->topo, s->keyspace, shards[i]);
+        struct position at = POSITION_INIT;
+        ok = (s->copy ||
+              sink_first_position(s, daemon_reader(d, s->keyspace, shards[i]), shard, &at, e)) &&
+             store_checkpoint_put(d->store, s->name, s->keyspace, shards[i], &at, SINK_FRESH, e);
+        position_fini(&at);
+    }
+    free(shards);
+    return ok || err_prepend(e, "sink %s", s->name);
+}
+
 static bool create_sink(struct daemon *d, const char *name, const char *flags, struct buf *result,
                         struct err *e)
 {
@@ -379,6 +398,7 @@ static bool create_sink(struct daemon *d, const char *name, const char *flags, s
     spec_from_json(&spec, name, doc, d->config->topo->installation);
     char *text = json_dumps(doc, JSON_COMPACT);
     bool ok = check_new_sink(d, &spec, e) && check_properties(&spec, e) &&
+              store_checkpoint_delete(d->store, name, e) && fix_start(d, &spec, e) &&
               store_doc_put(d->store, "sink", name, text != NULL ? text : "{}", e);
     free(text);
     json_decref(doc);
@@ -411,6 +431,9 @@ static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, s
         err_set(e, ERR_WF_PRECONDITION, "sink %s is defined in %s", s->spec.name, d->config->path);
         return err_cure(e, "remove it there and restart the daemon");
     }
+    if (s->driver != NULL)
+        sink_driver_stop(s->driver); /* it would store another checkpoint */
+    s->driver = NULL;
     if (!store_doc_delete(d->store, "sink", s->spec.name, e) ||
         !store_doc_delete(d->store, "sink_paused", s->spec.name, e) ||
         !store_checkpoint_delete(d->store, s->spec.name, e))

@@ -154,11 +154,18 @@ static bool flush_is_due(const struct lane *l)
 
 /* ---- where to begin ---- */
 
-static bool stored_position(struct lane *l, struct position *out, bool *found, struct err *e)
+/* *fresh: the sink was made by command and has not acknowledged anything yet. */
+static bool stored_position(struct lane *l, struct position *out, bool *found, bool *fresh,
+                            struct err *e)
 {
     struct sink_driver *d = l->driver;
-    return store_checkpoint_get(d->store, d->spec->name, l->shard->keyspace, l->shard->name, out,
-                                NULL, found, e);
+    struct buf data = BUF_INIT;
+    bool ok = store_checkpoint_get(d->store, d->spec->name, l->shard->keyspace, l->shard->name, out,
+                                   &data, found, e);
+    *fresh = ok && *found && strcmp(buf_str(&data), SINK_FRESH) == 0;
+    *found = *found && !(*fresh && position_is_empty(out));
+    buf_fini(&data);
+    return ok;
 }
 
 static bool sinks_position(struct lane *l, struct position *out, bool *found, struct err *e)
@@ -172,12 +179,14 @@ static bool sinks_position(struct lane *l, struct position *out, bool *found, st
     return ok;
 }
 
-/* The newer one of SQLite's and the sink's own; *found false: neither knows. */
+/* The newer one of SQLite's and the sink's own; *found false: neither knows. What stands at the
+ * destination of a sink that was just made is of another one that had its name. */
 static bool acknowledged_position(struct lane *l, struct position *out, bool *found, struct err *e)
 {
     struct position own = POSITION_INIT;
-    bool stored, kept;
-    bool ok = stored_position(l, out, &stored, e) && sinks_position(l, &own, &kept, e);
+    bool stored, fresh, kept = false;
+    bool ok =
+        stored_position(l, out, &stored, &fresh, e) && (fresh || sinks_position(l, &own, &kept, e));
     if (ok && kept && (!stored || position_at_or_after(&own, out)))
         position_copy(out, &own);
     *found = ok && (stored || kept);
@@ -185,24 +194,23 @@ static bool acknowledged_position(struct lane *l, struct position *out, bool *fo
     return ok;
 }
 
-/* Of a definition without checkpoint: a named place, or the shard's entry of a VGTID. */
-static bool first_position(struct lane *l, struct position *out, struct err *e)
+bool sink_first_position(const struct sink_spec *spec, struct cdc_reader *reader,
+                         const struct topo_shard *shard, struct position *out, struct err *e)
 {
-    const char *from = l->driver->spec->from;
     struct vgtid v = {0};
     bool named;
-    if (!cdc_reader_from(l->reader, from, out, &named, e))
+    if (!cdc_reader_from(reader, spec->from, out, &named, e))
         return false;
     if (named)
         return true;
-    if (!vgtid_parse(from, &v, e))
+    if (!vgtid_parse(spec->from, &v, e))
         return false;
-    const struct position *p = vgtid_get(&v, l->shard->keyspace, l->shard->name);
+    const struct position *p = vgtid_get(&v, shard->keyspace, shard->name);
     if (p)
         position_copy(out, p);
     vgtid_fini(&v);
-    return p || err_set(e, ERR_SINK_CONFIG, "from: has no position for %s/%s", l->shard->keyspace,
-                        l->shard->name);
+    return p || err_set(e, ERR_SINK_CONFIG, "from: has no position for %s/%s", shard->keyspace,
+                        shard->name);
 }
 
 /* ---- one session ---- */
@@ -296,7 +304,9 @@ static bool begin(struct lane *l, struct err *e)
     bool found;
     bool ok = acknowledged_position(l, &at, &found, e);
     if (ok && !found)
-        ok = l->driver->spec->copy ? lane_copy(l, &at, e) : first_position(l, &at, e);
+        ok = l->driver->spec->copy
+                 ? lane_copy(l, &at, e)
+                 : sink_first_position(l->driver->spec, l->reader, l->shard, &at, e);
     if (ok && !found) /* a restart before the first record begins here too */
         ok = put_checkpoint(l, &at, "", e);
     if (ok) {

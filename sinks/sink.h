@@ -53,6 +53,16 @@ struct sink_spec {
 };
 void sink_spec_fini(struct sink_spec *s);
 
+/* What a checkpoint's data says until a sink that was made by command has acknowledged something:
+ * its position, empty where a copy comes first, is where it begins, whatever position stands at the
+ * destination. */
+#define SINK_FRESH "{\"fresh\":true}"
+/* Where the lane of a shard begins that has no checkpoint: spec's `from`, a named place or the
+ * shard's entry of a VGTID. Asks the source. Thread: any. */
+bool sink_first_position(const struct sink_spec *spec, struct cdc_reader *reader,
+                         const struct topo_shard *shard, struct position *out,
+                         struct err *e) WARN_UNUSED;
+
 struct sink_driver;
 typedef struct cdc_reader *(*sink_reader_fn)(void *ctx, const char *keyspace, const char *shard);
 /* Starts the sink's threads (one per source shard). shards: names of the keyspace's serving shards;

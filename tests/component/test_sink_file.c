@@ -1,4 +1,5 @@
-/* tests/component/test_sink_file.c — whose file it is, rotations, and lines that only look like positions. */
+/* tests/component/test_sink_file.c — whose file it is, rotations, and lines that only look like
+ * positions. */
 #include "base/sys.h"
 #include "sinks/sink.h"
 

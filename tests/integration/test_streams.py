@@ -1,6 +1,7 @@
 # tests/integration/test_streams.py — change streams of two shards: to stdout, to a file and to a real Kafka.
 """Every acknowledged change is in the stream, and the last record of a key is its final state."""
 
+import os
 import shutil
 import time
 
@@ -77,3 +78,33 @@ def test_every_change_reaches_a_real_kafka(moved, scratch):
     broker.restart()
     figures = finish(moved, "debezium", capture.path, since_us)
     assert figures["streams"][0]["changes"] > 100
+
+
+def published(path, op):
+    try:
+        with open(path, encoding="utf-8") as lines:
+            return sum(line.startswith('{"op":"%s"' % op) for line in lines)
+    except FileNotFoundError:
+        return 0
+
+
+def test_a_sink_made_by_command_begins_where_it_is_told(make_fleet, need_sluice):
+    fleet = make_fleet(rows=20)
+    fleet.start_daemon()
+    source = fleet.server("commerce")
+    rows = source.query("SELECT COUNT(*) FROM customers", database="commerce")[0][0]
+    missing, out = fleet.path("missing"), fleet.path("missing", "out.ndjson")
+
+    def create(*words):
+        fleet.sluice("sink", "create", "s", "--keyspace", "commerce", "--tables", "customers", "--to",
+                     "file:" + out, *words)
+
+    create()  # its destination cannot be opened yet
+    source.query("UPDATE customers SET balance = balance + 1", database="commerce")
+    os.mkdir(missing)
+    fleet.sluice("sink", "pause", "s")
+    fleet.sluice("sink", "resume", "s")
+    wait_until(lambda: published(out, "u") == rows, 20, "the changes made before it could write")
+    fleet.sluice("sink", "delete", "s")
+    create("--copy")  # what stands in the file is of another sink of this name
+    wait_until(lambda: published(out, "r") == rows, 20, "the copy")
