@@ -12,10 +12,11 @@
 #include <string.h>
 
 /* Of n digits on one side of the point. */
-static const uint8_t packed_bytes[66] = {
-    0,  1,  1,  2,  2,  3,  3,  4,  4,  4,  5,  5,  6,  6,  7,  7,  8,  8,  8,  9,  9,  10,
-    10, 11, 11, 12, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 16, 17, 17, 18, 18, 19, 19, 20,
-    20, 20, 21, 21, 22, 22, 23, 23, 24, 24, 24, 25, 25, 26, 26, 27, 27, 28, 28, 28, 29, 29};
+static const uint8_t packed_bytes[DECIMAL_DIGITS_MAX + 1] = {
+    0,  1,  1,  2,  2,  3,  3,  4,  4,  4,  5,  5,  6,  6,  7,  7,  8,  8,  8,  9,  9,
+    10, 10, 11, 11, 12, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 16, 17, 17, 18, 18, 19,
+    19, 20, 20, 20, 21, 21, 22, 22, 23, 23, 24, 24, 24, 25, 25, 26, 26, 27, 27, 28, 28,
+    28, 29, 29, 30, 30, 31, 31, 32, 32, 32, 33, 33, 34, 34, 35, 35, 36, 36, 36};
 static const uint32_t powers[10] = {1,      10,      100,      1000,      10000,
                                     100000, 1000000, 10000000, 100000000, 1000000000};
 
@@ -228,7 +229,7 @@ static uint8_t *print_any(const uint8_t *p, unsigned n_whole, unsigned n_fractio
 size_t decimal_text(const uint8_t *p, size_t n, unsigned precision, unsigned scale,
                     char to[DECIMAL_TEXT_MAX])
 {
-    if (precision == 0 || precision > 65 || scale > precision)
+    if (precision == 0 || precision > DECIMAL_DIGITS_MAX || scale > precision)
         return 0;
     unsigned n_whole = precision - scale;
     if (n < (size_t)packed_bytes[n_whole] + packed_bytes[scale])

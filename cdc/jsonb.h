@@ -65,7 +65,11 @@ bool jsonb_diff_apply(const uint8_t *doc, size_t doc_len, const uint8_t *diffs, 
 /* [{"op":"replace","path":"$.a","value":1},…] */
 bool jsonb_diff_print(const uint8_t *diffs, size_t n, struct buf *out, struct err *e) WARN_UNUSED;
 
-#define DECIMAL_TEXT_MAX 80u /* 65 digits of groups that may be wrong, a sign, a zero, a point */
+/* A column has at most 65 digits; a member of a JSON document has the precision of the server's own
+ * numbers, nine groups of nine digits. Source: MySQL decimal.h, DECIMAL_MAX_POSSIBLE_PRECISION. */
+#define DECIMAL_DIGITS_MAX 81u
+#define DECIMAL_TEXT_MAX                                                                           \
+    100u /* so many digits of groups that may be wrong, a sign, a zero, a point */
 /* A packed decimal of the row format as text. Its length; 0 when the bytes are none or too few. The
  * rest of `to` is scratch. */
 size_t decimal_text(const uint8_t *p, size_t n, unsigned precision, unsigned scale,

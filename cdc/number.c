@@ -132,7 +132,8 @@ void number_print(const struct number_digits *d, struct buf *out)
 {
     if (d->negative)
         buf_put_u8(out, '-');
-    if (d->point >= -14 && d->point <= 15) {
+    bool has_fraction = d->n > d->point;
+    if (d->point >= -14 && (d->point <= 15 || has_fraction)) {
         put_plain(d, false, out);
         return;
     }

@@ -12,7 +12,8 @@ struct number_digits {
 };
 void number_digits_double(double v, struct number_digits *out); /* finite */
 void number_digits_float(float v, struct number_digits *out);
-/* As MySQL prints doubles: plain between 10^-15 and 10^15, else "1.5e100". Valid JSON. */
+/* As MySQL prints doubles: plain from 10^-15 on up to 10^15, and beyond while there are digits
+ * behind the point (1234567890123456.8), else "1.5e100". Valid JSON. Source: my_gcvt. */
 void number_print(const struct number_digits *d, struct buf *out);
 /* Digits as Java ≤ 18 finds them: at least two, and for powers of two within half the smaller
  * distance to a neighbour (Float.MIN_NORMAL is 1.17549435E-38 there). */

@@ -217,6 +217,8 @@ def documents():
     values += ["JSON_OBJECT('big', REPEAT('x', 70000), 'n', 1, 'i', 100000)", "JSON_ARRAY(REPEAT('y', 200))"]
     opaque = ["JSON_OBJECT('d', CAST('2024-02-29' AS DATE))", "JSON_ARRAY(CAST('12:34:56.5' AS TIME(3)))",
               "JSON_ARRAY(CAST('-100:00:00.000001' AS TIME(6)))", "JSON_ARRAY(CAST('2024-02-29 01:02:03.4' AS DATETIME(6)))",
+              "JSON_ARRAY(CAST('%s' AS DECIMAL(65,0)), CAST('%s.%s' AS DECIMAL(65,30)))" % ("9" * 65, "9" * 35, "9" * 30),
+              "JSON_ARRAY(CAST('1234567890123456.8' AS DOUBLE), CAST('1000000000000000.1' AS DOUBLE))",
               "JSON_ARRAY(CAST('12.30' AS DECIMAL(10,2)), CAST('-0.01' AS DECIMAL(10,2)))", "JSON_ARRAY(X'00FF')",
               "JSON_ARRAY(CAST(2147483648 AS UNSIGNED), CAST(-5 AS SIGNED))", "JSON_ARRAY(b'101')"]
     return [Case("json", "JSON", values + opaque, on=("mysql",), compare="raw", draw=draw_json),
