@@ -47,6 +47,31 @@ static bool needs_workflow(const struct verb_call *c)
            !(strcmp(c->type, "workflow") == 0 && strcmp(c->verb, "show") == 0);
 }
 
+/* Options of vtctldclient that are known here, and refused rather than passed over. */
+static const struct {
+    const char *name, *why, *cure;
+} refused_options[] = {
+    {"force", "a switch whose preconditions fail would lose rows or block writers",
+     "cure what `status` and the error name"},
+    {"keep-routing-rules", "the routing document is rebuilt from the journals on the servers",
+     "leave the workflow as it is while the application needs the old rules"},
+    {"initialize-target-sequences", "the application allocates its ids",
+     "set the sequence's next value before the switch"},
+    {"verbose", "the report of every shard is part of the JSON document", "use --format json"},
+};
+
+static bool check_options(const struct opt_values *v, struct err *e)
+{
+    for (size_t i = 0; i < sizeof refused_options / sizeof *refused_options; i++) {
+        if (!opt_flag(v, refused_options[i].name))
+            continue;
+        err_set(e, ERR_USAGE, "--%s is not offered: %s", refused_options[i].name,
+                refused_options[i].why);
+        return err_cure(e, "%s", refused_options[i].cure);
+    }
+    return true;
+}
+
 static bool check_names(struct verb_call *c, struct err *e)
 {
     bool generic = strcmp(c->type, "workflow") == 0;
@@ -233,7 +258,7 @@ int cmd_workflow(const struct opt_values *v)
     struct err e = ERR_INIT;
     struct verb_call c = {.v = v, .type = opt_command(v)->name, .verb = opt_verb(v)};
     int code = ERR_EXIT_OK;
-    if (!check_names(&c, &e))
+    if (!check_options(v, &e) || !check_names(&c, &e))
         return cmd_fail(v, &e);
     if (strcmp(c.verb, "progress") == 0)
         c.verb = "status";

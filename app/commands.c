@@ -57,14 +57,16 @@
          "keep the source up to date for a way back",                                              \
          0,                                                                                        \
          0},                                                                                       \
-        FLAG("initialize-target-sequences", "not offered: the application allocates its ids"),     \
+        FLAG("initialize-target-sequences", "refused: the application allocates its ids"),         \
         LIST("tablet-types", "accepted for vtctldclient's scripts; all are switched together"),    \
         LIST("cells", "accepted for vtctldclient's scripts; all are switched together"),           \
-        FLAG("force", "switch although preconditions that do not endanger rows fail")
+        FLAG("force",                                                                              \
+             "refused: a switch whose preconditions fail would lose rows or block writers")
 
 #define END_OPTIONS                                                                                \
     FLAG("keep-data", "leave the tables that are given up"),                                       \
-        FLAG("keep-routing-rules", "leave the routing rules"),                                     \
+        FLAG("keep-routing-rules",                                                                 \
+             "refused: routing is rebuilt from the journals on the servers"),                      \
         FLAG("rename-tables",                                                                      \
              "complete: rename the source tables to _NAME_old instead of dropping them"),          \
         FLAG("dry-run", "say what would be done, do nothing"),                                     \
@@ -139,7 +141,7 @@ static const struct opt_def vdiff_options[] = {
      10000},
     TIME("filtered-replication-wait-time", "30s", "how long a common position may take"),
     FLAG("wait", "create: wait for the result, exit 6 if there are differences"),
-    FLAG("verbose", "show: with every shard's report"),
+    FLAG("verbose", "refused: --format json has every shard's report"),
     END};
 static const struct opt_def workflow_only_options[] = {
     {"keyspace", 'k', OPT_STRING, NULL, "KEYSPACE", "the workflow's target keyspace", 0, 0},

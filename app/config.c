@@ -265,6 +265,15 @@ static void fill_sinks(struct config *c, const struct ytree *root)
         fill_sink(&c->sinks[i], all->keys[i], all->items[i], c->topo->installation);
 }
 
+static bool check_routing(const struct config *c, struct err *e)
+{
+    if (c->routing_topic == NULL)
+        return true;
+    err_set(e, ERR_CONFIG,
+            "routing.kafka_topic: the routing document is not published to Kafka yet");
+    return err_cure(e, "remove the key; read routing.file or GET /v1/routing");
+}
+
 static bool check_sinks(const struct config *c, struct err *e)
 {
     for (size_t i = 0; i < c->n_sinks; i++)
@@ -327,7 +336,7 @@ struct config *config_load(const char *path, struct err *e)
         fill_scalars(c, root);
         fill_sinks(c, root);
         ok = (fill_server_ids(c->topo, config_keys_text(root, "server_ids"), e) &&
-              fill_keyspaces(c, root, e) && check_sinks(c, e)) ||
+              fill_keyspaces(c, root, e) && check_sinks(c, e) && check_routing(c, e)) ||
              err_prepend(e, "%s", c->path);
     } else if (root == NULL && path == NULL) {
         err_cure(e, "name the configuration with --config or SLUICE_CONFIG");

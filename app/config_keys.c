@@ -79,7 +79,7 @@ const struct config_key config_keys[] = {
     {"routing.file", CONFIG_TEXT, NULL, NULL, 0, 0, false,
      "file that is written atomically; default <state>/routing.json"},
     {"routing.kafka_topic", CONFIG_TEXT, NULL, NULL, 0, 0, false,
-     "compacted topic, written through routing.to"},
+     "refused: not offered yet; read routing.file or GET /v1/routing"},
     {"routing.to", CONFIG_TEXT, NULL, NULL, 0, 0, false,
      "kafka://host:port for routing.kafka_topic"},
     {"fence", CONFIG_MAP, NULL, NULL, 0, 0, false, "how tables are closed at a switch"},

@@ -98,3 +98,5 @@ def test_a_second_daemon_is_refused(served):
 
 def test_an_unknown_word_names_the_nearest(served):
     assert "--workflow" in refused(served, ("movetables", "--workflwo", "c2c", "show"), 2)
+    switch = ("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "switchtraffic")
+    assert "not offered" in refused(served, (*switch, "--force"), 2)

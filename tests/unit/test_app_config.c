@@ -80,6 +80,8 @@ static void missing_and_wrong_values_are_named(void **state)
         {"name: x\ncredentials: {app: {user: u, cleartext_password: verify_identity}}\n"
          "keyspaces: {k: {shards: {\"-\": " SHARD "}}}\n",
          "cleartext_password would show the password"},
+        {"name: x\nrouting: {kafka_topic: t}\nkeyspaces: {k: {shards: {\"-\": " SHARD "}}}\n" LOGIN,
+         "not published to Kafka yet"},
         {"name: x\n  keyspaces: [\n", ":2:"},
     };
     (void)state;
