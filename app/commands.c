@@ -148,6 +148,7 @@ static const struct opt_def workflow_only_options[] = {
     {"workflow", 'w', OPT_STRING, NULL, "NAME", "the workflow's name", 0, 0},
     {"on-ddl", 0, OPT_STRING, NULL, "IGNORE|STOP|EXEC|EXEC_IGNORE",
      "update: what a DDL on a source table does", 0, 0},
+    FLAG("recopy", "start: empty all target tables of the stopped workflow and copy them anew"),
     FLAG("keep-data", "delete: leave the target tables"),
     FLAG("include-logs", "show: with the workflow's history"),
     END};

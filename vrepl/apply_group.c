@@ -664,7 +664,10 @@ static bool stop_before(const struct vrepl_apply *a, const struct group *g, int 
             "table %s: rows may have changed without row events, the target would keep the old "
             "ones: %.*s",
             a->o.spec->tables[g->ddl_route->ddl_table].source_table, shown, g->ddl->ddl.sql);
-    return err_cure(e, "the table has to be copied anew: cancel the workflow and create it again");
+    return err_cure(
+        e, "give the target table the source's definition and copy the workflow's tables anew "
+           "(workflow stop, then workflow start --recopy); after a switch: cancel the "
+           "workflow with the traffic at the source, and create it again");
 }
 
 static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)

@@ -74,11 +74,11 @@ bool sidecar_create(struct my_conn *c, struct err *e)
     return true;
 }
 
-bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e)
+static bool forget(struct my_conn *c, const char *workflow_key, bool epochs, struct err *e)
 {
     static const char *const tables[] = {"epoch", "progress", "left_out", "position"};
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+    for (size_t i = epochs ? 0 : 1; i < sizeof tables / sizeof *tables; i++) {
         buf_reset(&sql);
         buf_printf(&sql, "DELETE FROM `" SLUICE_SIDECAR_DB "`.`%s` WHERE `workflow` = ", tables[i]);
         buf_put_sql_string(&sql, workflow_key, strlen(workflow_key));
@@ -86,4 +86,14 @@ bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e)
             return err_prepend(e, "forgetting %s", workflow_key);
     }
     return true;
+}
+
+bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e)
+{
+    return forget(c, workflow_key, true, e);
+}
+
+bool sidecar_forget_progress(struct my_conn *c, const char *workflow_key, struct err *e)
+{
+    return forget(c, workflow_key, false, e);
 }

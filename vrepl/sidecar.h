@@ -44,5 +44,8 @@
 bool sidecar_create(struct my_conn *c, struct err *e) WARN_UNUSED;
 /* Removes every row of one workflow key from epoch, position, progress and left_out. */
 bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e) WARN_UNUSED;
+/* The same, but for the epochs: an older owner stays shut out. */
+bool sidecar_forget_progress(struct my_conn *c, const char *workflow_key,
+                             struct err *e) WARN_UNUSED;
 
 #endif

@@ -13,6 +13,7 @@
 #include "vrepl/finish.h"
 #include "vrepl/names.h"
 #include "vrepl/recheck.h"
+#include "vrepl/recopy.h"
 #include "vrepl/routing.h"
 #include "vrepl/sides.h"
 #include "vrepl/status.h"
@@ -166,13 +167,16 @@ static bool set_definition(struct work *x, bool stop_after_copy, const char *on_
 static bool verb_start(struct verb_call *c, struct work *x, struct err *e)
 {
     bool active = wf_state_target_serves(x->w->state);
-    if (x->back != active) {
+    bool recopy = flags_bool(c->flags, "recopy", false) || recopy_pending(x->w);
+    static const struct wf_row_set done = {.todo = ""};
+    if (x->back != active && !recopy) {
         put_updated(c, x, false); /* the direction that does not run has nothing to start */
         return true;
     }
     if (x->w->def->stop_after_copy && !set_definition(x, false, NULL, e))
         return false;
-    if (!recheck_start(x->w, active, e) || !wf_step(x->w, x->home, WF_EVENT_START, NULL, e))
+    if (!recheck_start(x->w, active, e) || (recopy && !recopy_prepare(x->w, x->home, e)) ||
+        !wf_step(x->w, x->home, WF_EVENT_START, recopy ? &done : NULL, e))
         return false;
     wf_streams_stop(x->w);
     if (!wf_streams_run(x->w, active, e))

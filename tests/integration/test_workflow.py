@@ -386,3 +386,38 @@ def test_readers_and_old_snapshots_do_not_get_round_or_hold_a_switch(moved):
     done = attempt(fleet, "switchtraffic")
     assert done.returncode == 0, done.stderr
     end(fleet)
+
+
+def rows_of(fleet, keyspace, table):
+    return sorted(fleet.server(keyspace).query("SELECT * FROM " + table, database=keyspace))
+
+
+def recopy(fleet, *words):
+    return fleet.try_sluice("workflow", "--keyspace", "customer", "--workflow", "c2c", *words)
+
+
+@pytest.mark.parametrize("flavour,point", [("mariadb", "after_forget"), ("mysql", "after_table")])
+def test_a_stream_that_stands_at_a_ddl_goes_on_after_a_new_copy(moved, flavour, point):
+    fleet = moved(fault="recopy.%s:kill" % point, flavour=flavour)
+    source = fleet.server("commerce")
+    fleet.stop_writer()
+    for sql in ("CREATE TABLE fresh LIKE order_items", "INSERT INTO fresh SELECT * FROM order_items",
+                "DELETE FROM fresh LIMIT 5", "RENAME TABLE order_items TO gone, fresh TO order_items"):
+        source.query(sql, database="commerce")
+    wait_until(lambda: "without row events" in json.dumps(fleet.status("movetables", "c2c")), 30, "the stream stops")
+    running = recopy(fleet, "start", "--recopy")
+    assert running.returncode != 0 and "stop it first" in running.stderr
+    assert rows_of(fleet, "customer", "order_items") == rows_of(fleet, "commerce", "gone")
+    assert recopy(fleet, "stop").returncode == 0
+    assert recopy(fleet, "start", "--recopy").returncode != 0 and fleet.daemon.wait(30) == -9
+    fleet.start_daemon()
+    assert state(fleet) == "stopped"
+    again = recopy(fleet, "start")
+    assert again.returncode == 0, again.stderr
+    fleet.wait_running("movetables", "c2c")
+    for table in TABLES.split(","):
+        assert rows_of(fleet, "customer", table) == rows_of(fleet, "commerce", table)
+    fleet.workflow("movetables", "c2c", "switchtraffic")
+    after = recopy(fleet, "start", "--recopy")
+    assert after.returncode != 0 and "has been switched" in after.stderr
+    assert rows_of(fleet, "customer", "orders")
