@@ -36,7 +36,8 @@ enum {
     OPTION_VERIFY,
     OPTION_STATS,
     OPTION_TX,
-    OPTION_PREFIX
+    OPTION_PREFIX,
+    OPTION_ON_STATEMENT
 };
 static const struct option options[] = {
     {"format", required_argument, NULL, OPTION_FORMAT},
@@ -51,6 +52,7 @@ static const struct option options[] = {
     {"stats", no_argument, NULL, OPTION_STATS},
     {"tx", no_argument, NULL, OPTION_TX},
     {"prefix", required_argument, NULL, OPTION_PREFIX},
+    {"on-statement", required_argument, NULL, OPTION_ON_STATEMENT},
     {NULL, 0, NULL, 0},
 };
 
@@ -90,6 +92,11 @@ static bool set_option(struct decode_run *r, int option, const char *value, stru
     case OPTION_PREFIX:
         r->prefix = value;
         return true;
+    case OPTION_ON_STATEMENT:
+        r->warn_of_statements = strcmp(value, "warn") == 0;
+        return r->warn_of_statements || strcmp(value, "stop") == 0 ||
+               err_set(e, ERR_USAGE,
+                       "--on-statement is stop or warn: files do not tell what is unrelated");
     default:
         return err_set(e, ERR_USAGE, "an option of decode is not known or lacks its value");
     }

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define OUT_BYTES   ((size_t)256 * 1024)
@@ -337,6 +338,23 @@ static bool open_encoder(struct shard_stream *s, struct err *e)
     return s->encoder != NULL;
 }
 
+/* Sessions of such a server may write statements, whose rows nobody can follow. Servers without the
+ * setting can only write rows. */
+static void warn_of_format(const struct topo_shard *shard)
+{
+    struct err ignored = ERR_INIT; /* the reader will say what is wrong with the server */
+    struct my_conn *c = my_connect(&shard->primary, "stream", &ignored);
+    char *format CLEANUP(mem_free_ptr) = NULL;
+    bool rows = c && (!my_query_text(c, "SELECT @@global.binlog_format", &format, &ignored) ||
+                      !format || strcasecmp(format, "ROW") == 0);
+    if (c && !rows)
+        log_warn("stream",
+                 "%s/%s: the server has binlog_format=%s: a change that it logs as a statement is "
+                 "no row here and stops the stream; set it to ROW",
+                 shard->keyspace, shard->name, format);
+    my_close(c);
+}
+
 static bool prepare(struct run *r, struct shard_stream *s, const char *name, struct err *e)
 {
     const struct stream_request *rq = r->rq;
@@ -346,6 +364,9 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
         return err_set(e, ERR_USAGE, "keyspace %s has no shard '%s'", rq->keyspace, name);
     struct cdc_reader_options ro = {
         .heartbeat_ms = 1000, .state_dir = rq->state_dir, .refuse_bad_login = true};
+    if (!cdc_on_statement_parse(rq->on_statement, &ro.on_statement, e))
+        return false;
+    warn_of_format(s->shard);
     s->reader = cdc_reader_new(r->topo, s->shard, &ro);
     if (!open_encoder(s, e) || !find_start(s, e))
         return false;

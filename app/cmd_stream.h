@@ -11,11 +11,12 @@ struct stream_request {
     size_t n_shards;
     const char *const *tables; /* none: all */
     size_t n_tables;
-    const char *state_dir; /* where table versions are kept; NULL: nowhere */
-    const char *from;      /* "current", "beginning", a time or a VGTID */
-    const char *until;     /* VGTID, time or NULL */
-    int64_t until_idle_ms; /* 0: never */
-    bool copy;             /* rows that exist first */
+    const char *state_dir;    /* where table versions are kept; NULL: nowhere */
+    const char *from;         /* "current", "beginning", a time or a VGTID */
+    const char *on_statement; /* "stop", "skip-unrelated", "warn"; NULL: the second */
+    const char *until;        /* VGTID, time or NULL */
+    int64_t until_idle_ms;    /* 0: never */
+    bool copy;                /* rows that exist first */
     const char *format; /* "ndjson", "debezium-json", "none" (decode every value, print nothing) */
     const char *prefix; /* Debezium's topic.prefix */
     bool tx, stats;

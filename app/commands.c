@@ -85,6 +85,10 @@ static const struct opt_def stream_options[] = {
     TIME("until-idle", NULL, "end when nothing came for so long"),
     TEXT("until", "POSITION",
          "end when this VGTID is reached, or before the first transaction at this time"),
+    {"on-statement", 0, OPT_STRING, "skip-unrelated", "stop|skip-unrelated|warn",
+     "at a statement in the log instead of rows: stop, unless it is proven to change only other "
+     "databases, or never",
+     0, 0},
     FLAG("tx", "print begin and commit records too"),
     FLAG("stats",
          "print rows, bytes and rates to stderr at the end; with --format raw what decode does"),
@@ -101,6 +105,8 @@ static const struct opt_def decode_options[] = {
     {"verify-checksum", 0, OPT_STRING, "yes", "yes|no", "check each event's CRC32", 0, 0},
     FLAG("stats", "events and bytes by type, rows by table, largest transactions, to stderr"),
     FLAG("tx", "print begin and commit records too"),
+    {"on-statement", 0, OPT_STRING, "stop", "stop|warn",
+     "at a statement in the log instead of rows", 0, 0},
     TEXT("prefix", "NAME", "Debezium's topic.prefix"),
     END};
 static const struct opt_def movetables_options[] = {

@@ -43,6 +43,7 @@ static bool run_stream(const struct opt_values *v, const struct config *c, struc
                                 .n_tables = n_tables,
                                 .state_dir = c->state_dir,
                                 .from = opt_str(v, "from"),
+                                .on_statement = opt_str(v, "on-statement"),
                                 .until = opt_str(v, "until"),
                                 .until_idle_ms = opt_ms(v, "until-idle"),
                                 .copy = opt_flag(v, "copy"),

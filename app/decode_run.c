@@ -76,6 +76,16 @@ static bool want_table(void *ctx, const char *db, const char *table)
     return false;
 }
 
+static bool pass_with_warning(void *ctx, const struct cdc_statement *st, struct err *why)
+{
+    int n = st->n > 60 ? 60 : (int)st->n;
+    (void)ctx;
+    (void)why;
+    fprintf(stderr, "%s:%llu: a statement instead of rows is passed over: \"%.*s\"\n", st->at->file,
+            (unsigned long long)st->at->pos, n, st->sql);
+    return true;
+}
+
 static void ensure_rows(struct decode_run *r, size_t n)
 {
     if (r->before && r->before->n_columns >= n)
@@ -297,6 +307,8 @@ struct cdc_decode_options decode_run_options(struct decode_run *r)
 {
     struct cdc_decode_options o = {.verify_checksum = r->verify, .want_query = r->tx};
     o.gap_instead_of_error = r->raw || (r->stats && !r->encoder);
+    if (r->warn_of_statements)
+        o.statement = pass_with_warning;
     if (r->tables) {
         o.want_table = want_table;
         o.want_ctx = r;

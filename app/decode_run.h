@@ -20,6 +20,7 @@ struct decode_run { /* the first part is the caller's */
     uint64_t start_pos, stop_pos;
     struct decode_range range;
     bool verify, show_stats, tx;
+    bool warn_of_statements; /* those in the log instead of rows are passed over with a warning */
     bool live; /* the source is a server: then is_end is asked after each event, heartbeats included
                 */
     bool (*is_end)(void *ctx, struct cdc_source *s, const struct cdc_decoder *d);

@@ -11,6 +11,7 @@
 
 #include "cdc/value.h"
 #include "cdc/wire.h"
+#include "schemas/stmt_reach.h"
 
 /* Whole events, one behind the other. */
 struct cdc_events {
@@ -61,6 +62,21 @@ void cdc_prepared_free(struct cdc_prepared *p); /* NULL is fine */
 typedef struct cdc_prepared *(*cdc_prepared_fn)(void *ctx, const struct cdc_schema_place *before,
                                                 const char *xid, size_t n, struct err *e);
 
+/* A statement that may have changed rows, in a log that should have them as rows. */
+struct cdc_statement {
+    const char *db; /* the session's */
+    const char *sql;
+    size_t n;
+    const struct stmt_reach *reach; /* what its text tells */
+    const struct cdc_schema_place *at;
+    const char *updated_dbs; /* as MySQL says, names that end in zero; NULL: not said */
+    size_t updated_n;        /* bytes of all of them */
+};
+/* True: it is passed over (it changed nothing that anybody follows, or nobody minds). False ends
+ * the decoding: *why, if set, says what is not proven; of class RETRY it is the decoder's own
+ * error. */
+typedef bool (*cdc_statement_fn)(void *ctx, const struct cdc_statement *st, struct err *why);
+
 struct cdc_decode_options {
     size_t batch_bytes; /* 0: CDC_BATCH_BYTES */
     bool verify_checksum;
@@ -68,7 +84,9 @@ struct cdc_decode_options {
     bool gap_instead_of_error; /* undecodable events become CDC_GAP */
     cdc_schema_fn schema;
     cdc_ddl_fn ddl;
-    void *schema_ctx; /* of both */
+    void *schema_ctx;           /* of both */
+    cdc_statement_fn statement; /* NULL: each ends the decoding */
+    void *statement_ctx;
     /* Row images of tables for which this returns false are dropped unseen (their ROWS do not
      * appear, but count for seq). NULL: all are wanted. */
     bool (*want_table)(void *ctx, const char *db, const char *table);
@@ -120,6 +138,7 @@ struct cdc_prepared *cdc_decoder_take_prepared(struct cdc_decoder *d, const char
 struct cdc_decode_stats { /* for --stats */
     uint64_t events[256], bytes[256];
     uint64_t rows, transactions, skipped_events; /* skipped: of unknown type, ignorable */
+    uint64_t skipped_statements;                 /* as .statement said */
 };
 const struct cdc_decode_stats *cdc_decoder_stats(const struct cdc_decoder *d);
 const char *cdc_event_type_name(uint8_t type); /* "WRITE_ROWS_EVENT_V1" */

@@ -19,7 +19,7 @@
 #include "base/map.h"
 #include "cdc/decode.h"
 #include "cdc/wire.h"
-#include "schemas/sqltoken.h"
+#include "schemas/stmt_reach.h"
 
 enum { /* event types, MySQL 0–43, MariaDB 160– */
        EV_QUERY = 2,
@@ -216,6 +216,7 @@ bool decode_rows_query(struct cdc_decoder *d, const struct event *ev, struct err
 bool decode_annotate(struct cdc_decoder *d, const struct event *ev, struct err *e);
 bool decode_load(struct cdc_decoder *d, const struct event *ev, struct err *e);
 bool decode_query(struct cdc_decoder *d, const struct event *ev, struct err *e);
+bool decode_execute_load(struct cdc_decoder *d, const struct event *ev, struct err *e);
 bool decode_query_compressed(struct cdc_decoder *d, const struct event *ev, struct err *e);
 bool decode_gtid(struct cdc_decoder *d, const struct event *ev, struct err *e);
 bool decode_gtid_tagged(struct cdc_decoder *d, const struct event *ev, struct err *e);

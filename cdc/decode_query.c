@@ -2,6 +2,8 @@
  * should not be in a row-based log.
  *
  * Only the statement's kind and its tables are looked at (schemas/sqltoken.h); there is no grammar.
+ * What is neither transaction control nor DDL may have changed rows, by a function that it calls if
+ * by nothing else: it passes only where it is proven that it did not (schemas/stmt_reach.h).
  * A statement that changes nothing we follow (accounts, temporary tables, FLUSH) still is a
  * transaction of its own when a GTID was announced for it, because the position has to pass it.
  */
@@ -14,6 +16,8 @@
 
 #define SQL_MODE_ANSI_QUOTES          4u
 #define SQL_MODE_NO_BACKSLASH_ESCAPES 0x100000u
+#define MANY_DBS                      254u
+#define LOAD_QUERY_EXTRA              13u /* file id, place of its name, duplicates */
 #define QUERY_TEXT_MAX                ((size_t)1024 * 1024 * 1024)
 
 struct query {
@@ -25,16 +29,22 @@ struct query {
     size_t n;
     uint64_t sql_mode;
     uint16_t collation;
+    const char *updated_dbs; /* names that end in zero, or NULL */
+    size_t updated_n;
 };
 
-static bool read_query(struct query *q, const struct event *ev, struct wire *w, struct err *e)
+/* extra: bytes of the event's own between the head and the status. */
+static bool read_query(struct query *q, const struct event *ev, size_t extra, struct wire *w,
+                       struct err *e)
 {
     *w = wire_of(ev->body, ev->n);
     q->thread_id = (uint32_t)wire_get(w, 4);
     (void)wire_get(w, 4);
     q->db_len = (size_t)wire_get(w, 1);
     (void)wire_get(w, 2);
-    q->status = wire_sub(w, wire_get(w, 2));
+    uint64_t status = wire_get(w, 2);
+    (void)wire_take(w, extra);
+    q->status = wire_sub(w, status);
     q->db = (const char *)wire_take(w, q->db_len);
     uint64_t terminator = wire_get(w, 1);
     if (w->failed)
@@ -44,6 +54,24 @@ static bool read_query(struct query *q, const struct event *ev, struct wire *w, 
     q->sql = (const char *)w->p;
     q->n = wire_left(w);
     return true;
+}
+
+/* The databases that a statement updated; more than 253 of them are not named. */
+static void read_updated(struct query *q, struct wire *w)
+{
+    uint64_t n = wire_get(w, 1);
+    const char *first = (const char *)w->p, *at = first;
+    for (uint64_t i = 0; i < n && n < MANY_DBS; i++) {
+        const char *end = memchr(at, 0, wire_left(w));
+        if (!end) {
+            w->failed = true;
+            return;
+        }
+        (void)wire_take(w, (size_t)(end - at) + 1);
+        at = end + 1;
+    }
+    q->updated_dbs = n > 0 && n < MANY_DBS ? first : NULL;
+    q->updated_n = (size_t)(at - first);
 }
 
 /* Status variables up to the first that is not known; the two of interest come early. */
@@ -61,6 +89,11 @@ static void read_status(struct query *q)
             (void)wire_take(w, 4);
         } else if (code == 2) {
             (void)wire_take(w, wire_get(w, 1) + 1);
+        } else if (code == 11) {
+            (void)wire_take(w, wire_get(w, 1));
+            (void)wire_take(w, wire_get(w, 1));
+        } else if (code == 12) {
+            read_updated(q, w);
         } else if (code == 5 || code == 6) {
             (void)wire_take(w, wire_get(w, 1));
         } else if (code < sizeof lengths && lengths[code]) {
@@ -169,67 +202,79 @@ static bool on_savepoint(struct cdc_decoder *d, const struct event *ev, const st
 }
 
 /* Heartbeats that platforms write by statement on purpose (Amazon RDS, Alibaba). */
-static bool is_platform_table(const struct sqlstmt_table *t)
+static bool is_platform_table(const char *db, const char *name)
 {
-    return strcasecmp(t->db, "mysql") == 0 &&
-           (strncasecmp(t->name, "rds_", 4) == 0 || strcasecmp(t->name, "ha_health_check") == 0);
+    return strcasecmp(db, "mysql") == 0 &&
+           (strncasecmp(name, "rds_", 4) == 0 || strcasecmp(name, "ha_health_check") == 0);
 }
 
-static bool is_dml_word(const struct sqltoken *t)
+static bool only_platform_tables(const struct query *q, const struct stmt_reach *reach)
 {
-    static const char *const words[] = {"INSERT",       "REPLACE",       "UPDATE",  "DELETE",
-                                        "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "IGNORE",
-                                        "QUICK",        "INTO",          "FROM",    "ONLY"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (sqltoken_is(t, words[i]))
-            return true;
+    for (size_t i = 0; i < reach->n_tables; i++) {
+        const struct sqlstmt_table *t = &reach->tables[i].name;
+        if (!is_platform_table(t->db[0] ? t->db : q->db, t->name))
+            return false;
     }
-    return false;
+    return reach->kind == REACH_NAMED;
 }
 
-/* The first table that INSERT, REPLACE, UPDATE or DELETE names; false where that is not its first
- * name. */
-static bool dml_table(const struct query *q, struct sqlstmt_table *out)
+static bool refuse_statement(const struct query *q, const struct stmt_reach *reach,
+                             const struct err *why, struct err *e)
 {
-    struct sqltoken_scanner s;
-    struct sqltoken t;
-    sqltoken_init(&s, q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES);
-    bool first = sqltoken_next(&s, &t) && is_dml_word(&t), more = first;
-    while (more && t.kind == SQLTOKEN_WORD && is_dml_word(&t))
-        more = sqltoken_next(&s, &t);
-    if (!more || (t.kind != SQLTOKEN_WORD && t.kind != SQLTOKEN_IDENT))
-        return false;
-    snprintf(out->db, sizeof out->db, "%s", q->db);
-    snprintf(out->name, sizeof out->name, "%s", t.text);
-    if (!sqltoken_next(&s, &t) || t.kind != SQLTOKEN_PUNCT || q->sql[t.start] != '.')
-        return true;
-    snprintf(out->db, sizeof out->db, "%s", out->name);
-    if (!sqltoken_next(&s, &t))
-        return false;
-    snprintf(out->name, sizeof out->name, "%s", t.text);
-    return true;
-}
-
-/* Changes logged as a statement: of no interest when its table is not; else nobody can follow them.
- */
-static bool on_dml(struct cdc_decoder *d, const struct query *q, struct err *e)
-{
-    struct sqlstmt_table t;
-    bool named = dml_table(q, &t);
-    bool other = named && d->o.want_table && !d->o.want_table(d->o.want_ctx, t.db, t.name);
-    if (named && (is_platform_table(&t) || other))
-        return true;
     int n = q->n > 60 ? 60 : (int)q->n;
-    if (named)
+    const char *proof = why->code != ERR_NONE ? why->text : reach->why;
+    if (reach->n_tables > 0 && reach->tables[0].written)
         err_set(e, ERR_LOG_STATEMENT,
-                "%s.%s was changed by a statement instead of row events (\"%.*s\")", t.db, t.name,
-                n, q->sql);
+                "%s.%s was changed by a statement instead of row events (\"%.*s\")%s%s",
+                reach->tables[0].name.db[0] ? reach->tables[0].name.db : q->db,
+                reach->tables[0].name.name, n, q->sql, proof[0] ? ": " : "", proof);
     else
         err_set(e, ERR_LOG_STATEMENT,
-                "a statement changed tables of %s instead of row events (\"%.*s\")", q->db, n,
-                q->sql);
+                "a statement may have changed tables of %s instead of row events (\"%.*s\")%s%s",
+                q->db, n, q->sql, proof[0] ? ": " : "", proof);
+    if (why->cure[0])
+        return err_cure(e, "%s", why->cure);
     return err_cure(
         e, "set binlog_format=ROW on the server (sessions too), then copy that table again");
+}
+
+/* Something else than rows, DDL and transaction control. True: it is passed over, because its text
+ * proves that it changes no row, or because whoever reads says so. */
+static bool on_changing(struct cdc_decoder *d, const struct event *ev, const struct query *q,
+                        struct err *e)
+{
+    struct stmt_reach reach;
+    struct err why = ERR_INIT;
+    stmt_reach_read(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES,
+                    q->sql_mode & SQL_MODE_NO_BACKSLASH_ESCAPES, &reach);
+    if (reach.kind == REACH_NOTHING || only_platform_tables(q, &reach))
+        return true;
+    struct cdc_schema_place at = decode_place(d, ev);
+    struct cdc_statement st = {.db = q->db, .sql = q->sql, .n = q->n, .reach = &reach, .at = &at};
+    if (!d->mariadb) {
+        st.updated_dbs = q->updated_dbs;
+        st.updated_n = q->updated_n;
+    }
+    if (d->o.statement && d->o.statement(d->o.statement_ctx, &st, &why)) {
+        d->stats.skipped_statements++;
+        return true;
+    }
+    if (why.class_ == ERR_CLASS_RETRY) /* the server could not be asked: not an answer */
+        return err_copy(e, &why);
+    return refuse_statement(q, &reach, &why, e);
+}
+
+/* Filled from a query, which a row-based log never says: there the rows follow. */
+static bool on_create_table(struct cdc_decoder *d, const struct event *ev, const struct query *q,
+                            struct err *e)
+{
+    if (stmt_reach_fills(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES) &&
+        !on_changing(d, ev, q, e))
+        return false;
+    if (!d->stmt.temporary)
+        return on_ddl(d, ev, q, e);
+    pass(d, ev);
+    return true;
 }
 
 static bool starts_like_ddl(const struct query *q)
@@ -262,17 +307,19 @@ static bool on_statement(struct cdc_decoder *d, const struct event *ev, const st
         return on_savepoint(d, ev, q, e);
     case SQLSTMT_XA:
         return xa_statement(d, ev, q->sql, q->n, e);
-    case SQLSTMT_DML:
-        return on_dml(d, q, e);
     case SQLSTMT_ACCOUNT: /* may hold secrets, and changes no table */
         pass(d, ev);
         return true;
+    case SQLSTMT_DML:
     case SQLSTMT_OTHER:
         if (starts_like_ddl(q))
             return on_ddl(d, ev, q, e);
+        if (!on_changing(d, ev, q, e))
+            return false;
         pass(d, ev);
         return true;
     case SQLSTMT_CREATE_TABLE:
+        return on_create_table(d, ev, q, e);
     case SQLSTMT_ALTER_TABLE:
     case SQLSTMT_DROP_TABLE:
     case SQLSTMT_RENAME_TABLE:
@@ -337,14 +384,24 @@ bool decode_query(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     struct query q = {0};
     struct wire w;
-    return read_query(&q, ev, &w, e) && run_query(d, ev, &q, e);
+    return read_query(&q, ev, 0, &w, e) && run_query(d, ev, &q, e);
+}
+
+bool decode_execute_load(struct cdc_decoder *d, const struct event *ev, struct err *e)
+{
+    struct query q = {0};
+    struct wire w;
+    if (!read_query(&q, ev, LOAD_QUERY_EXTRA, &w, e))
+        return false;
+    read_status(&q);
+    return on_changing(d, ev, &q, e);
 }
 
 bool decode_query_compressed(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     struct query q = {0};
     struct wire w;
-    if (!read_query(&q, ev, &w, e))
+    if (!read_query(&q, ev, 0, &w, e))
         return false;
     buf_reset(&d->scratch);
     d->scratch.max = QUERY_TEXT_MAX;

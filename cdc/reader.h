@@ -18,8 +18,16 @@
 #include "cdc/source.h"
 #include "schemas/topology.h"
 
+/* A statement in the log instead of rows (docs/internals/decode.md): it stops all consumers; unless
+ * the server proves that it changed nothing of this shard; or never, with a warning. */
+enum cdc_on_statement { CDC_STATEMENT_SKIP_UNRELATED, CDC_STATEMENT_STOP, CDC_STATEMENT_WARN };
+/* "skip-unrelated", "stop", "warn"; NULL: the first. */
+bool cdc_on_statement_parse(const char *text, enum cdc_on_statement *out,
+                            struct err *e) WARN_UNUSED;
+
 struct cdc_reader;
 struct cdc_reader_options {
+    enum cdc_on_statement on_statement;
     size_t ring_bytes;        /* 0: 64 MiB, for this source */
     unsigned private_readers; /* 0: 4 */
     unsigned heartbeat_ms;    /* 0: 5,000 */
@@ -45,7 +53,8 @@ struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard
                                   const struct cdc_reader_options *o);
 void cdc_reader_free(struct cdc_reader *r); /* all streams must be closed */
 /* Status for people: JSON object
- * {"position","lag_seconds","connected","private_readers","consumers","last_error"}. */
+ * {"position","lag_seconds","connected","private_readers","consumers","skipped_statements",
+ * "last_error"}. */
 void cdc_reader_status(struct cdc_reader *r, struct buf *json);
 
 /* The place where the log begins (oldest file) or ends now, with GTIDs where the server has them;

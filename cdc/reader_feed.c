@@ -110,6 +110,8 @@ static bool session_open(struct feed *f, struct session *s, struct err *e)
                                          .schema = r->o.schema,
                                          .ddl = r->o.ddl,
                                          .schema_ctx = r->o.schema_ctx,
+                                         .statement = reader_live_statement,
+                                         .statement_ctx = f,
                                          .spill_dir = reader_spill_dir(r),
                                          .held_max_bytes = r->o.spill_max_bytes};
     struct position start = POSITION_INIT;

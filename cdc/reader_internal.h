@@ -150,7 +150,9 @@ struct cdc_reader {
     struct store *own_store; /* of o.state_dir */
     bool store_tried;
     struct err last_error;
-    struct metric *m_reconnects, *m_ring, *m_skipped;
+    struct metric *m_reconnects, *m_ring, *m_statements;
+    uint64_t skipped_statements;
+    bool told_of_triggers; /* schema_lock is held */
 };
 
 /* cdc/reader_feed.c */
@@ -169,6 +171,11 @@ const struct schema_table *reader_live_schema(void *ctx, const struct cdc_schema
                                               const struct schema_table *log, struct err *e);
 bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
                      struct err *e);
+/* cdc/reader_statement.c: cdc_statement_fn; ctx: the feed. Thread: the feed's. */
+bool reader_live_statement(void *ctx, const struct cdc_statement *st, struct err *why);
+/* Takes schema_lock. The connection for questions, on the session's server; NULL: *e. */
+struct my_conn *reader_schema_lock(struct feed *f, struct err *e);
+void reader_schema_unlock(struct feed *f);
 /* The session is over: what it has read is kept. */
 void reader_live_seen(struct feed *f, const struct cdc_schema_place *at);
 /* cdc/reader_xa.c: cdc_prepared_fn; ctx: the feed. Thread: the feed's. */

@@ -279,6 +279,17 @@ static struct cdc_reader *locked(struct feed *f)
     return r;
 }
 
+struct my_conn *reader_schema_lock(struct feed *f, struct err *e)
+{
+    struct cdc_reader *r = locked(f);
+    return meet(f, e) ? r->schema_conn : NULL;
+}
+
+void reader_schema_unlock(struct feed *f)
+{
+    pthread_mutex_unlock(&f->reader->schema_lock);
+}
+
 /* With FULL metadata: a definition of now, whose column names are the log's. */
 static const struct schema_table *ask_for_types(struct cdc_reader *r,
                                                 const struct schema_table *log)

@@ -40,7 +40,12 @@ static const struct {
     {"LOAD of the oldest form", 6, BYTES(""), ERR_LOG_STATEMENT,
      "LOAD DATA was logged as a statement"},
     {"LOAD of the newer form", 12, BYTES(""), ERR_LOG_STATEMENT, "LOAD DATA"},
-    {"LOAD as a statement", 18, BYTES(""), ERR_LOG_STATEMENT, "LOAD DATA"},
+    {"LOAD as a statement, cut", 18, BYTES(""), ERR_LOG_FORMAT, "beyond its 0 bytes"},
+    {"LOAD as a statement", 18,
+     BYTES("\5\0\0\0\0\0\0\0\1\0\0\0\0"
+           "\0\0\0\0\0\0\0\0\0\0\0\0\0"
+           "d\0LOAD DATA INFILE 'x' INTO TABLE t (a)"),
+     ERR_LOG_STATEMENT, "d.t was changed by a statement instead of row events (\"LOAD DATA"},
     {"a GTID without number", 33, BYTES("\1" UUID16 "\1\0\0\0\0\0\0"), ERR_LOG_FORMAT,
      "beyond its 24 bytes"},
     {"GTID number 0", 33, BYTES("\1" UUID16 "\0\0\0\0\0\0\0\0"), ERR_LOG_FORMAT,
