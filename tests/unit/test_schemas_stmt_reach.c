@@ -1,5 +1,6 @@
 /* tests/unit/test_schemas_stmt_reach.c — what the text of a statement proves about the tables it
  * can have changed; in doubt nothing. */
+#include "base/buf.h"
 #include "schemas/stmt_reach.h"
 
 #include <setjmp.h>
@@ -17,9 +18,9 @@ static void assert_reach(const char *sql, const char *expected)
     char seen[1000] = "";
     stmt_reach_read(sql, strlen(sql), false, false, &reach);
     if (reach.kind == REACH_NOTHING)
-        strcpy(seen, "-");
+        snprintf(seen, sizeof seen, "-");
     else if (reach.kind == REACH_UNKNOWN)
-        strcpy(seen, "?");
+        snprintf(seen, sizeof seen, "?");
     for (size_t i = 0; reach.kind == REACH_NAMED && i < reach.n_tables; i++) {
         const struct stmt_reach_table *t = &reach.tables[i];
         size_t n = strlen(seen);
@@ -100,22 +101,24 @@ static void what_may_change_anything_is_unknown(void **state)
         assert_reach(forms[i], "?");
 }
 
+static void assert_repeated(const char *start, const char *more, unsigned times, const char *end,
+                            const char *expected)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    buf_put_str(&sql, start);
+    for (unsigned i = 0; i < times; i++)
+        buf_put_str(&sql, more);
+    buf_put_str(&sql, end);
+    assert_reach(buf_str(&sql), expected);
+}
+
 static void too_much_is_unknown(void **state)
 {
-    char sql[1000] = "UPDATE a";
     (void)state;
-    for (unsigned i = 0; i < 15; i++)
-        strcat(sql, ", b");
-    strcat(sql, " SET a.x = 1");
-    assert_reach(sql, "a! b! b! b! b! b! b! b! b! b! b! b! b! b! b! b!");
-    strcpy(sql, "UPDATE a");
-    for (unsigned i = 0; i < 16; i++)
-        strcat(sql, ", b");
-    assert_reach(sql, "?");
-    strcpy(sql, "UPDATE a SET x = ");
-    for (unsigned i = 0; i < 70; i++)
-        strcat(sql, "(");
-    assert_reach(sql, "?");
+    assert_repeated("UPDATE a", ", b", 15, " SET a.x = 1",
+                    "a! b! b! b! b! b! b! b! b! b! b! b! b! b! b! b!");
+    assert_repeated("UPDATE a", ", b", 16, " SET a.x = 1", "?");
+    assert_repeated("UPDATE a SET x = ", "(", 70, "", "?");
 }
 
 static void no_backslash_makes_strings_uncertain(void **state)
