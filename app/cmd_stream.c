@@ -163,6 +163,7 @@ static bool list_wanted(struct shard_stream *s, struct my_conn *c, struct wanted
     const char *db = s->shard->primary.database;
     char **names;
     size_t n;
+    sink_tx_fold_names(s->tx, my_conn_server(c)->folds_names);
     if (!schema_list_tables(c, db, &names, &n, e))
         return false;
     w->items = mem_calloc(n + 1, sizeof *w->items);
@@ -229,6 +230,7 @@ static bool take_batch(struct shard_stream *s, struct cdc_batch *b, struct err *
     if (has_content(b))
         __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
     /* After an error too: the position stands behind the transactions before it. */
+    sink_tx_fold_names(s->tx, cdc_reader_folds_names(s->reader));
     bool ok = sink_tx_batch(s->tx, b, &at, &clean, e);
     struct err unwritten = ERR_INIT;
     if (write_out(s, &unwritten))
@@ -355,6 +357,18 @@ static void warn_of_format(const struct topo_shard *shard)
     my_close(c);
 }
 
+/* A name that no table has would be a stream of nothing, for ever. */
+static bool tables_exist(const struct run *r, const struct topo_shard *shard, struct err *e)
+{
+    if (r->rq->n_tables == 0)
+        return true;
+    struct my_conn *c = my_connect(&shard->primary, "stream", e);
+    bool ok =
+        c && schema_tables_exist(c, shard->primary.database, r->rq->tables, r->rq->n_tables, e);
+    my_close(c);
+    return ok || err_prepend(e, "%s/%s", shard->keyspace, shard->name);
+}
+
 static bool prepare(struct run *r, struct shard_stream *s, const char *name, struct err *e)
 {
     const struct stream_request *rq = r->rq;
@@ -368,7 +382,7 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
         return false;
     warn_of_format(s->shard);
     s->reader = cdc_reader_new(r->topo, s->shard, &ro);
-    if (!open_encoder(s, e) || !find_start(s, e))
+    if (!open_encoder(s, e) || !tables_exist(r, s->shard, e) || !find_start(s, e))
         return false;
     struct sink_tx_options o = {.database = s->shard->primary.database,
                                 .tables = rq->tables,

@@ -375,7 +375,8 @@ static bool fix_start(struct daemon *d, const struct sink_spec *s, struct err *e
     for (size_t i = 0; ok && i < n; i++) {
         const struct topo_shard *shard = topology_shard(d->config->topo, s->keyspace, shards[i]);
         struct position at = POSITION_INIT;
-        ok = (s->copy ||
+        ok = sink_tables_exist(s, shard, e) &&
+             (s->copy ||
               sink_first_position(s, daemon_reader(d, s->keyspace, shards[i]), shard, &at, e)) &&
              store_checkpoint_put(d->store, s->name, s->keyspace, shards[i], &at, SINK_FRESH, e);
         position_fini(&at);

@@ -12,6 +12,8 @@
 #include "app/api.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "schemas/inspect.h"
+#include "schemas/names.h"
 #include "sinks/encode.h"
 #include <stdlib.h>
 #include <string.h>
@@ -25,22 +27,23 @@ struct vstream {
     struct cdc_change *begins; /* of the open transaction per shard */
     struct position *positions;
     size_t n;
-    const char *tables;
+    char **wanted; /* tables; none: all */
+    size_t n_wanted;
     bool events, tx;
     struct encoder *encoder;
     struct cdc_row *before, *after;
     bool gone;
 };
 
-static bool table_wanted(const struct vstream *v, const struct schema_table *t)
+/* folds: how the shard's server compares names (cdc_reader_folds_names). */
+static bool table_wanted(const struct vstream *v, const struct schema_table *t, bool folds)
 {
-    size_t n = strlen(t->name);
     if (strcmp(t->db, "_sluice") == 0)
         return false;
-    for (const char *p = v->tables; p != NULL && *p != '\0'; p += strcspn(p, ","), p += *p == ',')
-        if (strcspn(p, ",") == n && strncmp(p, t->name, n) == 0)
+    for (size_t i = 0; i < v->n_wanted; i++)
+        if (schema_name_is(folds, v->wanted[i], t->name))
             return true;
-    return v->tables == NULL || v->tables[0] == '\0';
+    return v->n_wanted == 0;
 }
 
 static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
@@ -68,7 +71,8 @@ static bool send_rows(struct vstream *v, struct encode_context *c, const struct 
 {
     struct cdc_rows_iter it;
     size_t n = change->rows.n_columns;
-    if (!table_wanted(v, change->rows.table))
+    bool folds = cdc_reader_folds_names(daemon_reader(v->daemon, v->keyspace, c->shard));
+    if (!table_wanted(v, change->rows.table, folds))
         return true;
     if (v->before == NULL || v->before->n_columns < n) {
         cdc_row_free(v->before);
@@ -191,6 +195,27 @@ static bool parameters_known(const struct http_call *call, struct err *e)
     return err_cure(e, "it takes keyspace, vgtid, tables, shard and tx");
 }
 
+static void split_tables(struct vstream *v, const char *list)
+{
+    size_t cap = 0;
+    for (const char *p = list; p != NULL && *p != '\0'; p += strcspn(p, ","), p += *p == ',') {
+        mem_grow((void **)&v->wanted, &cap, v->n_wanted + 1, sizeof *v->wanted);
+        v->wanted[v->n_wanted++] = mem_strndup(p, strcspn(p, ","));
+    }
+}
+
+static bool tables_exist(const struct vstream *v, const char *shard, struct err *e)
+{
+    if (v->n_wanted == 0)
+        return true;
+    const struct topo_shard *s = topology_shard(daemon_config(v->daemon)->topo, v->keyspace, shard);
+    struct my_conn *c = my_connect(&s->primary, "vstream", e);
+    bool ok = c != NULL && schema_tables_exist(c, s->primary.database,
+                                               (const char *const *)v->wanted, v->n_wanted, e);
+    my_close(c);
+    return ok || err_prepend(e, "%s/%s", v->keyspace, shard);
+}
+
 static bool attach_shards(struct vstream *v, const char *vgtid_text, const char *only,
                           struct err *e)
 {
@@ -210,7 +235,8 @@ static bool attach_shards(struct vstream *v, const char *vgtid_text, const char 
         struct cdc_reader *r = daemon_reader(v->daemon, v->keyspace, serving[i]);
         v->shards[v->n] = serving[i];
         struct position *entry = is_vgtid ? vgtid_get(&g, v->keyspace, serving[i]) : NULL;
-        ok = (!is_vgtid || entry != NULL || refuse_absent(v->keyspace, serving[i], e)) &&
+        ok = tables_exist(v, serving[i], e) &&
+             (!is_vgtid || entry != NULL || refuse_absent(v->keyspace, serving[i], e)) &&
              start_place(r, entry, is_vgtid ? NULL : vgtid_text, &v->positions[v->n], e);
         v->streams[v->n] = ok ? cdc_reader_attach(r, &v->positions[v->n], &o, e) : NULL;
         ok = v->streams[v->n] != NULL;
@@ -233,6 +259,7 @@ static void vstream_fini(struct vstream *v)
         v->encoder->ops->close(v->encoder);
     cdc_row_free(v->before);
     cdc_row_free(v->after);
+    schema_names_free(v->wanted, v->n_wanted);
     free(v->streams);
     free(v->shards);
     free(v->positions);
@@ -244,10 +271,8 @@ void vstream_serve(struct daemon *d, struct http_call *call)
     const char *accept = http_header(call, "Accept"), *keyspace = http_query(call, "keyspace"),
                *tx = http_query(call, "tx");
     struct err e = ERR_INIT;
-    struct vstream v = {.daemon = d,
-                        .call = call,
-                        .keyspace = keyspace != NULL ? keyspace : "",
-                        .tables = http_query(call, "tables")};
+    struct vstream v = {.daemon = d, .call = call, .keyspace = keyspace != NULL ? keyspace : ""};
+    split_tables(&v, http_query(call, "tables"));
     v.events = accept != NULL && strstr(accept, "text/event-stream") != NULL;
     v.tx = tx != NULL && strcmp(tx, "1") == 0;
     v.encoder = encoder_find("ndjson")->open("{}", &e);

@@ -851,6 +851,11 @@ void cdc_reader_free(struct cdc_reader *r)
     free(r);
 }
 
+bool cdc_reader_folds_names(const struct cdc_reader *r)
+{
+    return __atomic_load_n(&r->folds_names, __ATOMIC_RELAXED);
+}
+
 void cdc_reader_status(struct cdc_reader *r, struct buf *json)
 {
     struct buf pos = BUF_INIT;

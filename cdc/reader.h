@@ -57,6 +57,9 @@ void cdc_reader_free(struct cdc_reader *r); /* all streams must be closed */
  * "last_error"}. */
 void cdc_reader_status(struct cdc_reader *r, struct buf *json);
 
+/* Whether the server of the last connection folds names (lower_case_table_names). Thread: any. */
+bool cdc_reader_folds_names(const struct cdc_reader *r);
+
 /* The place where the log begins (oldest file) or ends now, with GTIDs where the server has them;
  * asks the server. Thread: any. */
 bool cdc_reader_locate(struct cdc_reader *r, bool beginning, struct position *out,

@@ -143,6 +143,7 @@ struct cdc_reader {
     struct position head;
     char identity[READER_IDENTITY_MAX]; /* of the server of the first connection; "" before */
     bool connected;
+    bool folds_names;            /* atomic; of the last server that a feed reached */
     pthread_mutex_t schema_lock; /* guards the next ones, and is held around the tracker's calls */
     struct my_conn *schema_conn;
     char schema_server[64]; /* which server schema_conn is on */

@@ -326,8 +326,10 @@ struct cdc_source *reader_open_live(struct feed *f, const struct position *start
                                 .use_gtid = use_gtid(start)};
     struct cdc_source *source = NULL;
     struct my_conn *c = my_connect(&r->shard->primary, "reader", e);
-    if (c)
+    if (c) {
         identity_text(my_conn_server(c), f->identity, sizeof f->identity);
+        __atomic_store_n(&r->folds_names, my_conn_server(c)->folds_names, __ATOMIC_RELAXED);
+    }
     if (c && check_identity(f, start, e) && check_place(c, start, e) &&
         check_same_log(f, c, start, e))
         source = cdc_source_open_dump(&r->shard->primary, &o, start, e);

@@ -223,10 +223,11 @@ static void check_table_names(struct my_check_run *r)
 {
     const char *found = my_check_variable(r, "lower_case_table_names");
     struct my_check *k = my_check_add(r, "lower_case_table_names", found,
-                                      "0, and the same on all servers of a workflow");
+                                      "0 or 1, and the same on all servers of a workflow");
     if (found && strcmp(found, "2") == 0) {
-        my_check_judge(k, MY_CHECK_WARN, ERR_SRC_SETTING);
-        snprintf(k->cure, sizeof k->cure, "write table names in the case that SHOW TABLES prints");
+        my_check_judge(k, MY_CHECK_FAIL, ERR_SRC_SETTING);
+        snprintf(k->cure, sizeof k->cure,
+                 "a server with 0 or 1: the log's names are not the tables' names with 2");
     }
 }
 

@@ -159,15 +159,34 @@ static bool copy_cell(struct my_cell cell, char *out, size_t out_len)
     return cell.p != NULL;
 }
 
-static bool read_identity(struct my_conn *c, struct err *e)
+/* Names are compared with those in the log byte by byte, so they have to be the server's own. With
+ * 2 the server stores one spelling and compares another. */
+static bool names_are_stored(const struct my_params *p, const char *folding, const char *db,
+                             struct err *e)
+{
+    if (strcmp(folding, "2") == 0) {
+        err_set(e, ERR_SRC_SETTING, "%s:%u: lower_case_table_names is 2", p->host, p->port);
+        return err_cure(e, "only 0 and 1 are supported: the names in a log written with 2 are not "
+                           "those of its tables");
+    }
+    if (p->database == NULL || strcmp(p->database, db) == 0)
+        return true;
+    err_set(e, ERR_CONFIG, "%s:%u: database %s is called %s by the server", p->host, p->port,
+            p->database, db);
+    return err_cure(e, "write `database: %s` in the configuration", db);
+}
+
+static bool read_identity(struct my_conn *c, const struct my_params *p, struct err *e)
 {
     bool maria = c->server.flavor == MY_FLAVOR_MARIADB;
     struct my_result *r =
         my_query(c,
-                 maria ? "SELECT @@server_id, @@max_allowed_packet, '', ''"
-                       : "SELECT @@server_id, @@max_allowed_packet, @@server_uuid, @@gtid_mode",
+                 maria ? "SELECT @@server_id, @@max_allowed_packet, '', '', "
+                         "@@lower_case_table_names, DATABASE()"
+                       : "SELECT @@server_id, @@max_allowed_packet, @@server_uuid, @@gtid_mode, "
+                         "@@lower_case_table_names, DATABASE()",
                  e);
-    struct my_cell cells[4];
+    struct my_cell cells[6];
     char mode[32];
     if (!r || my_result_next(r, cells, e) != MY_ROW) {
         my_result_free(r);
@@ -178,8 +197,11 @@ static bool read_identity(struct my_conn *c, struct err *e)
     copy_cell(cells[2], c->server.server_uuid, sizeof c->server.server_uuid);
     copy_cell(cells[3], mode, sizeof mode);
     c->server.gtid_mode = maria || strcmp(mode, "ON") == 0;
+    const char *folding = cells[4].p ? cells[4].p : "0";
+    c->server.folds_names = strcmp(folding, "0") != 0;
+    bool ok = names_are_stored(p, folding, cells[5].p ? cells[5].p : "", e);
     my_result_free(r);
-    return true;
+    return ok;
 }
 
 static void note_socket(struct my_conn *c, const struct my_params *p)
@@ -200,7 +222,7 @@ struct my_conn *my_connect(const struct my_params *p, const char *role, struct e
         goto failed;
     note_socket(c, p);
     note_capabilities(c);
-    if (my_session_pin(c, e) && read_identity(c, e))
+    if (my_session_pin(c, e) && read_identity(c, p, e))
         return c;
 failed:
     my_close(c);

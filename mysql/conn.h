@@ -31,6 +31,7 @@ struct my_server {
     bool bulk;            /* COM_STMT_BULK_EXECUTE can be used (server capability and client) */
     char server_uuid[40]; /* MySQL; MariaDB: "" */
     uint32_t server_id;
+    bool folds_names; /* lower_case_table_names=1: stored and logged names are in lower case */
 };
 
 /* What this program was built on: "Connector/C 3.3.14", "libmysqlclient 9.7.4". */

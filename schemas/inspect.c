@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "schemas/column_info.h"
+#include "schemas/names.h"
 #include "schemas/sqltoken.h"
 
 #include <assert.h>
@@ -341,31 +342,6 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool is_listed(char *const *names, size_t n, const char *name)
-{
-    return bsearch(&name, names, n, sizeof names[0], compare_names) != NULL;
-}
-
-/* "_orders_gho" of a running schema change, when `orders` is there too. */
-static bool is_ghost(char *const *names, size_t n, const char *name)
-{
-    static const char *const endings[] = {"_gho", "_ghc", "_del", "_new", "_old"};
-    size_t length = strlen(name);
-    if (strncmp(name, "_vt_", 4) == 0)
-        return true;
-    if (name[0] != '_' || length < 6)
-        return false;
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        if (strcmp(name + length - 4, endings[i]) != 0)
-            continue;
-        char *base = mem_strndup(name + 1, length - 5);
-        bool found = is_listed(names, n, base);
-        free(base);
-        return found;
-    }
-    return false;
-}
-
 static bool is_ours(const char *name)
 {
     return strncmp(name, "_sluice", 7) == 0;
@@ -373,16 +349,12 @@ static bool is_ours(const char *name)
 
 static size_t drop_internal(char **names, size_t n)
 {
-    bool *internal = mem_calloc(n, sizeof *internal);
-    for (size_t i = 0; i < n; i++)
-        internal[i] = is_ours(names[i]) || is_ghost(names, n, names[i]);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (internal[i])
+        if (is_ours(names[i]))
             free(names[i]);
         else
             names[kept++] = names[i];
-    free(internal);
     return kept;
 }
 
@@ -419,6 +391,71 @@ bool schema_list_tables(struct my_conn *c, const char *db, char ***names, size_t
     *n = drop_internal(list, count);
     *names = list;
     return true;
+}
+
+bool schema_tables_exist(struct my_conn *c, const char *db, const char *const *wanted, size_t n,
+                         struct err *e)
+{
+    char **names;
+    size_t n_names;
+    if (!schema_list_tables(c, db, &names, &n_names, e))
+        return false;
+    bool folds = my_conn_server(c)->folds_names, ok = true;
+    for (size_t i = 0; i < n && ok; i++)
+        ok = schema_name_find(folds, names, n_names, wanted[i]) ||
+             schema_name_unknown(names, n_names, db, wanted[i], e);
+    schema_names_free(names, n_names);
+    return ok;
+}
+
+/* ---- what a schema change leaves behind while it runs ---- */
+
+/* gh-ost's change log has a form of its own, and stands beside the ghost; pt-online-schema-change
+ * has triggers on the table that it changes. A name alone proves nothing: applications have tables
+ * called _orders_old. */
+static struct my_result *query_ghosts(struct my_conn *c, const char *db, struct err *e)
+{
+    struct buf sql CLEANUP(buf_fini) = BUF_INIT;
+    buf_put_str(&sql, "SELECT g.TABLE_NAME FROM information_schema.TABLES g WHERE ");
+    put_condition(&sql, "g.TABLE_SCHEMA", db, NULL, NULL);
+    buf_put_str(&sql, " AND ((g.TABLE_NAME LIKE '\\_%\\_gh_' AND (SELECT GROUP_CONCAT("
+                      "l.COLUMN_NAME ORDER BY l.ORDINAL_POSITION) FROM information_schema.COLUMNS "
+                      "l WHERE l.TABLE_SCHEMA = g.TABLE_SCHEMA AND l.TABLE_NAME = CONCAT(LEFT("
+                      "g.TABLE_NAME, CHAR_LENGTH(g.TABLE_NAME) - 1), 'c')) = "
+                      "'id,last_update,hint,value') OR EXISTS (SELECT 1 FROM "
+                      "information_schema.TRIGGERS p WHERE p.EVENT_OBJECT_SCHEMA = g.TABLE_SCHEMA "
+                      "AND p.TRIGGER_NAME LIKE 'pt\\_osc\\_%' AND "
+                      "p.ACTION_STATEMENT LIKE CONCAT('%`', g.TABLE_NAME, '`%') AND "
+                      "g.TABLE_NAME LIKE '\\_%\\_new' AND "
+                      "TRIM(LEADING '_' FROM g.TABLE_NAME) = CONCAT(TRIM(LEADING '_' FROM "
+                      "p.EVENT_OBJECT_TABLE), '_new')))");
+    return my_query(c, buf_str(&sql), e);
+}
+
+static size_t take_out(char **names, size_t n, const char *name)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            free(names[i]);
+        else
+            names[kept++] = names[i];
+    return kept;
+}
+
+bool schema_leave_ghosts(struct my_conn *c, const char *db, char **names, size_t *n,
+                         struct buf *left, struct err *e)
+{
+    struct my_result *r = query_ghosts(c, db, e);
+    struct my_cell cell;
+    enum my_next next = MY_FAIL;
+    while (r && (next = my_result_next(r, &cell, e)) == MY_ROW) {
+        *n = take_out(names, *n, cell.p);
+        buf_put_str(left, left->len > 0 ? ", " : "");
+        buf_put_str(left, cell.p);
+    }
+    my_result_free(r);
+    return next == MY_END;
 }
 
 /* The first cell of each row, joined by ", ". */

@@ -11,11 +11,17 @@
 /* ERR_SCHEMA_UNKNOWN if there is no such base table. New reference. */
 struct schema_table *schema_inspect(struct my_conn *c, const char *db, const char *table,
                                     struct err *e) WARN_UNUSED;
-/* Names of all base tables of db, sorted, for schema_names_free; without `_sluice…`, `_vt_…` and
- * ghost tables
- * (`_t_gho`, `_ghc`, `_del`, `_new`, `_old`, if t exists). */
+/* Names of all base tables of db, sorted, for schema_names_free; without `_sluice…`. */
 bool schema_list_tables(struct my_conn *c, const char *db, char ***names, size_t *n,
                         struct err *e) WARN_UNUSED;
+/* Takes out of names the tables of a schema change that is proven to run (gh-ost's change log
+ * beside its ghost, pt-online-schema-change's triggers) and appends them to left, ", " between. */
+bool schema_leave_ghosts(struct my_conn *c, const char *db, char **names, size_t *n,
+                         struct buf *left, struct err *e) WARN_UNUSED;
+/* Each of wanted names a table of db as the server compares names; else ERR_USAGE with the nearest
+ * name. */
+bool schema_tables_exist(struct my_conn *c, const char *db, const char *const *wanted, size_t n,
+                         struct err *e) WARN_UNUSED;
 void schema_names_free(char **names, size_t n);
 /* Foreign keys that touch the table from either end, triggers on it except our own (`_sluice…`):
  * for preconditions. Appends a text list, nothing if there are none. */

@@ -46,6 +46,7 @@ static bool list_tables(struct lane *l, struct my_conn *c, struct tables *out, s
     const char *db = l->shard->primary.database;
     char **names;
     size_t n;
+    sink_tx_fold_names(l->tx, my_conn_server(c)->folds_names);
     if (!schema_list_tables(c, db, &names, &n, e))
         return false;
     out->items = mem_calloc(n + 1, sizeof *out->items);

@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "schemas/inspect.h"
 #include "sinks/driver_internal.h"
 
 #include <jansson.h>
@@ -194,6 +195,18 @@ static bool acknowledged_position(struct lane *l, struct position *out, bool *fo
     return ok;
 }
 
+/* Asked before the first record only: a table that is dropped later is no error. */
+bool sink_tables_exist(const struct sink_spec *spec, const struct topo_shard *shard, struct err *e)
+{
+    if (spec->n_tables == 0)
+        return true;
+    struct my_conn *c = my_connect(&shard->primary, "sink", e);
+    bool ok = c && schema_tables_exist(c, shard->primary.database,
+                                       (const char *const *)spec->tables, spec->n_tables, e);
+    my_close(c);
+    return ok || err_prepend(e, "sink %s: %s/%s", spec->name, shard->keyspace, shard->name);
+}
+
 bool sink_first_position(const struct sink_spec *spec, struct cdc_reader *reader,
                          const struct topo_shard *shard, struct position *out, struct err *e)
 {
@@ -304,9 +317,10 @@ static bool begin(struct lane *l, struct err *e)
     bool found;
     bool ok = acknowledged_position(l, &at, &found, e);
     if (ok && !found)
-        ok = l->driver->spec->copy
-                 ? lane_copy(l, &at, e)
-                 : sink_first_position(l->driver->spec, l->reader, l->shard, &at, e);
+        ok = sink_tables_exist(l->driver->spec, l->shard, e) &&
+             (l->driver->spec->copy
+                  ? lane_copy(l, &at, e)
+                  : sink_first_position(l->driver->spec, l->reader, l->shard, &at, e));
     if (ok && !found) /* a restart before the first record begins here too */
         ok = put_checkpoint(l, &at, "", e);
     if (ok) {
@@ -327,6 +341,7 @@ static bool take_batch(struct lane *l, struct cdc_batch *b, struct err *e)
 {
     size_t at = 0;
     bool clean = true;
+    sink_tx_fold_names(l->tx, cdc_reader_folds_names(l->reader));
     while (!sink_tx_batch(l->tx, b, &at, &clean, e)) {
         if (!clean || e->class_ != ERR_CLASS_RETRY || e->code == ERR_FAULT_INJECTED ||
             !wait_out(l, e))

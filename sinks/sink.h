@@ -52,6 +52,9 @@ struct sink_spec {
     uint64_t spill_max_bytes; /* limits.spill_max; 0: default */
 };
 void sink_spec_fini(struct sink_spec *s);
+/* Each table that the definition names is one of the shard's; else ERR_USAGE with the nearest. */
+bool sink_tables_exist(const struct sink_spec *spec, const struct topo_shard *shard,
+                       struct err *e) WARN_UNUSED;
 
 /* What a checkpoint's data says until a sink that was made by command has acknowledged something:
  * its position, empty where a copy comes first, is where it begins, whatever position stands at the

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cdc/journal.h"
+#include "schemas/names.h"
 #include "schemas/sqltoken.h"
 #include "sinks/typed.h"
 
@@ -35,6 +36,7 @@ struct sink_tx {
     struct typed_rows *typed;              /* without an encoder */
     const struct schema_table *last_table; /* reference; last_wanted is about it */
     bool last_wanted;
+    bool folds_names;
 };
 
 struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct position *start)
@@ -92,10 +94,19 @@ const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t)
 
 /* ---- which tables ---- */
 
+void sink_tx_fold_names(struct sink_tx *t, bool folds)
+{
+    if (t->folds_names == folds)
+        return;
+    t->folds_names = folds;
+    schema_table_unref(t->last_table);
+    t->last_table = NULL;
+}
+
 static bool listed(const struct sink_tx *t, const char *name)
 {
     for (size_t i = 0; i < t->o.n_tables; i++) {
-        if (strcmp(t->o.tables[i], name) == 0)
+        if (schema_name_is(t->folds_names, t->o.tables[i], name))
             return true;
     }
     return t->o.n_tables == 0;
@@ -117,13 +128,22 @@ static bool wants_cached(struct sink_tx *t, const struct schema_table *table)
     return t->last_wanted;
 }
 
+static bool same_database(const struct sink_tx *t, const char *db)
+{
+    return schema_name_may_be(t->folds_names, db, "", t->o.database, "");
+}
+
+/* A statement names tables as somebody wrote them. */
 static bool wants_ddl_table(const struct sink_tx *t, const struct cdc_change *c,
                             const struct sqlstmt_table *table)
 {
-    const char *db = table->db[0] ? table->db : c->ddl.db;
-    bool here = t->o.database ? db && strcmp(db, t->o.database) == 0
-                              : !db || strcmp(db, SLUICE_SIDECAR_DB) != 0;
-    return here && listed(t, table->name);
+    const char *db = table->db[0] ? table->db : c->ddl.db ? c->ddl.db : "";
+    bool wanted = t->o.n_tables == 0 &&
+                  (t->o.database ? same_database(t, db) : strcmp(db, SLUICE_SIDECAR_DB) != 0);
+    for (size_t i = 0; i < t->o.n_tables && !wanted; i++)
+        wanted = schema_name_may_be(t->folds_names, db, table->name,
+                                    t->o.database ? t->o.database : db, t->o.tables[i]);
+    return wanted && (t->o.database || strcmp(db, SLUICE_SIDECAR_DB) != 0);
 }
 
 static bool wants_ddl(const struct sink_tx *t, const struct cdc_change *c)
@@ -134,7 +154,7 @@ static bool wants_ddl(const struct sink_tx *t, const struct cdc_change *c)
     for (size_t i = 0; i < s->n_tables && !wanted; i++)
         wanted = wants_ddl_table(t, c, &s->tables[i]);
     if (s->n_tables == 0 && t->o.n_tables == 0)
-        wanted = !t->o.database || (c->ddl.db && strcmp(c->ddl.db, t->o.database) == 0);
+        wanted = !t->o.database || (c->ddl.db && same_database(t, c->ddl.db));
     free(s);
     return wanted;
 }

@@ -39,6 +39,8 @@ void sink_tx_free(struct sink_tx *t);
  * sink_tx_reset only. */
 bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *clean,
                    struct err *e) WARN_UNUSED;
+/* How the server of the next batch compares names (cdc_reader_folds_names); at first: as bytes. */
+void sink_tx_fold_names(struct sink_tx *t, bool folds);
 /* Drops the open transaction; the stream was rewound to pos. */
 void sink_tx_reset(struct sink_tx *t, const struct position *pos);
 /* Rows of an initial copy. */

@@ -2,8 +2,10 @@
  * definition. */
 #include "vrepl/create.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "schemas/inspect.h"
+#include "schemas/names.h"
 #include "vrepl/routing.h"
 
 #include <assert.h>
@@ -206,9 +208,58 @@ static bool list_all(struct vrepl_engine *g, const struct wf_def *d, char ***nam
 {
     const struct topo_shard *s = topology_shard(g->o.topo, d->source.keyspace, d->source.shards[0]);
     struct my_conn *c = my_connect(&s->primary, "create", e);
-    bool ok = c != NULL && schema_list_tables(c, s->primary.database, names, n, e);
+    CLEANUP(buf_fini) struct buf ghosts = BUF_INIT;
+    bool ok = c != NULL && schema_list_tables(c, s->primary.database, names, n, e) &&
+              schema_leave_ghosts(c, s->primary.database, *names, n, &ghosts, e);
+    if (ok && ghosts.len > 0)
+        log_warn("workflow", "%s/%s: %s left out: tables of a schema change that runs", s->keyspace,
+                 s->name, buf_str(&ghosts));
     my_close(c);
     return ok;
+}
+
+/* Takes a table's name as the source stores it: that is its name in the log. */
+static bool take_stored(struct wf_table *t, bool folds, const char *db, char *const *names,
+                        size_t n, struct err *e)
+{
+    const char *stored = schema_name_find(folds, names, n, t->source);
+    if (!stored)
+        return schema_name_unknown(names, n, db, t->source, e);
+    if (strcmp(t->target, t->source) == 0) {
+        free(t->target);
+        t->target = mem_strdup(stored);
+    }
+    free(t->source);
+    t->source = mem_strdup(stored);
+    return true;
+}
+
+static bool named_twice(const struct wf_def *d, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(d->tables[k].source, d->tables[i].source) == 0 &&
+            strcmp(d->tables[k].target, d->tables[i].target) == 0)
+            return true;
+    return false;
+}
+
+/* Of the tables that the user named. */
+static bool tables_as_stored(struct vrepl_engine *g, struct wf_def *d, struct err *e)
+{
+    const struct topo_shard *s = topology_shard(g->o.topo, d->source.keyspace, d->source.shards[0]);
+    struct my_conn *c = my_connect(&s->primary, "create", e);
+    char **names = NULL;
+    size_t n = 0;
+    bool ok = c != NULL && schema_list_tables(c, s->primary.database, &names, &n, e);
+    bool folds = ok && my_conn_server(c)->folds_names;
+    for (size_t i = 0; i < d->n_tables && ok; i++) {
+        ok = take_stored(&d->tables[i], folds, s->primary.database, names, n, e);
+        if (ok && named_twice(d, i))
+            ok = err_set(e, ERR_USAGE, "table %s is named twice", d->tables[i].source);
+    }
+    schema_names_free(names, n);
+    my_close(c);
+    return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
 }
 
 static void add_table(struct wf_def *d, const char *source, const char *target)
@@ -269,9 +320,10 @@ static bool tables_of_move(struct vrepl_engine *g, struct wf_def *d, const json_
 {
     if (flags_bool(f, "all_tables", false))
         return tables_all(g, d, f, e);
-    return tables_listed(d, f, "tables") ||
-           err_set(e, ERR_USAGE,
-                   "tables or all-tables are required to specify which tables to move");
+    if (!tables_listed(d, f, "tables"))
+        return err_set(e, ERR_USAGE,
+                       "tables or all-tables are required to specify which tables to move");
+    return tables_as_stored(g, d, e);
 }
 
 static const char *const select_star = "select * from ";
@@ -389,7 +441,8 @@ static bool fill(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
         ok = sides_of_reshard(g, d, keyspace, f, e) && tables_all(g, d, f, e);
         break;
     case WF_MATERIALIZE:
-        ok = sides_of_move(g, d, keyspace, f, e) && tables_of_materialize(d, f, e);
+        ok = sides_of_move(g, d, keyspace, f, e) && tables_of_materialize(d, f, e) &&
+             tables_as_stored(g, d, e);
         break;
     }
     if (!ok)

@@ -81,6 +81,23 @@ static bool check_server(struct my_conn *c, const struct topo_shard *s, unsigned
     return ok && ((roles & MY_ROLE_STREAM) == 0 || check_metadata(c, at, e));
 }
 
+/* A table keeps its name on the way there and back, so all servers have to store it alike. */
+static bool check_names_alike(const struct precheck *p, struct err *e)
+{
+    bool folds = my_conn_server(p->conns[WF_SOURCE][0])->folds_names;
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < p->sides[k].n; i++) {
+            const struct topo_shard *s = p->sides[k].shards[i];
+            if (my_conn_server(p->conns[k][i])->folds_names == folds)
+                continue;
+            err_set(e, ERR_SRC_SETTING, "%s/%s: lower_case_table_names is not that of %s/%s",
+                    s->keyspace, s->name, p->sides[WF_SOURCE].shards[0]->keyspace,
+                    p->sides[WF_SOURCE].shards[0]->name);
+            return err_cure(e, "servers of one workflow need the same lower_case_table_names");
+        }
+    return true;
+}
+
 bool precheck_servers(struct precheck *p, struct err *e)
 {
     bool moves = p->def->type != WF_MATERIALIZE;
@@ -94,7 +111,7 @@ bool precheck_servers(struct precheck *p, struct err *e)
         if (!check_server(p->conns[WF_TARGET][i], p->sides[WF_TARGET].shards[i], target, e))
             return false;
     }
-    return true;
+    return check_names_alike(p, e);
 }
 
 static bool is_versioned(const struct schema_table *t)

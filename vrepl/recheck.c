@@ -71,8 +71,10 @@ bool recheck_tables_listed(struct workflow *w, struct my_conn *c, const struct t
 {
     char **names = NULL;
     size_t n = 0;
-    bool ok =
-        w->def->type != WF_RESHARD || schema_list_tables(c, s->primary.database, &names, &n, e);
+    struct buf ghosts CLEANUP(buf_fini) = BUF_INIT; /* create has said it of them too */
+    bool ok = w->def->type != WF_RESHARD ||
+              (schema_list_tables(c, s->primary.database, &names, &n, e) &&
+               schema_leave_ghosts(c, s->primary.database, names, &n, &ghosts, e));
     for (size_t i = 0; ok && i < n; i++) {
         bool ours = create_leaves_out(w->engine, w->def, names[i]);
         for (size_t k = 0; k < w->def->n_tables && !ours; k++)

@@ -210,7 +210,14 @@ static void the_list_has_base_tables_without_internal_ones(void **state)
     struct buf joined CLEANUP(buf_fini) = BUF_INIT;
     for (size_t i = 0; i < n; i++)
         buf_printf(&joined, "%s ", names[i]);
-    assert_string_equal(buf_str(&joined), "_a _c_old a b ");
+    assert_string_equal(buf_str(&joined), "_a _a_gho _a_old _c_old _vt_x a b ");
+    live_exec(l, "CREATE TABLE sluice_live_list._a_ghc (id bigint, last_update timestamp, hint "
+                 "varchar(64), value text)");
+    struct buf left CLEANUP(buf_fini) = BUF_INIT;
+    assert_ok(schema_leave_ghosts(l->admin, "sluice_live_list", names, &n, &left, &e), e);
+    assert_non_null(strstr(buf_str(&left), "_a_gho"));
+    assert_null(strstr(buf_str(&left), "_a_old"));
+    assert_int_equal(n, 6);
     schema_names_free(names, n);
     live_exec(l, "DROP DATABASE sluice_live_list");
 }

@@ -1,0 +1,101 @@
+/* schemas/names.c — names of tables and databases, compared as the server compares them.
+ *
+ * The server folds with its own tables of letters. Only ASCII is folded here, so a row's table,
+ * which is compared with schema_name_is, is never another one; a name that differs beyond ASCII is
+ * not found and refused where it is given.
+ */
+#include "schemas/names.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "schemas/ddl_touch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+bool schema_name_is(bool folds, const char *given, const char *stored)
+{
+    if (!folds)
+        return strcmp(given, stored) == 0;
+    for (; *given && lower(*given) == lower(*stored); given++)
+        stored++;
+    return *given == *stored;
+}
+
+bool schema_name_may_be(bool folds, const char *db, const char *table, const char *stored_db,
+                        const char *stored)
+{
+    if (!folds)
+        return strcmp(db, stored_db) == 0 && strcmp(table, stored) == 0;
+    struct buf a CLEANUP(buf_fini) = BUF_INIT, b CLEANUP(buf_fini) = BUF_INIT;
+    ddl_table_key(db, table, &a);
+    ddl_table_key(stored_db, stored, &b);
+    return strcmp(buf_str(&a), buf_str(&b)) == 0;
+}
+
+const char *schema_name_find(bool folds, char *const *stored, size_t n, const char *given)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(stored[i], given) == 0)
+            return stored[i];
+    for (size_t i = 0; i < n; i++)
+        if (schema_name_is(folds, given, stored[i]))
+            return stored[i];
+    return NULL;
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+/* Letters to insert, remove or exchange; those that differ by case only cost nothing. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(b);
+    size_t *row = mem_calloc(n + 1, sizeof *row);
+    for (size_t k = 0; k <= n; k++)
+        row[k] = k;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t k = 0; k < n; k++) {
+            size_t above = row[k + 1];
+            row[k + 1] = smallest(above + 1, row[k] + 1, diagonal + (lower(a[i]) != lower(b[k])));
+            diagonal = above;
+        }
+    }
+    size_t found = row[n];
+    free(row);
+    return found;
+}
+
+const char *schema_name_nearest(char *const *stored, size_t n, const char *given)
+{
+    const char *nearest = NULL;
+    size_t least = strlen(given) / 2 + 1;
+    for (size_t i = 0; i < n; i++) {
+        size_t d = distance(given, stored[i]);
+        if (d >= least)
+            continue;
+        least = d;
+        nearest = stored[i];
+    }
+    return nearest;
+}
+
+bool schema_name_unknown(char *const *stored, size_t n, const char *db, const char *given,
+                         struct err *e)
+{
+    const char *nearest = schema_name_nearest(stored, n, given);
+    err_set(e, ERR_USAGE, "there is no table %s in database %s", given, db);
+    if (nearest)
+        return err_cure(e, "is it %s that is meant?", nearest);
+    return err_cure(e, "name tables as SHOW TABLES prints them");
+}
