@@ -94,7 +94,7 @@ bool schema_name_unknown(char *const *stored, size_t n, const char *db, const ch
                          struct err *e)
 {
     const char *nearest = schema_name_nearest(stored, n, given);
-    err_set(e, ERR_USAGE, "there is no table %s in database %s", given, db);
+    err_set(e, ERR_WF_PRECONDITION, "there is no table %s in database %s", given, db);
     if (nearest)
         return err_cure(e, "is it %s that is meant?", nearest);
     return err_cure(e, "name tables as SHOW TABLES prints them");

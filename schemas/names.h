@@ -24,7 +24,8 @@ bool schema_name_may_be(bool folds, const char *db, const char *table, const cha
 const char *schema_name_find(bool folds, char *const *stored, size_t n, const char *given);
 /* The one with the fewest letters to change; NULL if none is near. */
 const char *schema_name_nearest(char *const *stored, size_t n, const char *given);
-/* ERR_USAGE that says where there is no such table, with the nearest name as the cure. False. */
+/* ERR_WF_PRECONDITION that says where there is no such table, with the nearest name as the cure.
+ * False. */
 bool schema_name_unknown(char *const *stored, size_t n, const char *db, const char *given,
                          struct err *e);
 

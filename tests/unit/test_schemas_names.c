@@ -48,7 +48,7 @@ static void the_nearest_name_is_offered(void **state)
     assert_string_equal(schema_name_nearest(stored, N, "Orders"), "orders");
     assert_null(schema_name_nearest(stored, N, "xyz"));
     assert_false(schema_name_unknown(stored, N, "shop", "oders", &e));
-    assert_int_equal(e.code, ERR_USAGE);
+    assert_int_equal(e.code, ERR_WF_PRECONDITION);
     assert_non_null(strstr(e.cure, "orders"));
 }
 
