@@ -347,7 +347,8 @@ def test_what_comes_after_the_triggers_were_made_is_held_too(moved):
             cursor.execute("XA PREPARE 'late'")
         holder.close()
     assert client.wait(60) == 7
-    assert state(fleet) == "running" and fences(fleet, "commerce") == 0
+    wait_until(lambda: state(fleet) == "running" and fences(fleet, "commerce") == 0, 30,
+               "the switch to be undone")
     source.query("XA ROLLBACK 'late'")
     end(fleet)
 
