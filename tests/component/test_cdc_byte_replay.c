@@ -154,14 +154,15 @@ static void put_eof(struct buf *out, uint8_t *seq)
     buf_put(out, "\xfe\0\0\2\0", 5);
 }
 
-/* One row of as many columns as the statement names. */
+/* One row of as many columns as a SELECT names; SHOW VARIABLES knows none. */
 static void put_result(struct buf *out, const char *sql)
 {
-    static const char *const values[] = {"1", "1073741824", "", ""};
+    static const char *const values[] = {"1", "1073741824", "", "", "0", ""};
     struct buf body CLEANUP(buf_fini) = BUF_INIT;
     uint8_t seq = 1;
-    unsigned n = 1;
-    for (const char *p = sql; *p; p++)
+    bool show = strncmp(sql, "SHOW", 4) == 0;
+    unsigned n = show ? 2 : 1;
+    for (const char *p = sql; !show && *p; p++)
         n += *p == ',';
     buf_put_u8(&body, (uint8_t)n);
     put_reply(out, &seq, &body);
@@ -177,8 +178,9 @@ static void put_result(struct buf *out, const char *sql)
     put_eof(out, &seq);
     buf_reset(&body);
     for (unsigned i = 0; i < n; i++)
-        put_text(&body, strstr(sql, "checksum") ? "CRC32" : values[i % 4]);
-    put_reply(out, &seq, &body);
+        put_text(&body, strstr(sql, "checksum") ? "CRC32" : values[i % 6]);
+    if (!show)
+        put_reply(out, &seq, &body);
     put_eof(out, &seq);
 }
 
@@ -268,7 +270,8 @@ static void serve(struct byte_server *s, int fd)
             serve_dump(s, fd, request);
             return;
         }
-        if (seq == 1 && request[0] == 3 && strncmp(request + 1, "SELECT", 6) == 0)
+        if (seq == 1 && request[0] == 3 &&
+            (strncmp(request + 1, "SELECT", 6) == 0 || strncmp(request + 1, "SHOW", 4) == 0))
             put_result(&out, request + 1);
         else
             put_ok(&out, seq);

@@ -409,7 +409,7 @@ static void fill_up(void)
 static void a_full_disk_is_retried_and_loses_nothing(void **state)
 {
     (void)state;
-    if (mount("tmpfs", dir, "tmpfs", 0, "size=1m") != 0) {
+    if (mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=0700") != 0) {
         print_message("skipped: cannot mount a tmpfs: %s\n", strerror(errno));
         skip();
     }

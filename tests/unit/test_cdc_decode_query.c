@@ -134,7 +134,7 @@ static void the_reader_judges_a_statement(void **state)
     (void)state;
     start_with(&f, &o, FEEDER_MYSQL, NULL);
     gtid(&f, 1);
-    put_query(&body, "\13\1u\1h\14\2one\0two", 17, "INSERT INTO one.t VALUES (1)");
+    put_query(&body, "\13\1u\1h\14\2one\0two", 15, "INSERT INTO one.t VALUES (1)");
     assert_true(query(&f, "BEGIN") && feed_buf(&f, 2, &body));
     assert_non_null(updated);
     xid(&f);
