@@ -97,7 +97,7 @@ static void call_unref(struct http_call *c)
 static void cancel_call(struct http_call *c)
 {
     pthread_mutex_lock(&c->lock);
-    c->cancelled = 1;
+    __atomic_store_n(&c->cancelled, 1, __ATOMIC_RELEASE);
     pthread_cond_broadcast(&c->drained);
     pthread_mutex_unlock(&c->lock);
 }

@@ -33,9 +33,10 @@ static void handler(void *ctx, struct http_call *c)
         http_reply(c, 200, "application/json", http_body(c), strlen(http_body(c)));
     } else if (strcmp(http_path(c), "/wait") == 0) {
         int64_t end_ms = clock_mono_ms() + 10000;
-        while (!*http_cancelled(c) && clock_mono_ms() < end_ms)
+        while (!__atomic_load_n(http_cancelled(c), __ATOMIC_ACQUIRE) && clock_mono_ms() < end_ms)
             poll(NULL, 0, 5);
-        __atomic_store_n(&was_cancelled, *http_cancelled(c) ? 1 : -1, __ATOMIC_RELEASE);
+        bool gone = __atomic_load_n(http_cancelled(c), __ATOMIC_ACQUIRE);
+        __atomic_store_n(&was_cancelled, gone ? 1 : -1, __ATOMIC_RELEASE);
         http_reply(c, 200, "application/json", "{}", 2);
     } else if (strcmp(http_path(c), "/lines") == 0) {
         char line[64];
