@@ -33,14 +33,16 @@ static bool write_pid(const char *path, struct err *e)
     return path == NULL || sys_write_file_atomic(path, text, (size_t)n, 0644, e);
 }
 
-/* Threads inherit the mask: only the loop's thread takes TERM and INT. */
+/* Threads inherit the mask: only the loop's thread takes TERM and INT. A hang-up asks for nothing
+ * here (passwords, tokens of logins and a file sink's path are looked at anew by themselves) and
+ * must not end a daemon that is stopping: once blocked it would, when the mask is given back. */
 static void block_signals(sigset_t *old)
 {
     sigset_t set;
+    signal(SIGHUP, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, old);
 }
 

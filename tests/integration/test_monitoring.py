@@ -3,6 +3,7 @@
 
 import json
 import re
+import signal
 
 from sluice_servers.process import wait_until
 
@@ -49,3 +50,11 @@ def test_monitoring_tells_the_truth(make_fleet, need_sluice):
     fleet.workflow("movetables", "c2c", "cancel")
     wait_until(lambda: not re.search('c2c|sink="all"|stream="all"', fleet.api("/metrics")[1]), 10,
                "the series to go")
+
+
+def test_a_hang_up_does_not_end_the_daemon(make_fleet, need_sluice):
+    fleet = make_fleet(rows=1)
+    daemon = fleet.start_daemon()
+    daemon.send_signal(signal.SIGHUP)
+    assert fleet.api("/healthz")[0] == 200
+    assert fleet.stop_daemon() == 0
