@@ -66,38 +66,39 @@ static void format_clean(char *out, size_t out_len, const char *fmt, va_list ap)
     put_clean(out, out_len, raw);
 }
 
-bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
+static void fill(struct err *e, enum err_code code, enum err_class class_, int native,
+                 const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
+/* The arguments may point into e itself. */
+static void fill(struct err *e, enum err_code code, enum err_class class_, int native,
+                 const char *fmt, va_list ap)
 {
-    if (!e)
-        return false;
     char text[sizeof e->text];
-    va_list ap;
-    va_start(ap, fmt);
     format_clean(text, sizeof text, fmt, ap);
-    va_end(ap);
     e->code = code;
-    e->class_ = info_of(code)->class_;
-    e->native = 0;
+    e->class_ = class_;
+    e->native = native;
     e->cure[0] = 0;
     memcpy(e->text, text, sizeof text);
+}
+
+bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    if (e)
+        fill(e, code, info_of(code)->class_, 0, fmt, ap);
+    va_end(ap);
     return false;
 }
 
 bool err_set_native(struct err *e, enum err_code code, enum err_class class_, int native,
                     const char *fmt, ...)
 {
-    if (!e)
-        return false;
-    char text[sizeof e->text];
     va_list ap;
     va_start(ap, fmt);
-    format_clean(text, sizeof text, fmt, ap);
+    if (e)
+        fill(e, code, class_, native, fmt, ap);
     va_end(ap);
-    e->code = code;
-    e->class_ = class_;
-    e->native = native;
-    e->cure[0] = 0;
-    memcpy(e->text, text, sizeof text);
     return false;
 }
 
@@ -114,17 +115,14 @@ static bool passes_by_itself(int number)
 
 bool err_set_errno(struct err *e, enum err_code code, int number, const char *fmt, ...)
 {
-    if (!e)
-        return false;
-    char text[sizeof e->text];
-    va_list ap;
-    va_start(ap, fmt);
-    format_clean(text, sizeof text, fmt, ap);
-    va_end(ap);
     bool full = number == ENOSPC || number == EDQUOT;
     bool passes = full || passes_by_itself(number);
-    err_set_native(e, full ? ERR_DISK_FULL : code, passes ? ERR_CLASS_RETRY : ERR_CLASS_FATAL,
-                   number, "%s", text);
+    va_list ap;
+    va_start(ap, fmt);
+    if (e)
+        fill(e, full ? ERR_DISK_FULL : code, passes ? ERR_CLASS_RETRY : ERR_CLASS_FATAL, number,
+             fmt, ap);
+    va_end(ap);
     return full ? err_cure(e, "make room on that file system") : false;
 }
 
