@@ -10,13 +10,13 @@
 
 #include "base/mem.h"
 #include "schemas/charset.h"
+#include "schemas/sqlcursor.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct reader {
-    struct sqltoken_scanner scanner;
-    struct sqltoken at; /* not yet consumed */
+    struct sql_cursor c;
     size_t clauses;
     size_t name_start, name_end; /* the altered table's name in the text */
     bool name_found;
@@ -51,66 +51,24 @@ static const char *const column_types[] = {
 static const char *const column_flags[] = {"UNSIGNED", "SIGNED",    "ZEROFILL", "NULL",
                                            "VISIBLE",  "INVISIBLE", "FIRST",    NULL};
 
-static void step(struct reader *r)
-{
-    sqltoken_next(&r->scanner, &r->at);
-}
-
-static bool take(struct reader *r, const char *word)
-{
-    bool found = sqltoken_is(&r->at, word);
-    if (found)
-        step(r);
-    return found;
-}
-
-static bool take_any(struct reader *r, const char *const *words)
-{
-    for (; *words; words++)
-        if (take(r, *words))
-            return true;
-    return false;
-}
-
-static bool at_punct(const struct reader *r, char c)
-{
-    return r->at.kind == SQLTOKEN_PUNCT && r->at.text[0] == c;
-}
-
-static bool take_punct(struct reader *r, char c)
-{
-    bool found = at_punct(r, c);
-    if (found)
-        step(r);
-    return found;
-}
-
-static bool take_kind(struct reader *r, enum sqltoken_kind kind)
-{
-    bool found = r->at.kind == kind;
-    if (found)
-        step(r);
-    return found;
-}
-
 static bool take_name(struct reader *r)
 {
-    return take_kind(r, SQLTOKEN_IDENT) || take_kind(r, SQLTOKEN_WORD);
+    return sql_take_kind(&r->c, SQLTOKEN_IDENT) || sql_take_kind(&r->c, SQLTOKEN_WORD);
 }
 
 static bool at_end(const struct reader *r)
 {
-    return r->at.kind == SQLTOKEN_END || at_punct(r, ';');
+    return r->c.at.kind == SQLTOKEN_END || sql_at_punct(&r->c, ';');
 }
 
 /* To the clause's comma, or the end; false: brackets do not match. */
 static bool skip_clause(struct reader *r)
 {
     size_t depth = 0;
-    for (; !at_end(r) && !(depth == 0 && at_punct(r, ',')); step(r)) {
-        if (at_punct(r, '('))
+    for (; !at_end(r) && !(depth == 0 && sql_at_punct(&r->c, ',')); sql_step(&r->c)) {
+        if (sql_at_punct(&r->c, '('))
             depth++;
-        if (at_punct(r, ')') && depth-- == 0)
+        if (sql_at_punct(&r->c, ')') && depth-- == 0)
             return false;
     }
     return depth == 0;
@@ -118,62 +76,62 @@ static bool skip_clause(struct reader *r)
 
 static bool skip_brackets(struct reader *r)
 {
-    if (!take_punct(r, '('))
+    if (!sql_take_punct(&r->c, '('))
         return true;
-    while (!at_end(r) && !at_punct(r, ')')) {
-        if (at_punct(r, '('))
+    while (!at_end(r) && !sql_at_punct(&r->c, ')')) {
+        if (sql_at_punct(&r->c, '('))
             return false;
-        step(r);
+        sql_step(&r->c);
     }
-    return take_punct(r, ')');
+    return sql_take_punct(&r->c, ')');
 }
 
 static bool if_exists(struct reader *r)
 {
-    if (!take(r, "IF"))
+    if (!sql_take(&r->c, "IF"))
         return true;
-    take(r, "NOT");
-    return take(r, "EXISTS");
+    sql_take(&r->c, "NOT");
+    return sql_take(&r->c, "EXISTS");
 }
 
 /* A literal, so that rows get the same value on every server. */
 static bool default_value(struct reader *r, bool only_null)
 {
-    if (take(r, "NULL"))
+    if (sql_take(&r->c, "NULL"))
         return true;
     if (only_null)
         return false;
-    if (!take_punct(r, '-'))
-        take_punct(r, '+');
-    return take_kind(r, SQLTOKEN_NUMBER) || take_kind(r, SQLTOKEN_STRING) || take(r, "TRUE") ||
-           take(r, "FALSE");
+    if (!sql_take_punct(&r->c, '-'))
+        sql_take_punct(&r->c, '+');
+    return sql_take_kind(&r->c, SQLTOKEN_NUMBER) || sql_take_kind(&r->c, SQLTOKEN_STRING) ||
+           sql_take(&r->c, "TRUE") || sql_take(&r->c, "FALSE");
 }
 
 static bool column_attribute(struct reader *r, bool timestamp)
 {
-    if (take(r, "NOT"))
-        return take(r, "NULL") && !timestamp;
-    if (take(r, "DEFAULT"))
+    if (sql_take(&r->c, "NOT"))
+        return sql_take(&r->c, "NULL") && !timestamp;
+    if (sql_take(&r->c, "DEFAULT"))
         return default_value(r, timestamp);
-    if (take(r, "COMMENT"))
-        return take_kind(r, SQLTOKEN_STRING);
-    if (take(r, "CHARACTER"))
-        return take(r, "SET") && take_name(r);
-    if (take(r, "CHARSET") || take(r, "COLLATE") || take(r, "AFTER"))
+    if (sql_take(&r->c, "COMMENT"))
+        return sql_take_kind(&r->c, SQLTOKEN_STRING);
+    if (sql_take(&r->c, "CHARACTER"))
+        return sql_take(&r->c, "SET") && take_name(r);
+    if (sql_take(&r->c, "CHARSET") || sql_take(&r->c, "COLLATE") || sql_take(&r->c, "AFTER"))
         return take_name(r);
-    return take_any(r, column_flags);
+    return sql_take_any(&r->c, column_flags);
 }
 
 static bool column(struct reader *r)
 {
     if (!take_name(r))
         return false;
-    bool timestamp = take(r, "TIMESTAMP");
-    if ((!timestamp && !take_any(r, column_types)) || !skip_brackets(r))
+    bool timestamp = sql_take(&r->c, "TIMESTAMP");
+    if ((!timestamp && !sql_take_any(&r->c, column_types)) || !skip_brackets(r))
         return false;
-    if (timestamp && !sqltoken_is(&r->at, "NULL")) /* else it may be NOT NULL by a setting */
+    if (timestamp && !sqltoken_is(&r->c.at, "NULL")) /* else it may be NOT NULL by a setting */
         return false;
-    while (!at_end(r) && !at_punct(r, ','))
+    while (!at_end(r) && !sql_at_punct(&r->c, ','))
         if (!column_attribute(r, timestamp))
             return false;
     return true;
@@ -182,33 +140,33 @@ static bool column(struct reader *r)
 /* A foreign key may cascade; a primary key makes its columns NOT NULL. */
 static bool constraint(struct reader *r)
 {
-    if (!sqltoken_is(&r->at, "CHECK") && !sqltoken_is(&r->at, "UNIQUE") && !take_name(r))
+    if (!sqltoken_is(&r->c.at, "CHECK") && !sqltoken_is(&r->c.at, "UNIQUE") && !take_name(r))
         return false;
-    return (take(r, "CHECK") || take(r, "UNIQUE")) && skip_clause(r);
+    return (sql_take(&r->c, "CHECK") || sql_take(&r->c, "UNIQUE")) && skip_clause(r);
 }
 
 static bool add_clause(struct reader *r)
 {
-    if (take(r, "COLUMN"))
+    if (sql_take(&r->c, "COLUMN"))
         return if_exists(r) && column(r);
-    if (take_any(r, index_words) || take(r, "CHECK"))
+    if (sql_take_any(&r->c, index_words) || sql_take(&r->c, "CHECK"))
         return skip_clause(r);
-    if (take(r, "CONSTRAINT"))
+    if (sql_take(&r->c, "CONSTRAINT"))
         return constraint(r);
-    if (take(r, "PARTITION")) /* … PARTITIONS n deals the rows out anew */
-        return if_exists(r) && at_punct(r, '(') && skip_clause(r);
+    if (sql_take(&r->c, "PARTITION")) /* … PARTITIONS n deals the rows out anew */
+        return if_exists(r) && sql_at_punct(&r->c, '(') && skip_clause(r);
     return if_exists(r) && column(r);
 }
 
 static bool drop_clause(struct reader *r)
 {
-    if (take(r, "FOREIGN"))
-        return take(r, "KEY") && if_exists(r) && take_name(r);
-    if (take(r, "CHECK"))
+    if (sql_take(&r->c, "FOREIGN"))
+        return sql_take(&r->c, "KEY") && if_exists(r) && take_name(r);
+    if (sql_take(&r->c, "CHECK"))
         return take_name(r);
-    if (!take_any(r, index_names) || !if_exists(r))
+    if (!sql_take_any(&r->c, index_names) || !if_exists(r))
         return false;
-    struct sqltoken primary = r->at;
+    struct sqltoken primary = r->c.at;
     primary.kind = SQLTOKEN_WORD;
     return !sqltoken_is(&primary, "PRIMARY") && take_name(r);
 }
@@ -216,41 +174,42 @@ static bool drop_clause(struct reader *r)
 static bool storage_option(struct reader *r)
 {
     static const char *const keys[] = {"ENABLE", "DISABLE", NULL};
-    if (take(r, "FORCE"))
+    if (sql_take(&r->c, "FORCE"))
         return true;
-    if (take_any(r, keys))
-        return take(r, "KEYS");
-    take(r, "DEFAULT");
-    bool engine = take(r, "ENGINE"), charset = !engine && take(r, "CHARACTER");
-    if (charset ? !take(r, "SET") : !engine && !take_any(r, storage_options))
+    if (sql_take_any(&r->c, keys))
+        return sql_take(&r->c, "KEYS");
+    sql_take(&r->c, "DEFAULT");
+    bool engine = sql_take(&r->c, "ENGINE"), charset = !engine && sql_take(&r->c, "CHARACTER");
+    if (charset ? !sql_take(&r->c, "SET") : !engine && !sql_take_any(&r->c, storage_options))
         return false;
-    take_punct(r, '=');
+    sql_take_punct(&r->c, '=');
     if (engine) /* others may keep no rows at all */
-        return take(r, "INNODB");
-    return take_name(r) || take_kind(r, SQLTOKEN_NUMBER) || take_kind(r, SQLTOKEN_STRING);
+        return sql_take(&r->c, "INNODB");
+    return take_name(r) || sql_take_kind(&r->c, SQLTOKEN_NUMBER) ||
+           sql_take_kind(&r->c, SQLTOKEN_STRING);
 }
 
 static bool alter_clause(struct reader *r)
 {
-    if (take(r, "ADD"))
+    if (sql_take(&r->c, "ADD"))
         return add_clause(r);
-    if (take(r, "DROP"))
+    if (sql_take(&r->c, "DROP"))
         return drop_clause(r);
-    if (take(r, "ALTER")) /* a default, or whether an index is visible */
+    if (sql_take(&r->c, "ALTER")) /* a default, or whether an index is visible */
         return skip_clause(r);
-    if (take(r, "RENAME"))
-        return take_any(r, index_names) && skip_clause(r);
+    if (sql_take(&r->c, "RENAME"))
+        return sql_take_any(&r->c, index_names) && skip_clause(r);
     return storage_option(r);
 }
 
 static bool table_name(struct reader *r)
 {
-    r->name_start = r->at.start;
-    r->name_end = r->at.end;
+    r->name_start = r->c.at.start;
+    r->name_end = r->c.at.end;
     if (!take_name(r))
         return false;
-    if (take_punct(r, '.')) {
-        r->name_end = r->at.end;
+    if (sql_take_punct(&r->c, '.')) {
+        r->name_end = r->c.at.end;
         if (!take_name(r))
             return false;
     }
@@ -260,21 +219,24 @@ static bool table_name(struct reader *r)
 
 static bool skip_wait(struct reader *r)
 {
-    return take(r, "WAIT") ? take_kind(r, SQLTOKEN_NUMBER) : take(r, "NOWAIT") || true;
+    if (sql_take(&r->c, "WAIT"))
+        return sql_take_kind(&r->c, SQLTOKEN_NUMBER);
+    sql_take(&r->c, "NOWAIT");
+    return true;
 }
 
 /* At the cursor: what stands behind ALTER. IGNORE removes rows that a key does not take. */
 static bool alter_table(struct reader *r)
 {
     static const char *const how[] = {"ONLINE", "OFFLINE", NULL};
-    while (take_any(r, how))
+    while (sql_take_any(&r->c, how))
         ;
-    if (!take(r, "TABLE") || !if_exists(r) || !table_name(r) || !skip_wait(r))
+    if (!sql_take(&r->c, "TABLE") || !if_exists(r) || !table_name(r) || !skip_wait(r))
         return false;
     for (r->clauses = 0; !at_end(r); r->clauses++) {
         if (!alter_clause(r))
             return false;
-        take_punct(r, ','); /* table options need none */
+        sql_take_punct(&r->c, ','); /* table options need none */
     }
     return true;
 }
@@ -282,35 +244,35 @@ static bool alter_table(struct reader *r)
 /* CREATE or DROP [UNIQUE …] INDEX name … ON table; the primary key is no index here. */
 static bool index_statement(struct reader *r, bool drops)
 {
-    while (take(r, "OR") || take(r, "REPLACE") || take(r, "ONLINE") || take(r, "OFFLINE") ||
-           take(r, "UNIQUE") || take(r, "FULLTEXT") || take(r, "SPATIAL"))
+    while (sql_take(&r->c, "OR") || sql_take(&r->c, "REPLACE") || sql_take(&r->c, "ONLINE") ||
+           sql_take(&r->c, "OFFLINE") || sql_take(&r->c, "UNIQUE") || sql_take(&r->c, "FULLTEXT") ||
+           sql_take(&r->c, "SPATIAL"))
         ;
-    if (!take(r, "INDEX") || !if_exists(r))
+    if (!sql_take(&r->c, "INDEX") || !if_exists(r))
         return false;
-    struct sqltoken name = r->at;
+    struct sqltoken name = r->c.at;
     name.kind = SQLTOKEN_WORD;
     if ((drops && sqltoken_is(&name, "PRIMARY")) || !take_name(r))
         return false;
-    while (!at_end(r) && !sqltoken_is(&r->at, "ON"))
-        step(r);
+    while (!at_end(r) && !sqltoken_is(&r->c.at, "ON"))
+        sql_step(&r->c);
     r->clauses = 1;
-    return take(r, "ON") && table_name(r);
+    return sql_take(&r->c, "ON") && table_name(r);
 }
 
 static bool keeps_rows(struct reader *r, const char *sql, size_t n, bool ansi_quotes)
 {
     *r = (struct reader){.clauses = 0};
-    sqltoken_init(&r->scanner, sql, n, ansi_quotes);
-    step(r);
-    if (take(r, "ALTER"))
+    sql_begin(&r->c, sql, n, ansi_quotes);
+    if (sql_take(&r->c, "ALTER"))
         return alter_table(r);
-    if (take(r, "DROP"))
+    if (sql_take(&r->c, "DROP"))
         return index_statement(r, true);
-    if (!take(r, "CREATE"))
+    if (!sql_take(&r->c, "CREATE"))
         return false;
     struct reader before = *r;
-    if (take(r, "TABLE")) /* of a table that is there: does nothing */
-        return take(r, "IF");
+    if (sql_take(&r->c, "TABLE")) /* of a table that is there: does nothing */
+        return sql_take(&r->c, "IF");
     *r = before;
     return index_statement(r, false);
 }
@@ -362,17 +324,17 @@ static bool other_keeps_rows(const char *sql, size_t n, bool ansi_quotes)
     static const char *const first[] = {"ANALYZE", "OPTIMIZE",  "CHECK", "FLUSH",    "SET",
                                         "INSTALL", "UNINSTALL", "USE",   "CHECKSUM", NULL};
     struct reader r = {.clauses = 0};
-    sqltoken_init(&r.scanner, sql, n, ansi_quotes);
-    step(&r);
-    if (take_any(&r, first))
+    sql_begin(&r.c, sql, n, ansi_quotes);
+    if (sql_take_any(&r.c, first))
         return true;
-    if (!take(&r, "CREATE") && !take(&r, "ALTER") && !take(&r, "DROP"))
+    if (!sql_take(&r.c, "CREATE") && !sql_take(&r.c, "ALTER") && !sql_take(&r.c, "DROP"))
         return false;
-    for (; !at_end(&r); step(&r)) { /* views, servers, tablespaces: no table has its rows there */
-        if (sqltoken_is(&r.at, "VIEW") || sqltoken_is(&r.at, "SERVER") ||
-            sqltoken_is(&r.at, "RESOURCE"))
+    for (; !at_end(&r);
+         sql_step(&r.c)) { /* views, servers, tablespaces: no table has its rows there */
+        if (sqltoken_is(&r.c.at, "VIEW") || sqltoken_is(&r.c.at, "SERVER") ||
+            sqltoken_is(&r.c.at, "RESOURCE"))
             return true;
-        if (sqltoken_is(&r.at, "TABLE") || sqltoken_is(&r.at, "AS"))
+        if (sqltoken_is(&r.c.at, "TABLE") || sqltoken_is(&r.c.at, "AS"))
             return false;
     }
     return false;

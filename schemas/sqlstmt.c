@@ -3,7 +3,7 @@
  * There is no grammar: each form is read as far as its table names, and what is not understood is
  * OTHER. Reads from the text's beginning to its end once; nothing here can fail.
  */
-#include "schemas/sqltoken.h"
+#include "schemas/sqlcursor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,61 +12,25 @@
 enum { MAX_TABLES = sizeof((struct sqlstmt *)0)->tables / sizeof(struct sqlstmt_table) };
 
 struct reader {
-    struct sqltoken_scanner scanner;
-    struct sqltoken at; /* not yet consumed */
+    struct sql_cursor c;
     struct sqlstmt *out;
 };
 
-static void step(struct reader *r)
-{
-    sqltoken_next(&r->scanner, &r->at);
-}
-
-/* Consumes the word if it comes next. */
-static bool take(struct reader *r, const char *word)
-{
-    bool found = sqltoken_is(&r->at, word);
-    if (found)
-        step(r);
-    return found;
-}
-
-static bool at_punct(const struct reader *r, char c)
-{
-    return r->at.kind == SQLTOKEN_PUNCT && r->at.text[0] == c;
-}
-
-static bool take_punct(struct reader *r, char c)
-{
-    bool found = at_punct(r, c);
-    if (found)
-        step(r);
-    return found;
-}
-
-static bool take_any(struct reader *r, const char *const *words)
-{
-    for (; *words; words++)
-        if (take(r, *words))
-            return true;
-    return false;
-}
-
 static void skip_to(struct reader *r, const char *word)
 {
-    while (r->at.kind != SQLTOKEN_END && !sqltoken_is(&r->at, word))
-        step(r);
+    while (r->c.at.kind != SQLTOKEN_END && !sqltoken_is(&r->c.at, word))
+        sql_step(&r->c);
 }
 
 static bool take_name(struct reader *r, char *out, size_t out_len)
 {
-    if (r->at.kind != SQLTOKEN_WORD && r->at.kind != SQLTOKEN_IDENT &&
-        r->at.kind != SQLTOKEN_NUMBER)
+    if (r->c.at.kind != SQLTOKEN_WORD && r->c.at.kind != SQLTOKEN_IDENT &&
+        r->c.at.kind != SQLTOKEN_NUMBER)
         return false;
-    size_t n = strnlen(r->at.text, out_len - 1);
-    memcpy(out, r->at.text, n);
+    size_t n = strnlen(r->c.at.text, out_len - 1);
+    memcpy(out, r->c.at.text, n);
     out[n] = 0;
-    step(r);
+    sql_step(&r->c);
     return true;
 }
 
@@ -74,10 +38,10 @@ static bool take_name(struct reader *r, char *out, size_t out_len)
 static bool take_table(struct reader *r)
 {
     struct sqlstmt_table table = {.db = ""};
-    take_punct(r, '.'); /* ".t" is a table of the default database */
+    sql_take_punct(&r->c, '.'); /* ".t" is a table of the default database */
     if (!take_name(r, table.name, sizeof table.name))
         return false;
-    if (take_punct(r, '.')) {
+    if (sql_take_punct(&r->c, '.')) {
         memcpy(table.db, table.name, sizeof table.db);
         if (!take_name(r, table.name, sizeof table.name))
             return false;
@@ -91,18 +55,18 @@ static bool take_table(struct reader *r)
 
 static void skip_if_exists(struct reader *r)
 {
-    if (take(r, "IF")) {
-        take(r, "NOT");
-        take(r, "EXISTS");
+    if (sql_take(&r->c, "IF")) {
+        sql_take(&r->c, "NOT");
+        sql_take(&r->c, "EXISTS");
     }
 }
 
 static void skip_wait(struct reader *r)
 {
-    if (take(r, "WAIT"))
-        step(r);
+    if (sql_take(&r->c, "WAIT"))
+        sql_step(&r->c);
     else
-        take(r, "NOWAIT");
+        sql_take(&r->c, "NOWAIT");
 }
 
 static void one_table(struct reader *r, enum sqlstmt_kind kind)
@@ -118,7 +82,7 @@ static void table_list(struct reader *r, enum sqlstmt_kind kind)
     skip_if_exists(r);
     do
         take_table(r);
-    while (take_punct(r, ','));
+    while (sql_take_punct(&r->c, ','));
 }
 
 /* INDEX [IF EXISTS] name … ON table, TRIGGER name … ON table */
@@ -126,7 +90,7 @@ static void table_after_on(struct reader *r, enum sqlstmt_kind kind)
 {
     r->out->kind = kind;
     skip_to(r, "ON");
-    if (take(r, "ON"))
+    if (sql_take(&r->c, "ON"))
         take_table(r);
 }
 
@@ -136,19 +100,20 @@ static void alter_clause(struct reader *r)
 {
     static const char *const things[] = {"COLUMN", "INDEX", "KEY", NULL};
     static const char *const to[] = {"TO", "AS", NULL};
-    if (take(r, "RENAME")) {
-        if (take_any(r, things))
+    if (sql_take(&r->c, "RENAME")) {
+        if (sql_take_any(&r->c, things))
             return;
-        if (!take_any(r, to))
-            take_punct(r, '=');
+        if (!sql_take_any(&r->c, to))
+            sql_take_punct(&r->c, '=');
         take_table(r);
-    } else if (take(r, "EXCHANGE") || take(r, "CONVERT")) {
-        while (r->at.kind != SQLTOKEN_END && !at_punct(r, ',') && !sqltoken_is(&r->at, "TABLE"))
-            step(r);
-        if (take(r, "TABLE"))
+    } else if (sql_take(&r->c, "EXCHANGE") || sql_take(&r->c, "CONVERT")) {
+        while (r->c.at.kind != SQLTOKEN_END && !sql_at_punct(&r->c, ',') &&
+               !sqltoken_is(&r->c.at, "TABLE"))
+            sql_step(&r->c);
+        if (sql_take(&r->c, "TABLE"))
             take_table(r);
     } else {
-        step(r);
+        sql_step(&r->c);
     }
 }
 
@@ -157,15 +122,15 @@ static void alter_table(struct reader *r)
     one_table(r, SQLSTMT_ALTER_TABLE);
     skip_wait(r);
     size_t depth = 0;
-    while (r->at.kind != SQLTOKEN_END) {
-        if (at_punct(r, '('))
+    while (r->c.at.kind != SQLTOKEN_END) {
+        if (sql_at_punct(&r->c, '('))
             depth++;
-        else if (at_punct(r, ')') && depth > 0)
+        else if (sql_at_punct(&r->c, ')') && depth > 0)
             depth--;
-        if (depth == 0 && r->at.kind == SQLTOKEN_WORD)
+        if (depth == 0 && r->c.at.kind == SQLTOKEN_WORD)
             alter_clause(r);
         else
-            step(r);
+            sql_step(&r->c);
     }
 }
 
@@ -176,15 +141,15 @@ static void rename_tables(struct reader *r)
     do {
         take_table(r);
         skip_wait(r);
-        if (take(r, "TO"))
+        if (sql_take(&r->c, "TO"))
             take_table(r);
-    } while (take_punct(r, ','));
+    } while (sql_take_punct(&r->c, ','));
 }
 
 static bool take_table_word(struct reader *r)
 {
     static const char *const words[] = {"TABLE", "TABLES", "SEQUENCE", NULL};
-    return take_any(r, words);
+    return sql_take_any(&r->c, words);
 }
 
 /* Things that CREATE, ALTER and DROP name alike and that are not tables. */
@@ -193,13 +158,13 @@ static bool other_object(struct reader *r)
     static const char *const databases[] = {"DATABASE", "SCHEMA", NULL};
     static const char *const accounts[] = {"USER", "ROLE", NULL};
     static const char *const routines[] = {"PROCEDURE", "FUNCTION", "EVENT", "PACKAGE", NULL};
-    if (take_any(r, databases))
+    if (sql_take_any(&r->c, databases))
         r->out->kind = SQLSTMT_DATABASE;
-    else if (take_any(r, accounts))
+    else if (sql_take_any(&r->c, accounts))
         r->out->kind = SQLSTMT_ACCOUNT;
-    else if (take_any(r, routines))
+    else if (sql_take_any(&r->c, routines))
         r->out->kind = SQLSTMT_TRIGGER_OR_ROUTINE;
-    else if (take(r, "TRIGGER"))
+    else if (sql_take(&r->c, "TRIGGER"))
         table_after_on(r, SQLSTMT_TRIGGER_OR_ROUTINE);
     else
         return false;
@@ -211,14 +176,14 @@ static void skip_definer(struct reader *r)
 {
     static const char *const objects[] = {"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE",
                                           "VIEW",    "ROLE",      "USER",     "TABLE", NULL};
-    if (!sqltoken_is(&r->at, "DEFINER") && !sqltoken_is(&r->at, "AGGREGATE"))
+    if (!sqltoken_is(&r->c.at, "DEFINER") && !sqltoken_is(&r->c.at, "AGGREGATE"))
         return;
-    take(r, "DEFINER");
-    take_punct(r, '=');
-    step(r); /* the definer may be named like an object */
-    for (; r->at.kind != SQLTOKEN_END; step(r))
+    sql_take(&r->c, "DEFINER");
+    sql_take_punct(&r->c, '=');
+    sql_step(&r->c); /* the definer may be named like an object */
+    for (; r->c.at.kind != SQLTOKEN_END; sql_step(&r->c))
         for (size_t i = 0; objects[i]; i++)
-            if (sqltoken_is(&r->at, objects[i]))
+            if (sqltoken_is(&r->c.at, objects[i]))
                 return;
 }
 
@@ -226,15 +191,15 @@ static void create(struct reader *r)
 {
     static const char *const index_kinds[] = {"UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR",
                                               "ONLINE", "OFFLINE",  NULL};
-    if (take(r, "OR"))
-        take(r, "REPLACE");
-    r->out->temporary = take(r, "TEMPORARY");
-    while (take_any(r, index_kinds))
+    if (sql_take(&r->c, "OR"))
+        sql_take(&r->c, "REPLACE");
+    r->out->temporary = sql_take(&r->c, "TEMPORARY");
+    while (sql_take_any(&r->c, index_kinds))
         ;
     skip_definer(r);
     if (take_table_word(r))
         one_table(r, SQLSTMT_CREATE_TABLE);
-    else if (take(r, "INDEX"))
+    else if (sql_take(&r->c, "INDEX"))
         table_after_on(r, SQLSTMT_CREATE_INDEX);
     else
         other_object(r);
@@ -243,7 +208,7 @@ static void create(struct reader *r)
 static void alter(struct reader *r)
 {
     static const char *const before[] = {"ONLINE", "OFFLINE", "IGNORE", NULL};
-    while (take_any(r, before))
+    while (sql_take_any(&r->c, before))
         ;
     skip_definer(r);
     if (take_table_word(r))
@@ -254,13 +219,13 @@ static void alter(struct reader *r)
 
 static void drop(struct reader *r)
 {
-    r->out->temporary = take(r, "TEMPORARY");
-    take(r, "ONLINE");
+    r->out->temporary = sql_take(&r->c, "TEMPORARY");
+    sql_take(&r->c, "ONLINE");
     if (take_table_word(r))
         table_list(r, SQLSTMT_DROP_TABLE);
-    else if (take(r, "INDEX"))
+    else if (sql_take(&r->c, "INDEX"))
         table_after_on(r, SQLSTMT_DROP_INDEX);
-    else if (take(r, "TRIGGER"))
+    else if (sql_take(&r->c, "TRIGGER"))
         r->out->kind = SQLSTMT_TRIGGER_OR_ROUTINE;
     else
         other_object(r);
@@ -276,27 +241,27 @@ static void rename_statement(struct reader *r)
 
 static void truncate(struct reader *r)
 {
-    take(r, "TABLE");
+    sql_take(&r->c, "TABLE");
     one_table(r, SQLSTMT_TRUNCATE);
 }
 
 static void start(struct reader *r)
 {
-    if (take(r, "TRANSACTION"))
+    if (sql_take(&r->c, "TRANSACTION"))
         r->out->kind = SQLSTMT_BEGIN;
 }
 
 /* ROLLBACK [WORK] TO … undoes a part and is told apart from the end of a transaction. */
 static void rollback(struct reader *r)
 {
-    take(r, "WORK");
-    r->out->kind = take(r, "TO") ? SQLSTMT_SAVEPOINT : SQLSTMT_ROLLBACK;
+    sql_take(&r->c, "WORK");
+    r->out->kind = sql_take(&r->c, "TO") ? SQLSTMT_SAVEPOINT : SQLSTMT_ROLLBACK;
 }
 
 static void set(struct reader *r)
 {
-    if (sqltoken_is(&r->at, "PASSWORD") || sqltoken_is(&r->at, "ROLE") ||
-        sqltoken_is(&r->at, "DEFAULT"))
+    if (sqltoken_is(&r->c.at, "PASSWORD") || sqltoken_is(&r->c.at, "ROLE") ||
+        sqltoken_is(&r->c.at, "DEFAULT"))
         r->out->kind = SQLSTMT_ACCOUNT;
 }
 
@@ -331,12 +296,12 @@ static const struct {
 /* MariaDB: SET STATEMENT variable=value, … FOR statement */
 static void skip_set_statement(struct reader *r)
 {
-    struct reader ahead = *r;
-    step(&ahead);
-    if (!sqltoken_is(&r->at, "SET") || !sqltoken_is(&ahead.at, "STATEMENT"))
+    struct sql_cursor ahead = r->c;
+    sql_step(&ahead);
+    if (!sqltoken_is(&r->c.at, "SET") || !sqltoken_is(&ahead.at, "STATEMENT"))
         return;
     skip_to(r, "FOR");
-    take(r, "FOR");
+    sql_take(&r->c, "FOR");
 }
 
 void sqlstmt_classify(const char *sql, size_t n, bool ansi_quotes, struct sqlstmt *out)
@@ -346,13 +311,12 @@ void sqlstmt_classify(const char *sql, size_t n, bool ansi_quotes, struct sqlstm
     out->n_tables =
         0; /* the tables themselves are large: clearing them all costs more than the reading */
     struct reader r = {.out = out};
-    sqltoken_init(&r.scanner, sql, n, ansi_quotes);
-    step(&r);
-    while (at_punct(&r, '(') || at_punct(&r, ';'))
-        step(&r);
+    sql_begin(&r.c, sql, n, ansi_quotes);
+    while (sql_at_punct(&r.c, '(') || sql_at_punct(&r.c, ';'))
+        sql_step(&r.c);
     skip_set_statement(&r);
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
-        if (!take(&r, statements[i].word))
+        if (!sql_take(&r.c, statements[i].word))
             continue;
         out->kind = statements[i].kind;
         if (statements[i].read)
