@@ -30,7 +30,7 @@ struct http_port *http_port_open(struct event_base *base, const char *listen, en
 void http_port_close(struct http_port *p); /* NULL is fine; removes its socket file */
 struct evhttp *http_port_evhttp(struct http_port *p);
 bool http_port_is_tcp(const struct http_port *p);
-/* "host:port" with a loopback host. Pure. */
+/* Anything but "unix:…". Pure. */
 bool http_listen_is_tcp(const char *listen);
 
 /* A request of this connection begins or has ended: only those without one give way. */

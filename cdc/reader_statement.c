@@ -14,6 +14,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "cdc/journal.h"
 #include "cdc/reader_internal.h"
 
 #include <stdio.h>
@@ -83,7 +84,7 @@ static const struct {
 static bool is_followed(const struct cdc_reader *r, const char *db)
 {
     const char *own = r->shard->primary.database;
-    return !own || strcasecmp(db, own) == 0 || strcasecmp(db, "_sluice") == 0;
+    return !own || strcasecmp(db, own) == 0 || strcasecmp(db, SLUICE_SIDECAR_DB) == 0;
 }
 
 static void warn_of_triggers(struct cdc_reader *r, const char *db, const char *name)

@@ -21,7 +21,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "schemas/ddl_effect.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -621,13 +620,7 @@ static bool is_done_already(const struct err *e)
 
 static bool ddl_here(struct vrepl_apply *a, const struct group *g, struct buf *out)
 {
-    const struct cdc_change *c = g->ddl;
-    const struct ddl_text ddl = {.db = c->ddl.db,
-                                 .sql = c->ddl.sql,
-                                 .n = c->ddl.n,
-                                 .ansi_quotes = c->ddl.ansi_quotes,
-                                 .no_backslash_escapes = c->ddl.no_backslash_escapes,
-                                 .collation = c->ddl.collation};
+    const struct ddl_text ddl = route_ddl_text(g->ddl);
     return ddl_for_table(&ddl, a->o.spec->targets[a->o.target_no]->primary.database,
                          a->o.spec->tables[g->ddl_route->ddl_table].target_table, out);
 }

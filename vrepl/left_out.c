@@ -81,16 +81,23 @@ static bool name_row(const struct target_tx_key *key, const struct vrepl_plan *p
     return ok;
 }
 
+/* The character set of a text column; NULL for others. */
+static const char *text_charset(const struct schema_column *c)
+{
+    const char *charset = charset_name(c->collation);
+    bool text = schema_type_is_string(c->type) && charset && strcmp(charset, "binary") != 0;
+    return text ? charset : NULL;
+}
+
 /* A text column: k=? AND CAST(k AS BINARY)=CAST(? AS BINARY), the second in the column's own
  * character set. */
 static void put_condition(const struct vrepl_plan *p, const struct plan_column *c, struct buf *out)
 {
     const struct schema_column *to = &p->target->columns[c->target];
-    const char *charset = charset_name(to->collation);
-    bool text = schema_type_is_string(to->type) && charset && strcmp(charset, "binary") != 0;
+    const char *charset = text_charset(to);
     buf_put_ident(out, to->name);
     buf_printf(out, "=%s", c->where);
-    if (!text)
+    if (!charset)
         return;
     buf_put_str(out, " AND CAST(");
     buf_put_ident(out, to->name);
@@ -111,14 +118,12 @@ void left_out_statement(const struct vrepl_plan *p, struct buf *out)
     buf_put_str(out, " LIMIT 1");
 }
 
-/* The key's values as that statement wants them. */
+/* The key's values as that statement wants them: those of text columns twice. */
 static void spread(const struct vrepl_plan *p, const struct my_value *values, struct my_value *out)
 {
     for (size_t i = 0; i < p->n_key; i++) {
-        CLEANUP(buf_fini) struct buf one = BUF_INIT;
-        put_condition(p, &p->columns[p->key[i]], &one);
         *out++ = values[i];
-        if (strstr(buf_str(&one), " AS BINARY)="))
+        if (text_charset(&p->target->columns[p->columns[p->key[i]].target]))
             *out++ = values[i];
     }
 }

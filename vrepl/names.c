@@ -25,14 +25,14 @@ static const char *side_text(bool target_side)
 void names_hidden(const char *workflow_key, bool target_side, const char *table, char *out,
                   size_t out_len)
 {
-    snprintf(out, out_len, "_sluice_f_%016llx",
+    snprintf(out, out_len, NAMES_FENCE_PREFIX "%016llx",
              (unsigned long long)hash_of(workflow_key, side_text(target_side), table));
 }
 
 void names_trigger(const char *workflow_key, bool target_side, const char *table, char event,
                    char *out, size_t out_len)
 {
-    snprintf(out, out_len, "_sluice_f_%016llx_%c",
+    snprintf(out, out_len, NAMES_FENCE_PREFIX "%016llx_%c",
              (unsigned long long)hash_of(workflow_key, side_text(target_side), table), event);
 }
 

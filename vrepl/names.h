@@ -9,6 +9,8 @@
 #define NAMES_REVERSE "_reverse"
 #define NAMES_MAX     65 /* identifiers: 64 characters */
 
+/* How the names of fences' triggers and of hidden tables begin. */
+#define NAMES_FENCE_PREFIX "_sluice_f_"
 /* "_sluice_f_<16 hex>": what a rename fence calls the table. */
 void names_hidden(const char *workflow_key, bool target_side, const char *table, char *out,
                   size_t out_len);

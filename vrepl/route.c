@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "cdc/journal.h"
-#include "schemas/ddl_effect.h"
+#include "vrepl/names.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -379,6 +379,11 @@ static enum ddl_concern concern(const struct vrepl_router *r, const struct ddl_t
     return most;
 }
 
+static bool is_hidden_name(const char *name)
+{
+    return strncmp(name, NAMES_FENCE_PREFIX, sizeof NAMES_FENCE_PREFIX - 1) == 0;
+}
+
 /* What we do to the tables ourselves says so in a comment, which anybody can write: it is believed
  * only where the statement gives a table the name by which a fence hides it, or takes that name
  * back. Our other statements on a source leave its rows. */
@@ -390,20 +395,24 @@ static bool is_our_fence(const struct cdc_change *c)
                 s->n_tables % 2 == 0 && !s->more_tables &&
                 (s->kind == SQLSTMT_RENAME_TABLE || s->kind == SQLSTMT_ALTER_TABLE);
     for (size_t i = 0; ours && i < s->n_tables; i += 2)
-        ours = strncmp(s->tables[i].name, "_sluice_f_", 10) == 0 ||
-               strncmp(s->tables[i + 1].name, "_sluice_f_", 10) == 0;
+        ours = is_hidden_name(s->tables[i].name) || is_hidden_name(s->tables[i + 1].name);
     free(s);
     return ours;
 }
 
+struct ddl_text route_ddl_text(const struct cdc_change *c)
+{
+    return (struct ddl_text){.db = c->ddl.db,
+                             .sql = c->ddl.sql,
+                             .n = c->ddl.n,
+                             .ansi_quotes = c->ddl.ansi_quotes,
+                             .no_backslash_escapes = c->ddl.no_backslash_escapes,
+                             .collation = c->ddl.collation};
+}
+
 static void route_ddl(struct vrepl_router *r, const struct cdc_change *c, struct route_change *rc)
 {
-    const struct ddl_text ddl = {.db = c->ddl.db,
-                                 .sql = c->ddl.sql,
-                                 .n = c->ddl.n,
-                                 .ansi_quotes = c->ddl.ansi_quotes,
-                                 .no_backslash_escapes = c->ddl.no_backslash_escapes,
-                                 .collation = c->ddl.collation};
+    const struct ddl_text ddl = route_ddl_text(c);
     size_t table_no = 0;
     r->foreign = true;
     if (r->own_origin || is_our_fence(c))
