@@ -7,6 +7,7 @@
  */
 #include "app/api.h"
 
+#include "app/render.h"
 #include "app/vstream.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -86,20 +87,6 @@ int api_error_status(const struct err *e)
     return 500;
 }
 
-void api_error_json(const struct err *e, struct buf *out)
-{
-    json_t *doc = json_pack("{s:{s:s,s:s,s:s,s:s}}", "error", "code", err_code_name(e->code),
-                            "message", e->text, "cure", e->cure, "where", "");
-    char *text = doc != NULL ? json_dumps(doc, JSON_COMPACT) : NULL;
-    buf_put_str(
-        out,
-        text != NULL
-            ? text
-            : "{\"error\":{\"code\":\"INTERNAL\",\"message\":\"\",\"cure\":\"\",\"where\":\"\"}}");
-    free(text);
-    json_decref(doc);
-}
-
 static void reply_buf(struct http_call *call, int status, struct buf *body)
 {
     buf_put_u8(body, '\n');
@@ -109,7 +96,7 @@ static void reply_buf(struct http_call *call, int status, struct buf *body)
 static void reply_error(struct http_call *call, const struct err *e)
 {
     struct buf body = BUF_INIT;
-    api_error_json(e, &body);
+    render_error(e, &body);
     reply_buf(call, api_error_status(e), &body);
     buf_fini(&body);
 }
@@ -119,7 +106,7 @@ static void reply_not_found(struct http_call *call)
     struct err e = ERR_INIT;
     err_set(&e, ERR_API, "there is nothing at %s %s", http_method(call), http_path(call));
     struct buf body = BUF_INIT;
-    api_error_json(&e, &body);
+    render_error(&e, &body);
     reply_buf(call, 404, &body);
     buf_fini(&body);
 }
@@ -162,7 +149,7 @@ static bool operation_begin(struct api *a, struct http_call *call, unsigned *id)
         struct err e = ERR_INIT;
         err_set(&e, ERR_WF_STATE, "the operation with this Idempotency-Key still runs");
         status = 409;
-        api_error_json(&e, &body);
+        render_error(&e, &body);
     } else {
         struct operation *o = free_slot(a);
         operation_clear(o);
@@ -263,7 +250,7 @@ static void run_verb(struct verb_run *run, const struct vrepl_command *cmd)
     if (ok)
         buf_put(&document, result.data, result.len);
     else
-        api_error_json(&e, &document);
+        render_error(&e, &document);
     if (document.len == 0)
         buf_put_str(&document, "{}");
     operation_end(run->api, run->id, status, buf_str(&document));

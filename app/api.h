@@ -13,8 +13,6 @@ void api_handle(void *api, struct http_call *call); /* http_handler_fn */
 /* /healthz, /readyz and /metrics; http_probe_fn. */
 int api_probe(void *api, const char *path, const char **type, struct buf *body);
 
-/* The error document, for --local too. */
-void api_error_json(const struct err *e, struct buf *out);
 int api_error_status(const struct err *e);
 
 #endif

@@ -342,29 +342,30 @@ static bool open_encoder(struct shard_stream *s, struct err *e)
 
 /* Sessions of such a server may write statements, whose rows nobody can follow. Servers without the
  * setting can only write rows. */
-static void warn_of_format(const struct topo_shard *shard)
+static void warn_of_format(struct my_conn *c, const struct topo_shard *shard)
 {
-    struct err ignored = ERR_INIT; /* the reader will say what is wrong with the server */
-    struct my_conn *c = my_connect(&shard->primary, "stream", &ignored);
+    struct err ignored = ERR_INIT;
     char *format CLEANUP(mem_free_ptr) = NULL;
-    bool rows = c && (!my_query_text(c, "SELECT @@global.binlog_format", &format, &ignored) ||
-                      !format || strcasecmp(format, "ROW") == 0);
-    if (c && !rows)
+    if (my_query_text(c, "SELECT @@global.binlog_format", &format, &ignored) && format &&
+        strcasecmp(format, "ROW") != 0)
         log_warn("stream",
                  "%s/%s: the server has binlog_format=%s: a change that it logs as a statement is "
                  "no row here and stops the stream; set it to ROW",
                  shard->keyspace, shard->name, format);
-    my_close(c);
 }
 
-/* A name that no table has would be a stream of nothing, for ever. */
-static bool tables_exist(const struct run *r, const struct topo_shard *shard, struct err *e)
+/* What is wrong with a server that cannot be reached the reader will say, and wait for it; but a
+ * name that no table has would be a stream of nothing, for ever. */
+static bool look_at_server(const struct run *r, const struct topo_shard *shard, struct err *e)
 {
-    if (r->rq->n_tables == 0)
-        return true;
-    struct my_conn *c = my_connect(&shard->primary, "stream", e);
-    bool ok =
-        c && schema_tables_exist(c, shard->primary.database, r->rq->tables, r->rq->n_tables, e);
+    struct err unreached = ERR_INIT;
+    bool named = r->rq->n_tables > 0;
+    struct my_conn *c = my_connect(&shard->primary, "stream", &unreached);
+    bool ok = c || !named || err_copy(e, &unreached);
+    if (c)
+        warn_of_format(c, shard);
+    if (c && named)
+        ok = schema_tables_exist(c, shard->primary.database, r->rq->tables, r->rq->n_tables, e);
     my_close(c);
     return ok || err_prepend(e, "%s/%s", shard->keyspace, shard->name);
 }
@@ -380,9 +381,8 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
         .heartbeat_ms = 1000, .state_dir = rq->state_dir, .refuse_bad_login = true};
     if (!cdc_on_statement_parse(rq->on_statement, &ro.on_statement, e))
         return false;
-    warn_of_format(s->shard);
     s->reader = cdc_reader_new(r->topo, s->shard, &ro);
-    if (!open_encoder(s, e) || !tables_exist(r, s->shard, e) || !find_start(s, e))
+    if (!open_encoder(s, e) || !look_at_server(r, s->shard, e) || !find_start(s, e))
         return false;
     struct sink_tx_options o = {.database = s->shard->primary.database,
                                 .tables = rq->tables,

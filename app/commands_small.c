@@ -32,11 +32,8 @@ int cmd_fail(const struct opt_values *v, const struct err *e)
     char text[2300];
     if (cmd_json(v)) {
         struct buf out = BUF_INIT;
-        buf_printf(&out, "{\"error\":{\"code\":\"%s\",\"message\":\"", err_code_name(e->code));
-        buf_put_json_escaped(&out, e->text, strlen(e->text));
-        buf_put_str(&out, "\",\"cure\":\"");
-        buf_put_json_escaped(&out, e->cure, strlen(e->cure));
-        buf_put_str(&out, "\",\"where\":\"\"}}\n");
+        render_error(e, &out);
+        buf_put_u8(&out, '\n');
         fwrite(buf_str(&out), 1, out.len, stderr);
         buf_fini(&out);
     } else {

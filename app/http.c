@@ -9,6 +9,7 @@
 
 #include "app/http_guard.h"
 #include "app/http_listen.h"
+#include "app/render.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include <assert.h>
@@ -260,11 +261,8 @@ static void refuse(struct evhttp_request *req, int status, const struct err *e)
 {
     struct evbuffer *out = evbuffer_new();
     struct buf text = BUF_INIT;
-    buf_put_str(&text, "{\"error\":{\"code\":\"API\",\"message\":\"");
-    buf_put_json_escaped(&text, e->text, strlen(e->text));
-    buf_put_str(&text, "\",\"cure\":\"");
-    buf_put_json_escaped(&text, e->cure, strlen(e->cure));
-    buf_put_str(&text, "\",\"where\":\"\"}}\n");
+    render_error(e, &text);
+    buf_put_u8(&text, '\n');
     evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", "application/json");
     evbuffer_add(out, text.data, text.len);
     evhttp_send_reply(req, status, NULL, out);

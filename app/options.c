@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -84,36 +85,15 @@ const struct cmd_def *cmd_find(const char *name)
     return NULL;
 }
 
-static unsigned edit_distance(const char *a, const char *b)
-{
-    unsigned row[66];
-    size_t nb = strlen(b);
-    if (nb > 64 || strlen(a) > 64)
-        return 99;
-    for (size_t j = 0; j <= nb; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= nb; j++) {
-            unsigned above = row[j];
-            unsigned change =
-                diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
-            unsigned least = above + 1 < row[j - 1] + 1 ? above + 1 : row[j - 1] + 1;
-            row[j] = change < least ? change : least;
-            diagonal = above;
-        }
-    }
-    return row[nb];
-}
+#define NEAR_WORD_MAX 64 /* longer ones are no misspelt names */
 
 const char *opt_nearest(const char *word, const char *const *words, size_t n)
 {
     const char *best = NULL;
-    unsigned best_distance = 4;
-    for (size_t i = 0; i < n; i++) {
-        unsigned d = edit_distance(word, words[i]);
-        if (d < best_distance) {
+    size_t best_distance = 4;
+    for (size_t i = 0; i < n && strlen(word) <= NEAR_WORD_MAX; i++) {
+        size_t d = text_distance(word, words[i]);
+        if (d < best_distance && strlen(words[i]) <= NEAR_WORD_MAX) {
             best_distance = d;
             best = words[i];
         }

@@ -10,6 +10,7 @@
 #include "app/vstream.h"
 
 #include "app/api.h"
+#include "app/render.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "schemas/inspect.h"
@@ -285,7 +286,7 @@ void vstream_serve(struct daemon *d, struct http_call *call)
     if (!ok && !v.gone) {
         struct buf body = BUF_INIT;
         buf_put_str(&body, started && v.events ? "data: " : "");
-        api_error_json(&e, &body);
+        render_error(&e, &body);
         buf_put_str(&body, started && v.events ? "\n\n" : "\n");
         if (started)
             http_line(call, v.events ? "text/event-stream" : "application/x-ndjson", body.data,

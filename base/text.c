@@ -1,6 +1,9 @@
 /* base/text.c — text that a terminal may be given. */
 #include "base/text.h"
 
+#include "base/mem.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 /* Length of the valid UTF-8 sequence at s, 0 if there is none; its code point in *code. */
@@ -75,4 +78,35 @@ bool text_put_json_printable(struct buf *b, const char *json, size_t n)
         }
     }
     return !b->failed;
+}
+
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+size_t text_distance(const char *a, const char *b)
+{
+    size_t n = strlen(b);
+    size_t *row = mem_calloc(n + 1, sizeof *row);
+    for (size_t k = 0; k <= n; k++)
+        row[k] = k;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t k = 0; k < n; k++) {
+            size_t above = row[k + 1];
+            row[k + 1] = smallest(above + 1, row[k] + 1, diagonal + (lower(a[i]) != lower(b[k])));
+            diagonal = above;
+        }
+    }
+    size_t found = row[n];
+    free(row);
+    return found;
 }

@@ -19,4 +19,8 @@ bool text_put_printable(struct buf *b, const char *s, size_t n, const char *keep
  * string to a JSON reader; line ends between values stay. */
 bool text_put_json_printable(struct buf *b, const char *json, size_t n);
 
+/* How far two words are apart: characters to insert, remove or exchange; ASCII letters that differ
+ * by case only cost nothing. */
+size_t text_distance(const char *a, const char *b);
+
 #endif

@@ -7,10 +7,9 @@
 #include "schemas/names.h"
 
 #include "base/buf.h"
-#include "base/mem.h"
+#include "base/text.h"
 #include "schemas/ddl_touch.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static char lower(char c)
@@ -49,39 +48,12 @@ const char *schema_name_find(bool folds, char *const *stored, size_t n, const ch
     return NULL;
 }
 
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* Letters to insert, remove or exchange; those that differ by case only cost nothing. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t n = strlen(b);
-    size_t *row = mem_calloc(n + 1, sizeof *row);
-    for (size_t k = 0; k <= n; k++)
-        row[k] = k;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t k = 0; k < n; k++) {
-            size_t above = row[k + 1];
-            row[k + 1] = smallest(above + 1, row[k] + 1, diagonal + (lower(a[i]) != lower(b[k])));
-            diagonal = above;
-        }
-    }
-    size_t found = row[n];
-    free(row);
-    return found;
-}
-
 const char *schema_name_nearest(char *const *stored, size_t n, const char *given)
 {
     const char *nearest = NULL;
     size_t least = strlen(given) / 2 + 1;
     for (size_t i = 0; i < n; i++) {
-        size_t d = distance(given, stored[i]);
+        size_t d = text_distance(given, stored[i]);
         if (d >= least)
             continue;
         least = d;

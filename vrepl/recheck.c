@@ -91,22 +91,16 @@ bool recheck_tables_listed(struct workflow *w, struct my_conn *c, const struct t
     return ok;
 }
 
-static bool check_pair(struct precheck *p, size_t i, size_t k, const char *const *names,
-                       const char *source_name, struct err *e)
+static bool check_target(struct precheck *p, size_t k, const struct schema_table *source,
+                         const char *name, struct err *e)
 {
     char at[200];
-    const struct topo_shard *from = p->sides[WF_SOURCE].shards[0],
-                            *to = p->sides[WF_TARGET].shards[k];
+    const struct topo_shard *to = p->sides[WF_TARGET].shards[k];
     struct schema_collation_map map = precheck_collations(p, k);
     snprintf(at, sizeof at, "%s/%s", to->keyspace, to->name);
-    struct schema_table *a =
-        schema_inspect(p->conns[WF_SOURCE][0], from->primary.database, source_name, e);
-    struct schema_table *b =
-        a != NULL ? schema_inspect(p->conns[WF_TARGET][k], to->primary.database, names[i], e)
-                  : NULL;
-    bool ok = b != NULL && precheck_fits(a, b, &map, at, e);
-    schema_table_unref(a);
-    schema_table_unref(b);
+    struct schema_table *t = schema_inspect(p->conns[WF_TARGET][k], to->primary.database, name, e);
+    bool ok = t != NULL && precheck_fits(source, t, &map, at, e);
+    schema_table_unref(t);
     return ok;
 }
 
@@ -114,11 +108,16 @@ static bool check_pair(struct precheck *p, size_t i, size_t k, const char *const
 static bool check_pairs(struct workflow *w, struct precheck *p, struct err *e)
 {
     struct side_names x;
+    const char *database = p->sides[WF_SOURCE].shards[0]->primary.database;
     bool ok = true;
     names_take(&x, w, WF_TARGET);
-    for (size_t k = 0; ok && k < p->sides[WF_TARGET].n; k++) {
-        for (size_t i = 0; ok && i < w->def->n_tables; i++)
-            ok = check_pair(p, i, k, x.names, w->def->tables[i].source, e);
+    for (size_t i = 0; ok && i < w->def->n_tables; i++) {
+        struct schema_table *source =
+            schema_inspect(p->conns[WF_SOURCE][0], database, w->def->tables[i].source, e);
+        ok = source != NULL;
+        for (size_t k = 0; ok && k < p->sides[WF_TARGET].n; k++)
+            ok = check_target(p, k, source, x.names[i], e);
+        schema_table_unref(source);
     }
     names_fini(&x);
     return ok;
