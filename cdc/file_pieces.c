@@ -6,12 +6,14 @@
  * it: it walks by the lengths in the headers alone, and a checksum that it could not confirm is
  * left to the decoder, which knows whether the log has any.
  *
- * Invariants: 1. A piece belongs to the thread, to the queue, or to the taker; its memory, which
- * batches may hold for longer, is then no more written to. 2. Bytes behind the last whole event of
- * a piece come again at the beginning of the next one. 3. A piece becomes larger than PIECE_BYTES
- * only for one event that alone is longer, only as its bytes arrive, and only while no other piece
- * is out: the thread and the taker never have two long events at once. 4. `failed` and `last` stand
- * behind every event before the bad place.
+ * Invariants:
+ *   1. A piece belongs to the thread, to the queue, or to the taker; its memory, which batches may
+ *      hold for longer, is then no more written to.
+ *   2. Bytes behind the last whole event of a piece come again at the beginning of the next one.
+ *   3. A piece becomes larger than PIECE_BYTES only for one event that alone is longer, only as its
+ *      bytes arrive, and only while no other piece is out: the thread and the taker never have two
+ *      long events at once.
+ *   4. `failed` and `last` stand behind every event before the bad place.
  */
 #include "cdc/file_pieces.h"
 

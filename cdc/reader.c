@@ -1,19 +1,24 @@
 /* cdc/reader.c — streams of one source shard: who is served by the tail's ring and who by a private
  * reader.
  *
- * A stream is always exactly one of: UNPLACED (its next pull places it), WAITING (for a free
- * private reader), PRIVATE (a feed of its own fills its queue), JOINED (it reads the tail's ring
- * from its cursor on, after what is left in its queue).
+ * A stream is always exactly one of:
+ *   UNPLACED   its next pull places it;
+ *   WAITING    for a free private reader;
+ *   PRIVATE    a feed of its own fills its queue;
+ *   JOINED     it reads the tail's ring from its cursor on, after what is left in its queue.
  *
  * Invariants (lock held):
- *  I1  stream.mark is the place after the last change handed out. Every placing starts from it.
- *  I2  The changes of queue, followed by those of the ring from cursor on (JOINED) or by what the
- * private feed publishes next (PRIVATE), are the log from stream.mark on: nothing missing, nothing
- * twice. I3  Published batches are not written any more; a private batch is cut only before it is
- * queued. I4  The ring holds every batch from the lowest cursor of the joined streams on. An entry
- * that is needed leaves only after its streams were unplaced. I5  Serials have no gaps: the entry
- * after serial n is what the tail published after it, and begins at the place where n ends (the
- * tail's mark), across reconnects too (cdc/reader_skip.c).
+ *   I1  stream.mark is the place after the last change handed out. Every placing starts from it.
+ *   I2  The changes of queue, followed by those of the ring from cursor on (JOINED) or by what the
+ *       private feed publishes next (PRIVATE), are the log from stream.mark on: nothing is missing
+ *       and nothing stands twice.
+ *   I3  Published batches are not written any more; a private batch is cut only before it is
+ *       queued.
+ *   I4  The ring holds every batch from the lowest cursor of the joined streams on. An entry that
+ *       is needed leaves only after its streams were unplaced.
+ *   I5  Serials have no gaps: the entry after serial n is what the tail published after it, and
+ *       begins at the place where n ends (the tail's mark), across reconnects too
+ *       (cdc/reader_skip.c).
  *
  * Why joining neither loses nor doubles. A private feed with mark M (after its last published
  * change) publishes a batch b, so I2 holds with b's changes next. For a COMMIT c inside b let P be

@@ -3,11 +3,12 @@
  *
  * Invariants:
  *   1. A checkpoint is stored only after the sink acknowledged everything before it (flush), in
- * this order: records, position with the records, checkpoint in SQLite.
+ *      this order: records, position with the records, checkpoint in SQLite.
  *   2. A session begins at the newest acknowledged position, of SQLite's and the sink's own. What
- * was written and not acknowledged is written again: at least once.
+ *      was written and not acknowledged is written again: at least once.
  *   3. The position that is acknowledged lies between transactions.
  * A crash between any two steps of 1 repeats records, and loses none.
+ *
  * Errors: what may pass (broker down, disk full) is waited out in place; anything else ends the
  * session, and a new one with a new sink instance begins at the acknowledged position after a
  * pause.

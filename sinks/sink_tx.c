@@ -1,9 +1,11 @@
 /* sinks/sink_tx.c — holds a transaction back until its end, then encodes it change by change.
  *
  * A transaction that lies wholly in one batch (nearly all) is encoded from there; others go through
- * the spool. Invariants: 1. position is moved by COMMIT, ROLLBACK, and HEARTBEAT between
- * transactions only, after everything before was emitted. 2. The spool holds exactly the changes of
- * the open transaction that were taken (in_tx), and is empty between transactions.
+ * the spool. Invariants:
+ *   1. position is moved by COMMIT, ROLLBACK, and HEARTBEAT between transactions only, after
+ *      everything before was emitted.
+ *   2. The spool holds exactly the changes of the open transaction that were taken (in_tx), and is
+ *      empty between transactions.
  */
 #include "sinks/sink_tx.h"
 

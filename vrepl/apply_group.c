@@ -1,19 +1,20 @@
 /* vrepl/apply_group.c — forming groups of source transactions, executing them, and what follows an
  * error.
  *
- * A group is either some whole transactions of the batches that are at hand, its end known before
- * its first statement (then the position row's first write already holds the end), or one
- * transaction that goes on in later batches (then the marker is written first and the position
- * last).
+ * A group is either
+ *   - some whole transactions of the batches that are at hand, its end known before its first
+ *     statement: the position row's first write already holds the end; or
+ *   - one transaction that goes on in later batches: the marker is written first and the position
+ *     last.
  *
  * Invariants:
- *  1. Only a->row and a->seen are remembered between groups; a->row is what the target holds.
- *  2. After an error nothing of the group counts: ROLLBACK, read the row again. n unchanged: redo
- * all of it. n one higher and pos at the group's end: its COMMIT had arrived. Anything else:
- * another writer.
- *  3. Row bytes live in batches that the group's parts hold, until the group is committed; a
- * transaction larger than APPLY_HELD_BYTES gives them up after they were sent, and can then not be
- * redone here.
+ *   1. Only a->row and a->seen are remembered between groups; a->row is what the target holds.
+ *   2. After an error nothing of the group counts: ROLLBACK, read the row again. n unchanged: redo
+ *      all of it. n one higher and pos at the group's end: its COMMIT had arrived. Anything else:
+ *      there is another writer.
+ *   3. Row bytes live in batches that the group's parts hold, until the group is committed; a
+ *      transaction larger than APPLY_HELD_BYTES gives them up after they were sent, and can then
+ *      not be redone here.
  */
 #include "vrepl/apply_internal.h"
 

@@ -4,45 +4,55 @@
  * in parallel, resumable. The rule (vrepl/copy_rule.h decides by it, tests/model walks all small
  * histories):
  *
- *   Every change after position A to a key that is copied *when the change is applied* is applied,
- * in order, as DELETE or REPLACE, even if the key's read already contains it. A change may be
- * dropped only while its key is not copied, for all changes of that key alike, and only because
- * every later read of it provably includes the highest position that any applier of that target has
- * passed.
+ *   Every change after position A (the low watermark) to a key that is copied *when the change is
+ *   applied* is applied, in order, as DELETE or REPLACE, even if the key's read already contains
+ *   it. A change may be dropped only while its key is not copied, for all changes of that key
+ *   alike, and only because every later read of it provably includes the highest position that any
+ *   applier of that target has passed.
  *
  * A round:
  *   1. Barrier: the appliers stand still, all of them have committed the same position A.
  *   2. Proof: before a copier's read view opens, everything up to A is visible on the server that
- * is read (a log reader gets events before other sessions can see their rows). Anew for each A.
+ *      is read (a log reader gets events before other sessions can see their rows). It is
+ *      proven anew for each A.
  *   3. Copiers read ranges and write plain INSERTs, each chunk in one transaction with its progress
- * row. What is not committed when the round ends is thrown away; what may be committed is asked
- * for.
+ *      row. What is not committed when the round ends is thrown away; what may be committed is
+ *      asked for.
  *   4. Replay from A (vrepl/stream.c), as DELETE and REPLACE.
- *   5. Again, until all is copied. Then U = the end of the source's log after the last read. Until
- * the appliers have passed U the target is no state of the source: no plain statements before U.
+ *   5. Again, until all is copied. Then U (the high watermark) is the end of the source's log after
+ *      the last read. Until the appliers have passed U the target is not yet a state that the
+ *      source ever had: no plain statements before U.
  *
  * Timelines. The reader's view is at V ≥ A. "|" is the moment when the key's chunk is committed.
  *
- *   insert    A  INS(5)  V | replay INS(5): key 5 is copied, the view had it: REPLACE writes it
- * again. A  V  INS(5) | replay: REPLACE writes what the view had not. A  V | INS(5) before the
- * chunk of 5 is read in a later round: dropped now (integer keys), and every later read begins at
- * an A' that includes it. Text keys: REPLACE now; the later chunk gets 1062 for it, leaves the row
- * out, and replay from A' brings its changes in order. update    A  UPD(5)  V | replay: REPLACE
- * with the same image. A  V  UPD(5) |: with the newer one. delete    A  DEL(5)  V | replay: DELETE
- * hits nothing, rightly. A  V  DEL(5) |: takes the copied row away. (Dropping it because "the read
- * contains it" loses the delete when the row was inserted again and the chunk read between the
- * two.) unique    u is UNIQUE. A  UPD(1: u=a→b)  V  holds 1:b while the target still has 2:b from
- * an earlier swap      round, its UPD(2: u=b→a) stands between A and V too. The chunk's INSERT of 1
- * gets 1062 on u: the row is left out. Replay: REPLACE(2:a) and REPLACE(1:b), in the log's order; a
- *             REPLACE may take a row away that a later change of the same replay brings back. Both
- *             changes lie behind A, as two rows cannot have held b at one time. This is why nothing
- *             before U is a state of the source.
- *   key       UPD(5→9): the before image is key 5, the after image key 9, each by its own "copied":
- *   change    both: DELETE 5, REPLACE 9. Only 5 copied: DELETE 5; a later read brings 9. Only 9
- * copied: REPLACE 9; a later read does not find 5. twins     'a' and 'A' are one key to the server,
- * two to memcmp: DEL('a') INS('A') between A and V. Such a table is never asked "is it copied":
- * every change is applied, and the server alone compares. The chunk's INSERT of 'A' gets 1062 while
- * 'a' is there, is left out, and replay DELETEs by the server's comparison and REPLACEs.
+ *   insert   A  INS(5)  V  |   Replay of INS(5): key 5 is copied, and the view had it; REPLACE
+ *                              writes it again.
+ *            A  V  INS(5)  |   Replay: REPLACE writes what the view had not.
+ *            A  V  |  INS(5)   The chunk of 5 comes in a later round. Integer keys: the change is
+ *                              dropped now, and every later read begins at an A' that includes it.
+ *                              Text keys: REPLACE now; the later chunk gets 1062 for it and leaves
+ *                              the row out, and replay from A' brings its changes in order.
+ *   update   A  UPD(5)  V  |   Replay: REPLACE with the same image.
+ *            A  V  UPD(5)  |   Replay: REPLACE with the newer one.
+ *   delete   A  DEL(5)  V  |   Replay: DELETE matches no row, as it should.
+ *            A  V  DEL(5)  |   Replay: DELETE takes the copied row away. (To drop it because "the
+ *                              read contains it" would lose the delete when the row was inserted
+ *                              again, and the chunk read between the two.)
+ *   unique   u is UNIQUE.      The view holds 1:b, while the target still has 2:b from an earlier
+ *            A  UPD(1:u=a→b) V round; that swap's UPD(2: u=b→a) stands between A and V too. The
+ *                              chunk's INSERT of 1 gets 1062 on u, and the row is left out. Replay:
+ *                              REPLACE(2:a) and REPLACE(1:b), in the log's order; a REPLACE may
+ *                              take away a row that a later change of the same replay brings back.
+ *                              Both changes lie behind A, as two rows cannot have held b at one
+ *                              time. This is why nothing before U is a state of the source.
+ *   key      UPD(5→9)          The before image is key 5, the after image key 9, each by its own
+ *   change                     "copied". Both: DELETE 5, REPLACE 9. Only 5: DELETE 5, and a later
+ *                              read brings 9. Only 9: REPLACE 9, and a later read does not find 5.
+ *   twins    DEL('a') INS('A') 'a' and 'A' are one key to the server and two to memcmp, both
+ *            between A and V   changes between A and V. Such a table is never asked "is it copied":
+ *                              every change is applied, and the server alone compares. The chunk's
+ *                              INSERT of 'A' gets 1062 while 'a' is there and is left out; replay
+ *                              DELETEs by the server's comparison, and REPLACEs.
  *
  * That replay brings a row which a chunk left out stands on one premise: both sides call the same
  * rows equal. Let R be left out at V because X stands at the target. R and X cannot have stood on

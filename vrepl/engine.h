@@ -39,12 +39,11 @@ struct vrepl_command {
     const char *type;     /* "movetables" "reshard" "materialize" "vdiff" "workflow"; lower case */
     const char *keyspace; /* --target-keyspace or --keyspace */
     const char *workflow;
-    const char *verb; /* lower case: create show status start stop switchtraffic reversetraffic
-                         complete cancel list delete … */
-    const char *
-        flags; /* JSON object, keys as the command line's with dashes → underscores:
-                * {"source_keyspace":"commerce","tables":["orders"],"source_shards":["-"],"timeout_ms":30000,"dry_run":true}
-                */
+    const char *verb; /* lower case: create show status start stop switchtraffic … */
+    /* A JSON object; its keys are the command line's, with underscores for dashes:
+     *   {"source_keyspace":"commerce","tables":["orders"],"source_shards":["-"],
+     *    "timeout_ms":30000,"dry_run":true} */
+    const char *flags;
     void (*progress)(
         void *ctx, const char *json); /* may be NULL: {"phase":"copy","table":…,"rows_copied":…} */
     void *progress_ctx;

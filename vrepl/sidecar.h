@@ -1,21 +1,32 @@
 /* vrepl/sidecar.h — the tables of database _sluice on the servers: names, DDL, creation.
  *
- * On every server that is a target:
- *   epoch     (workflow, stream) → epoch. Locked FOR SHARE (MariaDB: LOCK IN SHARE MODE) as the
- * first statement of every transaction that we write, compared, kept until commit. Bumped, and
- *             committed, by a new owner before it reads positions and progress.
- *   position  (workflow, stream) → n, pos, u_pos, phase, … Updated as the first *write* of every
- * applied transaction (UPDATE … SET n = n + 1, …: one row matched): its table map marks the
- *             transaction with its origin (the workflow column) before any row of the user's.
- *   progress  (workflow, stream, tab, range_no) → lower, upper, last, done, rows: one row a copy
- * range.
- *   left_out  (id) → workflow, stream, tab, row_key, reason: rows that a copy left out for a
- * duplicate key and that replay has not brought yet (vrepl/left_out.h). On the first target shard
- * by name of a workflow: workflow  (keyspace, name) → type, definition, state, decision, fence to
- * undo, lease. The truth. On every server that is a source: watermark (name) → n: committed to
- * prove visibility, and to mark the final position of a switch. journal   (id) → val: one document
- * a decided switch (cdc/journal.h). workflow columns hold "<keyspace>/<workflow>"; stream columns
- * "<source ks>/<source shard>><target shard>".
+ *   on every server that is a target
+ *   epoch      (workflow, stream) → epoch
+ *              Locked FOR SHARE (MariaDB: LOCK IN SHARE MODE) as the first statement of every
+ *              transaction that we write, compared, kept until commit. Bumped, and committed, by a
+ *              new owner before it reads positions and progress.
+ *   position   (workflow, stream) → n, pos, u_pos, phase, …
+ *              Updated as the first *write* of every applied transaction (UPDATE … SET n = n + 1,
+ *              …: one row matched): its table map marks the transaction with its origin (the workflow
+ *              column) before any row of the user's.
+ *   progress   (workflow, stream, tab, range_no) → lower, upper, last, done, rows
+ *              One row a copy range.
+ *   left_out   (id) → workflow, stream, tab, row_key, reason
+ *              Rows that a copy left out for a duplicate key and that replay has not brought yet
+ *              (vrepl/left_out.h).
+ *
+ *   on the first target shard by name of a workflow
+ *   workflow   (keyspace, name) → type, definition, state, decision, fence to undo, lease
+ *              The truth.
+ *
+ *   on every server that is a source
+ *   watermark  (name) → n
+ *              Committed to prove visibility, and to mark the final position of a switch.
+ *   journal    (id) → val
+ *              One document a decided switch (cdc/journal.h).
+ *
+ * A workflow column holds "<keyspace>/<workflow>", a stream column
+ * "<source keyspace>/<source shard>><target shard>".
  */
 #ifndef SLUICE_VREPL_SIDECAR_H
 #define SLUICE_VREPL_SIDECAR_H

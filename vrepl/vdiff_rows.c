@@ -2,16 +2,18 @@
  *
  * A row that was read at two moments on two servers may differ because it was changed in between.
  * It is a difference only if it stays one at a common position, and this is made sure of exactly:
- *   1. (no lock) wait until the streams have applied the sources' present ends, read the candidates
- * again;
- *   2. for those that still differ: lock them on the sources (SELECT … LOCK IN SHARE MODE under
+ *   1. Without a lock: wait until the streams have applied the sources' present ends, and read the
+ *      candidates again.
+ *   2. Those that still differ: lock them on the sources (SELECT … LOCK IN SHARE MODE under
  *      REPEATABLE READ, which locks the gap of a missing row too), read the sources' ends P, wait
- * until P is applied, read the target, compare, unlock. In 2, every committed change of the row is
- * at or before P (its commit came before we had the lock, and the log is written before the lock is
- * given up), none can follow while we hold it, and the target has applied P: equal there means the
- * target is right, different means it is wrong. Locks are held for one wait over at most
- * VDIFF_BATCH rows. Tables without a key are compared as counted contents under a short LOCK TABLES
- * … READ in the same way.
+ *      until P is applied, read the target, compare, unlock.
+ * In 2, every committed change of the row is at or before P (its commit came before we had the
+ * lock, and the log is written before the lock is given up), none can follow while we hold it, and
+ * the target has applied P: equal there means the target is right, different means it is wrong.
+ * Locks are held for one wait over at most VDIFF_BATCH rows.
+ *
+ * Tables without a key are compared as counted contents under a short LOCK TABLES … READ in the
+ * same way.
  */
 #include "vrepl/vdiff_internal.h"
 
