@@ -108,7 +108,7 @@ void decode_begin(struct cdc_decoder *d, const struct event *ev)
         tx->start_pos = ev->start_pos;
         tx->timestamp = ev->timestamp;
         tx->server_id = ev->server_id;
-        tx->standalone = false;
+        tx->standalone = tx->undecided = false;
     }
     struct cdc_change *c = decode_add(d, CDC_BEGIN, ev);
     c->log_pos = tx->start_pos;

@@ -9,17 +9,13 @@
 
 #include <assert.h>
 
-#define MARIADB_GTID_STANDALONE  1u
-#define MARIADB_GTID_COMMIT_ID   2u
-#define MARIADB_GTID_PREPARED_XA 64u
-
 /* A new transaction is announced; what was open before it never ended. */
 static struct transaction *announce(struct cdc_decoder *d, const struct event *ev)
 {
     decode_cut_off(d, ev);
     struct transaction *tx = &d->tx;
     tx->announced = true;
-    tx->standalone = false;
+    tx->standalone = tx->undecided = false;
     tx->gtid = (struct gtid){0};
     tx->commit_us = tx->original_commit_us = 0;
     tx->start_pos = ev->start_pos;
@@ -204,29 +200,42 @@ bool decode_gtid_tagged(struct cdc_decoder *d, const struct event *ev, struct er
     return true;
 }
 
-/* What follows is the content of a prepared transaction; its xid stands in the GTID event alone. */
-static bool start_prepared(struct cdc_decoder *d, const struct event *ev, unsigned flags,
-                           struct wire *w, struct err *e)
+/* Where the event's tail has them: format, lengths, gtrid and bqual. As XA COMMIT spells it. */
+static void read_xid(struct wire *w, struct buf *text)
 {
-    if (flags & MARIADB_GTID_COMMIT_ID)
-        (void)wire_get(w, 8);
     uint32_t format = (uint32_t)wire_get(w, 4);
     size_t gtrid_len = (size_t)wire_get(w, 1), bqual_len = (size_t)wire_get(w, 1);
     const uint8_t *xid = wire_take(w, gtrid_len + bqual_len);
     if (w->failed)
-        return decode_short(ev, e);
-    struct buf text CLEANUP(buf_fini) = BUF_INIT;
-    buf_put_str(&text, "X'");
-    buf_put_hex(&text, xid, gtrid_len);
-    buf_put_str(&text, "',X'");
-    buf_put_hex(&text, xid + gtrid_len, bqual_len);
-    buf_printf(&text, "',%u", format);
-    xa_start(d, buf_str(&text), text.len);
-    return true;
+        return;
+    buf_put_str(text, "X'");
+    buf_put_hex(text, xid, gtrid_len);
+    buf_put_str(text, "',X'");
+    buf_put_hex(text, xid + gtrid_len, bqual_len);
+    buf_printf(text, "',%u", format);
+}
+
+unsigned decode_gtid_tail(struct wire *w, unsigned flags, struct buf *xid)
+{
+    if (flags & MARIADB_GTID_COMMIT_ID)
+        (void)wire_get(w, 8);
+    if (flags & (MARIADB_GTID_PREPARED_XA | MARIADB_GTID_COMPLETED_XA))
+        read_xid(w, xid);
+    return wire_left(w) > 0 ? (unsigned)wire_get(w, 1) : 0;
+}
+
+/* A two-phase ALTER (binlog_alter_two_phase) stands in the log as two transactions, each with the
+ * whole statement: START ALTER when it begins, so that replicas begin too, then COMMIT ALTER or
+ * ROLLBACK ALTER. It is in force from its COMMIT on, and whoever begins to read between the two
+ * finds the text there; so the other two are passed over. */
+static bool is_undecided(unsigned extra)
+{
+    return extra & (MARIADB_EXTRA_START_ALTER | MARIADB_EXTRA_ROLLBACK_ALTER);
 }
 
 bool decode_gtid_mariadb(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
+    struct buf xid CLEANUP(buf_fini) = BUF_INIT;
     struct wire w = wire_of(ev->body, ev->n);
     uint64_t seq = wire_get(&w, 8);
     uint32_t domain = (uint32_t)wire_get(&w, 4);
@@ -238,9 +247,14 @@ bool decode_gtid_mariadb(struct cdc_decoder *d, const struct event *ev, struct e
         .flavor = GTID_FLAVOR_MARIADB, .domain_id = domain, .server_id = ev->server_id, .seq = seq};
     tx->commit_us = tx->original_commit_us = (uint64_t)ev->timestamp * 1000000;
     tx->standalone = flags & MARIADB_GTID_STANDALONE;
+    tx->undecided = is_undecided(decode_gtid_tail(&w, flags, &xid));
+    if (w.failed)
+        return decode_short(ev, e);
     if (!tx->standalone)
-        decode_begin(d, ev); /* other groups have no BEGIN of their own */
-    return !(flags & MARIADB_GTID_PREPARED_XA) || start_prepared(d, ev, flags, &w, e);
+        decode_begin(d, ev);              /* other groups have no BEGIN of their own */
+    if (flags & MARIADB_GTID_PREPARED_XA) /* its content follows */
+        xa_start(d, buf_str(&xid), xid.len);
+    return true;
 }
 
 static void adopt_gtids(struct cdc_decoder *d, struct gtid_set *set)

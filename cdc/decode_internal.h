@@ -77,6 +77,15 @@ enum { /* event types, MySQL 0–43, MariaDB 160– */
 #define EVENT_ARTIFICIAL   0x20u
 #define EVENT_IGNORABLE    0x80u
 
+/* Flags of MariaDB's GTID event, and those of the byte behind its xid (log_event.h: FL_…_E1). */
+#define MARIADB_GTID_STANDALONE      1u
+#define MARIADB_GTID_COMMIT_ID       2u
+#define MARIADB_GTID_PREPARED_XA     64u
+#define MARIADB_GTID_COMPLETED_XA    128u
+#define MARIADB_EXTRA_START_ALTER    2u
+#define MARIADB_EXTRA_COMMIT_ALTER   4u
+#define MARIADB_EXTRA_ROLLBACK_ALTER 8u
+
 /* One event, header read, checksum cut off. */
 struct event {
     uint32_t timestamp, server_id;
@@ -130,6 +139,7 @@ struct transaction {
     bool implicit;   /* rows without BEGIN: ends with the statement */
     bool announced;  /* a GTID event came, its first event did not yet */
     bool standalone; /* MariaDB: no COMMIT will follow */
+    bool undecided;  /* MariaDB's START ALTER or ROLLBACK ALTER: its statement is not in force */
     struct gtid gtid;
     uint64_t commit_us, original_commit_us;
     uint64_t start_pos; /* of its GTID or BEGIN event */
@@ -249,6 +259,9 @@ uint32_t decode_event_crc(const uint8_t *event, size_t n);
 bool decode_crc_matches(const uint8_t *event, size_t n);
 /* Whether a format description (whole, n bytes) says that its log has checksums. */
 bool decode_format_has_checksum(const uint8_t *event, size_t n);
+/* What follows the flags of MariaDB's GTID event: the xid, if there is one, to *xid as XA COMMIT
+ * spells it. The extra flags, 0 in older versions. */
+unsigned decode_gtid_tail(struct wire *w, unsigned flags, struct buf *xid);
 /* A tagged GTID event's body; false when it is not well-formed. */
 bool decode_tagged_gtid(struct wire *w, struct gtid *out);
 size_t decode_table_id_len(const struct cdc_decoder *d, uint8_t type);

@@ -375,6 +375,10 @@ static bool run_query(struct cdc_decoder *d, const struct event *ev, struct quer
     }
     if (is_dummy(q))
         return on_dummy(q, e);
+    if (d->tx.undecided) {
+        pass(d, ev);
+        return true;
+    }
     read_status(q);
     sqlstmt_classify(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES, &d->stmt);
     return on_statement(d, ev, q, e);

@@ -198,6 +198,18 @@ static void print_gtid(struct line *l)
     gtid_print(&g, l->out);
 }
 
+static void print_gtid_tail(struct line *l, unsigned flags)
+{
+    struct buf xid CLEANUP(buf_fini) = BUF_INIT;
+    unsigned extra = decode_gtid_tail(&l->w, flags, &xid);
+    if (extra & MARIADB_EXTRA_START_ALTER)
+        buf_put_str(l->out, " start_alter");
+    if (extra & MARIADB_EXTRA_COMMIT_ALTER)
+        buf_put_str(l->out, " commit_alter");
+    if (extra & MARIADB_EXTRA_ROLLBACK_ALTER)
+        buf_put_str(l->out, " rollback_alter");
+}
+
 static void print_gtid_mariadb(struct line *l)
 {
     static const char *const words[] = {"standalone",     "group_commit", "transactional",
@@ -209,6 +221,7 @@ static void print_gtid_mariadb(struct line *l)
         if (flags >> i & 1)
             buf_printf(l->out, " %s", words[i]);
     }
+    print_gtid_tail(l, flags);
 }
 
 static void print_previous_gtids(struct line *l)

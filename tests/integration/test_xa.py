@@ -1,8 +1,9 @@
-# tests/integration/test_xa.py — transactions whose fate comes late: prepared XA, savepoints; published once, when and if they commit.
+# tests/integration/test_xa.py — transactions whose fate comes late: prepared XA, savepoints, two-phase ALTER; published once, when and if they commit.
 """On real servers, with streams that begin, stop and resume between XA PREPARE and XA COMMIT."""
 
 import json
 
+import pymysql
 import pytest
 from one_source import Source
 from sluice_servers import MariaDB, MySQL
@@ -106,6 +107,26 @@ def test_rows_behind_a_savepoint_that_was_rolled_back_are_not_published(source):
     inserted = [r["after"]["id"] for r in records if r["op"] == "c" and r["table"] == "t"]
     there = [row[0] for row in source.server.query("SELECT id FROM t ORDER BY id", database="shop")]
     assert inserted == there == [1, 2, 3], json.dumps(records[:3])
+
+
+def test_an_alter_in_two_phases_is_published_once_and_at_its_commit(source):
+    if source.server.flavour != "mariadb":
+        pytest.skip("MySQL has no ALTER in two phases")
+    source.run("INSERT INTO t VALUES (1, 'a'), (2, 'a')", "SET SESSION binlog_alter_two_phase = 1")
+    _, here = source.stream()
+    source.run("ALTER TABLE t ADD y INT DEFAULT 5", "INSERT INTO t VALUES (3, 'b', 6)")
+    with pytest.raises(pymysql.err.IntegrityError):
+        source.run("ALTER TABLE t ADD UNIQUE (v)")
+    start, commit, _, failed = [row for row in source.server.query("SHOW BINLOG EVENTS") if row[5].endswith("ALTER")
+                                or " ALTER id=" in row[5]]
+    assert "COMMIT" in commit[5] and "ROLLBACK" in failed[5], (start, commit, failed)
+    records, end = source.stream(start=here)
+    assert [(r["op"], r.get("sql") or r["after"]) for r in records] == [
+        ("ddl", "ALTER TABLE t ADD y INT DEFAULT 5"), ("c", {"id": 3, "v": "b", "y": 6})]
+    assert records[0]["gtid"] == commit[5].split()[1]
+    between = here.replace(here[here.index("MariaDB/"):here.index('"}')],
+                           "MariaDB/%s@%s:%d" % (start[5].split()[1], commit[0], commit[1]))
+    assert source.stream(start=between) == (records, end)
 
 
 def test_compressed_prepared_transactions(source):

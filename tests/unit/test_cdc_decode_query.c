@@ -510,13 +510,69 @@ static void mariadbs_prepared_transactions_stand_in_the_gtid(void **state)
     start_mariadb(&f);
     assert_true(feed(&f, 162, "\1\0\0\0\0\0\0\0\0\0\0\0\x42\1\2\3\4\5\6\7\x08\1\0\0\0\2\1abc", 30));
     assert_true(rows(&f, 2) && prepare(&f, 0));
-    assert_true(feed(&f, 162, "\2\0\0\0\0\0\0\0\0\0\0\0\x84", 13));
+    assert_true(feed(&f, 162,
+                     BYTES("\2\0\0\0\0\0\0\0\0\0\0\0\x84\1\0\0\0\2\1"
+                           "abc")));
     assert_true(query(&f, "XA COMMIT X'6162',X'63',1"));
     assert_true(feed(&f, 162, "\3\0\0\0\0\0\0\0\0\0\0\0\x40\1\0\0\0\1\0x", 20));
     assert_true(rows(&f, 1) && prepare(&f, 1));
-    assert_true(feed(&f, 162, "\4\0\0\0\0\0\0\0\0\0\0\0\x84", 13));
+    assert_true(feed(&f, 162, BYTES("\4\0\0\0\0\0\0\0\0\0\0\0\x84\1\0\0\0\1\0y")));
     assert_true(query(&f, "XA ROLLBACK X'79',X'',1"));
     assert_seen(&f, "B C B 0+2 C B 0+1 C B C ");
+    stop(&f);
+}
+
+/* The GTID event of an ALTER in two phases: DDL, standing alone, and the byte of extra flags. */
+static void alter_gtid(struct feeder *f, uint8_t seq, uint8_t flags, const char *tail, size_t n)
+{
+    struct buf body CLEANUP(buf_fini) = BUF_INIT;
+    buf_put_le(&body, seq, 8);
+    buf_put_le(&body, 0, 4);
+    buf_put_u8(&body, 0x21 | flags);
+    buf_put(&body, tail, n);
+    assert_true(feed_buf(f, 162, &body));
+}
+
+static bool count_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+                      struct err *e)
+{
+    (void)at;
+    (void)ddl;
+    (void)e;
+    ++*(int *)ctx;
+    return true;
+}
+
+static void an_alter_in_two_phases_is_one_ddl_at_its_commit(void **state)
+{
+    int told = 0;
+    struct cdc_decode_options o = {.ddl = count_ddl, .schema_ctx = &told};
+    struct feeder f;
+    (void)state;
+    start_with(&f, &o, FEEDER_MARIADB, "MariaDB/0-7-5@binlog.000001:4");
+    alter_gtid(&f, 6, 0, BYTES("\2\0\0\0\0\0")); /* START ALTER */
+    assert_true(query(&f, "ALTER TABLE t ADD y INT"));
+    assert_seen(&f, "B C ");
+    assert_int_equal(told, 0);
+    char *between = position_text(cdc_decoder_position(f.d));
+    alter_gtid(&f, 7, 0, BYTES("\4\6\0\0\0\0\0\0\0")); /* COMMIT ALTER of 6 */
+    assert_true(query(&f, "ALTER TABLE t ADD y INT"));
+    assert_seen(&f, "B D C ");
+    alter_gtid(&f, 8, 2, BYTES("\1\0\0\0\0\0\0\0\2")); /* with a commit id */
+    assert_true(query(&f, "ALTER TABLE t ADD UNIQUE (y)"));
+    alter_gtid(&f, 9, 0, BYTES("\x08\x08\0\0\0\0\0\0\0")); /* ROLLBACK ALTER of 8 */
+    assert_true(query(&f, "ALTER TABLE t ADD UNIQUE (y)"));
+    assert_seen(&f, "B C B C ");
+    alter_gtid(&f, 10, 0, BYTES("\0\0\0\0\0\0")); /* in one phase */
+    assert_true(query(&f, "ALTER TABLE t ADD z INT"));
+    assert_seen(&f, "B D C ");
+    assert_int_equal(told, 2);
+    stop(&f);
+    start_with(&f, &o, FEEDER_MARIADB, between); /* the text is found there */
+    alter_gtid(&f, 7, 0, BYTES("\4\6\0\0\0\0\0\0\0"));
+    assert_true(query(&f, "ALTER TABLE t ADD y INT"));
+    assert_seen(&f, "B D C ");
+    free(between);
     stop(&f);
 }
 
@@ -577,6 +633,7 @@ int main(void)
         cmocka_unit_test(what_was_being_held_is_dropped_when_it_was_cut_off),
         cmocka_unit_test(an_xa_start_inside_another_begins_anew),
         cmocka_unit_test(mariadbs_prepared_transactions_stand_in_the_gtid),
+        cmocka_unit_test(an_alter_in_two_phases_is_one_ddl_at_its_commit),
         cmocka_unit_test(long_names_of_unknown_transactions_are_cut),
         cmocka_unit_test(held_bytes_have_a_limit),
     };
