@@ -12,6 +12,7 @@
 #include "app/render.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include <assert.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -252,7 +253,7 @@ static struct http_call *call_new(struct http_server *s, struct evhttp_request *
     c->accept = header_copy(req, "Accept");
     c->prefer = header_copy(req, "Prefer");
     pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->drained, NULL);
+    thread_cond_init(&c->drained);
     c->wake = event_new(s->base, -1, 0, on_wake, c);
     return c;
 }
@@ -483,7 +484,7 @@ struct http_server *http_open(const struct http_options *o, struct err *e)
     s->probe = o->probe;
     s->ctx = o->ctx;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->idle, NULL);
+    thread_cond_init(&s->idle);
     install_events(s);
     s->port = open_port(s, o->listen, HTTP_REACH_LOCAL, on_request, e);
     if (s->port != NULL && o->metrics_listen != NULL)
@@ -500,10 +501,7 @@ void http_run(struct http_server *s)
     s->stopping = 1;
     pthread_mutex_lock(&s->lock);
     while (s->n_calls > 0) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 1;
-        pthread_cond_timedwait(&s->idle, &s->lock, &until);
+        (void)thread_wait_ms(&s->idle, &s->lock, 1000);
         pthread_mutex_unlock(&s->lock);
         event_base_loop(s->base, EVLOOP_NONBLOCK);
         pthread_mutex_lock(&s->lock);

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 #include <jansson.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -298,11 +299,9 @@ static struct problems look(struct monitor *m)
 /* Called with the lock. */
 static void wait_for_next(struct monitor *m)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOOK_EVERY_MS / 1000;
-    while (!m->stop && pthread_cond_timedwait(&m->wake, &m->lock, &until) == 0)
-        ;
+    int64_t until = clock_mono_ms() + LOOK_EVERY_MS;
+    while (!m->stop && thread_wait_until(&m->wake, &m->lock, until)) {
+    }
 }
 
 static void *run(void *arg)
@@ -324,15 +323,11 @@ static void *run(void *arg)
 struct monitor *monitor_start(struct daemon *d, struct err *e)
 {
     struct monitor *m = mem_alloc(sizeof *m);
-    pthread_condattr_t attr;
     m->daemon = d;
     m->seen = seen_new();
     m->looked_ms = clock_mono_ms();
     pthread_mutex_init(&m->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&m->wake);
     if (pthread_create(&m->thread, NULL, run, m) == 0)
         return m;
     pthread_cond_destroy(&m->wake);

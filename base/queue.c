@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,23 +29,14 @@ struct queue {
     struct metric *metric_bytes;
 };
 
-static void cond_init(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 struct queue *queue_new(const char *name, size_t limit_bytes, void (*free_item)(void *))
 {
     char labels[256];
     struct queue *q = mem_alloc(sizeof *q);
     pthread_mutex_init(&q->lock, NULL);
-    cond_init(&q->has_item);
-    cond_init(&q->has_room);
-    cond_init(&q->is_idle);
+    thread_cond_init(&q->has_item);
+    thread_cond_init(&q->has_room);
+    thread_cond_init(&q->is_idle);
     q->limit_bytes = limit_bytes;
     q->free_item = free_item;
     metrics_labels(labels, sizeof labels, "queue", name, NULL);
@@ -100,15 +92,6 @@ static void put_last(struct queue *q, struct slot s)
     metric_add(q->metric_bytes, (double)s.bytes);
 }
 
-/* Waits once; false when the deadline (monotonic, < 0: none) has passed. */
-static bool wait_until(struct queue *q, pthread_cond_t *c, int64_t deadline_ms)
-{
-    if (deadline_ms < 0)
-        return pthread_cond_wait(c, &q->lock) == 0;
-    struct timespec t = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
-    return pthread_cond_timedwait(c, &q->lock, &t) != ETIMEDOUT;
-}
-
 static int64_t deadline_of(int64_t timeout_ms)
 {
     return timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
@@ -125,7 +108,7 @@ enum queue_result queue_push(struct queue *q, void **take, size_t bytes, int64_t
     enum queue_result result = QUEUE_OK;
     pthread_mutex_lock(&q->lock);
     while (!q->closed && !has_room(q, bytes)) {
-        if (timeout_ms != 0 && wait_until(q, &q->has_room, deadline_ms))
+        if (timeout_ms != 0 && thread_wait_until(&q->has_room, &q->lock, deadline_ms))
             continue;
         result = q->closed || has_room(q, bytes) ? QUEUE_OK : QUEUE_TIMEOUT;
         break;
@@ -147,7 +130,7 @@ enum queue_result queue_pop(struct queue *q, void **item, int64_t timeout_ms)
     enum queue_result result = QUEUE_OK;
     pthread_mutex_lock(&q->lock);
     while (q->count == 0 && !q->closed) {
-        if (timeout_ms == 0 || !wait_until(q, &q->has_item, deadline_ms))
+        if (timeout_ms == 0 || !thread_wait_until(&q->has_item, &q->lock, deadline_ms))
             break;
     }
     if (q->count > 0) {
@@ -194,7 +177,7 @@ enum queue_result queue_wait_idle(struct queue *q, int64_t timeout_ms)
     int64_t deadline_ms = deadline_of(timeout_ms);
     pthread_mutex_lock(&q->lock);
     while ((q->count > 0 || q->unfinished > 0) && !q->closed) {
-        if (timeout_ms == 0 || !wait_until(q, &q->is_idle, deadline_ms))
+        if (timeout_ms == 0 || !thread_wait_until(&q->is_idle, &q->lock, deadline_ms))
             break;
     }
     bool idle = q->count == 0 && q->unfinished == 0;

@@ -18,6 +18,7 @@
 #include "cdc/file_pieces.h"
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "cdc/decode_internal.h"
 
 #include <assert.h>
@@ -447,7 +448,7 @@ struct file_pieces *file_pieces_new(char *const *paths, size_t n, uint64_t start
     f->go_on_at = UINT_MAX;
     f->queue_end = &f->queue;
     pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->changed, NULL);
+    thread_cond_init(&f->changed);
     return f;
 }
 

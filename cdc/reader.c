@@ -43,6 +43,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "cdc/reader_internal.h"
 
 #include <assert.h>
@@ -56,25 +57,6 @@
 #define PRIVATE_DEFAULT       4
 #define RETAIN_ALONE_BYTES    ((size_t)4 * 1024 * 1024) /* of a ring that only one stream reads */
 #define FULL_BEFORE_DETACH_MS 2000
-
-void reader_cond_init(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-void reader_cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *lock, int64_t ms)
-{
-    if (ms < 0) {
-        pthread_cond_wait(c, lock);
-        return;
-    }
-    struct timespec ts = clock_mono_after_ms(ms);
-    pthread_cond_timedwait(c, lock, &ts);
-}
 
 /* ---- backlog, back pressure, retention ---- */
 
@@ -345,7 +327,7 @@ static bool publish_tail(struct feed *f, struct cdc_batch *b)
 {
     struct cdc_reader *r = f->reader;
     while (!f->stop && tail_must_wait(r))
-        reader_cond_wait_ms(&f->wake, &r->lock, -1);
+        pthread_cond_wait(&f->wake, &r->lock);
     if (f->stop)
         return false;
     learn_start(&f->mark, b);
@@ -389,7 +371,7 @@ static bool publish_private(struct feed *f, struct cdc_batch *b)
     struct cdc_reader *r = f->reader;
     uint64_t serial;
     while (!f->stop && f->owner->queue_n && is_full(f->owner))
-        reader_cond_wait_ms(&f->wake, &r->lock, -1);
+        pthread_cond_wait(&f->wake, &r->lock);
     if (f->stop)
         return false;
     struct cdc_stream *s = f->owner;
@@ -641,7 +623,7 @@ enum cdc_next cdc_stream_next(struct cdc_stream *s, struct cdc_batch **batch, in
             result = CDC_NEXT_TIMEOUT;
             break;
         }
-        reader_cond_wait_ms(&s->wake, &r->lock, left_ms);
+        (void)thread_wait_ms(&s->wake, &r->lock, left_ms);
     }
     if (!*batch)
         lag_us(s); /* notes that it is current, if it is */
@@ -681,7 +663,7 @@ struct cdc_stream *cdc_reader_attach(struct cdc_reader *r, const struct position
     s->queue_limit_bytes = o && o->queue_bytes ? o->queue_bytes : QUEUE_DEFAULT_BYTES;
     s->until_idle = o && o->until_idle;
     snprintf(s->name, sizeof s->name, "%s", o && o->name ? o->name : "stream");
-    reader_cond_init(&s->wake);
+    thread_cond_init(&s->wake);
     stream_metrics(s);
     if (!resolve_start(r, s, start, o, e)) {
         hide_metrics(s);
@@ -811,7 +793,7 @@ struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard
     char labels[512];
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->schema_lock, NULL);
-    reader_cond_init(&r->feeds_gone);
+    thread_cond_init(&r->feeds_gone);
     r->topo = topo;
     r->shard = shard;
     if (o)
@@ -842,7 +824,7 @@ void cdc_reader_free(struct cdc_reader *r)
         reader_feed_stop(f);
     }
     while (r->feeds)
-        reader_cond_wait_ms(&r->feeds_gone, &r->lock, -1);
+        pthread_cond_wait(&r->feeds_gone, &r->lock);
     reader_ring_clear(&r->ring);
     pthread_mutex_unlock(&r->lock);
     my_close(r->schema_conn);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "cdc/reader_internal.h"
 
 #include <assert.h>
@@ -312,7 +313,7 @@ static void wait_before_retry(struct feed *f, const struct err *e)
     f->cut = true;
     f->idle = false;
     for (int64_t now; !f->stop && (now = clock_mono_ms()) < until_ms;)
-        reader_cond_wait_ms(&f->wake, &r->lock, until_ms - now);
+        (void)thread_wait_ms(&f->wake, &r->lock, until_ms - now);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -378,7 +379,7 @@ bool reader_feed_start(struct cdc_reader *r, struct cdc_stream *owner,
     f->reader = r;
     f->owner = owner;
     reader_mark_copy(&f->mark, from);
-    reader_cond_init(&f->wake);
+    thread_cond_init(&f->wake);
     backoff_init(&f->backoff, r->o.retry_ms ? r->o.retry_ms : BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);

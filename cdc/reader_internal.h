@@ -214,8 +214,5 @@ struct cdc_source *reader_open_live(struct feed *f, const struct position *start
                                     struct err *e) WARN_UNUSED;
 /* The server that the source is connected to; NULL for others than reader_open_live's. */
 const struct my_server *reader_source_server(const struct cdc_source *s);
-void reader_cond_init(pthread_cond_t *c);
-void reader_cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *lock,
-                         int64_t ms); /* ms < 0: without limit */
 
 #endif

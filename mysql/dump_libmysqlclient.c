@@ -11,6 +11,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "mysql/dump_backend.h"
 #include "mysql/internal.h"
 
@@ -52,9 +53,8 @@ static const struct client *of_const(const struct my_dump_backend *b)
 
 static void pause_for(struct client *b, unsigned ms)
 {
-    struct timespec until = clock_mono_after_ms(ms);
     if (!b->stop)
-        pthread_cond_timedwait(&b->wake, &b->mutex, &until);
+        (void)thread_wait_ms(&b->wake, &b->mutex, ms);
 }
 
 /* Thread: the watcher. A read is too long when the same one is seen for timeout_ms. */
@@ -111,14 +111,10 @@ static struct my_dump_backend *client_connect(const struct my_params *p, struct 
     if (!c)
         return NULL;
     struct client *b = mem_alloc(sizeof *b);
-    pthread_condattr_t monotonic;
     b->base.ops = &my_dump_library;
     b->c = c;
     pthread_mutex_init(&b->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&b->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_cond_init(&b->wake);
     return &b->base;
 }
 

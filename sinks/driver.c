@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "sinks/driver_internal.h"
 
 #include <jansson.h>
@@ -54,9 +55,7 @@ bool driver_pause(struct sink_driver *d, int64_t ms)
 {
     int64_t until_ms = clock_mono_ms() + ms;
     pthread_mutex_lock(&d->lock);
-    for (int64_t now_ms; !d->stop && (now_ms = clock_mono_ms()) < until_ms;) {
-        struct timespec ts = clock_mono_after_ms(until_ms - now_ms);
-        pthread_cond_timedwait(&d->wake, &d->lock, &ts);
+    while (!d->stop && thread_wait_until(&d->wake, &d->lock, until_ms)) {
     }
     bool go_on = !d->stop;
     pthread_mutex_unlock(&d->lock);
@@ -357,11 +356,7 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
                                       struct err *e)
 {
     struct sink_driver *d = mem_alloc(sizeof *d);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&d->wake);
     pthread_mutex_init(&d->lock, NULL);
     copy_spec(&d->own, spec, topo);
     d->spec = &d->own;

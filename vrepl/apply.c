@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -337,12 +338,9 @@ void vrepl_apply_stop(struct vrepl_apply *a)
 {
     if (!a)
         return;
-    struct timespec until;
     __atomic_store_n(&a->stop, 1, __ATOMIC_RELEASE);
     queue_close(a->queue);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += APPLY_STOP_S;
-    if (pthread_timedjoin_np(a->thread, NULL, &until) != 0) {
+    if (!thread_join_within(a->thread, APPLY_STOP_MS)) {
         vrepl_apply_interrupt(a);
         pthread_join(a->thread, NULL);
     }

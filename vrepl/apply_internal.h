@@ -18,7 +18,7 @@
     ((size_t)16 * 1024 * 1024) /* of one open transaction, for its repetition */
 #define APPLY_GROUP_HELD   ((size_t)4 * 1024 * 1024) /* of the batches that a group is made of */
 #define APPLY_SAVE_MS      1000
-#define APPLY_STOP_S       2     /* for the group in hand to end by itself */
+#define APPLY_STOP_MS      2000  /* for the group in hand to end by itself */
 #define APPLY_DUPLICATE_MS 30000 /* waiting for another source's stream */
 
 enum apply_item_kind {

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 #include "vrepl/routing.h"
 #include "vrepl/status.h"
 #include "vrepl/switch.h"
@@ -278,11 +279,9 @@ static void count_states(struct vrepl_engine *g)
 
 static bool wait_for_turn(struct vrepl_engine *g)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += KEEPER_MS / 1000;
+    int64_t until = clock_mono_ms() + KEEPER_MS;
     pthread_mutex_lock(&g->lock);
-    while (!g->stop && pthread_cond_timedwait(&g->wake, &g->lock, &until) == 0) {
+    while (!g->stop && thread_wait_until(&g->wake, &g->lock, until)) {
     }
     bool go_on = !g->stop;
     pthread_mutex_unlock(&g->lock);
@@ -366,8 +365,8 @@ struct vrepl_engine *vrepl_engine_start(const struct vrepl_engine_options *o, st
     g->o = *o;
     pthread_mutex_init(&g->lock, NULL);
     pthread_mutex_init(&g->jobs_lock, NULL);
-    pthread_cond_init(&g->wake, NULL);
-    pthread_cond_init(&g->job_ended, NULL);
+    thread_cond_init(&g->wake);
+    thread_cond_init(&g->job_ended);
     g->routing = routing_new();
     name_owner(g);
     routing_load_cache(g);

@@ -3,8 +3,10 @@
  * disabled route). */
 #include "vrepl/fence.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "cdc/journal.h"
 #include "vrepl/names.h"
 
@@ -166,7 +168,7 @@ struct fence_watch *fence_watch_start(struct workflow *w, const struct topo_shar
 {
     struct fence_watch *f = mem_alloc(sizeof *f);
     pthread_mutex_init(&f->mutex, NULL);
-    pthread_cond_init(&f->moved, NULL);
+    thread_cond_init(&f->moved);
     f->shard = shard;
     position_copy(&f->read, from);
     f->keys[0] = mem_strdup(w->keys[0]);
@@ -196,13 +198,11 @@ void fence_watch_stop(struct fence_watch *f)
 
 static bool wait_for(struct fence_watch *f, const struct position *pos, int64_t timeout_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
+    int64_t until = clock_mono_ms() + timeout_ms;
+    bool time_left = true;
     pthread_mutex_lock(&f->mutex);
-    int gone = 0;
-    while (f->alarm.code == ERR_NONE && !position_at_or_after(&f->read, pos) && gone == 0)
-        gone = pthread_cond_timedwait(&f->moved, &f->mutex, &until);
+    while (f->alarm.code == ERR_NONE && !position_at_or_after(&f->read, pos) && time_left)
+        time_left = thread_wait_until(&f->moved, &f->mutex, until);
     bool there = f->alarm.code != ERR_NONE || position_at_or_after(&f->read, pos);
     pthread_mutex_unlock(&f->mutex);
     return there;

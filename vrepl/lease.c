@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -25,11 +26,9 @@ struct lease {
 
 static bool wait_for_turn(struct lease *l)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += LEASE_RENEW_MS / 1000;
+    int64_t until = clock_mono_ms() + LEASE_RENEW_MS;
     pthread_mutex_lock(&l->mutex);
-    while (!l->stop && pthread_cond_timedwait(&l->wake, &l->mutex, &until) == 0) {
+    while (!l->stop && thread_wait_until(&l->wake, &l->mutex, until)) {
     }
     bool go_on = !l->stop;
     pthread_mutex_unlock(&l->mutex);
@@ -73,7 +72,7 @@ struct lease *lease_new(const struct topo_shard *home, const struct wf_row_key *
     l->owner = mem_strdup(key->owner);
     l->key = (struct wf_row_key){l->keyspace, l->name, l->owner, key->epoch};
     pthread_mutex_init(&l->mutex, NULL);
-    pthread_cond_init(&l->wake, NULL);
+    thread_cond_init(&l->wake);
     pthread_create(&l->thread, NULL, renew_loop, l);
     return l;
 }

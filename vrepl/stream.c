@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "schemas/sqltoken.h"
 #include "vrepl/stream_internal.h"
 
@@ -23,7 +24,7 @@
 
 #define STREAM_POLL_MS  100
 #define STREAM_ROUND_MS 10000
-#define STREAM_STOP_S   3 /* for what is under way to end by itself */
+#define STREAM_STOP_MS  3000 /* for what is under way to end by itself */
 
 static void set_state(struct vrepl_stream *s, enum vrepl_stream_state state)
 {
@@ -545,11 +546,7 @@ static struct vrepl_stream *new_stream(const struct vrepl_stream_spec *spec,
     s->rows_copied = mem_calloc(spec->n_tables + 1, sizeof *s->rows_copied);
     s->table_done = mem_calloc(spec->n_tables + 1, sizeof *s->table_done);
     s->state = spec->copy ? VREPL_STREAM_COPYING : VREPL_STREAM_CATCHUP;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_cond_init(&s->changed);
     pthread_mutex_init(&s->lock, NULL);
     return s;
 }
@@ -586,10 +583,7 @@ void vrepl_stream_stop(struct vrepl_stream *s)
     if (!s)
         return;
     __atomic_store_n(&s->stop, 1, __ATOMIC_RELEASE);
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STREAM_STOP_S;
-    if (pthread_timedjoin_np(s->thread, NULL, &until) != 0) {
+    if (!thread_join_within(s->thread, STREAM_STOP_MS)) {
         interrupt_appliers(s);
         pthread_join(s->thread, NULL);
     }

@@ -2,6 +2,7 @@
  * watch. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "vrepl/stream_internal.h"
 
 #include <errno.h>
@@ -19,9 +20,7 @@ static void wait_until(struct vrepl_stream *s, int64_t deadline_ms)
     int64_t until = clock_mono_ms() + 50;
     if (until > deadline_ms)
         until = deadline_ms;
-    struct timespec ts = {.tv_sec = (time_t)(until / 1000),
-                          .tv_nsec = (long)(until % 1000) * 1000000};
-    pthread_cond_timedwait(&s->changed, &s->lock, &ts);
+    (void)thread_wait_until(&s->changed, &s->lock, until);
 }
 
 /* True when every applier satisfies `reached`. Locks held: s->lock. */

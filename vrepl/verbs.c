@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "vrepl/create.h"
 #include "vrepl/finish.h"
 #include "vrepl/names.h"
@@ -79,10 +80,7 @@ static unsigned wait_s(const struct verb_call *c)
 
 static bool lock_verb(struct verb_call *c, struct work *x, struct err *e)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += wait_s(c);
-    x->locked = pthread_mutex_timedlock(&x->w->verb, &until) == 0;
+    x->locked = thread_lock_within(&x->w->verb, wait_s(c) * (int64_t)1000);
     return x->locked ||
            err_set(e, ERR_TIMEOUT, "another command on workflow %s is running", x->w->keys[0]);
 }

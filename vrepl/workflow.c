@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "vrepl/fence.h"
 #include "vrepl/names.h"
 
@@ -23,7 +24,7 @@ struct workflow *wf_new(struct vrepl_engine *g, const char *keyspace, const char
     w->keys[0] = mem_printf("%s/%s", keyspace, name);
     pthread_mutex_init(&w->verb, NULL);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->unpinned, NULL);
+    thread_cond_init(&w->unpinned);
     return w;
 }
 
