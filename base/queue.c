@@ -7,7 +7,6 @@
 #include "base/thread.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
