@@ -283,6 +283,9 @@ void daemon_close(struct daemon *d)
 {
     if (d == NULL)
         return;
+    for (size_t i = 0; i < d->n_sinks; i++) /* together: each may wait for its destination */
+        if (d->sinks[i]->driver != NULL)
+            sink_driver_ask_to_stop(d->sinks[i]->driver);
     for (size_t i = 0; i < d->n_sinks; i++)
         free_sink(d->sinks[i]);
     if (d->engine != NULL)

@@ -372,10 +372,8 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
     return NULL;
 }
 
-void sink_driver_stop(struct sink_driver *d)
+void sink_driver_ask_to_stop(struct sink_driver *d)
 {
-    if (!d)
-        return;
     pthread_mutex_lock(&d->lock);
     d->stop = true;
     pthread_cond_broadcast(&d->wake);
@@ -384,6 +382,13 @@ void sink_driver_stop(struct sink_driver *d)
             cdc_stream_interrupt(l->stream);
     }
     pthread_mutex_unlock(&d->lock);
+}
+
+void sink_driver_stop(struct sink_driver *d)
+{
+    if (!d)
+        return;
+    sink_driver_ask_to_stop(d);
     for (struct lane *l = d->lanes, *next; l; l = next) { /* no lane is added any more */
         pthread_join(l->thread, NULL);
         next = l->next;

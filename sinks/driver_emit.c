@@ -61,16 +61,28 @@ static const char *topic_of(struct lane *l, const struct schema_table *table)
     return buf_str(&l->topic);
 }
 
+/* e: why the destination does not take the record; true when it is kept instead. Until the record
+ * is kept, nothing behind it is acknowledged. */
 static bool refused(struct lane *l, const struct sink_record *r, struct err *e)
 {
     struct sink_driver *d = l->driver;
-    CLEANUP(mem_free_ptr) char *pos = position_text(sink_tx_position(l->tx));
+    CLEANUP(mem_free_ptr) char *pos = position_text(&l->acked);
     if (!d->dead_letters)
-        return err_prepend(e, "transaction after %.300s", pos);
+        return err_prepend(e, "after %.300s", pos);
     struct err why = *e;
     err_clear(e);
     return store_dead_letter(d->store, d->spec->name, pos, why.text, r->value,
                              r->value ? r->value_len : 0, e);
+}
+
+bool lane_take_refused(struct lane *l, struct err *e)
+{
+    struct sink_record r;
+    while (l->sink->ops->refused && l->sink->ops->refused(l->sink, &r, e)) {
+        if (!refused(l, &r, e))
+            return false;
+    }
+    return true;
 }
 
 static bool write_record(struct lane *l, const struct sink_record *r, struct err *e)
@@ -82,6 +94,7 @@ static bool write_record(struct lane *l, const struct sink_record *r, struct err
             return refused(l, r, e);
         if (e->class_ != ERR_CLASS_RETRY)
             return false;
+        l->away = true;
         metric_add(l->m_retries, 1);
         lane_set_state(l, LANE_WAITING, e);
         if (!driver_pause(l->driver, RETRY_PAUSE_MS))

@@ -34,6 +34,9 @@ struct lane {
     struct cdc_stream *stream; /* while attached; for interrupting */
     /* The thread's own: */
     struct sink *sink;
+    struct sink_stop asked; /* the sink's way to see that the driver stops */
+    int batch_bytes;        /* what the destination takes at once, after it refused more; 0: any */
+    bool away;              /* the destination did not answer last time */
     struct encoder *encoder;
     struct sink_tx *tx;
     struct position acked;
@@ -81,6 +84,8 @@ bool lane_flush(struct lane *l, bool with_position, const char *data, struct err
 /* driver_emit.c */
 bool lane_emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
                const void *value, size_t value_len, struct err *e);
+/* What the destination refused: kept as dead letters, or the first one is the error. */
+bool lane_take_refused(struct lane *l, struct err *e) WARN_UNUSED;
 bool lane_journal(void *ctx, const char *json, size_t n, struct err *e);
 /* driver_copy.c: everything that the sink wants, from one snapshot; the stream goes on at *at. */
 bool lane_copy(struct lane *l, struct position *at, struct err *e) WARN_UNUSED;

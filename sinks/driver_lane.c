@@ -28,7 +28,6 @@
 
 #define IDLE_SAVE_MS     1000
 #define FLUSH_TIMEOUT_MS 2000
-#define STOP_TIMEOUT_MS  5000
 #define RETRY_PAUSE_MS   500
 #define ERROR_PAUSE_MS   10000
 
@@ -58,24 +57,32 @@ static bool wait_out(struct lane *l, struct err *e)
 
 /* ---- flush and checkpoint ---- */
 
-static bool flush_sink(struct lane *l, const char *position, struct err *e)
+/* Who stops does not wait for a destination that is away: what it did not acknowledge comes again
+ * after the next start. */
+static bool flush_until_answered(struct lane *l, const char *position, struct err *e)
 {
-    int64_t give_up_ms = 0;
-    for (;;) {
-        if (l->sink->ops->flush(l->sink, l->shard->keyspace, l->shard->name, position,
-                                FLUSH_TIMEOUT_MS, e))
-            return true;
+    while (!l->sink->ops->flush(l->sink, l->shard->keyspace, l->shard->name, position,
+                                FLUSH_TIMEOUT_MS, e)) {
         if (e->class_ != ERR_CLASS_RETRY)
             return false;
-        bool stopping = driver_stopping(l->driver);
-        if (stopping && !give_up_ms)
-            give_up_ms = clock_mono_ms() + STOP_TIMEOUT_MS;
-        if (stopping && clock_mono_ms() >= give_up_ms)
+        l->away = true;
+        if (driver_stopping(l->driver))
             return asked_to_stop(l, e);
         metric_add(l->m_retries, 1);
         lane_set_state(l, LANE_WAITING, e);
         clock_sleep_ms(50, NULL);
     }
+    l->away = false;
+    return true;
+}
+
+/* A position is not acknowledged before the refused records behind it are kept elsewhere. */
+static bool flush_sink(struct lane *l, const char *position, struct err *e)
+{
+    if (!l->sink->ops->refused)
+        return flush_until_answered(l, position, e);
+    return flush_until_answered(l, "", e) && lane_take_refused(l, e) &&
+           (!position[0] || flush_until_answered(l, position, e));
 }
 
 static bool put_checkpoint(struct lane *l, const struct position *pos, const char *data,
@@ -239,9 +246,16 @@ static char *sink_options(const struct lane *l)
         o = json_object();
     json_object_set_new(o, "name", json_string(spec->name));
     json_object_set_new(o, "prefix", json_string(spec->prefix));
+    if (l->batch_bytes)
+        json_object_set_new(o, "batch_bytes", json_integer(l->batch_bytes));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;
+}
+
+static bool lane_stopping(void *lane)
+{
+    return driver_stopping(((struct lane *)lane)->driver);
 }
 
 static bool open_parts(struct lane *l, struct err *e)
@@ -250,7 +264,8 @@ static bool open_parts(struct lane *l, struct err *e)
     CLEANUP(mem_free_ptr) char *options = sink_options(l);
     if (!FAULT_POINT("sink.open", e))
         return false;
-    l->sink = d->sink_ops->open(d->target, options, e);
+    l->asked = (struct sink_stop){.asked = lane_stopping, .ctx = l};
+    l->sink = d->sink_ops->open(d->target, options, &l->asked, e);
     if (!l->sink)
         return false;
     l->encoder = d->encoder_ops->open(options, e);
@@ -296,6 +311,7 @@ static void close_parts(struct lane *l)
     cdc_journal_fini(&l->journal);
     l->journal_seen = false;
     l->tx = NULL;
+    l->away = false;
     l->encoder = NULL;
     l->sink = NULL;
     l->dirty_records = l->dirty_bytes = 0;
@@ -421,7 +437,7 @@ static bool session(struct lane *l, struct err *e)
         return false;
     struct err flush_error = ERR_INIT;
     bool records = l->dirty_records > 0 || !position_equal(sink_tx_position(l->tx), &l->acked);
-    if (records && !lane_flush(l, true, "", &flush_error))
+    if (records && !l->away && !lane_flush(l, true, "", &flush_error))
         log_err(LOG_WARN, "sink", &flush_error);
     return false;
 }
@@ -429,7 +445,10 @@ static bool session(struct lane *l, struct err *e)
 static bool pause_after(struct lane *l, struct backoff *backoff, struct err *e)
 {
     char area[100];
-    bool passes = e->class_ == ERR_CLASS_RETRY || e->code == ERR_SINK_FATAL;
+    bool passes =
+        e->class_ == ERR_CLASS_RETRY || e->code == ERR_SINK_FATAL || e->code == ERR_SINK_BATCH;
+    if (e->code == ERR_SINK_BATCH)
+        l->batch_bytes = e->native;
     snprintf(area, sizeof area, "sink.%s", l->driver->spec->name);
     err_prepend(e, "sink %s, %s/%s", l->driver->spec->name, l->shard->keyspace, l->shard->name);
     lane_set_state(l, passes ? LANE_WAITING : LANE_ERROR, e);

@@ -243,8 +243,10 @@ static char *option_text(const char *options_json, const char *name)
     return copy;
 }
 
-static struct sink *file_open(const char *target, const char *options_json, struct err *e)
+static struct sink *file_open(const char *target, const char *options_json,
+                              const struct sink_stop *stop, struct err *e)
 {
+    (void)stop;
     if (!target[0]) {
         err_set(e, ERR_SINK_CONFIG, "file: needs a path, like file:/var/lib/changes.ndjson");
         return NULL;
@@ -259,8 +261,10 @@ static struct sink *file_open(const char *target, const char *options_json, stru
     return &s->base;
 }
 
-static struct sink *stdout_open(const char *target, const char *options_json, struct err *e)
+static struct sink *stdout_open(const char *target, const char *options_json,
+                                const struct sink_stop *stop, struct err *e)
 {
+    (void)stop;
     (void)target;
     (void)e;
     struct file_sink *s = mem_alloc(sizeof *s);

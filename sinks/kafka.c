@@ -5,9 +5,10 @@
  * flush), then the position record is written to the compacted topic {prefix}.positions under the
  * key <sink>/<keyspace>/<shard> and delivered too. A position in Kafka thus never runs ahead of the
  * records. Deliveries wait for ever (message.timeout.ms=0, as Kafka's own idempotent clients do): a
- * broker that is down is a pause. Errors that stay are of two kinds: of one record (too large,
- * invalid) → SINK_RECORD with the record's name; of the producer (fatal, authorisation, unknown
- * topic) → SINK_FATAL: the driver opens a new instance and goes on from the acknowledged position.
+ * broker that is down is a pause. Errors that stay are of three kinds: of one record (too large,
+ * invalid), which is given back by kafka_refused; of a batch (kafka_delivery.c) → SINK_BATCH; of
+ * the producer (fatal, authorisation, unknown topic) → SINK_FATAL: after both, the driver opens a
+ * new instance and goes on from the acknowledged position.
  * Thread: the lane's; delivery reports come on it too, from poll and flush.
  */
 #include "base/clock.h"
@@ -25,11 +26,6 @@
 
 #define WRITE_WAIT_MS    1000
 #define SECRET_MAX_BYTES ((size_t)16 * 1024)
-
-struct kafka_topic {
-    char *name;
-    rd_kafka_topic_t *handle;
-};
 
 /* ---- configuration ---- */
 
@@ -80,16 +76,28 @@ static bool set_user(rd_kafka_conf_t *conf, const json_t *options, struct err *e
     return true;
 }
 
-rd_kafka_conf_t *kafka_conf(const struct kafka_sink *s, struct err *e)
+rd_kafka_conf_t *kafka_conf(struct kafka_sink *s, struct err *e)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char client_id[200];
     snprintf(client_id, sizeof client_id, "sluice-%.150s", s->name);
     if (set(conf, "bootstrap.servers", s->brokers, e) && set(conf, "client.id", client_id, e) &&
-        set_user(conf, s->options, e))
+        set_user(conf, s->options, e)) {
+        rd_kafka_conf_set_opaque(conf, s);
+        rd_kafka_conf_set_error_cb(conf, kafka_on_error);
+        rd_kafka_conf_set_log_cb(conf, kafka_on_log);
         return conf;
+    }
     rd_kafka_conf_destroy(conf);
     return NULL;
+}
+
+bool kafka_asked_to_stop(const struct kafka_sink *s, struct err *e)
+{
+    if (!s->stop || !s->stop->asked(s->stop->ctx))
+        return false;
+    err_set(e, ERR_SHUTDOWN, "kafka: asked to stop");
+    return true;
 }
 
 static const char *text_option(const json_t *options, const char *name, const char *fallback)
@@ -98,87 +106,15 @@ static const char *text_option(const json_t *options, const char *name, const ch
     return text && text[0] ? text : fallback;
 }
 
-/* ---- delivery ---- */
-
-/* What to make of an error that librdkafka has given up on. */
-static enum err_code classify(rd_kafka_resp_err_t code)
-{
-    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
-        code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG ||
-        code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD)
-        return ERR_SINK_RECORD;
-    if (code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
-        code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        return ERR_SINK_UNREACHABLE;
-    return ERR_SINK_FATAL;
-}
-
-bool kafka_error(struct err *e, rd_kafka_resp_err_t code, const char *what)
-{
-    enum err_code own = classify(code);
-    err_set(e, own, "kafka: %s: %s", what, rd_kafka_err2str(code));
-    if (e)
-        e->native = code;
-    if (own == ERR_SINK_RECORD)
-        err_cure(e, "raise message.max.bytes of broker, topic and sink, or set on_record_error: "
-                    "dead_letter");
-    return false;
-}
-
-static bool record_error(struct err *e, rd_kafka_resp_err_t code, const char *topic,
-                         const void *key, size_t key_len, size_t value_len)
-{
-    struct buf what = BUF_INIT;
-    buf_printf(&what, "topic %s, key ", topic);
-    buf_put_json_escaped(&what, key ? key : "null", key ? (key_len < 200 ? key_len : 200) : 4);
-    buf_printf(&what, ", %zu bytes", value_len);
-    kafka_error(e, code, buf_str(&what));
-    buf_fini(&what);
-    return false;
-}
-
-static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
-{
-    struct kafka_sink *s = opaque;
-    (void)rk;
-    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        s->delivered++;
-        return;
-    }
-    s->failed++;
-    if (s->first_error.code != ERR_NONE)
-        return;
-    record_error(&s->first_error, m->err, rd_kafka_topic_name(m->rkt), m->key, m->key_len, m->len);
-}
-
-static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
-{
-    (void)rk;
-    (void)opaque;
-    log_debug("sink.kafka", "%s: %s", rd_kafka_err2name((rd_kafka_resp_err_t)code), reason);
-}
-
-static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
-{
-    (void)rk;
-    log_debug("sink.kafka", "%d %s %s", level, facility, text);
-}
-
-/* False when the producer is broken or a record was refused. */
-static bool check(struct kafka_sink *s, struct err *e)
-{
-    char text[400];
-    rd_kafka_resp_err_t code = rd_kafka_fatal_error(s->producer, text, sizeof text);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        err_set(e, ERR_SINK_FATAL, "kafka: the producer is broken: %s", text);
-        if (e)
-            e->native = code;
-        return false;
-    }
-    return s->first_error.code == ERR_NONE || err_copy(e, &s->first_error);
-}
-
 /* ---- open, close ---- */
+
+static bool limit_batches(const struct kafka_sink *s, rd_kafka_conf_t *conf, struct err *e)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%llu", (unsigned long long)s->batch_bytes);
+    return s->batch_bytes == 0 || (s->batch_bytes == 1 ? set(conf, "batch.num.messages", "1", e)
+                                                       : set(conf, "batch.size", number, e));
+}
 
 static bool make_producer(struct kafka_sink *s, struct err *e)
 {
@@ -198,11 +134,9 @@ static bool make_producer(struct kafka_sink *s, struct err *e)
         if (!json_object_get(json_object_get(s->options, "kafka"), defaults[i][0]))
             ok = set(conf, defaults[i][0], defaults[i][1], e);
     }
+    ok = ok && limit_batches(s, conf, e);
     if (ok) {
-        rd_kafka_conf_set_opaque(conf, s);
-        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-        rd_kafka_conf_set_error_cb(conf, on_error);
-        rd_kafka_conf_set_log_cb(conf, on_log);
+        rd_kafka_conf_set_dr_msg_cb(conf, kafka_on_delivery);
         s->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
         if (s->producer)
             return true;
@@ -230,6 +164,7 @@ static void kafka_close(struct sink *sink)
         rd_kafka_flush(s->producer, 0);
         rd_kafka_destroy(s->producer);
     }
+    kafka_refusals_free(s);
     json_decref(s->options);
     free(s->brokers);
     free(s->name);
@@ -237,22 +172,26 @@ static void kafka_close(struct sink *sink)
     free(s);
 }
 
-static struct sink *kafka_open(const char *target, const char *options_json, struct err *e)
+static struct sink *kafka_open(const char *target, const char *options_json,
+                               const struct sink_stop *stop, struct err *e)
 {
     struct kafka_sink *s = mem_alloc(sizeof *s);
     s->base.ops = &sink_kafka_ops;
+    s->stop = stop;
     s->options =
         options_json && options_json[0] ? json_loads(options_json, 0, NULL) : json_object();
     s->brokers = mem_strdup(target);
     s->name = mem_strdup(text_option(s->options, "name", "sink"));
     const char *prefix = text_option(s->options, "prefix", "sluice");
+    s->batch_bytes = (uint64_t)json_integer_value(json_object_get(s->options, "batch_bytes"));
     const char *positions = text_option(s->options, "positions_topic", NULL);
     s->positions_topic = positions ? mem_strdup(positions) : mem_printf("%s.positions", prefix);
     s->topics = map_new(free_topic);
     bool ok =
         target[0] || err_set(e, ERR_SINK_CONFIG, "kafka:// needs brokers, like kafka://host:9092");
     ok = ok && (s->options || err_set(e, ERR_SINK_CONFIG, "the sink's options are not JSON"));
-    if (ok && make_producer(s, e) && kafka_create_topic(s, s->positions_topic, true, e))
+    if (ok && make_producer(s, e) &&
+        kafka_create_topic(s, s->positions_topic, true, &s->positions_there, e))
         return &s->base;
     kafka_close(&s->base);
     return NULL;
@@ -265,7 +204,8 @@ static rd_kafka_topic_t *topic_handle(struct kafka_sink *s, const char *name, st
     struct kafka_topic *t = map_get_str(s->topics, name);
     if (t)
         return t->handle;
-    if (!kafka_create_topic(s, name, false, e))
+    bool there;
+    if (!kafka_create_topic(s, name, false, &there, e))
         return NULL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(s->producer, name, NULL);
     if (!handle) {
@@ -275,6 +215,7 @@ static rd_kafka_topic_t *topic_handle(struct kafka_sink *s, const char *name, st
     t = mem_alloc(sizeof *t);
     t->name = mem_strdup(name);
     t->handle = handle;
+    t->limit = s->batch_bytes > 1 ? kafka_ask_topic_limit(s, name) : 0;
     map_put_str(s->topics, name, t);
     return handle;
 }
@@ -300,28 +241,34 @@ static rd_kafka_resp_err_t produce(struct kafka_sink *s, rd_kafka_topic_t *topic
     return code;
 }
 
+static bool still_waiting(const struct kafka_sink *s, struct err *e)
+{
+    char what[60];
+    snprintf(what, sizeof what, "%d records wait for the brokers", rd_kafka_outq_len(s->producer));
+    return kafka_unreachable(s, e, 0, what);
+}
+
 static bool kafka_write(struct sink *sink, const struct sink_record *r, struct err *e)
 {
     struct kafka_sink *s = (struct kafka_sink *)sink;
     int64_t until_ms = clock_mono_ms() + WRITE_WAIT_MS;
     rd_kafka_topic_t *topic = topic_handle(s, r->topic, e);
-    if (!topic || !check(s, e))
+    if (!topic || !kafka_check(s, e))
         return false;
     rd_kafka_resp_err_t code;
     while ((code = produce(s, topic, r)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         rd_kafka_poll(s->producer, 50);
-        if (!check(s, e))
+        if (!kafka_check(s, e))
             return false;
         if (clock_mono_ms() >= until_ms)
-            return err_set(e, ERR_SINK_UNREACHABLE, "kafka: %d records wait for the brokers",
-                           rd_kafka_outq_len(s->producer));
+            return still_waiting(s, e);
     }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (++s->written % 1000 == 0)
             rd_kafka_poll(s->producer, 0);
         return true;
     }
-    return record_error(e, code, r->topic, r->key, r->key_len, r->value_len);
+    return kafka_record_error(e, code, r);
 }
 
 static void kafka_poll(struct sink *sink)
@@ -336,14 +283,13 @@ static bool deliver(struct kafka_sink *s, int64_t timeout_ms, struct err *e)
     int64_t until_ms = clock_mono_ms() + timeout_ms;
     while (rd_kafka_outq_len(s->producer) > 0) {
         int64_t left_ms = until_ms - clock_mono_ms();
-        if (!check(s, e))
+        if (!kafka_check(s, e))
             return false;
         if (left_ms <= 0)
-            return err_set(e, ERR_SINK_UNREACHABLE, "kafka: %d records are not acknowledged yet",
-                           rd_kafka_outq_len(s->producer));
+            return still_waiting(s, e);
         rd_kafka_flush(s->producer, left_ms > 100 ? 100 : (int)left_ms);
     }
-    return check(s, e);
+    return kafka_check(s, e);
 }
 
 static bool kafka_flush(struct sink *sink, const char *keyspace, const char *shard,
@@ -360,7 +306,9 @@ static bool kafka_flush(struct sink *sink, const char *keyspace, const char *sha
                             .key_len = strlen(key),
                             .value = position,
                             .value_len = strlen(position)};
-    return kafka_write(sink, &r, e) && deliver(s, timeout_ms, e);
+    if (!kafka_write(sink, &r, e) || !deliver(s, timeout_ms, e))
+        return false;
+    return !s->refusals || kafka_record_error(e, RD_KAFKA_RESP_ERR_INVALID_RECORD, &r);
 }
 
 static bool kafka_position(struct sink *sink, const char *keyspace, const char *shard,
@@ -375,6 +323,7 @@ const struct sink_ops sink_kafka_ops = {.scheme = "kafka",
                                         .open = kafka_open,
                                         .write = kafka_write,
                                         .flush = kafka_flush,
+                                        .refused = kafka_refused,
                                         .poll = kafka_poll,
                                         .position = kafka_position,
                                         .close = kafka_close};

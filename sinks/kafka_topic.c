@@ -1,26 +1,70 @@
 /* sinks/kafka_topic.c — makes topics, and reads the last record of a key in a compacted one. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "sinks/kafka_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ADMIN_TIMEOUT_MS 10000
+#define LIMIT_TIMEOUT_MS 2000 /* for what is good to know, not needed */
+#define REASON_AFTER_MS  2000 /* a connection that failed is waited for no longer than this */
 #define READ_TIMEOUT_MS  30000
+#define STEP_MS          500
+
+/* ---- asking the brokers ---- */
+
+/* The metadata of one topic, or of all (NULL). Waits in steps: a stop is not kept waiting. */
+static bool ask_metadata(const struct kafka_sink *s, rd_kafka_t *rk, rd_kafka_topic_t *topic,
+                         const struct rd_kafka_metadata **out, struct err *e)
+{
+    int64_t began_ms = clock_mono_ms();
+    rd_kafka_resp_err_t code;
+    while ((code = rd_kafka_metadata(rk, topic == NULL, topic, out, STEP_MS)) !=
+           RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_poll(rk, 0); /* the connections' errors */
+        if (kafka_asked_to_stop(s, e))
+            return false;
+        if (clock_mono_ms() - began_ms >= (s->reason[0] ? REASON_AFTER_MS : ADMIN_TIMEOUT_MS))
+            break;
+    }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    CLEANUP(mem_free_ptr) char *what = mem_printf("%s: %s", s->brokers, rd_kafka_err2str(code));
+    return kafka_unreachable(s, e, code, what);
+}
+
+/* The answer to an administrator's request; NULL: none came, or the driver stops. */
+static rd_kafka_event_t *wait_for_answer(const struct kafka_sink *s, rd_kafka_queue_t *queue,
+                                         int timeout_ms)
+{
+    int64_t until_ms = clock_mono_ms() + timeout_ms + 1000;
+    rd_kafka_event_t *event = NULL;
+    while (!event && !kafka_asked_to_stop(s, NULL) && clock_mono_ms() < until_ms)
+        event = rd_kafka_queue_poll(queue, STEP_MS);
+    return event;
+}
+
+static rd_kafka_AdminOptions_t *admin_options(const struct kafka_sink *s, rd_kafka_admin_op_t op,
+                                              int timeout_ms)
+{
+    char text[200];
+    rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(s->producer, op);
+    rd_kafka_AdminOptions_set_request_timeout(o, timeout_ms, text, sizeof text);
+    return o;
+}
+
+/* ---- topics ---- */
 
 static bool exists(struct kafka_sink *s, const char *topic, bool *yes, struct err *e)
 {
     const struct rd_kafka_metadata *all;
     *yes = false;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(s->producer, 1, NULL, &all, ADMIN_TIMEOUT_MS);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        kafka_error(e, code, "no broker answers");
-        err_set_native(e, ERR_SINK_UNREACHABLE, ERR_CLASS_RETRY, code, "kafka: %s: %s", s->brokers,
-                       rd_kafka_err2str(code));
+    if (!ask_metadata(s, s->producer, NULL, &all, e))
         return false;
-    }
     for (int i = 0; i < all->topic_cnt && !*yes; i++)
         *yes = strcmp(all->topics[i].topic, topic) == 0;
     rd_kafka_metadata_destroy(all);
@@ -50,11 +94,9 @@ static rd_kafka_resp_err_t create(struct kafka_sink *s, const char *topic, bool 
     if (compacted)
         rd_kafka_NewTopic_set_config(new_topic, "cleanup.policy", "compact");
     rd_kafka_queue_t *queue = rd_kafka_queue_new(s->producer);
-    rd_kafka_AdminOptions_t *o =
-        rd_kafka_AdminOptions_new(s->producer, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-    rd_kafka_AdminOptions_set_request_timeout(o, ADMIN_TIMEOUT_MS, text, sizeof text);
+    rd_kafka_AdminOptions_t *o = admin_options(s, RD_KAFKA_ADMIN_OP_CREATETOPICS, ADMIN_TIMEOUT_MS);
     rd_kafka_CreateTopics(s->producer, &new_topic, 1, o, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ADMIN_TIMEOUT_MS + 1000);
+    rd_kafka_event_t *event = wait_for_answer(s, queue, ADMIN_TIMEOUT_MS);
     rd_kafka_resp_err_t code = result_of(event);
     if (event)
         rd_kafka_event_destroy(event);
@@ -64,15 +106,16 @@ static rd_kafka_resp_err_t create(struct kafka_sink *s, const char *topic, bool 
     return code;
 }
 
-bool kafka_create_topic(struct kafka_sink *s, const char *topic, bool compacted, struct err *e)
+bool kafka_create_topic(struct kafka_sink *s, const char *topic, bool compacted, bool *there,
+                        struct err *e)
 {
-    bool there;
-    if (!exists(s, topic, &there, e))
+    if (!exists(s, topic, there, e))
         return false;
-    if (there || s->no_admin)
+    if (*there || s->no_admin)
         return true;
     rd_kafka_resp_err_t code = create(s, topic, compacted);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+    *there = code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
+    if (!*there) {
         log_debug("sink.kafka", "topic %s was not made: %s", topic, rd_kafka_err2str(code));
         /* Not asked again of a cluster that cannot, or does not answer: each time costs the
          * timeout. */
@@ -80,6 +123,53 @@ bool kafka_create_topic(struct kafka_sink *s, const char *topic, bool compacted,
             code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE || code == RD_KAFKA_RESP_ERR__TIMED_OUT;
     }
     return true;
+}
+
+/* ---- max.message.bytes ---- */
+
+uint64_t kafka_topic_limit(const struct kafka_sink *s, const char *topic)
+{
+    const struct kafka_topic *t = map_get_str(s->topics, topic);
+    return t ? t->limit : 0;
+}
+
+static uint64_t limit_in(rd_kafka_event_t *event)
+{
+    size_t n = 0, n_entries = 0;
+    uint64_t limit = 0;
+    const rd_kafka_DescribeConfigs_result_t *result =
+        event ? rd_kafka_event_DescribeConfigs_result(event) : NULL;
+    const rd_kafka_ConfigResource_t **all =
+        result ? rd_kafka_DescribeConfigs_result_resources(result, &n) : NULL;
+    const rd_kafka_ConfigEntry_t **entries =
+        n ? rd_kafka_ConfigResource_configs(all[0], &n_entries) : NULL;
+    for (size_t i = 0; i < n_entries; i++) {
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (value && strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0 &&
+            !sys_parse_u64(value, &limit))
+            limit = 0;
+    }
+    return limit;
+}
+
+uint64_t kafka_ask_topic_limit(struct kafka_sink *s, const char *topic)
+{
+    if (s->no_admin)
+        return 0;
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(s->producer);
+    rd_kafka_AdminOptions_t *o =
+        admin_options(s, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, LIMIT_TIMEOUT_MS);
+    rd_kafka_DescribeConfigs(s->producer, &resource, 1, o, queue);
+    rd_kafka_event_t *event = wait_for_answer(s, queue, LIMIT_TIMEOUT_MS);
+    uint64_t limit = limit_in(event);
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(o);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_ConfigResource_destroy(resource);
+    return limit;
 }
 
 /* ---- reading a position back ---- */
@@ -102,25 +192,47 @@ static rd_kafka_t *open_consumer(struct kafka_sink *s, struct err *e)
     return consumer;
 }
 
+/* What a broker says instead of a topic's partitions. Only that there is no such topic means that
+ * nothing stands in it; and not even that, where the brokers knew the topic a moment ago. */
+static bool topic_is_absent(const struct kafka_sink *s, const char *topic, rd_kafka_resp_err_t code,
+                            struct err *e)
+{
+    bool unknown =
+        code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    if (unknown && !s->positions_there)
+        return true;
+    err_set_native(e, ERR_SINK_FATAL, ERR_CLASS_RETRY, code,
+                   "kafka: topic %s, which says where the sink stands, cannot be described: %s",
+                   topic, rd_kafka_err2str(code));
+    return err_cure(e, "allow the sink's user DESCRIBE, READ and WRITE on that topic");
+}
+
+static rd_kafka_topic_partition_list_t *list_of(const struct rd_kafka_metadata_topic *t)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    for (int p = 0; p < t->partition_cnt; p++)
+        rd_kafka_topic_partition_list_add(list, t->topic, t->partitions[p].id)->offset =
+            RD_KAFKA_OFFSET_BEGINNING;
+    return list;
+}
+
 /* All partitions of the topic from their beginning; none when there is no such topic. */
-static rd_kafka_topic_partition_list_t *partitions_of(rd_kafka_t *consumer, const char *topic,
-                                                      struct err *e)
+static rd_kafka_topic_partition_list_t *
+partitions_of(const struct kafka_sink *s, rd_kafka_t *consumer, const char *topic, struct err *e)
 {
     const struct rd_kafka_metadata *m;
+    rd_kafka_topic_partition_list_t *list = NULL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(consumer, topic, NULL);
-    rd_kafka_resp_err_t code = rd_kafka_metadata(consumer, 0, handle, &m, ADMIN_TIMEOUT_MS);
+    bool ok = ask_metadata(s, consumer, handle, &m, e);
     rd_kafka_topic_destroy(handle);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        err_set_native(e, ERR_SINK_UNREACHABLE, ERR_CLASS_RETRY, code, "kafka: topic %s: %s", topic,
-                       rd_kafka_err2str(code));
+    if (!ok)
         return NULL;
-    }
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    for (int i = 0; i < m->topic_cnt && m->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        for (int p = 0; p < m->topics[i].partition_cnt; p++)
-            rd_kafka_topic_partition_list_add(list, topic, m->topics[i].partitions[p].id)->offset =
-                RD_KAFKA_OFFSET_BEGINNING;
-    }
+    rd_kafka_resp_err_t code =
+        m->topic_cnt == 1 ? m->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        list = list_of(&m->topics[0]);
+    else if (topic_is_absent(s, topic, code, e))
+        list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_metadata_destroy(m);
     return list;
 }
@@ -142,24 +254,41 @@ static void look_at(struct last *l, const rd_kafka_message_t *m)
     buf_put(l->out, m->payload, m->len);
 }
 
-/* Reads until each partition said that its end is reached. */
-static bool read_all(rd_kafka_t *consumer, int n_partitions, struct last *l, struct err *e)
+/* A record, an end of a partition, or an error that reading on does not cure. */
+static bool take_message(const rd_kafka_message_t *m, struct last *l, int *ended, struct err *e)
 {
-    int64_t until_ms = clock_mono_ms() + READ_TIMEOUT_MS;
-    for (int ended = 0; ended < n_partitions;) {
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, 200);
-        rd_kafka_resp_err_t code = m ? m->err : RD_KAFKA_RESP_ERR__TIMED_OUT;
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-            look_at(l, m);
-        else if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            ended++;
-        if (m)
-            rd_kafka_message_destroy(m);
-        if (clock_mono_ms() > until_ms)
-            return err_set(e, ERR_SINK_UNREACHABLE, "kafka: the positions cannot be read: %s",
-                           rd_kafka_err2str(code));
+    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        ++*ended;
+    } else if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        look_at(l, m);
+    } else {
+        err_set_native(e, ERR_SINK_FATAL, ERR_CLASS_RETRY, m->err,
+                       "kafka: the positions cannot be read: %s", rd_kafka_message_errstr(m));
+        return err_cure(e, "allow the sink's user DESCRIBE, READ and WRITE on that topic");
     }
     return true;
+}
+
+/* Reads until each partition said that its end is reached. */
+static bool read_all(const struct kafka_sink *s, rd_kafka_t *consumer, int n_partitions,
+                     struct last *l, struct err *e)
+{
+    int64_t until_ms = clock_mono_ms() + READ_TIMEOUT_MS;
+    bool ok = true;
+    for (int ended = 0; ok && ended < n_partitions;) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, 200);
+        if (m) {
+            ok = take_message(m, l, &ended, e);
+            rd_kafka_message_destroy(m);
+            until_ms = clock_mono_ms() + READ_TIMEOUT_MS;
+        } else if (kafka_asked_to_stop(s, e)) {
+            ok = false;
+        } else if (clock_mono_ms() > until_ms) {
+            ok = kafka_unreachable(s, e, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                   "the positions cannot be read");
+        }
+    }
+    return ok;
 }
 
 bool kafka_read_last(struct kafka_sink *s, const char *topic, const char *key, struct buf *out,
@@ -170,11 +299,11 @@ bool kafka_read_last(struct kafka_sink *s, const char *topic, const char *key, s
     if (!consumer)
         return false;
     rd_kafka_poll_set_consumer(consumer);
-    rd_kafka_topic_partition_list_t *list = partitions_of(consumer, topic, e);
+    rd_kafka_topic_partition_list_t *list = partitions_of(s, consumer, topic, e);
     bool ok = list != NULL;
     if (ok && list->cnt) {
         rd_kafka_assign(consumer, list);
-        ok = read_all(consumer, list->cnt, &l, e);
+        ok = read_all(s, consumer, list->cnt, &l, e);
         rd_kafka_assign(consumer, NULL);
     }
     if (list)

@@ -20,16 +20,27 @@ struct sink_record {
     int64_t timestamp_ms;
 };
 struct sink;
+/* Asks whether the caller wants to stop: for operations that wait. Any thread. */
+struct sink_stop {
+    bool (*asked)(void *ctx);
+    void *ctx;
+};
 struct sink_ops {
     const char *scheme; /* "kafka", "file", "stdout" */
-    /* target: what stands behind the scheme; options_json: the sink's configuration. */
-    struct sink *(*open)(const char *target, const char *options_json, struct err *e);
+    /* target: what stands behind the scheme; options_json: the sink's configuration. stop: NULL, or
+     * outlives the sink. */
+    struct sink *(*open)(const char *target, const char *options_json, const struct sink_stop *stop,
+                         struct err *e);
     bool (*write)(struct sink *s, const struct sink_record *r,
                   struct err *e); /* bytes copied or sent on return */
     /* Everything written so far is acknowledged and `position` (text) with it. Blocks up to
      * timeout_ms. */
     bool (*flush)(struct sink *s, const char *keyspace, const char *shard, const char *position,
                   int64_t timeout_ms, struct err *e);
+    /* The next record that `write` had taken and the destination refused, and why; false: there is
+     * none. Lent until the next call. After a flush without position, all records before it were
+     * either acknowledged or are given here; none is both. NULL: refusals come from `write`. */
+    bool (*refused)(struct sink *s, struct sink_record *r, struct err *why);
     void (*poll)(struct sink *s); /* serves callbacks; called often */
     /* The position stored with the data; *out "" if none. */
     bool (*position)(struct sink *s, const char *keyspace, const char *shard, struct buf *out,
@@ -76,6 +87,8 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
                                       const char *const *shards, size_t n_shards,
                                       struct store *store, sink_reader_fn reader, void *reader_ctx,
                                       struct err *e) WARN_UNUSED;
+/* The driver's threads begin to stop; what they wait for ends. For stopping many at once. */
+void sink_driver_ask_to_stop(struct sink_driver *d);
 void sink_driver_stop(struct sink_driver *d); /* drains, flushes, checkpoints; then frees */
 void sink_driver_status(
     struct sink_driver *d,

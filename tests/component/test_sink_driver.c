@@ -13,6 +13,7 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -507,6 +508,124 @@ static void a_refused_delivery_begins_anew_from_the_acknowledged_position(void *
     kafka_stop(&k);
 }
 
+/* ---- refused batches and records ---- */
+
+static uint64_t dead_letters(char *first, size_t len)
+{
+    char path[140];
+    sqlite3 *db;
+    sqlite3_stmt *st;
+    snprintf(path, sizeof path, "%s/state.db", dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT count(*), min(record) FROM dead_letter", -1, &st, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    uint64_t n = (uint64_t)sqlite3_column_int64(st, 0);
+    const unsigned char *record = sqlite3_column_text(st, 1);
+    snprintf(first, len, "%s", record ? (const char *)record : "");
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+    return n;
+}
+
+/* A topic whose max.message.bytes is below the producer's batch: no record of it is at fault. */
+static void a_refused_batch_comes_again_record_by_record(void **state)
+{
+    struct kafka k;
+    struct run r;
+    struct seen s;
+    char first[100];
+    (void)state;
+    kafka_start(&k);
+    rd_kafka_mock_push_request_errors(k.cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    run_start(&r, k.to, "{\"on_record_error\":\"dead_letter\"}");
+    wait_until_the_end(&r);
+    run_stop(&r);
+    see_topic(&k, &s);
+    assert_all_seen(&s, false);
+    assert_int_equal(dead_letters(first, sizeof first), 0);
+    kafka_stop(&k);
+}
+
+/* The broker refuses a batch, then, alone, the first row; every other row arrives. */
+static void the_refused_record_is_the_dead_letter(void **state)
+{
+    struct kafka k;
+    struct run r;
+    struct seen s;
+    char first[1000];
+    (void)state;
+    kafka_start(&k);
+    rd_kafka_mock_push_request_errors(k.cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    run_start(&r, k.to, "{\"on_record_error\":\"dead_letter\"}");
+    wait_until_it_says(&r, "SINK_BATCH"); /* the next instance sends record by record */
+    rd_kafka_mock_push_request_errors(k.cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    wait_until_the_end(&r);
+    run_stop(&r);
+    assert_int_equal(dead_letters(first, sizeof first), 1);
+    see_topic(&k, &s);
+    json_t *dead = json_loads(first, JSON_DISABLE_EOF_CHECK, NULL);
+    uint64_t id =
+        (uint64_t)json_integer_value(json_object_get(json_object_get(dead, "after"), "id"));
+    assert_int_equal(s.times[number_of(id)], 0);
+    s.times[number_of(id)] = 1;
+    s.order_broken = false; /* the one that is missing is no gap */
+    assert_all_seen(&s, false);
+    json_decref(dead);
+    kafka_stop(&k);
+}
+
+/* Else a sink whose state was lost would begin at its definition's `from`, and lose what is
+ * between.
+ */
+static void positions_that_cannot_be_described_are_not_absent(void **state)
+{
+    struct kafka k;
+    struct run r;
+    struct seen s;
+    (void)state;
+    kafka_start(&k);
+    rd_kafka_mock_topic_set_error(k.cluster, "shop.positions",
+                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    run_start(&r, k.to, "{}");
+    wait_until_it_says(&r, "cannot be described");
+    assert_int_equal(acknowledged(&r), 0);
+    rd_kafka_mock_topic_set_error(k.cluster, "shop.positions", RD_KAFKA_RESP_ERR_NO_ERROR);
+    wait_until_the_end(&r);
+    run_stop(&r);
+    see_topic(&k, &s);
+    assert_all_seen(&s, true);
+    kafka_stop(&k);
+}
+
+static void a_dead_broker_does_not_hold_a_stop(void **state)
+{
+    struct kafka k;
+    struct run r;
+    (void)state;
+    kafka_start(&k);
+    run_start(&r, k.to, SMALL_FLUSHES);
+    rd_kafka_mock_broker_set_down(k.cluster, 1);
+    wait_until_it_says(&r, "\"waiting\"");
+    int64_t began_ms = clock_mono_ms();
+    run_stop(&r);
+    assert_true(clock_mono_ms() - began_ms < 4000);
+    kafka_stop(&k);
+}
+
+static void why_no_broker_answers_is_said(void **state)
+{
+    struct kafka k;
+    struct run r;
+    (void)state;
+    kafka_start(&k);
+    run_start(&r, k.to, "{\"kafka\":{\"security.protocol\":\"ssl\"}}");
+    wait_until_it_says(&r, "SSL handshake failed");
+    run_stop(&r);
+    kafka_stop(&k);
+}
+
 /* A sink that takes messages of 1,000 bytes only, and rows of which each is larger. */
 #define TINY_MESSAGES "\"kafka\":{\"message.max.bytes\":\"1000\",\"batch.size\":\"500\"}"
 
@@ -734,6 +853,11 @@ int main(void)
         CASE(a_refused_delivery_begins_anew_from_the_acknowledged_position),
         CASE(a_record_that_is_too_large_stops_the_sink_and_is_named),
         CASE(refused_records_may_be_kept_as_dead_letters),
+        CASE(a_refused_batch_comes_again_record_by_record),
+        CASE(the_refused_record_is_the_dead_letter),
+        CASE(positions_that_cannot_be_described_are_not_absent),
+        CASE(a_dead_broker_does_not_hold_a_stop),
+        CASE(why_no_broker_answers_is_said),
         CASE(children_begin_where_the_journal_of_the_split_says),
         CASE(a_split_that_was_missed_is_caught_up_with),
     };

@@ -46,7 +46,7 @@ static int remove_folder(void **state)
 static struct sink *open_sink(void)
 {
     struct err e = ERR_INIT;
-    struct sink *s = sink_find("file")->open(path, OPTIONS, &e);
+    struct sink *s = sink_find("file")->open(path, OPTIONS, NULL, &e);
     if (!s)
         fail_msg("%s", e.text);
     return s;
@@ -88,13 +88,13 @@ static void a_foreign_file_is_refused_and_stays(void **state)
     struct err e = ERR_INIT;
     (void)state;
     assert_true(sys_write_file_atomic(other, "precious\n", 9, 0644, &e));
-    assert_null(sink_find("file")->open(other, OPTIONS, &e));
+    assert_null(sink_find("file")->open(other, OPTIONS, NULL, &e));
     assert_int_equal(e.code, ERR_SINK_CONFIG);
     holds(other, "precious\n", true);
     assert_int_equal(symlink(other, path), 0);
-    assert_null(sink_find("file")->open(path, OPTIONS, &e));
+    assert_null(sink_find("file")->open(path, OPTIONS, NULL, &e));
     holds(other, "precious\n", true);
-    assert_null(sink_find("file")->open(folder, OPTIONS, &e));
+    assert_null(sink_find("file")->open(folder, OPTIONS, NULL, &e));
 }
 
 static void what_was_not_acknowledged_is_cut_off(void **state)
