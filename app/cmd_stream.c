@@ -12,10 +12,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "cdc/copy_read.h"
 #include "cdc/reader.h"
 #include "schemas/inspect.h"
-#include "sinks/sink_tx.h"
+#include "sinks/snapshot.h"
 #include "state/position.h"
 
 #include <errno.h>
@@ -31,7 +30,6 @@
 #define OUT_BYTES   ((size_t)256 * 1024)
 #define PULL_MS     100
 #define LOOK_MS     20
-#define CHUNK_BYTES ((size_t)512 * 1024)
 #define QUEUE_BYTES ((size_t)2 * 1024 * 1024) /* in the caches: nobody here is slow on purpose */
 
 struct shard_stream {
@@ -117,91 +115,22 @@ static bool emit(void *ctx, const struct schema_table *table, const void *key, s
 
 /* ---- one shard ---- */
 
-static bool give_chunk(struct shard_stream *s, struct cdc_batch *b, struct err *e)
+static bool between_chunks(void *ctx, struct err *e)
 {
-    bool ok = true;
+    struct shard_stream *s = ctx;
     __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
-    for (size_t i = 0; b && i < b->n_changes && ok; i++)
-        ok = sink_tx_copy_rows(s->tx, &b->changes[i], e);
-    return ok && write_out(s, e);
-}
-
-static bool copy_table(struct shard_stream *s, struct copy_reader *r,
-                       const struct schema_table *listed, struct err *e)
-{
-    struct copy_range range = {0};
-    const struct schema_table *t = copy_view_definition(r, listed->db, listed->name, e);
-    bool ok = t != NULL;
-    for (bool end = false; ok && !end && !stopping(s->run);) {
-        struct cdc_batch *b = NULL;
-        ok = copy_read_chunk(r, t, &range, NULL, CHUNK_BYTES, &b, &range.lower, &end, e) &&
-             give_chunk(s, b, e);
-        cdc_batch_unref(b);
-    }
-    copy_range_fini(&range);
-    return ok;
-}
-
-struct wanted {
-    struct schema_table **items;
-    char **quoted;
-    size_t n;
-};
-
-static void wanted_fini(struct wanted *w)
-{
-    for (size_t i = 0; i < w->n; i++) {
-        schema_table_unref(w->items[i]);
-        free(w->quoted[i]);
-    }
-    free(w->items);
-    free(w->quoted);
-}
-
-static bool list_wanted(struct shard_stream *s, struct my_conn *c, struct wanted *w, struct err *e)
-{
-    const char *db = s->shard->primary.database;
-    char **names;
-    size_t n;
-    sink_tx_fold_names(s->tx, my_conn_server(c)->folds_names);
-    if (!schema_list_tables(c, db, &names, &n, e))
-        return false;
-    w->items = mem_calloc(n + 1, sizeof *w->items);
-    w->quoted = mem_calloc(n + 1, sizeof *w->quoted);
-    bool ok = true;
-    for (size_t i = 0; i < n && ok; i++) {
-        struct schema_table *t = schema_inspect(c, db, names[i], e);
-        struct buf quoted = BUF_INIT;
-        ok = t != NULL;
-        if (!ok || !sink_tx_wants(s->tx, t)) {
-            schema_table_unref(t);
-            continue;
-        }
-        buf_put_ident(&quoted, t->db);
-        buf_put_str(&quoted, ".");
-        buf_put_ident(&quoted, t->name);
-        w->quoted[w->n] = buf_take(&quoted);
-        w->items[w->n++] = t;
-    }
-    schema_names_free(names, n);
-    return ok;
+    return write_out(s, e) && (!stopping(s->run) || err_set(e, ERR_SHUTDOWN, "asked to stop"));
 }
 
 /* The rows that exist, from one snapshot; the stream then begins at its position. */
 static bool copy_shard(struct shard_stream *s, struct err *e)
 {
-    struct wanted w = {0};
-    struct copy_reader *r = copy_reader_open(&s->shard->primary, e);
-    bool ok = r && list_wanted(s, copy_reader_conn(r), &w, e) &&
-              copy_exact_snapshot(r, &s->shard->primary, (const char *const *)w.quoted, w.n,
-                                  &s->start, e);
-    if (ok)
-        sink_tx_reset(s->tx, &s->start);
-    for (size_t i = 0; i < w.n && ok; i++)
-        ok = copy_table(s, r, w.items[i], e);
-    wanted_fini(&w);
-    copy_reader_close(r);
-    return ok;
+    if (sink_snapshot(s->tx, &s->shard->primary, &s->start, between_chunks, s, e))
+        return true;
+    if (e->class_ != ERR_CLASS_SHUTDOWN)
+        return false;
+    err_clear(e);
+    return true;
 }
 
 static bool attach(struct shard_stream *s, struct err *e)

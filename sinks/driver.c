@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "sinks/driver_internal.h"
+#include "sinks/topic.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -321,6 +322,9 @@ static bool resolve(struct sink_driver *d, struct err *e)
         return d->own.to ? false : err_set(e, ERR_SINK_CONFIG, "the sink has no destination (to)");
     d->sink_ops = sink_find(scheme);
     d->encoder_ops = encoder_find(d->own.format);
+    if (!sink_topic_check(&(struct sink_topic){.template = d->own.topic, .prefix = d->own.prefix},
+                          e))
+        return false;
     if (!own_keyspace(d))
         return err_set(e, ERR_SINK_CONFIG, "there is no keyspace %s", d->own.keyspace);
     if (d->encoder_ops)

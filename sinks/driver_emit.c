@@ -2,62 +2,30 @@
  * dead letters. */
 #include "base/mem.h"
 #include "sinks/driver_internal.h"
+#include "sinks/topic.h"
 
 #include <string.h>
 
 #define RETRY_PAUSE_MS 100
 #define MAX_HELD_BYTES ((uint64_t)4 * 1024 * 1024)
 
-struct field {
-    const char *name, *value;
-};
-
-static void put_name(struct buf *out, const char *pattern, const struct field *fields, size_t n)
-{
-    while (*pattern) {
-        size_t i = 0;
-        while (i < n && strncmp(pattern, fields[i].name, strlen(fields[i].name)) != 0)
-            i++;
-        if (i == n) {
-            buf_put_u8(out, (uint8_t)*pattern++);
-            continue;
-        }
-        buf_put_str(out, fields[i].value);
-        pattern += strlen(fields[i].name);
-    }
-}
-
-/* Kafka allows letters, digits, '.', '_' and '-' only. */
-static void make_valid(struct buf *topic)
-{
-    for (size_t i = 0; i < topic->len; i++) {
-        uint8_t c = topic->data[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '.' || c == '_' || c == '-';
-        if (!good)
-            topic->data[i] = '_';
-    }
-}
-
-/* The topic of a table's records; without a table (DDL, transactions) it is the prefix itself. */
+/* The topic of a table's records; of those without a table (DDL, transactions) it is the prefix. */
 static const char *topic_of(struct lane *l, const struct schema_table *table)
 {
     const struct sink_spec *spec = l->driver->spec;
-    if (!table)
-        return spec->prefix;
-    if (l->topic_table == table)
+    const struct sink_topic t = {.template = spec->topic,
+                                 .prefix = spec->prefix,
+                                 .keyspace = l->shard->keyspace,
+                                 .shard = l->shard->name};
+    if (table && l->topic_table == table)
         return buf_str(&l->topic);
-    const struct field fields[] = {{"{prefix}", spec->prefix},
-                                   {"{keyspace}", l->shard->keyspace},
-                                   {"{shard}", l->shard->name},
-                                   {"{db}", table->db},
-                                   {"{table}", table->name}};
     buf_reset(&l->topic);
-    put_name(&l->topic, spec->topic && spec->topic[0] ? spec->topic : "{prefix}.{db}.{table}",
-             fields, sizeof fields / sizeof *fields);
-    make_valid(&l->topic);
+    if (table)
+        sink_topic_of(&t, table->db, table->name, &l->topic);
+    else
+        sink_topic_make_valid(spec->prefix, &l->topic);
     schema_table_unref(l->topic_table);
-    l->topic_table = schema_table_ref(table);
+    l->topic_table = table ? schema_table_ref(table) : NULL;
     return buf_str(&l->topic);
 }
 

@@ -4,6 +4,15 @@
 
 #include "cdc/value.h"
 
+/* Rows of an initial copy: which of them. */
+enum encode_snapshot {
+    ENCODE_SNAPSHOT_NONE, /* no copy: from the log */
+    ENCODE_SNAPSHOT_ROW,
+    ENCODE_SNAPSHOT_FIRST, /* of all */
+    ENCODE_SNAPSHOT_FIRST_OF_TABLE,
+    ENCODE_SNAPSHOT_LAST_OF_TABLE,
+    ENCODE_SNAPSHOT_LAST /* of all */
+};
 struct encode_context {       /* what a record says about where it comes from */
     const char *installation; /* config name; Debezium's topic.prefix is `prefix` */
     const char *prefix;
@@ -13,7 +22,7 @@ struct encode_context {       /* what a record says about where it comes from */
     const struct position *pos;     /* consumer's position before this change; may be NULL */
     const struct cdc_change *begin; /* BEGIN of the open transaction; NULL outside */
     int64_t now_ms, now_us, now_ns; /* processing time */
-    bool snapshot, snapshot_last;   /* rows of an initial copy */
+    enum encode_snapshot snapshot;
 };
 /* Output: called once per record. key NULL: no key. value NULL: tombstone. */
 typedef bool (*encode_emit_fn)(void *ctx, const struct schema_table *table, const void *key,

@@ -130,14 +130,21 @@ static int64_t source_time_us(const struct record *r)
 
 static const char *snapshot_mark(const struct record *r)
 {
-    return !r->c->snapshot ? "false" : r->c->snapshot_last ? "last" : "true";
+    static const char *const marks[] = {[ENCODE_SNAPSHOT_NONE] = "false",
+                                        [ENCODE_SNAPSHOT_ROW] = "true",
+                                        [ENCODE_SNAPSHOT_FIRST] = "first",
+                                        [ENCODE_SNAPSHOT_FIRST_OF_TABLE] =
+                                            "first_in_data_collection",
+                                        [ENCODE_SNAPSHOT_LAST_OF_TABLE] = "last_in_data_collection",
+                                        [ENCODE_SNAPSHOT_LAST] = "last"};
+    return marks[r->c->snapshot];
 }
 
 static void put_source(struct debezium *x, const struct record *r, uint32_t row_number)
 {
     struct buf *out = &x->source;
     const struct cdc_change *begin = r->c->begin;
-    bool snapshot = r->c->snapshot;
+    bool snapshot = r->c->snapshot != ENCODE_SNAPSHOT_NONE;
     int64_t us = source_time_us(r);
     buf_reset(out);
     buf_printf(out, "{\"version\":\"%s\",\"connector\":\"%s\"",
@@ -240,7 +247,8 @@ static bool debezium_row(struct encoder *enc, const struct encode_context *c,
     struct debezium *x = (struct debezium *)enc;
     const uint16_t *columns;
     struct encode_context own = *c;
-    own.snapshot = c->snapshot || change->kind == CDC_COPY_ROWS;
+    if (change->kind == CDC_COPY_ROWS && own.snapshot == ENCODE_SNAPSHOT_NONE)
+        own.snapshot = ENCODE_SNAPSHOT_ROW;
     struct record r = {
         .c = &own, .change = change, .table = change->rows.table, .emit = emit, .ctx = ctx};
     r.has_key = key_columns(r.table, &columns) > 0;

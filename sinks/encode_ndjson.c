@@ -312,18 +312,20 @@ static bool put_diffs(struct ndjson *x, const struct schema_table *t, const stru
     return true;
 }
 
+static size_t key_columns(const struct schema_table *t, const uint16_t **columns)
+{
+    const struct schema_key *identity = t->n_pk == 0 ? schema_table_identity(t) : NULL;
+    *columns = identity ? identity->columns : t->pk;
+    return identity ? identity->n : t->n_pk;
+}
+
 /* Key columns from the after image, from the before image where that lacks them; null without a
  * key. */
 static bool put_key(struct ndjson *x, const struct schema_table *t, const struct cdc_row *before,
                     const struct cdc_row *after, struct err *e)
 {
-    const uint16_t *columns = t->pk;
-    size_t n = t->n_pk;
-    const struct schema_key *identity = n == 0 ? schema_table_identity(t) : NULL;
-    if (identity) {
-        columns = identity->columns;
-        n = identity->n;
-    }
+    const uint16_t *columns;
+    size_t n = key_columns(t, &columns);
     if (n == 0) {
         buf_put_str(&x->line, "null");
         return true;
@@ -422,6 +424,37 @@ static bool give(struct ndjson *x, const struct schema_table *t, bool key, encod
                 e);
 }
 
+static bool same_value(const struct cdc_value *a, const struct cdc_value *b)
+{
+    return a->null == b->null && a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0);
+}
+
+/* Columns that an image lacks have not changed. */
+static bool key_changed(const struct schema_table *t, const struct cdc_row *before,
+                        const struct cdc_row *after)
+{
+    const uint16_t *columns;
+    size_t n = key_columns(t, &columns), i = 0;
+    while (i < n && (after->values[columns[i]].absent || before->values[columns[i]].absent ||
+                     same_value(&before->values[columns[i]], &after->values[columns[i]])))
+        i++;
+    return i < n;
+}
+
+/* Who keeps the newest record of each key must not keep a row that has left its key. */
+static bool give_tombstone(struct ndjson *x, const struct schema_table *t,
+                           const struct cdc_row *before, encode_emit_fn emit, void *ctx,
+                           struct err *e)
+{
+    if (!put_key(x, t, before, before, e))
+        return false;
+    if (x->line.failed)
+        return err_set(e, ERR_LIMIT, "a record is larger than %zu MiB", BUF_DEFAULT_MAX >> 20);
+    bool ok = emit(ctx, t, x->line.data, x->line.len, NULL, 0, e);
+    buf_reset(&x->line);
+    return ok;
+}
+
 static bool ndjson_row(struct encoder *enc, const struct encode_context *c,
                        const struct cdc_change *change, const struct cdc_row *before,
                        const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
@@ -431,6 +464,9 @@ static bool ndjson_row(struct encoder *enc, const struct encode_context *c,
     const struct schema_table *t = change->rows.table;
     buf_reset(&x->line);
     buf_reset(&x->key);
+    if (change->kind == CDC_ROWS && change->rows.op == CDC_OP_UPDATE &&
+        key_changed(t, before, after) && !give_tombstone(x, t, before, emit, ctx, e))
+        return false;
     put_op(x, c, op_of(c, change));
     buf_put_str(&x->line, ",\"db\":");
     put_string(&x->line, t->db);

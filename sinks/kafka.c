@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "sinks/kafka_internal.h"
 #include "sinks/kafka_property.h"
+#include "sinks/topic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,7 +186,10 @@ static struct sink *kafka_open(const char *target, const char *options_json,
     const char *prefix = text_option(s->options, "prefix", "sluice");
     s->batch_bytes = (uint64_t)json_integer_value(json_object_get(s->options, "batch_bytes"));
     const char *positions = text_option(s->options, "positions_topic", NULL);
-    s->positions_topic = positions ? mem_strdup(positions) : mem_printf("%s.positions", prefix);
+    CLEANUP(mem_free_ptr) char *own = mem_printf("%s.positions", prefix);
+    struct buf topic = BUF_INIT;
+    sink_topic_make_valid(positions ? positions : own, &topic);
+    s->positions_topic = buf_take(&topic);
     s->topics = map_new(free_topic);
     bool ok =
         target[0] || err_set(e, ERR_SINK_CONFIG, "kafka:// needs brokers, like kafka://host:9092");

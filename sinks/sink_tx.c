@@ -14,6 +14,7 @@
 #include "cdc/journal.h"
 #include "schemas/names.h"
 #include "schemas/sqltoken.h"
+#include "sinks/snapshot.h"
 #include "sinks/typed.h"
 
 #include <assert.h>
@@ -34,6 +35,7 @@ struct sink_tx {
     struct buf begin_query; /* begin.query's copy: a spooled change does not stay */
     bool begun;             /* its BEGIN record was emitted */
     bool emitted;           /* anything of it */
+    const struct sink_snapshot_place *place; /* while rows of a copy are given */
     struct cdc_row *before, *after;
     struct typed_rows *typed;              /* without an encoder */
     const struct schema_table *last_table; /* reference; last_wanted is about it */
@@ -211,6 +213,8 @@ static bool give_rows(struct sink_tx *t, const struct cdc_change *c, struct err 
     t->stats.bytes += c->rows.images_len;
     cdc_rows_begin(&it, &c->rows);
     while ((r = cdc_rows_next(&it, t->before, t->after, e)) == CDC_ROWS_ROW) {
+        if (t->place)
+            t->c.snapshot = sink_snapshot_mark(t->place, it.row == 0, it.row + 1 == c->rows.n_rows);
         if (!give_row(t, c, c->rows.first_seq + it.row, e))
             return err_prepend(e, "%s.%s", c->rows.table->db, c->rows.table->name);
     }
@@ -402,17 +406,24 @@ bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *cle
     return true;
 }
 
-bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e)
+void sink_tx_is_of_mariadb(struct sink_tx *t, bool yes)
+{
+    t->c.mariadb = yes;
+}
+
+bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c,
+                       const struct sink_snapshot_place *place, struct err *e)
 {
     assert(c->kind == CDC_COPY_ROWS);
     set_times(t);
     t->c.begin = NULL;
     t->c.pos = &t->pos;
-    t->c.snapshot = true;
+    t->place = place;
     struct cdc_change own = *c; /* it belongs to the position of its snapshot */
     own.file = t->pos.file;
     own.log_pos = t->pos.pos;
     bool ok = give_rows(t, &own, e);
-    t->c.snapshot = false;
+    t->place = NULL;
+    t->c.snapshot = ENCODE_SNAPSHOT_NONE;
     return ok;
 }

@@ -43,8 +43,12 @@ bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *cle
 void sink_tx_fold_names(struct sink_tx *t, bool folds);
 /* Drops the open transaction; the stream was rewound to pos. */
 void sink_tx_reset(struct sink_tx *t, const struct position *pos);
-/* Rows of an initial copy. */
-bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e) WARN_UNUSED;
+/* Which flavour the source has, before a transaction's GTID tells. */
+void sink_tx_is_of_mariadb(struct sink_tx *t, bool yes);
+struct sink_snapshot_place;
+/* A chunk of an initial copy, and where it stands among its rows (sinks/snapshot.h). */
+bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c,
+                       const struct sink_snapshot_place *place, struct err *e) WARN_UNUSED;
 const struct position *sink_tx_position(const struct sink_tx *t);
 bool sink_tx_reached(
     const struct sink_tx *t); /* until, or behind the transaction of sink_tx_stop */
