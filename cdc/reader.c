@@ -36,7 +36,8 @@
  * Back pressure: the tail waits only while no joined stream has room, so none is starved by it.
  * When it has to go on for one stream, another whose backlog is full for 2 s, or whose entries the
  * ring cannot keep, is unplaced. A lone slow consumer thus costs one connection, and the source's
- * TCP window holds the log.
+ * TCP window holds the log. Private readers are few: one whose queue is full for 2 s is given to a
+ * stream that waits for one.
  */
 #include "cdc/reader.h"
 
@@ -57,6 +58,7 @@
 #define PRIVATE_DEFAULT       4
 #define RETAIN_ALONE_BYTES    ((size_t)4 * 1024 * 1024) /* of a ring that only one stream reads */
 #define FULL_BEFORE_DETACH_MS 2000
+#define WAITING_LOOK_MS       500 /* nobody tells who waits that another's queue has stayed full */
 
 /* ---- backlog, back pressure, retention ---- */
 
@@ -253,16 +255,58 @@ static bool start_private(struct cdc_reader *r, struct cdc_stream *s, struct err
     return true;
 }
 
-/* Its turn among those who wait for a private reader. */
-static bool my_turn(const struct cdc_reader *r, const struct cdc_stream *s)
+/* A private reader is for whoever reads. The one whose queue has been full for longest gives its
+ * reader up to those who wait: its next pull places it anew, from its mark (I1). */
+static bool take_from_stalled(struct cdc_reader *r)
 {
-    if (r->n_private >= r->o.private_readers)
+    struct cdc_stream *stalled = NULL;
+    for (struct cdc_stream *s = r->streams; s; s = s->next) {
+        bool full = s->mode == STREAM_PRIVATE && s->feed && is_full(s) && s->full_since_ms;
+        if (full && (!stalled || s->full_since_ms < stalled->full_since_ms))
+            stalled = s;
+    }
+    if (!stalled || clock_mono_ms() - stalled->full_since_ms < FULL_BEFORE_DETACH_MS)
         return false;
+    log_info("reader", "%s/%s: stream %s does not read; its private reader goes to one that waits",
+             r->shard->keyspace, r->shard->name, stalled->name);
+    unplace(stalled);
+    return true;
+}
+
+/* Its turn among those who wait for a private reader. */
+static bool my_turn(struct cdc_reader *r, const struct cdc_stream *s)
+{
     for (const struct cdc_stream *o = r->streams; o; o = o->next) {
         if (o != s && o->mode == STREAM_WAITING && o->waiting_since < s->waiting_since)
             return false;
     }
-    return true;
+    return r->n_private < r->o.private_readers || take_from_stalled(r);
+}
+
+/* Why a stream waits, with the names of those who have what it waits for. */
+static bool say_who_reads(const struct cdc_stream *waiting, struct err *e)
+{
+    const struct cdc_reader *r = waiting->reader;
+    struct buf names = BUF_INIT;
+    for (const struct cdc_stream *s = r->streams; s; s = s->next) {
+        if (s->mode == STREAM_PRIVATE && s->feed)
+            buf_printf(&names, "%s%s", names.len ? ", " : "", s->name);
+    }
+    err_set_native(e, ERR_LIMIT, ERR_CLASS_RETRY, 0,
+                   "stream %s waits for a private reader of %s/%s: all %u are in use, by %.400s",
+                   waiting->name, r->shard->keyspace, r->shard->name, r->o.private_readers,
+                   buf_str(&names));
+    buf_fini(&names);
+    return err_cure(e, "it goes on when one of them has caught up; limits.private_readers allows "
+                       "more");
+}
+
+static void begin_to_wait(struct cdc_stream *s)
+{
+    struct err why = ERR_INIT;
+    s->mode = STREAM_WAITING;
+    say_who_reads(s, &why);
+    log_err(LOG_INFO, "reader", &why);
 }
 
 static bool place(struct cdc_stream *s, struct err *e)
@@ -280,7 +324,8 @@ static bool place(struct cdc_stream *s, struct err *e)
         s->waiting_since = ++r->tickets;
     if (my_turn(r, s))
         return start_private(r, s, e);
-    s->mode = STREAM_WAITING;
+    if (s->mode != STREAM_WAITING)
+        begin_to_wait(s);
     return true;
 }
 
@@ -623,6 +668,8 @@ enum cdc_next cdc_stream_next(struct cdc_stream *s, struct cdc_batch **batch, in
             result = CDC_NEXT_TIMEOUT;
             break;
         }
+        if (s->mode == STREAM_WAITING && (left_ms < 0 || left_ms > WAITING_LOOK_MS))
+            left_ms = WAITING_LOOK_MS;
         (void)thread_wait_ms(&s->wake, &r->lock, left_ms);
     }
     if (!*batch)
@@ -701,6 +748,9 @@ enum cdc_rest cdc_stream_rest(struct cdc_stream *s, struct err *e)
     } else if (f && f->cut) {
         rest = CDC_REST_CUT;
         err_copy(e, &r->last_error);
+    } else if (s->mode == STREAM_WAITING) {
+        rest = CDC_REST_WAITING;
+        say_who_reads(s, e);
     }
     pthread_mutex_unlock(&r->lock);
     return rest;

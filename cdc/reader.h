@@ -6,10 +6,11 @@
  * in order, whichever reader serves it. A consumer that starts elsewhere, or leaves its queue full
  * for 2 s, is served by a private reader from its last *pulled* position, and joins the tail again
  * at a transaction boundary inside the ring. No consumer stops the tail. At most private_readers of
- * them a source, then they queue. Connections are re-made with backoff at the last transaction
- * boundary; a consumer never sees a reconnect, except that a transaction that was cut is delivered
- * again from its start with already delivered rows skipped (seq). Thread: cdc_reader_* any; one
- * cdc_stream is used by one thread, cdc_stream_interrupt from any.
+ * them a source, then they queue; one whose queue stays full for 2 s gives its reader to those.
+ * Connections are re-made with backoff at the last transaction boundary; a consumer never sees a
+ * reconnect, except that a transaction that was cut is delivered again from its start with already
+ * delivered rows skipped (seq). Thread: cdc_reader_* any; one cdc_stream is used by one thread,
+ * cdc_stream_interrupt from any.
  */
 #ifndef SLUICE_CDC_READER_H
 #define SLUICE_CDC_READER_H
@@ -96,8 +97,8 @@ const struct position *cdc_stream_position(const struct cdc_stream *s);
 void cdc_stream_source_head(struct cdc_stream *s, struct position *out, int64_t *lag_ms);
 /* What the stream waits for, when next times out. BUSY: it reads or connects. IDLE: it is
  * connected, at the log's end, and handed everything out. CUT: there is no connection; *e says why.
- * Thread: the consumer's. */
-enum cdc_rest { CDC_REST_BUSY, CDC_REST_IDLE, CDC_REST_CUT };
+ * WAITING: others have all private readers; *e names them. Thread: the consumer's. */
+enum cdc_rest { CDC_REST_BUSY, CDC_REST_IDLE, CDC_REST_CUT, CDC_REST_WAITING };
 enum cdc_rest cdc_stream_rest(struct cdc_stream *s, struct err *e);
 /* Throws away what is queued and continues from pos (through a private reader if need be). */
 bool cdc_stream_rewind(struct cdc_stream *s, const struct position *pos, struct err *e) WARN_UNUSED;

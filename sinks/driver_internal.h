@@ -37,6 +37,7 @@ struct lane {
     struct sink_stop asked; /* the sink's way to see that the driver stops */
     int batch_bytes;        /* what the destination takes at once, after it refused more; 0: any */
     bool away;              /* the destination did not answer last time */
+    bool without_reader;    /* its state says that it waits for a reader of the source */
     struct encoder *encoder;
     struct sink_tx *tx;
     struct position acked;

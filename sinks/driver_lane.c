@@ -377,12 +377,24 @@ static int64_t pull_timeout_ms(const struct lane *l)
     return left_ms > 0 ? left_ms : 0;
 }
 
+/* Nothing came. That there is no reader for the lane is no silence: its state says so. */
+static void note_rest(struct lane *l)
+{
+    struct err why = ERR_INIT;
+    bool waits = cdc_stream_rest(l->stream, &why) == CDC_REST_WAITING;
+    if (waits || l->without_reader)
+        lane_set_state(l, waits ? LANE_WAITING : LANE_RUNNING, waits ? &why : NULL);
+    l->without_reader = waits;
+}
+
 /* One pull. *ended: the journal's transaction was taken. */
 static bool step(struct lane *l, bool *ended, struct err *e)
 {
     struct cdc_batch *b;
     enum cdc_next next = cdc_stream_next(l->stream, &b, pull_timeout_ms(l), e);
     bool ok = next != CDC_NEXT_FAIL;
+    if (next == CDC_NEXT_TIMEOUT || l->without_reader)
+        note_rest(l);
     if (next == CDC_NEXT_OK) {
         ok = take_batch(l, b, e);
         cdc_batch_unref(b);

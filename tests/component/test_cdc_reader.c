@@ -249,6 +249,43 @@ static void a_stopped_consumer_does_not_stop_the_others(void **state)
     cdc_reader_free(r);
 }
 
+static void wait_until_it_read(const struct consumer *c, unsigned transaction)
+{
+    int64_t until_ms = clock_mono_ms() + 20000;
+    while (__atomic_load_n(&c->x.transaction, __ATOMIC_ACQUIRE) < transaction &&
+           clock_mono_ms() < until_ms)
+        clock_sleep_ms(1, NULL);
+    assert_true(__atomic_load_n(&c->x.transaction, __ATOMIC_ACQUIRE) >= transaction);
+}
+
+/* One has the tail, one the only private reader, and does not read; the third gets that. */
+static void who_does_not_read_keeps_no_private_reader(void **state)
+{
+    struct server srv = {.log = &small_log, .block_at_end = true};
+    int gate = 0;
+    struct consumer c[3] = {
+        {.last = 4000, .start = 3800, .pause_at = 3900, .gate = &gate, .name = "tail"},
+        {.last = 4000, .pause_at = 100, .gate = &gate, .queue_bytes = 50000, .name = "stuck"},
+        {.last = 4000, .queue_bytes = 200000, .name = "third"}};
+    (void)state;
+    struct cdc_reader *r = reader_of(&srv, 1 << 20, 1);
+    for (size_t i = 0; i < 3; i++) {
+        c[i].reader = r;
+        pthread_create(&c[i].thread, NULL, consume, &c[i]);
+        if (c[i].gate)
+            wait_until_it_read(&c[i], c[i].pause_at);
+    }
+    pthread_join(c[2].thread, NULL);
+    assert_complete(&c[2]);
+    __atomic_store_n(&gate, 1, __ATOMIC_RELEASE);
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(c[i].thread, NULL);
+        assert_complete(&c[i]);
+    }
+    assert_true(srv.most_open <= 3); /* and what is just being closed */
+    cdc_reader_free(r);
+}
+
 static void attaching_detaching_and_rewinding_race(void **state)
 {
     struct server srv = {.log = &small_log, .cut_every = 2500, .block_at_end = true};
@@ -376,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_connection_cut_at_each_event_loses_nothing),
         cmocka_unit_test(many_consumers_at_different_places),
         cmocka_unit_test(a_stopped_consumer_does_not_stop_the_others),
+        cmocka_unit_test(who_does_not_read_keeps_no_private_reader),
         cmocka_unit_test(attaching_detaching_and_rewinding_race),
         cmocka_unit_test(resuming_inside_a_transaction_skips_its_delivered_rows),
         cmocka_unit_test(a_transaction_that_vanished_while_it_was_read_is_an_error),
