@@ -362,6 +362,17 @@ static void route_sinks(struct api *a, struct http_call *call, char *rest)
     buf_fini(&result);
 }
 
+static void recover(struct api *a, struct http_call *call)
+{
+    struct buf result = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (daemon_sink(a->daemon, "recover", "", http_body(call), &result, &e))
+        reply_buf(call, 200, &result);
+    else
+        reply_error(call, &e);
+    buf_fini(&result);
+}
+
 int api_probe(void *arg, const char *path, const char **type, struct buf *body)
 {
     struct api *a = arg;
@@ -425,6 +436,8 @@ static void route(struct api *a, struct http_call *call, char *path)
         route_workflows(a, call, path + 10, "vdiff");
     else if (strncmp(path, "/v1/sinks", 9) == 0 && (path[9] == '\0' || path[9] == '/'))
         route_sinks(a, call, path + 9);
+    else if (strcmp(path, "/v1/recover") == 0 && strcmp(http_method(call), "POST") == 0)
+        recover(a, call);
     else if (strncmp(path, "/v1/operations/", 15) == 0)
         get_operation(a, call, (unsigned)strtoul(path + 15, NULL, 10));
     else if (strcmp(path, "/v1/vstream") == 0)

@@ -168,6 +168,11 @@ static const struct opt_def sink_options[] = {
     FLAG("copy", "publish the rows that exist first"),
     LIST("kafka", "librdkafka properties: name=value,…"),
     END};
+static const struct opt_def recover_options[] = {
+    TEXT("from", "URL", "where the sinks publish: kafka://HOST:PORT[,…] or file:PATH"),
+    TEXT("prefix", "NAME", "the sinks' prefix (default: the installation's name)"),
+    LIST("kafka", "librdkafka properties, also for the sinks: name=value,…"),
+    FLAG("dry-run", "only show what is found"), END};
 static const struct opt_def vschema_options[] = {
     TEXT("keyspace", "KEYSPACE", "whose vschema"),
     TEXT("vschema-file", "FILE", "apply: the new vschema"), FLAG("dry-run", "check only"), END};
@@ -200,6 +205,8 @@ const struct cmd_def cmd_table[] = {
      decode_options, false, cmd_decode_run},
     {"sink", NULL, "create show list pause resume delete", "[NAME]", "publish a change stream",
      sink_options, false, cmd_sink},
+    {"recover", NULL, NULL, NULL, "find the sinks made by command whose state directory was lost",
+     recover_options, false, cmd_recover},
     {"movetables", NULL, WORKFLOW_VERBS, NULL,
      "move tables between keyspaces while they are in use", movetables_options, true, cmd_workflow},
     {"reshard", NULL, WORKFLOW_VERBS, NULL, "split or merge shards while they are in use",

@@ -8,6 +8,7 @@ int cmd_serve(const struct opt_values *v);
 int cmd_stream(const struct opt_values *v);
 int cmd_decode_run(const struct opt_values *v);
 int cmd_sink(const struct opt_values *v);
+int cmd_recover(const struct opt_values *v);
 int cmd_workflow(const struct opt_values *v);
 int cmd_vschema(const struct opt_values *v);
 int cmd_route(const struct opt_values *v);

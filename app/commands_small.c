@@ -105,6 +105,20 @@ int cmd_sink(const struct opt_values *v)
     return code;
 }
 
+int cmd_recover(const struct opt_values *v)
+{
+    struct err e = ERR_INIT;
+    struct buf flags = BUF_INIT;
+    if (opt_str(v, "from") == NULL) {
+        err_set(&e, ERR_USAGE, "recover needs --from, like --from kafka://HOST:9092");
+        return cmd_fail(v, &e);
+    }
+    opt_flags_json(v, &flags);
+    int code = call_and_print(v, "POST", "/v1/recover", buf_str(&flags));
+    buf_fini(&flags);
+    return code;
+}
+
 /* ---- vindexes and key ranges ---- */
 
 static int vindex_stdin(const struct opt_values *v)

@@ -6,6 +6,7 @@
  * there.
  */
 #include "app/daemon.h"
+#include "app/recover.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "base/metrics.h"
 #include "base/sys.h"
 #include "sinks/kafka_property.h"
+#include "sinks/topic.h"
 #include <assert.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -173,6 +175,27 @@ static char *sink_options(const json_t *flags)
     return out;
 }
 
+/* What the destination keeps of a sink made by command: what the command said, without secrets and
+ * without what only the start asked for. */
+static char *definition_of(const json_t *flags)
+{
+    json_t *doc = json_deep_copy(flags), *plain = json_array(), *item;
+    size_t i;
+    json_array_foreach(json_object_get(doc, "kafka"), i, item)
+    {
+        const char *text = json_string_value(item);
+        char *name = mem_strndup(text != NULL ? text : "", strcspn(text != NULL ? text : "", "="));
+        if (!kafka_property_is_secret(name))
+            json_array_append(plain, item);
+        free(name);
+    }
+    json_object_set_new(doc, "kafka", plain);
+    json_object_del(doc, "from");
+    char *text = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(doc);
+    return text;
+}
+
 static void spec_from_json(struct sink_spec *s, const char *name, const json_t *flags,
                            const char *installation)
 {
@@ -187,6 +210,7 @@ static void spec_from_json(struct sink_spec *s, const char *name, const json_t *
     s->from = json_dup(flags, "from", "current");
     s->copy = json_is_true(json_object_get(flags, "copy"));
     s->options_json = sink_options(flags);
+    s->definition = definition_of(flags);
     s->n_tables = json_array_size(tables);
     s->tables = mem_calloc(s->n_tables + 1, sizeof(char *));
     for (size_t i = 0; i < s->n_tables; i++)
@@ -223,6 +247,7 @@ static void copy_spec(struct sink_spec *dst, const struct sink_spec *src)
     dst->topic = mem_strdup(src->topic);
     dst->options_json = mem_strdup(src->options_json);
     dst->from = mem_strdup(src->from);
+    dst->definition = mem_strdup(src->definition);
     dst->tables = mem_calloc(src->n_tables + 1, sizeof(char *));
     for (size_t i = 0; i < src->n_tables; i++)
         dst->tables[i] = mem_strdup(src->tables[i]);
@@ -357,6 +382,9 @@ static bool check_new_sink(struct daemon *d, const struct sink_spec *s, struct e
         err_set(e, ERR_SINK_CONFIG, "sink %s: cannot publish to '%s'", s->name, s->to);
         return err_cure(e, "use kafka://HOST:PORT, file:PATH or stdout");
     }
+    const struct sink_topic topic = {.template = s->topic, .prefix = s->prefix};
+    if (!sink_topic_check(&topic, e))
+        return err_prepend(e, "sink %s", s->name);
     if (encoder_find(s->format) == NULL) {
         struct buf names = BUF_INIT;
         encoder_names(&names);
@@ -435,8 +463,10 @@ static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, s
         err_set(e, ERR_WF_PRECONDITION, "sink %s is defined in %s", s->spec.name, d->config->path);
         return err_cure(e, "remove it there and restart the daemon");
     }
-    if (s->driver != NULL)
+    if (s->driver != NULL) {
+        sink_driver_forget(s->driver);
         sink_driver_stop(s->driver); /* it would store another checkpoint */
+    }
     s->driver = NULL;
     if (!store_doc_delete(d->store, "sink", s->spec.name, e) ||
         !store_doc_delete(d->store, "sink_paused", s->spec.name, e) ||
@@ -450,6 +480,104 @@ static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, s
     return true;
 }
 
+/* ---- sinks whose state directory was lost ---- */
+
+/* A sink that a destination tells of goes on where the newest position there says. What it has not
+ * told yet, a copy that was not complete, begins anew. */
+static bool restore_sink(struct daemon *d, const struct recovered_sink *r, const json_t *flags,
+                         struct err *e)
+{
+    json_t *doc = json_loads(r->definition, 0, NULL), *given = json_object_get(flags, "kafka"),
+           *all;
+    struct sink_spec spec;
+    all = json_array();
+    json_array_extend(all, json_object_get(doc, "kafka"));
+    json_array_extend(all, given);
+    json_object_set_new(doc, "kafka", all);
+    spec_from_json(&spec, r->name, doc, d->config->topo->installation);
+    char *text = json_dumps(doc, JSON_COMPACT);
+    bool ok = check_new_sink(d, &spec, e) && check_properties(&spec, e) &&
+              store_checkpoint_delete(d->store, r->name, e);
+    for (size_t i = 0; i < r->n_lanes && ok; i++)
+        ok = store_checkpoint_put(d->store, r->name, r->lanes[i].keyspace, r->lanes[i].shard,
+                                  &r->lanes[i].pos, "", e);
+    ok = ok && store_doc_put(d->store, "sink", r->name, text, e);
+    free(text);
+    json_decref(doc);
+    if (ok)
+        add_sink(d, &spec, false);
+    else
+        sink_spec_fini(&spec);
+    return ok;
+}
+
+static bool is_told_of(struct daemon *d, const struct recovered_sink *r,
+                       const struct topo_shard *shard)
+{
+    for (size_t i = 0; i < r->n_lanes; i++) {
+        const struct topo_shard *s =
+            topology_shard(d->config->topo, r->lanes[i].keyspace, r->lanes[i].shard);
+        if (s != NULL && (s == shard || (strcmp(s->keyspace, shard->keyspace) == 0 &&
+                                         keyrange_intersects(&s->range, &shard->range))))
+            return true;
+    }
+    return false;
+}
+
+/* Each serving shard has a place to begin: its own, or that of one it was split or merged from. */
+static bool has_positions(struct daemon *d, const struct recovered_sink *r)
+{
+    const char **shards = NULL;
+    json_t *doc = json_loads(r->definition, 0, NULL);
+    const char *keyspace = json_string_value(json_object_get(doc, "keyspace"));
+    size_t n = vrepl_engine_serving(d->engine, keyspace != NULL ? keyspace : "", &shards), i = 0;
+    while (i < n && is_told_of(d, r, topology_shard(d->config->topo, keyspace, shards[i])))
+        i++;
+    free(shards);
+    json_decref(doc);
+    return i == n;
+}
+
+static const char *what_of(struct daemon *d, const struct recovered_sink *r)
+{
+    size_t i;
+    if (find_sink(d, r->name, &i) != NULL)
+        return "exists";
+    if (r->definition == NULL)
+        return "defined elsewhere";
+    return recovered_copies(r) || has_positions(d, r) ? "found" : "without a position";
+}
+
+static bool recover_sinks(struct daemon *d, const char *text, struct buf *result, struct err *e)
+{
+    struct recovered_sinks all = {0};
+    json_t *flags = json_loads(text != NULL ? text : "{}", 0, NULL), *list = json_array();
+    char *options = sink_options(flags), *from = json_dup(flags, "from", "");
+    char *prefix = json_dup(flags, "prefix", d->config->topo->installation);
+    bool dry_run = json_is_true(json_object_get(flags, "dry_run"));
+    bool ok = recover_read(from, prefix, options, &all, e);
+    for (size_t i = 0; i < all.n && ok; i++) {
+        const char *what = what_of(d, &all.items[i]);
+        if (strcmp(what, "found") == 0 && !dry_run) {
+            ok = restore_sink(d, &all.items[i], flags, e);
+            what = "recovered";
+        }
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s}", "name", all.items[i].name, "result", what));
+    }
+    char *out = json_dumps(list, JSON_COMPACT);
+    if (ok)
+        buf_printf(result, "{\"sinks\":%s}", out);
+    free(out);
+    free(options);
+    free(from);
+    free(prefix);
+    json_decref(flags);
+    json_decref(list);
+    recovered_sinks_fini(&all);
+    return ok;
+}
+
 static bool sink_verb(struct daemon *d, const char *verb, const char *name, const char *flags,
                       struct buf *result, struct err *e)
 {
@@ -460,6 +588,8 @@ static bool sink_verb(struct daemon *d, const char *verb, const char *name, cons
     }
     if (strcmp(verb, "create") == 0)
         return create_sink(d, name, flags, result, e);
+    if (strcmp(verb, "recover") == 0)
+        return recover_sinks(d, flags, result, e);
     struct daemon_sink *s = find_sink(d, name, &i);
     if (s == NULL)
         return err_set(e, ERR_WF_NOT_FOUND, "there is no sink named %s", name);

@@ -39,6 +39,7 @@ static void copy_spec(struct sink_spec *to, const struct sink_spec *from,
     to->topic = mem_strdup(from->topic);
     to->options_json = mem_strdup(from->options_json);
     to->from = mem_strdup(from->from);
+    to->definition = mem_strdup(from->definition);
     to->tables = mem_calloc(from->n_tables + 1, sizeof *to->tables);
     for (size_t i = 0; i < from->n_tables; i++)
         to->tables[i] = mem_strdup(from->tables[i]);
@@ -386,6 +387,14 @@ void sink_driver_ask_to_stop(struct sink_driver *d)
             cdc_stream_interrupt(l->stream);
     }
     pthread_mutex_unlock(&d->lock);
+}
+
+void sink_driver_forget(struct sink_driver *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->forget = true;
+    pthread_mutex_unlock(&d->lock);
+    sink_driver_ask_to_stop(d);
 }
 
 void sink_driver_stop(struct sink_driver *d)

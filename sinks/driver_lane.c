@@ -190,12 +190,13 @@ static bool sinks_position(struct lane *l, struct position *out, bool *found, st
 
 /* The newer one of SQLite's and the sink's own; *found false: neither knows. What stands at the
  * destination of a sink that was just made is of another one that had its name. */
-static bool acknowledged_position(struct lane *l, struct position *out, bool *found, struct err *e)
+static bool acknowledged_position(struct lane *l, struct position *out, bool *found, bool *fresh,
+                                  struct err *e)
 {
     struct position own = POSITION_INIT;
-    bool stored, fresh, kept = false;
+    bool stored, kept = false;
     bool ok =
-        stored_position(l, out, &stored, &fresh, e) && (fresh || sinks_position(l, &own, &kept, e));
+        stored_position(l, out, &stored, fresh, e) && (*fresh || sinks_position(l, &own, &kept, e));
     if (ok && kept && (!stored || position_at_or_after(&own, out)))
         position_copy(out, &own);
     *found = ok && (stored || kept);
@@ -328,11 +329,23 @@ static void show_position(struct lane *l)
     pthread_mutex_unlock(&l->driver->lock);
 }
 
+/* The destination keeps what the state directory may lose: who the sink is, and where it begins
+ * while nothing else says so. */
+static bool tell_destination(struct lane *l, const char *start, struct err *e)
+{
+    const struct sink_spec *spec = l->driver->spec;
+    return !l->sink->ops->begin || (!spec->definition && !start) ||
+           l->sink->ops->begin(l->sink, l->shard->keyspace, l->shard->name, spec->definition, start,
+                               FLUSH_TIMEOUT_MS, e);
+}
+
 static bool begin(struct lane *l, struct err *e)
 {
     struct position at = POSITION_INIT;
-    bool found;
-    bool ok = acknowledged_position(l, &at, &found, e);
+    bool found, fresh;
+    bool ok = acknowledged_position(l, &at, &found, &fresh, e);
+    CLEANUP(mem_free_ptr) char *start = ok && fresh && found ? position_text(&at) : NULL;
+    ok = ok && tell_destination(l, fresh && !found ? "" : start, e);
     if (ok && !found)
         ok = sink_tables_exist(l->driver->spec, l->shard, e) &&
              (l->driver->spec->copy
@@ -449,7 +462,13 @@ static bool session(struct lane *l, struct err *e)
         return false;
     struct err flush_error = ERR_INIT;
     bool records = l->dirty_records > 0 || !position_equal(sink_tx_position(l->tx), &l->acked);
-    if (records && !l->away && !lane_flush(l, true, "", &flush_error))
+    bool answers = !l->away;
+    if (answers && records)
+        answers = lane_flush(l, true, "", &flush_error);
+    if (answers && l->driver->forget && l->sink->ops->forget)
+        answers = l->sink->ops->forget(l->sink, l->shard->keyspace, l->shard->name,
+                                       FLUSH_TIMEOUT_MS, &flush_error);
+    if (!answers && flush_error.code != ERR_NONE)
         log_err(LOG_WARN, "sink", &flush_error);
     return false;
 }

@@ -3,6 +3,8 @@
  * Role: file:PATH holds one record a line; each flush ends with a line that says how far the stream
  * is:
  *   {"op":"position","sink":"s","keyspace":"c","shard":"-80","position":"MariaDB/0-1-42@…"}
+ * A sink made by command has such a line with its "definition" too, in each file that it begins:
+ * `sluice recover` finds it there. An empty definition or position takes an earlier one back.
  * Invariants:
  *   1. A flush is one append under the file's lock, fsynced before it is acknowledged; if it fails
  *      the file is cut back.
@@ -21,6 +23,7 @@
  */
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "sinks/sinks_internal.h"
@@ -43,7 +46,8 @@ struct shared_file {
     char *path;
     unsigned refs;
     int fd;
-    off_t end; /* of the last complete flush */
+    off_t end;           /* of the last complete flush */
+    unsigned generation; /* how many times a head line was written or another file opened */
     pthread_mutex_t lock;
 };
 static pthread_mutex_t files_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -53,6 +57,8 @@ struct file_sink {
     struct sink base;
     struct shared_file *file; /* NULL: standard output */
     char *name;
+    char *definition; /* kept in the file; NULL: nothing */
+    unsigned defined; /* the file's generation that has it; 0: none */
     struct buf pending;
 };
 
@@ -160,6 +166,7 @@ static bool write_head(struct shared_file *f, struct err *e)
         (void)!ftruncate(f->fd, 0);
     }
     f->end = ok ? (off_t)head.len : 0;
+    f->generation++;
     buf_fini(&head);
     return ok;
 }
@@ -172,6 +179,7 @@ static bool recover(struct shared_file *f, struct err *e)
         return io_error(e, f->path);
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_SINK_CONFIG, "%s is no regular file", f->path);
+    f->generation++;
     if (st.st_size == 0)
         return write_head(f, e);
     if (!has_head(f))
@@ -293,18 +301,19 @@ static bool file_write(struct sink *sink, const struct sink_record *r, struct er
     return !s->pending.failed || err_set(e, ERR_LIMIT, "too much to write at once");
 }
 
-static void put_position(struct file_sink *s, const char *keyspace, const char *shard,
-                         const char *position)
+/* definition: NULL, or the line says who the sink is; "": that it was deleted. */
+static void put_position(struct buf *out, const char *name, const char *keyspace, const char *shard,
+                         const char *position, const char *definition)
 {
-    const char *const fields[] = {"sink",  s->name, "keyspace", keyspace,
-                                  "shard", shard,   "position", position};
-    buf_put(&s->pending, position_start, sizeof position_start - 2);
-    for (size_t i = 0; i < 8; i += 2) {
-        buf_printf(&s->pending, ",\"%s\":\"", fields[i]);
-        buf_put_json_escaped(&s->pending, fields[i + 1], strlen(fields[i + 1]));
-        buf_put_u8(&s->pending, '"');
+    const char *const fields[] = {"sink", name,       "keyspace", keyspace,     "shard",
+                                  shard,  "position", position,   "definition", definition};
+    buf_put(out, position_start, sizeof position_start - 2);
+    for (size_t i = 0; i < (definition ? 10u : 8u); i += 2) {
+        buf_printf(out, ",\"%s\":\"", fields[i]);
+        buf_put_json_escaped(out, fields[i + 1], strlen(fields[i + 1]));
+        buf_put_u8(out, '"');
     }
-    buf_put_str(&s->pending, "}\n");
+    buf_put_str(out, "}\n");
 }
 
 /* Another file at the path: this one was renamed or removed. */
@@ -348,6 +357,32 @@ static bool look_again(struct shared_file *f, struct err *e)
     return st.st_size > 0 || write_head(f, e);
 }
 
+static bool append(struct shared_file *f, const struct buf *b, struct err *e)
+{
+    if (write_all(f->fd, b, f->end) && fdatasync(f->fd) == 0) {
+        f->end += (off_t)b->len;
+        return true;
+    }
+    io_error(e, f->path);
+    if (ftruncate(f->fd, f->end) != 0)
+        err_prepend(e, "and the file cannot be cut back");
+    return false;
+}
+
+/* A file that has begun since the sink last wrote, by a rotation, says who the sink is, too. */
+static bool define_here(struct file_sink *s, struct err *e)
+{
+    struct buf line = BUF_INIT;
+    if (!s->definition || s->defined == s->file->generation)
+        return true;
+    put_position(&line, s->name, "", "", "", s->definition);
+    bool ok = append(s->file, &line, e);
+    if (ok)
+        s->defined = s->file->generation;
+    buf_fini(&line);
+    return ok;
+}
+
 static bool file_flush(struct sink *sink, const char *keyspace, const char *shard,
                        const char *position, int64_t timeout_ms, struct err *e)
 {
@@ -356,21 +391,9 @@ static bool file_flush(struct sink *sink, const char *keyspace, const char *shar
     size_t records = s->pending.len;
     (void)timeout_ms;
     if (position[0])
-        put_position(s, keyspace, shard, position);
+        put_position(&s->pending, s->name, keyspace, shard, position, NULL);
     pthread_mutex_lock(&f->lock);
-    if (!look_again(f, e)) {
-        pthread_mutex_unlock(&f->lock);
-        s->pending.len = records;
-        return false;
-    }
-    bool ok = write_all(f->fd, &s->pending, f->end) && fdatasync(f->fd) == 0;
-    if (ok) {
-        f->end += (off_t)s->pending.len;
-    } else {
-        io_error(e, f->path);
-        if (ftruncate(f->fd, f->end) != 0)
-            err_prepend(e, "and the file cannot be cut back");
-    }
+    bool ok = look_again(f, e) && define_here(s, e) && append(f, &s->pending, e);
     pthread_mutex_unlock(&f->lock);
     s->pending.len = ok ? 0 : records; /* a repeated flush writes the records again */
     return ok;
@@ -444,6 +467,131 @@ static bool stdout_position(struct sink *sink, const char *keyspace, const char 
     return true;
 }
 
+/* ---- what the file keeps of a sink ---- */
+
+static const char *text_of(const json_t *o, const char *field)
+{
+    const char *text = json_string_value(json_object_get(o, field));
+    return text ? text : "";
+}
+
+/* Only the file's head is looked at: a definition that stands further back is written once more. */
+static bool head_defines(const struct shared_file *f, const char *name, const char *definition)
+{
+    struct buf head = BUF_INIT;
+    uint8_t *to = buf_reserve(&head, LINE_MAX_BYTES);
+    ssize_t n = pread(f->fd, to, LINE_MAX_BYTES, 0);
+    bool found = false;
+    head.len = n > 0 ? (size_t)n : 0;
+    const char *p = buf_str(&head), *end;
+    for (; !found && (end = strchr(p, '\n')) && is_position_line(p, (size_t)(end - p) + 1);
+         p = end + 1) {
+        json_t *o = json_loadb(p, (size_t)(end - p), 0, NULL);
+        found = same_text(o, "sink", name) && same_text(o, "definition", definition);
+        json_decref(o);
+    }
+    buf_fini(&head);
+    return found;
+}
+
+/* A line of its own, acknowledged at once. */
+static bool put_line(struct file_sink *s, const char *keyspace, const char *shard,
+                     const char *definition, struct err *e)
+{
+    struct buf line = BUF_INIT;
+    put_position(&line, s->name, keyspace, shard, "", definition);
+    pthread_mutex_lock(&s->file->lock);
+    bool ok = look_again(s->file, e) && append(s->file, &line, e);
+    pthread_mutex_unlock(&s->file->lock);
+    buf_fini(&line);
+    return ok;
+}
+
+static bool file_begin(struct sink *sink, const char *keyspace, const char *shard,
+                       const char *definition, const char *position, int64_t timeout_ms,
+                       struct err *e)
+{
+    struct file_sink *s = (struct file_sink *)sink;
+    struct shared_file *f = s->file;
+    free(s->definition);
+    s->definition = mem_strdup(definition);
+    pthread_mutex_lock(&f->lock);
+    s->defined = definition && head_defines(f, s->name, definition) ? f->generation : 0;
+    pthread_mutex_unlock(&f->lock);
+    if (position && !position[0])
+        return put_line(s, keyspace, shard, NULL, e) &&
+               file_flush(sink, keyspace, shard, "", timeout_ms, e);
+    return file_flush(sink, keyspace, shard, position ? position : "", timeout_ms, e);
+}
+
+static bool file_forget(struct sink *sink, const char *keyspace, const char *shard,
+                        int64_t timeout_ms, struct err *e)
+{
+    struct file_sink *s = (struct file_sink *)sink;
+    (void)timeout_ms;
+    free(s->definition);
+    s->definition = NULL;
+    return put_line(s, "", "", "", e) && put_line(s, keyspace, shard, NULL, e);
+}
+
+struct recalling {
+    sink_recall_fn fn;
+    void *ctx;
+    struct map *seen; /* what a later line has said already */
+    struct err *e;
+    bool ok;
+};
+
+static bool recall_line(void *ctx, const char *line, size_t n, off_t line_end)
+{
+    struct recalling *r = ctx;
+    (void)line_end;
+    if (!is_position_line(line, n) || n > LINE_MAX_BYTES)
+        return true;
+    json_t *o = json_loadb(line, n, 0, NULL);
+    struct sink_memory m = {.name = text_of(o, "sink")};
+    if (json_object_get(o, "definition")) {
+        m.definition = text_of(o, "definition");
+    } else {
+        m.keyspace = text_of(o, "keyspace");
+        m.shard = text_of(o, "shard");
+        m.position = text_of(o, "position");
+    }
+    CLEANUP(mem_free_ptr)
+    char *key = mem_printf("%s/%s/%s/%d", m.name, m.keyspace ? m.keyspace : "",
+                           m.shard ? m.shard : "", !m.position);
+    bool is_new = m.name[0] && !map_get_str(r->seen, key);
+    if (is_new)
+        map_put_str(r->seen, key, r);
+    if (is_new && (m.position ? m.position[0] : m.definition[0]))
+        r->ok = r->fn(r->ctx, &m, r->e);
+    json_decref(o);
+    return r->ok;
+}
+
+static bool file_recall(const char *target, const char *options_json, sink_recall_fn fn, void *ctx,
+                        struct err *e)
+{
+    struct err read_error = ERR_INIT;
+    struct recalling r = {.fn = fn, .ctx = ctx, .seen = map_new(NULL), .e = e, .ok = true};
+    struct shared_file f = {.path = mem_strdup(target)};
+    struct stat st;
+    (void)options_json;
+    f.fd = open(target, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool ok = f.fd >= 0 && fstat(f.fd, &st) == 0;
+    if (!ok)
+        io_error(e, target);
+    else if (!S_ISREG(st.st_mode) || !has_head(&f))
+        ok = err_set(e, ERR_SINK_CONFIG, "%s is no file that a sink has written", target);
+    if (ok && !lines_backward(&f, st.st_size, recall_line, &r, &read_error))
+        ok = err_copy(e, &read_error);
+    if (f.fd >= 0)
+        close(f.fd);
+    map_free(r.seen);
+    free(f.path);
+    return ok && r.ok;
+}
+
 static void file_close(struct sink *sink)
 {
     struct file_sink *s = (struct file_sink *)sink;
@@ -451,6 +599,7 @@ static void file_close(struct sink *sink)
         file_put(s->file);
     buf_fini(&s->pending);
     free(s->name);
+    free(s->definition);
     free(s);
 }
 
@@ -460,7 +609,10 @@ const struct sink_ops sink_file_ops = {.scheme = "file",
                                        .flush = file_flush,
                                        .poll = file_poll,
                                        .position = file_position,
-                                       .close = file_close};
+                                       .close = file_close,
+                                       .begin = file_begin,
+                                       .forget = file_forget,
+                                       .recall = file_recall};
 const struct sink_ops sink_stdout_ops = {.scheme = "stdout",
                                          .open = stdout_open,
                                          .write = file_write,

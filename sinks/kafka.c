@@ -173,12 +173,10 @@ static void kafka_close(struct sink *sink)
     free(s);
 }
 
-static struct sink *kafka_open(const char *target, const char *options_json,
-                               const struct sink_stop *stop, struct err *e)
+static struct kafka_sink *make_sink(const char *target, const char *options_json)
 {
     struct kafka_sink *s = mem_alloc(sizeof *s);
     s->base.ops = &sink_kafka_ops;
-    s->stop = stop;
     s->options =
         options_json && options_json[0] ? json_loads(options_json, 0, NULL) : json_object();
     s->brokers = mem_strdup(target);
@@ -191,6 +189,14 @@ static struct sink *kafka_open(const char *target, const char *options_json,
     sink_topic_make_valid(positions ? positions : own, &topic);
     s->positions_topic = buf_take(&topic);
     s->topics = map_new(free_topic);
+    return s;
+}
+
+static struct sink *kafka_open(const char *target, const char *options_json,
+                               const struct sink_stop *stop, struct err *e)
+{
+    struct kafka_sink *s = make_sink(target, options_json);
+    s->stop = stop;
     bool ok =
         target[0] || err_set(e, ERR_SINK_CONFIG, "kafka:// needs brokers, like kafka://host:9092");
     ok = ok && (s->options || err_set(e, ERR_SINK_CONFIG, "the sink's options are not JSON"));
@@ -296,6 +302,42 @@ static bool deliver(struct kafka_sink *s, int64_t timeout_ms, struct err *e)
     return kafka_check(s, e);
 }
 
+/* ---- what the topic of positions keeps of a sink ---- */
+
+/* The key of a definition cannot be that of a position, NAME/KEYSPACE/SHARD. */
+static char *definition_key(const char *name)
+{
+    json_t *o = json_pack("{s:s}", "sink", name);
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text;
+}
+
+static bool put_kept(struct kafka_sink *s, const char *key, const char *value, struct err *e)
+{
+    struct sink_record r = {.topic = s->positions_topic,
+                            .key = key,
+                            .key_len = strlen(key),
+                            .value = value,
+                            .value_len = value ? strlen(value) : 0};
+    return kafka_write(&s->base, &r, e);
+}
+
+static bool put_lane(struct kafka_sink *s, const char *keyspace, const char *shard,
+                     const char *position, struct err *e)
+{
+    CLEANUP(mem_free_ptr) char *key = mem_printf("%s/%s/%s", s->name, keyspace, shard);
+    return put_kept(s, key, position, e);
+}
+
+/* The same as deliver; that a record of the sink's own is refused is an error. */
+static bool deliver_kept(struct kafka_sink *s, int64_t timeout_ms, struct err *e)
+{
+    const struct sink_record r = {.topic = s->positions_topic};
+    return deliver(s, timeout_ms, e) &&
+           (!s->refusals || kafka_record_error(e, RD_KAFKA_RESP_ERR_INVALID_RECORD, &r));
+}
+
 static bool kafka_flush(struct sink *sink, const char *keyspace, const char *shard,
                         const char *position, int64_t timeout_ms, struct err *e)
 {
@@ -304,15 +346,7 @@ static bool kafka_flush(struct sink *sink, const char *keyspace, const char *sha
         return false;
     if (!position[0])
         return true;
-    CLEANUP(mem_free_ptr) char *key = mem_printf("%s/%s/%s", s->name, keyspace, shard);
-    struct sink_record r = {.topic = s->positions_topic,
-                            .key = key,
-                            .key_len = strlen(key),
-                            .value = position,
-                            .value_len = strlen(position)};
-    if (!kafka_write(sink, &r, e) || !deliver(s, timeout_ms, e))
-        return false;
-    return !s->refusals || kafka_record_error(e, RD_KAFKA_RESP_ERR_INVALID_RECORD, &r);
+    return put_lane(s, keyspace, shard, position, e) && deliver_kept(s, timeout_ms, e);
 }
 
 static bool kafka_position(struct sink *sink, const char *keyspace, const char *shard,
@@ -323,6 +357,75 @@ static bool kafka_position(struct sink *sink, const char *keyspace, const char *
     return kafka_read_last(s, s->positions_topic, key, out, e);
 }
 
+static bool kafka_begin(struct sink *sink, const char *keyspace, const char *shard,
+                        const char *definition, const char *position, int64_t timeout_ms,
+                        struct err *e)
+{
+    struct kafka_sink *s = (struct kafka_sink *)sink;
+    CLEANUP(mem_free_ptr) char *key = definition_key(s->name);
+    return (!definition || put_kept(s, key, definition, e)) &&
+           (!position || put_lane(s, keyspace, shard, position[0] ? position : NULL, e)) &&
+           deliver_kept(s, timeout_ms, e);
+}
+
+static bool kafka_forget(struct sink *sink, const char *keyspace, const char *shard,
+                         int64_t timeout_ms, struct err *e)
+{
+    struct kafka_sink *s = (struct kafka_sink *)sink;
+    CLEANUP(mem_free_ptr) char *key = definition_key(s->name);
+    return put_kept(s, key, NULL, e) && put_lane(s, keyspace, shard, NULL, e) &&
+           deliver_kept(s, timeout_ms, e);
+}
+
+struct recalling {
+    sink_recall_fn fn;
+    void *ctx;
+};
+
+static bool recall_definition(struct recalling *r, const char *key, const char *value,
+                              struct err *e)
+{
+    json_t *o = json_loads(key, 0, NULL);
+    const char *name = json_string_value(json_object_get(o, "sink"));
+    bool ok = !name || r->fn(r->ctx, &(struct sink_memory){.name = name, .definition = value}, e);
+    json_decref(o);
+    return ok;
+}
+
+/* Keyspaces and shards have no slash in their names. */
+static bool recall_lane(struct recalling *r, const char *key, const char *value, struct err *e)
+{
+    CLEANUP(mem_free_ptr) char *name = mem_strdup(key);
+    char *shard = strrchr(name, '/');
+    if (!shard)
+        return true;
+    *shard++ = '\0';
+    char *keyspace = strrchr(name, '/');
+    if (!keyspace)
+        return true;
+    *keyspace++ = '\0';
+    return r->fn(r->ctx,
+                 &(struct sink_memory){
+                     .name = name, .keyspace = keyspace, .shard = shard, .position = value},
+                 e);
+}
+
+static bool recall_one(void *ctx, const char *key, const char *value, struct err *e)
+{
+    return key[0] == '{' ? recall_definition(ctx, key, value, e) : recall_lane(ctx, key, value, e);
+}
+
+static bool kafka_recall(const char *target, const char *options_json, sink_recall_fn fn, void *ctx,
+                         struct err *e)
+{
+    struct recalling r = {.fn = fn, .ctx = ctx};
+    struct kafka_sink *s = make_sink(target, options_json);
+    bool ok = s->options || err_set(e, ERR_SINK_CONFIG, "the options are not JSON");
+    ok = ok && kafka_read_each(s, s->positions_topic, recall_one, &r, e);
+    kafka_close(&s->base);
+    return ok;
+}
+
 const struct sink_ops sink_kafka_ops = {.scheme = "kafka",
                                         .open = kafka_open,
                                         .write = kafka_write,
@@ -330,4 +433,7 @@ const struct sink_ops sink_kafka_ops = {.scheme = "kafka",
                                         .refused = kafka_refused,
                                         .poll = kafka_poll,
                                         .position = kafka_position,
-                                        .close = kafka_close};
+                                        .close = kafka_close,
+                                        .begin = kafka_begin,
+                                        .forget = kafka_forget,
+                                        .recall = kafka_recall};

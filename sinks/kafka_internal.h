@@ -64,5 +64,9 @@ bool kafka_create_topic(struct kafka_sink *s, const char *topic, bool compacted,
  * topic may not be described or read is an error: it says nothing of what stands in it. */
 bool kafka_read_last(struct kafka_sink *s, const char *topic, const char *key, struct buf *out,
                      struct err *e) WARN_UNUSED;
+/* Every key's last value, without the keys that were deleted. An absent topic is an error. */
+typedef bool (*kafka_kept_fn)(void *ctx, const char *key, const char *value, struct err *e);
+bool kafka_read_each(struct kafka_sink *s, const char *topic, kafka_kept_fn fn, void *ctx,
+                     struct err *e) WARN_UNUSED;
 
 #endif

@@ -10,6 +10,19 @@
 static const char *const words[] = {".cmd",   "plugin", "librar", "engine", "provider",
                                     "keytab", "path",   ".file",  "url"};
 
+/* librdkafka marks these as sensitive: passwords, client secrets, keys in PEM, and free texts that
+ * hold them. */
+static const char *const secret_words[] = {"password", "secret",  "pem",     "jaas",
+                                           "config",   "private", "ssl.key", "token"};
+
+bool kafka_property_is_secret(const char *name)
+{
+    for (size_t i = 0; i < sizeof secret_words / sizeof *secret_words; i++)
+        if (strstr(name, secret_words[i]))
+            return true;
+    return false;
+}
+
 bool kafka_property_needs_file(const char *name)
 {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)

@@ -8,6 +8,9 @@
  * (NAME_file)? Such a one is taken from the configuration file only: whoever may call the API is
  * not thereby allowed to become the user that runs the daemon. */
 bool kafka_property_needs_file(const char *name);
+/* Is the property's value a secret, or may it be one? Then it is kept in the state directory only.
+ */
+bool kafka_property_is_secret(const char *name);
 /* "sasl.password_file" → the length of "sasl.password"; 0 for a property without a file. The
  * file's first line is then the property's value. */
 size_t kafka_property_secret_len(const char *name);

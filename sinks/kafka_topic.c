@@ -237,14 +237,18 @@ partitions_of(const struct kafka_sink *s, rd_kafka_t *consumer, const char *topi
     return list;
 }
 
+/* Takes one record of the topic. */
+typedef void (*record_fn)(void *ctx, const rd_kafka_message_t *m);
+
 struct last {
     const char *key;
     int64_t timestamp; /* of the record that out holds; -1: none */
     struct buf *out;
 };
 
-static void look_at(struct last *l, const rd_kafka_message_t *m)
+static void look_at(void *ctx, const rd_kafka_message_t *m)
 {
+    struct last *l = ctx;
     bool ours = m->key_len == strlen(l->key) && memcmp(m->key, l->key, m->key_len) == 0;
     int64_t timestamp = rd_kafka_message_timestamp(m, NULL);
     if (!ours || timestamp < l->timestamp)
@@ -254,13 +258,24 @@ static void look_at(struct last *l, const rd_kafka_message_t *m)
     buf_put(l->out, m->payload, m->len);
 }
 
+/* One key's records are in one partition, in their order. */
+static void keep(void *ctx, const rd_kafka_message_t *m)
+{
+    if (!m->key_len)
+        return;
+    map_remove(ctx, m->key, m->key_len);
+    if (m->payload && m->len)
+        map_put(ctx, m->key, m->key_len, mem_strndup(m->payload, m->len));
+}
+
 /* A record, an end of a partition, or an error that reading on does not cure. */
-static bool take_message(const rd_kafka_message_t *m, struct last *l, int *ended, struct err *e)
+static bool take_message(const rd_kafka_message_t *m, record_fn fn, void *ctx, int *ended,
+                         struct err *e)
 {
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         ++*ended;
     } else if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        look_at(l, m);
+        fn(ctx, m);
     } else {
         err_set_native(e, ERR_SINK_FATAL, ERR_CLASS_RETRY, m->err,
                        "kafka: the positions cannot be read: %s", rd_kafka_message_errstr(m));
@@ -270,15 +285,15 @@ static bool take_message(const rd_kafka_message_t *m, struct last *l, int *ended
 }
 
 /* Reads until each partition said that its end is reached. */
-static bool read_all(const struct kafka_sink *s, rd_kafka_t *consumer, int n_partitions,
-                     struct last *l, struct err *e)
+static bool read_to_ends(const struct kafka_sink *s, rd_kafka_t *consumer, int n_partitions,
+                         record_fn fn, void *ctx, struct err *e)
 {
     int64_t until_ms = clock_mono_ms() + READ_TIMEOUT_MS;
     bool ok = true;
     for (int ended = 0; ok && ended < n_partitions;) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, 200);
         if (m) {
-            ok = take_message(m, l, &ended, e);
+            ok = take_message(m, fn, ctx, &ended, e);
             rd_kafka_message_destroy(m);
             until_ms = clock_mono_ms() + READ_TIMEOUT_MS;
         } else if (kafka_asked_to_stop(s, e)) {
@@ -291,24 +306,61 @@ static bool read_all(const struct kafka_sink *s, rd_kafka_t *consumer, int n_par
     return ok;
 }
 
-bool kafka_read_last(struct kafka_sink *s, const char *topic, const char *key, struct buf *out,
-                     struct err *e)
+/* *n: how many partitions the topic has; 0: there is none. */
+static bool read_topic(struct kafka_sink *s, const char *topic, record_fn fn, void *ctx, int *n,
+                       struct err *e)
 {
-    struct last l = {.key = key, .timestamp = -1, .out = out};
     rd_kafka_t *consumer = open_consumer(s, e);
     if (!consumer)
         return false;
     rd_kafka_poll_set_consumer(consumer);
     rd_kafka_topic_partition_list_t *list = partitions_of(s, consumer, topic, e);
     bool ok = list != NULL;
-    if (ok && list->cnt) {
+    *n = ok ? list->cnt : 0;
+    if (*n) {
         rd_kafka_assign(consumer, list);
-        ok = read_all(s, consumer, list->cnt, &l, e);
+        ok = read_to_ends(s, consumer, *n, fn, ctx, e);
         rd_kafka_assign(consumer, NULL);
     }
     if (list)
         rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_consumer_close(consumer);
     rd_kafka_destroy(consumer);
+    return ok;
+}
+
+bool kafka_read_last(struct kafka_sink *s, const char *topic, const char *key, struct buf *out,
+                     struct err *e)
+{
+    struct last l = {.key = key, .timestamp = -1, .out = out};
+    int n;
+    return read_topic(s, topic, look_at, &l, &n, e);
+}
+
+static bool give_kept(const struct map *kept, kafka_kept_fn fn, void *ctx, struct err *e)
+{
+    const void *key;
+    void *value;
+    size_t key_len, it = 0;
+    bool ok = true;
+    while (ok && map_next(kept, &it, &key, &key_len, &value)) {
+        CLEANUP(mem_free_ptr) char *name = mem_strndup(key, key_len);
+        ok = fn(ctx, name, value, e);
+    }
+    return ok;
+}
+
+bool kafka_read_each(struct kafka_sink *s, const char *topic, kafka_kept_fn fn, void *ctx,
+                     struct err *e)
+{
+    struct map *kept = map_new(free);
+    int n;
+    bool ok = read_topic(s, topic, keep, kept, &n, e);
+    if (ok && !n) {
+        ok = err_set(e, ERR_SINK_CONFIG, "kafka: %s has no topic %s", s->brokers, topic);
+        err_cure(e, "give the sinks' --prefix");
+    }
+    ok = ok && give_kept(kept, fn, ctx, e);
+    map_free(kept);
     return ok;
 }

@@ -47,6 +47,7 @@ void sink_spec_fini(struct sink_spec *s)
     free(s->prefix);
     free(s->topic);
     free(s->options_json);
+    free(s->definition);
     free(s->from);
     *s = (struct sink_spec){0};
 }

@@ -25,6 +25,12 @@ struct sink_stop {
     bool (*asked)(void *ctx);
     void *ctx;
 };
+/* What a destination says of a sink that publishes to it: its definition, or one lane's position;
+ * the other is NULL. Borrowed for the call. */
+struct sink_memory {
+    const char *name, *definition, *keyspace, *shard, *position;
+};
+typedef bool (*sink_recall_fn)(void *ctx, const struct sink_memory *m, struct err *e);
 struct sink_ops {
     const char *scheme; /* "kafka", "file", "stdout" */
     /* target: what stands behind the scheme; options_json: the sink's configuration. stop: NULL, or
@@ -46,16 +52,31 @@ struct sink_ops {
     bool (*position)(struct sink *s, const char *keyspace, const char *shard, struct buf *out,
                      struct err *e);
     void (*close)(struct sink *s);
+    /* Before a lane's first record: who the sink is (definition; NULL: the configuration file says
+     * it) and, unless position is NULL, where it begins ("": with a copy). What stands there of
+     * another sink of its name holds no longer. NULL: the destination keeps nothing. */
+    bool (*begin)(struct sink *s, const char *keyspace, const char *shard, const char *definition,
+                  const char *position, int64_t timeout_ms, struct err *e);
+    /* The sink is deleted: nothing of it is recalled from now on. */
+    bool (*forget)(struct sink *s, const char *keyspace, const char *shard, int64_t timeout_ms,
+                   struct err *e);
+    /* What stands at the destination of all sinks, the newest of each kind; changes nothing. */
+    bool (*recall)(const char *target, const char *options_json, sink_recall_fn fn, void *ctx,
+                   struct err *e);
 };
 struct sink {
     const struct sink_ops *ops;
 };
 const struct sink_ops *sink_find(const char *scheme); /* NULL if unknown */
+/* "kafka://h:9092" → "kafka", "h:9092"; "file:/p" → "file", "/p"; "stdout" → "stdout", "". */
+bool sink_parse_to(const char *to, char *scheme, size_t scheme_len, const char **target,
+                   struct err *e) WARN_UNUSED;
 
 /* One sink's definition, from YAML or `sink create`. */
 struct sink_spec {
     char *name, *keyspace, *to, *format, *prefix, *topic, *options_json /* incl. "kafka":{…} */;
-    char **tables; /* none: all */
+    char *definition; /* what the destination keeps of a sink made by command; NULL: nothing */
+    char **tables;    /* none: all */
     size_t n_tables;
     bool copy;  /* initial copy first */
     char *from; /* "current", "beginning", a time or a VGTID; only without a checkpoint */
@@ -89,6 +110,8 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
                                       struct err *e) WARN_UNUSED;
 /* The driver's threads begin to stop; what they wait for ends. For stopping many at once. */
 void sink_driver_ask_to_stop(struct sink_driver *d);
+/* The same, and the destination is told to forget the sink, if it answers. */
+void sink_driver_forget(struct sink_driver *d);
 void sink_driver_stop(struct sink_driver *d); /* drains, flushes, checkpoints; then frees */
 void sink_driver_status(
     struct sink_driver *d,

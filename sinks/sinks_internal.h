@@ -6,8 +6,4 @@
 
 extern const struct sink_ops sink_file_ops, sink_stdout_ops, sink_kafka_ops;
 
-/* "kafka://h:9092" → "kafka", "h:9092"; "file:/p" → "file", "/p"; "stdout" → "stdout", "". */
-bool sink_parse_to(const char *to, char *scheme, size_t scheme_len, const char **target,
-                   struct err *e) WARN_UNUSED;
-
 #endif

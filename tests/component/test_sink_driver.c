@@ -98,7 +98,7 @@ static struct cdc_reader *find_reader(void *ctx, const char *ks, const char *nam
     return ((struct run *)ctx)->reader;
 }
 
-static void run_start(struct run *r, const char *to, const char *options)
+static void run_start_as(struct run *r, const char *to, const char *options, char *definition)
 {
     static const char *const shards[] = {"-"};
     struct err e = ERR_INIT;
@@ -117,10 +117,16 @@ static void run_start(struct run *r, const char *to, const char *options)
                                  .prefix = (char[]){"shop"},
                                  .from = (char[]){"[{\"keyspace\":\"commerce\",\"shard\":\"-\","
                                                   "\"gtid\":\"FilePos/binlog.000001:4\"}]"},
+                                 .definition = definition,
                                  .options_json = mem_strdup(options)};
     r->driver = sink_driver_start(&r->spec, &topo, shards, 1, r->store, find_reader, r, &e);
     if (!r->driver)
         fail_msg("%s", e.text);
+}
+
+static void run_start(struct run *r, const char *to, const char *options)
+{
+    run_start_as(r, to, options, NULL);
 }
 
 static void run_stop(struct run *r)
@@ -657,6 +663,88 @@ static void refused_records_may_be_kept_as_dead_letters(void **state)
     kafka_stop(&k);
 }
 
+/* ---- a lost state directory, of a sink that no file defines ---- */
+
+struct recalled {
+    char name[40], definition[100], position[200];
+};
+
+static bool note_memory(void *ctx, const struct sink_memory *m, struct err *e)
+{
+    struct recalled *r = ctx;
+    (void)e;
+    snprintf(r->name, sizeof r->name, "%s", m->name);
+    if (m->definition)
+        snprintf(r->definition, sizeof r->definition, "%s", m->definition);
+    else
+        snprintf(r->position, sizeof r->position, "%s", m->position);
+    return true;
+}
+
+static struct recalled recall(const char *scheme, const char *target)
+{
+    struct recalled r = {.name = ""};
+    struct err e = ERR_INIT;
+    if (!sink_find(scheme)->recall(target, "{\"prefix\":\"shop\"}", note_memory, &r, &e))
+        fail_msg("%s", e.text);
+    return r;
+}
+
+static void run_defined(struct run *r, const char *to)
+{
+    run_start_as(r, to, "{}", (char[]){"{\"to\":\"here\"}"});
+    wait_until_the_end(r);
+    run_stop(r);
+}
+
+static void assert_recalled(const struct recalled *found)
+{
+    assert_string_equal(found->name, "orders");
+    assert_string_equal(found->definition, "{\"to\":\"here\"}");
+    assert_non_null(strstr(found->position, "binlog.000001"));
+}
+
+static void a_file_tells_of_its_sink(void **state)
+{
+    struct run r;
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    (void)state;
+    run_defined(&r, to);
+    struct recalled found = recall("file", file_path);
+    assert_recalled(&found);
+    assert_int_equal(unlink(file_path), 0); /* a rotation: the new file tells of it too */
+    char command[200];
+    snprintf(command, sizeof command, "rm -f %s/state.db*", dir);
+    assert_int_equal(system(command), 0);
+    run_defined(&r, to);
+    found = recall("file", file_path);
+    assert_recalled(&found);
+    run_start_as(&r, to, "{}", (char[]){"{\"to\":\"here\"}"});
+    wait_until_it_says(&r, "\"running\"");
+    sink_driver_forget(r.driver);
+    run_stop(&r);
+    found = recall("file", file_path);
+    assert_string_equal(found.name, "");
+}
+
+static void kafka_tells_of_its_sink(void **state)
+{
+    struct kafka k;
+    struct run r;
+    (void)state;
+    kafka_start(&k);
+    run_defined(&r, k.to);
+    struct recalled found = recall("kafka", k.to + strlen("kafka://"));
+    assert_recalled(&found);
+    run_start_as(&r, k.to, "{}", (char[]){"{\"to\":\"here\"}"});
+    wait_until_it_says(&r, "\"running\"");
+    sink_driver_forget(r.driver);
+    run_stop(&r);
+    found = recall("kafka", k.to + strlen("kafka://"));
+    assert_string_equal(found.name, "");
+    kafka_stop(&k);
+}
+
 /* ---- across a reshard ---- */
 
 #define SPLIT_AFTER 40
@@ -858,6 +946,8 @@ int main(void)
         CASE(positions_that_cannot_be_described_are_not_absent),
         CASE(a_dead_broker_does_not_hold_a_stop),
         CASE(why_no_broker_answers_is_said),
+        CASE(a_file_tells_of_its_sink),
+        CASE(kafka_tells_of_its_sink),
         CASE(children_begin_where_the_journal_of_the_split_says),
         CASE(a_split_that_was_missed_is_caught_up_with),
     };

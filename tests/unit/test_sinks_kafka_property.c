@@ -37,12 +37,32 @@ static void a_secret_names_its_property(void **state)
     assert_int_equal(kafka_property_secret_len("_file"), 0);
 }
 
+/* Definitions stand at destinations, which others may read. */
+static void secrets_are_no_part_of_a_definition(void **state)
+{
+    static const char *const secret[] = {"sasl.password",
+                                         "ssl.key.password",
+                                         "ssl.key.pem",
+                                         "ssl.keystore.password",
+                                         "sasl.oauthbearer.config",
+                                         "sasl.oauthbearer.client.secret"},
+                             *const plain[] = {"compression.type",  "linger.ms",
+                                               "security.protocol", "sasl.mechanisms",
+                                               "sasl.username",     "ssl.ca.location"};
+    (void)state;
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+        assert_true(kafka_property_is_secret(secret[i]));
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        assert_false(kafka_property_is_secret(plain[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_runs_or_loads_code_is_for_the_file),
         cmocka_unit_test(usual_properties_are_for_commands_too),
         cmocka_unit_test(a_secret_names_its_property),
+        cmocka_unit_test(secrets_are_no_part_of_a_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
