@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "sinks/sink.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,26 +34,65 @@ static bool write_pid(const char *path, struct err *e)
     return path == NULL || sys_write_file_atomic(path, text, (size_t)n, 0644, e);
 }
 
-/* Threads inherit the mask: only the loop's thread takes TERM and INT. A hang-up asks for nothing
- * here (passwords, tokens of logins and a file sink's path are looked at anew by themselves) and
- * must not end a daemon that is stopping: once blocked it would, when the mask is given back. */
-static void block_signals(sigset_t *old)
+static sigset_t our_signals(void)
 {
     sigset_t set;
-    signal(SIGHUP, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
+/* Threads inherit the mask: only the loop's thread takes TERM, INT and HUP. Outside of the loop a
+ * hang-up asks for nothing and is ignored: blocked only, it would end a daemon that is stopping
+ * when the mask is given back. */
+static void block_signals(sigset_t *old)
+{
+    sigset_t set = our_signals();
+    signal(SIGHUP, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &set, old);
 }
 
 static void unblock_signals(void)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    sigset_t set = our_signals();
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* What the loop's callbacks are about. */
+struct serving {
+    const struct config *config;
+    struct http_server *http;
+    struct api *api;
+};
+
+/* SIGHUP: files that were rotated are left, and the token is read again. Passwords need nothing,
+ * they are read at each connect. A token that cannot be read leaves the old one. */
+static void on_hangup(void *ctx)
+{
+    struct serving *s = ctx;
+    struct buf token = BUF_INIT;
+    struct err e = ERR_INIT;
+    sink_files_reopen();
+    if (!read_token(s->config, &token, &e))
+        log_err(LOG_ERROR, "serve", &e);
+    else if (token.len > 0)
+        http_set_token(s->http, buf_str(&token));
+    if (token.data)
+        explicit_bzero(token.data, token.cap);
+    buf_fini(&token);
+    log_info("serve", "SIGHUP: files of sinks looked at, token read again");
+}
+
+static void handle(void *ctx, struct http_call *call)
+{
+    api_handle(((struct serving *)ctx)->api, call);
+}
+
+static int probe(void *ctx, const char *path, const char **type, struct buf *body)
+{
+    return api_probe(((struct serving *)ctx)->api, path, type, body);
 }
 
 static bool serve(const struct config *c, const struct opt_values *v, struct err *e)
@@ -63,13 +103,16 @@ static bool serve(const struct config *c, const struct opt_values *v, struct err
     struct daemon *d = read_token(c, &token, e) ? daemon_open(c, true, e) : NULL;
     struct monitor *monitor = d != NULL ? monitor_start(d, e) : NULL;
     struct api *api = monitor != NULL ? api_new(d, monitor) : NULL;
+    struct serving all = {.config = c, .api = api};
     const struct http_options o = {.listen = c->listen,
                                    .metrics_listen = c->metrics_listen,
                                    .token = token.len > 0 ? buf_str(&token) : NULL,
-                                   .handler = api_handle,
-                                   .probe = api_probe,
-                                   .ctx = api};
+                                   .handler = handle,
+                                   .probe = probe,
+                                   .on_hangup = on_hangup,
+                                   .ctx = &all};
     struct http_server *http = api != NULL ? http_open(&o, e) : NULL;
+    all.http = http;
     bool ok = http != NULL && write_pid(opt_str(v, "pid-file"), e);
     if (ok) {
         log_info("serve", "ready listen=%s state=%s pid=%ld", c->listen, c->state_dir,

@@ -89,6 +89,11 @@ int cmd_sink(const struct opt_values *v)
                 verb);
         return cmd_fail(v, &e);
     }
+    if (name != NULL &&
+        (strpbrk(name, "/?#% \t\r\n") != NULL || strspn(name, ".") == strlen(name))) {
+        err_set(&e, ERR_USAGE, "'%s' is no sink's name: spaces and / ? # %% are not in one", name);
+        return cmd_fail(v, &e);
+    }
     opt_flags_json(v, &flags);
     if (opt_str(v, "format") != NULL && !cmd_json(v) &&
         strcasecmp(opt_str(v, "format"), "text") != 0) {

@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SINK_NAME_MAX 100
+
 struct daemon_reader {
     const struct topo_shard *shard;
     struct cdc_reader *reader;
@@ -373,6 +375,10 @@ static bool check_new_sink(struct daemon *d, const struct sink_spec *s, struct e
 {
     const char *colon = strchr(s->to, ':');
     char scheme[32] = "";
+    if (strlen(s->name) > SINK_NAME_MAX || strpbrk(s->name, "/?#% \t\r\n"))
+        return err_set(e, ERR_SINK_CONFIG,
+                       "a sink's name has at most %d bytes, and no spaces or any of / ? # %%",
+                       SINK_NAME_MAX);
     size_t n = colon != NULL ? (size_t)(colon - s->to) : strlen(s->to);
     memcpy(scheme, s->to, n < sizeof scheme ? n : sizeof scheme - 1);
     if (topology_keyspace(d->config->topo, s->keyspace) == NULL)

@@ -29,6 +29,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#define N_SIGNALS          3
 #define HTTP_PENDING_BYTES ((size_t)1024 * 1024)
 #define HTTP_BODY_MAX      (1024 * 1024)
 #define HTTP_HEADER_MAX    (16 * 1024)
@@ -39,11 +40,12 @@
 struct http_server {
     struct event_base *base;
     struct http_port *port, *metrics; /* metrics NULL: not wanted */
-    struct event *signals[2];
+    struct event *signals[N_SIGNALS];
     struct event *stopper, *tick;
     char *token;
     http_handler_fn handler;
     http_probe_fn probe;
+    void (*on_hangup)(void *ctx);
     void *ctx;
     volatile int stopping;
     pthread_mutex_t lock;
@@ -434,12 +436,35 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     pthread_mutex_unlock(&s->lock);
 }
 
+static void on_hangup(evutil_socket_t number, short what, void *arg)
+{
+    struct http_server *s = arg;
+    (void)number, (void)what;
+    if (s->on_hangup != NULL)
+        s->on_hangup(s->ctx);
+}
+
+static void forget_token(struct http_server *s)
+{
+    if (s->token != NULL)
+        explicit_bzero(s->token, strlen(s->token));
+    free(s->token);
+    s->token = NULL;
+}
+
+void http_set_token(struct http_server *s, const char *token)
+{
+    forget_token(s);
+    s->token = mem_strdup(token);
+}
+
 static void install_events(struct http_server *s)
 {
     static const struct timeval every = {.tv_usec = TICK_MS * 1000};
-    static const int numbers[] = {SIGTERM, SIGINT};
-    for (unsigned i = 0; i < 2; i++) {
-        s->signals[i] = evsignal_new(s->base, numbers[i], on_signal, s);
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (unsigned i = 0; i < N_SIGNALS; i++) {
+        s->signals[i] =
+            evsignal_new(s->base, numbers[i], numbers[i] == SIGHUP ? on_hangup : on_signal, s);
         event_add(s->signals[i], NULL);
     }
     s->stopper = event_new(s->base, -1, EV_PERSIST, on_stop, s);
@@ -482,6 +507,7 @@ struct http_server *http_open(const struct http_options *o, struct err *e)
     s->token = mem_strdup(o->token);
     s->handler = o->handler;
     s->probe = o->probe;
+    s->on_hangup = o->on_hangup;
     s->ctx = o->ctx;
     pthread_mutex_init(&s->lock, NULL);
     thread_cond_init(&s->idle);
@@ -526,16 +552,14 @@ void http_close(struct http_server *s)
         return;
     http_port_close(s->port);
     http_port_close(s->metrics);
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < N_SIGNALS; i++)
         event_free(s->signals[i]);
     event_free(s->stopper);
     event_free(s->tick);
     event_base_free(s->base);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->idle);
-    if (s->token != NULL)
-        explicit_bzero(s->token, strlen(s->token));
-    free(s->token);
+    forget_token(s);
     free(s);
 }
 

@@ -26,7 +26,8 @@ struct http_options {
                                    NULL: none */
     const char *token;          /* NULL: none demanded; only with a unix socket */
     http_handler_fn handler;
-    http_probe_fn probe; /* may be NULL: then everything is the handler's */
+    http_probe_fn probe;          /* may be NULL: then everything is the handler's */
+    void (*on_hangup)(void *ctx); /* SIGHUP, on the loop's own thread; may be NULL */
     void *ctx;
 };
 
@@ -37,6 +38,8 @@ void http_run(struct http_server *s);
 void http_stop(struct http_server *s); /* Thread: any */
 bool http_stopping(const struct http_server *s);
 void http_close(struct http_server *s);
+/* Another token, demanded from the next request on. Thread: the loop's (on_hangup). */
+void http_set_token(struct http_server *s, const char *token);
 
 const char *http_method(const struct http_call *c);
 const char *http_path(const struct http_call *c);                    /* decoded, without query */

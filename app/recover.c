@@ -25,7 +25,8 @@ static bool add_definition(struct recovered_sink *s, const char *definition, str
     bool ok = json_is_object(doc);
     json_decref(doc);
     if (!ok)
-        return err_set(e, ERR_SINK_CONFIG, "sink %s: its definition there is no JSON object", s->name);
+        return err_set(e, ERR_SINK_CONFIG, "sink %s: its definition there is no JSON object",
+                       s->name);
     s->definition = mem_strdup(definition);
     return true;
 }

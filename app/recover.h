@@ -1,4 +1,5 @@
-/* app/recover.h — what a destination tells of the sinks that publish to it, for `sluice recover`. */
+/* app/recover.h — what a destination tells of the sinks that publish to it, for `sluice recover`.
+ */
 #ifndef SLUICE_APP_RECOVER_H
 #define SLUICE_APP_RECOVER_H
 

@@ -335,6 +335,10 @@ static bool put_json(const struct cdc_value *v, const struct cdc_value *before, 
 {
     bool ok;
     buf_reset(scratch);
+    if (v->column->ext == SCHEMA_EXT_JSON_TEXT) { /* of an initial copy: as the server prints it */
+        debezium_put_string(out, v->p, v->n);
+        return true;
+    }
     if (!v->json_diff) {
         ok = jsonb_print(v->p, v->n, JSONB_STYLE_DEBEZIUM, scratch, e);
     } else if (before && !before->absent && !before->null) {

@@ -357,6 +357,19 @@ static bool look_again(struct shared_file *f, struct err *e)
     return st.st_size > 0 || write_head(f, e);
 }
 
+void sink_files_reopen(void)
+{
+    pthread_mutex_lock(&files_lock);
+    for (struct shared_file *f = files; f; f = f->next) {
+        struct err e = ERR_INIT;
+        pthread_mutex_lock(&f->lock);
+        if (!look_again(f, &e))
+            log_err(LOG_WARN, "sink.file", &e);
+        pthread_mutex_unlock(&f->lock);
+    }
+    pthread_mutex_unlock(&files_lock);
+}
+
 static bool append(struct shared_file *f, const struct buf *b, struct err *e)
 {
     if (write_all(f->fd, b, f->end) && fdatasync(f->fd) == 0) {

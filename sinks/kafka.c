@@ -60,7 +60,11 @@ static bool set_one(rd_kafka_conf_t *conf, const char *name, const json_t *value
     if (text && kafka_property_secret_len(name) > 0)
         return set_secret(conf, name, text, e);
     char *number = text ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    bool ok = set(conf, name, number ? number : text, e);
+    bool ok = kafka_property_may_be(name, number ? number : text)
+                  ? set(conf, name, number ? number : text, e)
+                  : err_set(e, ERR_SINK_CONFIG,
+                            "kafka: %s cannot be %s: without loss it is as this program sets it",
+                            name, number ? number : text);
     free(number);
     return ok;
 }

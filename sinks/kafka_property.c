@@ -37,3 +37,20 @@ size_t kafka_property_secret_len(const char *name)
     size_t n = strlen(name), s = sizeof suffix - 1;
     return n > s && strcmp(name + n - s, suffix) == 0 ? n - s : 0;
 }
+
+bool kafka_property_may_be(const char *name, const char *value)
+{
+    static const char *const ours[][3] = {{"acks", "all", "-1"},
+                                          {"request.required.acks", "all", "-1"},
+                                          {"enable.idempotence", "true", "true"},
+                                          {"partitioner", "murmur2_random", "murmur2_random"},
+                                          {"message.timeout.ms", "0", "0"},
+                                          {"delivery.timeout.ms", "0", "0"},
+                                          {"transactional.id", "", ""},
+                                          {"bootstrap.servers", "", ""},
+                                          {"metadata.broker.list", "", ""}};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (strcmp(name, ours[i][0]) == 0)
+            return strcmp(value, ours[i][1]) == 0 || strcmp(value, ours[i][2]) == 0;
+    return true;
+}

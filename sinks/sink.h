@@ -72,6 +72,11 @@ const struct sink_ops *sink_find(const char *scheme); /* NULL if unknown */
 bool sink_parse_to(const char *to, char *scheme, size_t scheme_len, const char **target,
                    struct err *e) WARN_UNUSED;
 
+/* Looks at the paths of all file sinks: what was renamed or removed is left, and its file made
+ * anew. The same happens before each flush; this is for a rotation that wants it now. Thread: any.
+ */
+void sink_files_reopen(void);
+
 /* One sink's definition, from YAML or `sink create`. */
 struct sink_spec {
     char *name, *keyspace, *to, *format, *prefix, *topic, *options_json /* incl. "kafka":{…} */;

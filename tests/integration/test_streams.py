@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import time
 
 import fleet as fleet_module
@@ -120,3 +121,10 @@ def test_a_sink_made_by_command_begins_where_it_is_told(make_fleet, need_sluice)
     assert found == {"sinks": [{"name": "s", "result": "recovered"}]}
     wait_until(lambda: published(out, "u") == before + rows, 20, "the changes made while nobody knew of the sink")
     assert published(out, "r") == rows  # it was not copied again
+    os.rename(out, out + ".1")
+    fleet.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: os.path.exists(out), 10, "a new file after SIGHUP")
+    fleet.sluice("status")
+    fleet.daemon.send_signal(signal.SIGHUP)  # the last one may come while it stops
+    assert fleet.stop_daemon() == 0
+    assert "SIGHUP" in fleet.daemon_log()

@@ -56,6 +56,20 @@ static void secrets_are_no_part_of_a_definition(void **state)
         assert_false(kafka_property_is_secret(plain[i]));
 }
 
+/* They were taken, and silently not used. */
+static void what_no_record_is_lost_by_is_not_to_be_had_otherwise(void **state)
+{
+    (void)state;
+    assert_false(kafka_property_may_be("acks", "0"));
+    assert_false(kafka_property_may_be("enable.idempotence", "false"));
+    assert_false(kafka_property_may_be("message.timeout.ms", "1000"));
+    assert_false(kafka_property_may_be("transactional.id", "x"));
+    assert_false(kafka_property_may_be("bootstrap.servers", "other:9092"));
+    assert_true(kafka_property_may_be("acks", "all"));
+    assert_true(kafka_property_may_be("acks", "-1"));
+    assert_true(kafka_property_may_be("linger.ms", "1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -63,6 +77,7 @@ int main(void)
         cmocka_unit_test(usual_properties_are_for_commands_too),
         cmocka_unit_test(a_secret_names_its_property),
         cmocka_unit_test(secrets_are_no_part_of_a_definition),
+        cmocka_unit_test(what_no_record_is_lost_by_is_not_to_be_had_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
