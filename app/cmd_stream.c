@@ -2,8 +2,9 @@
  *
  * One thread a shard reads and encodes; whole transactions are written under one lock, so that
  * records of different shards never mix inside a transaction's flush. The end: SIGINT or SIGTERM,
- * every shard idle for until_idle_ms, or every shard at its entry of the until VGTID. The VGTID on
- * stderr at the end is that of what was written.
+ * every shard idle for until_idle_ms, every shard at its entry of the until VGTID, or a switch of
+ * traffic that takes shards or tables away (cdc/handover.h). The VGTID on stderr at the end is where
+ * another stream goes on behind what was written.
  */
 #include "app/cmd_stream.h"
 #include "app/stream_raw.h"
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "cdc/handover.h"
 #include "cdc/reader.h"
 #include "schemas/inspect.h"
 #include "sinks/snapshot.h"
@@ -52,6 +54,7 @@ struct run {
     const struct stream_request *rq;
     struct topology *topo;
     struct shard_stream *shards;
+    struct handover handover; /* under out_lock */
     pthread_mutex_t out_lock;
     sem_t ended; /* posted by each shard's thread at its end */
     int stop;    /* atomic */
@@ -87,6 +90,22 @@ static bool write_with(struct shard_stream *s, const void *more, size_t n, struc
     buf_reset(&s->out);
     return ok || err_set_native(e, ERR_IO, ERR_CLASS_FATAL, errno, "standard output: %s",
                                 strerror(errno));
+}
+
+/* A switch of traffic is at this place of the shard's log. */
+static bool on_journal(void *ctx, const char *json, size_t n, struct err *e)
+{
+    struct shard_stream *s = ctx;
+    struct run *r = s->run;
+    bool ends = false;
+    (void)n;
+    pthread_mutex_lock(&r->out_lock);
+    bool ok = handover_take(&r->handover, (size_t)(s - r->shards), json,
+                            cdc_reader_folds_names(s->reader), sink_tx_position(s->tx), &ends, e);
+    pthread_mutex_unlock(&r->out_lock);
+    if (ends)
+        sink_tx_stop(s->tx);
+    return ok;
 }
 
 static bool write_out(struct shard_stream *s, struct err *e)
@@ -202,6 +221,15 @@ static bool follow(struct shard_stream *s, struct err *e)
     return true;
 }
 
+/* Nothing is to be read on when the switch that this shard met was met on all its shards. */
+static void stop_at_handover(struct run *r)
+{
+    pthread_mutex_lock(&r->out_lock);
+    if (handover_complete(&r->handover) >= 0)
+        __atomic_store_n(&r->stop, 1, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&r->out_lock);
+}
+
 static void *shard_main(void *arg)
 {
     struct shard_stream *s = arg;
@@ -210,6 +238,7 @@ static void *shard_main(void *arg)
         err_prepend(&s->error, "%s/%s", s->shard->keyspace, s->shard->name);
         __atomic_store_n(&s->run->stop, 1, __ATOMIC_RELAXED);
     }
+    stop_at_handover(s->run);
     __atomic_store_n(&s->done, true, __ATOMIC_RELEASE);
     sem_post(&s->run->ended);
     return NULL;
@@ -326,6 +355,7 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
                                             .shard = s->shard->name,
                                             .version = SLUICE_VERSION},
                                 .emit = emit,
+                                .journal = on_journal,
                                 .ctx = s};
     const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
     CLEANUP(mem_free_ptr)
@@ -365,7 +395,8 @@ static bool all_idle(const struct run *r)
     for (size_t i = 0; i < r->rq->n_shards && r->rq->until_idle_ms > 0; i++) {
         bool at_end = __atomic_load_n(&r->shards[i].at_end, __ATOMIC_ACQUIRE);
         int64_t last_ms = __atomic_load_n(&r->shards[i].last_change_ms, __ATOMIC_RELAXED);
-        if (!at_end || now_ms - last_ms < r->rq->until_idle_ms)
+        bool done = __atomic_load_n(&r->shards[i].done, __ATOMIC_ACQUIRE);
+        if (!done && (!at_end || now_ms - last_ms < r->rq->until_idle_ms))
             return false;
     }
     return r->rq->until_idle_ms > 0;
@@ -402,18 +433,31 @@ static bool first_error(const struct run *r, struct err *e)
     return true;
 }
 
-static void print_vgtid(const struct run *r)
+static void print_line(const char *name, const struct vgtid *v)
 {
-    struct vgtid v = {0};
     struct buf text = BUF_INIT;
-    for (size_t i = 0; i < r->rq->n_shards; i++) {
-        const struct shard_stream *s = &r->shards[i];
-        vgtid_set(&v, s->shard->keyspace, s->shard->name, sink_tx_position(s->tx));
-    }
-    vgtid_print(&v, &text);
-    fprintf(stderr, "vgtid: %s\n", buf_str(&text));
+    vgtid_print(v, &text);
+    fprintf(stderr, "%s: %s\n", name, buf_str(&text));
     buf_fini(&text);
-    vgtid_fini(&v);
+}
+
+/* Where the stream goes on; and, where a move took tables away, where these do. */
+static bool print_vgtid(const struct run *r, struct err *e)
+{
+    CLEANUP(vgtid_fini) struct vgtid v = {0};
+    CLEANUP(vgtid_fini) struct vgtid moved = {0};
+    int done = handover_complete(&r->handover);
+    const struct position **at = mem_calloc(r->rq->n_shards + 1, sizeof *at);
+    for (size_t i = 0; i < r->rq->n_shards; i++)
+        at[i] = sink_tx_position(r->shards[i].tx);
+    bool ok = handover_vgtid(&r->handover, done, at, &v, e) &&
+              (done < 0 || handover_moved(&r->handover, done, &moved, e));
+    free(at);
+    if (ok)
+        print_line("vgtid", &v);
+    if (ok && moved.n > 0)
+        print_line("moved", &moved);
+    return ok && (done < 0 || handover_error(&r->handover, done, e));
 }
 
 /* The time of waiting for idleness at the end is not counted. */
@@ -454,6 +498,7 @@ bool cmd_stream_run(struct topology *topo, const struct stream_request *rq, stru
     pthread_mutex_init(&r.out_lock, NULL);
     sem_init(&r.ended, 0, 0);
     r.shards = mem_calloc(rq->n_shards ? rq->n_shards : 1, sizeof *r.shards);
+    handover_init(&r.handover, rq->keyspace, rq->shards, rq->n_shards, rq->tables, rq->n_tables);
     for (size_t i = 0; i < rq->n_shards && ok; i++)
         ok = prepare(&r, &r.shards[i], rq->shards[i], e);
     int64_t began_ms = clock_mono_ms();
@@ -465,13 +510,15 @@ bool cmd_stream_run(struct topology *topo, const struct stream_request *rq, stru
             pthread_join(r.shards[i].thread, NULL);
     }
     ok = ok && first_error(&r, e);
-    if (ran)
-        print_vgtid(&r);
+    struct err handed = ERR_INIT;
+    if (ran && !print_vgtid(&r, &handed) && ok)
+        ok = err_copy(e, &handed);
     if (ran && rq->stats)
         print_stats(&r, began_ms);
     for (size_t i = 0; i < rq->n_shards; i++)
         shard_close(&r.shards[i]);
     free(r.shards);
+    handover_fini(&r.handover);
     sem_destroy(&r.ended);
     pthread_mutex_destroy(&r.out_lock);
     return ok && (!signalled || err_set(e, ERR_SHUTDOWN, "interrupted"));

@@ -6,8 +6,10 @@
 #include "app/daemon.h"
 #include "app/http.h"
 
-/* Query: keyspace, vgtid (position or empty = current), tables=a,b, shard (default: all serving
- * ones), tx=1. Runs until the client goes away. */
+/* Query: keyspace; vgtid (a VGTID, "current", "beginning" or a time; absent: current); tables=a,b;
+ * shard (one of them; absent: all that serve, or all of the VGTID); tx=1 (begin and commit too);
+ * heartbeat=5s (how often a heartbeat is sent; 0: never). Anything else is refused. Runs until the
+ * client goes away, or ends with an error that carries the VGTID from which a client goes on. */
 void vstream_serve(struct daemon *d, struct http_call *call);
 
 #endif

@@ -4,6 +4,7 @@
 import os
 import shutil
 import signal
+import sys
 import time
 
 import fleet as fleet_module
@@ -12,6 +13,7 @@ from sluice_servers import Kafka, ServerError
 from sluice_servers import kafka as kafka_server
 from sluice_servers.process import wait_until
 
+FOLLOW_VSTREAM = os.path.join(os.path.dirname(fleet_module.__file__), "follow_vstream.py")
 TABLES = ",".join(fleet_module.MOVED_TABLES)
 
 
@@ -53,13 +55,22 @@ def test_a_stream_goes_on_through_a_split(moved):
     capture = moved.capture("sink", "tail", "-n", "+1", "-F", moved.path("sink.ndjson"))
     moved.sluice("sink", "create", "all", "--keyspace", "customer", "--tables", TABLES, "--to",
                  "file:" + moved.path("sink.ndjson"), "--format", "ndjson")
-    since_us = wait_first_record(capture)
+    client = moved.capture("vstream", sys.executable, FOLLOW_VSTREAM, moved.path("api.sock"),
+                           "keyspace=customer&tables=" + TABLES)
+    plain = moved.stream("plain", "--keyspace", "customer", "--tables", TABLES)
+    since_us = [wait_first_record(each) for each in (capture, client, plain)]
     moved.workflow("reshard", "split", "create", "--source-shards", "-", "--target-shards",
                    "-80,80-")
     moved.wait_running("reshard", "split")
     moved.workflow("reshard", "split", "switchtraffic")
-    figures = finish(moved, "ndjson", capture.path, since_us)
+    assert plain.process.wait(30) == 3  # the error that says which shards serve now
+    with open(moved.path("plain.err"), encoding="utf-8") as said:
+        text = said.read()
+    assert '"shard":"-80"' in text and '"shard":"80-"' in text and "SRC_HANDOVER" in text, text
+    figures = finish(moved, "ndjson", capture.path, since_us[0])
     assert figures["streams"][0]["changes"] > 100
+    moved.wait_for_stream(client.path, "customer", since_us[1])
+    moved.assert_nothing_lost(streams=["ndjson:customer:%d:%s" % (since_us[1], client.path)])
 
 
 def test_every_change_reaches_a_real_kafka(moved, scratch):
