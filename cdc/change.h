@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/piece.h"
+#include "schemas/ddl_touch.h"
 #include "schemas/table.h"
 #include "state/position.h"
 
@@ -82,11 +83,12 @@ struct cdc_change {
         struct cdc_rows rows; /* ROWS, COPY_ROWS */
         struct {
             const char *db;  /* default database */
-            const char *sql; /* n bytes, zero-terminated too */
+            const char *sql; /* UTF-8 (bytes that are not, as a UTF-8 session sent them, may be in
+                                its strings); n bytes, zero-terminated too */
             size_t n;
             bool ansi_quotes;
             bool no_backslash_escapes;
-            uint16_t collation; /* of the client: charset of sql */
+            enum ddl_strings strings;
         } ddl;
         struct {
             struct gtid gtid;   /* of the transaction that ends */

@@ -47,6 +47,7 @@ void cdc_decoder_free(struct cdc_decoder *d)
     held_free(d->holding);
     replay_fini(d);
     buf_fini(&d->scratch);
+    buf_fini(&d->utf8);
     buf_fini(&d->fragments);
     free(d->tx.savepoints);
     position_fini(&d->pos);

@@ -179,6 +179,7 @@ struct cdc_decoder {
     struct table_cache tables;
     struct sqlstmt stmt;
     struct buf scratch;   /* decompressed query text */
+    struct buf utf8;      /* a statement that was in another character set */
     struct buf fragments; /* PARTIAL_ROW_DATA so far: header and body */
     uint64_t fragments_size;
     uint32_t fragments_next, fragments_total;

@@ -8,6 +8,7 @@
  * transaction of its own when a GTID was announced for it, because the position has to pass it.
  */
 #include "cdc/decode_internal.h"
+#include "schemas/charset.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -28,7 +29,9 @@ struct query {
     const char *sql;
     size_t n;
     uint64_t sql_mode;
-    uint16_t collation;
+    uint16_t collation,
+        connection; /* of the text; that its strings were converted to. 0: unknown */
+    enum ddl_strings strings;
     const char *updated_dbs; /* names that end in zero, or NULL */
     size_t updated_n;
 };
@@ -86,7 +89,8 @@ static void read_status(struct query *q)
             q->sql_mode = wire_get(w, 8);
         } else if (code == 4) {
             q->collation = (uint16_t)wire_get(w, 2);
-            (void)wire_take(w, 4);
+            q->connection = (uint16_t)wire_get(w, 2);
+            (void)wire_take(w, 2);
         } else if (code == 2) {
             (void)wire_take(w, wire_get(w, 1) + 1);
         } else if (code == 11) {
@@ -163,7 +167,7 @@ static bool on_ddl(struct cdc_decoder *d, const struct event *ev, const struct q
     c->ddl.n = q->n;
     c->ddl.ansi_quotes = q->sql_mode & SQL_MODE_ANSI_QUOTES;
     c->ddl.no_backslash_escapes = q->sql_mode & SQL_MODE_NO_BACKSLASH_ESCAPES;
-    c->ddl.collation = q->collation;
+    c->ddl.strings = q->strings;
     table_cache_forget(&d->tables);
     struct cdc_schema_place at = decode_place(d, ev);
     if (d->o.ddl && !d->o.ddl(d->o.schema_ctx, &at, c, e))
@@ -363,6 +367,42 @@ static bool on_dummy(const struct query *q, struct err *e)
                        "an older version");
 }
 
+/* Whether a string of the session keeps its characters on its way into a column. */
+static bool keeps_characters(const struct query *q)
+{
+    const char *from = charset_name(q->collation), *to = charset_name(q->connection);
+    return charset_is_utf8_compatible(q->connection) || (from && to && strcmp(from, to) == 0);
+}
+
+/* A statement is read in UTF-8 alone. Before it is cut into words: in sjis, gbk and big5 the second
+ * byte of a character may be a quote or a backslash. */
+static bool to_utf8(struct cdc_decoder *d, struct query *q, struct err *e)
+{
+    buf_reset(&d->utf8);
+    d->utf8.max = QUERY_TEXT_MAX;
+    bool said = q->collation != 0;
+    if (said ? !charset_statement_to_utf8(q->collation, q->sql, q->n, &d->utf8)
+             : !charset_is_valid_utf8(q->sql, q->n)) {
+        const char *name = said ? charset_name(q->collation) : NULL;
+        err_set(e, ERR_LOG_UNSUPPORTED,
+                "a statement in character set %s (collation id %u) cannot be read: \"%.*s\"",
+                name ? name : "unknown", q->collation, q->n > 60 ? 60 : (int)q->n, q->sql);
+        return err_cure(e, "begin behind it with a new copy of the tables that it names, and let "
+                           "that client use utf8mb4");
+    }
+    if (said && !keeps_characters(q))
+        q->strings = DDL_STRINGS_VARY;
+    else if (d->utf8.len > 0)
+        q->strings = DDL_STRINGS_CONVERTED;
+    if (d->utf8.failed)
+        return err_set(e, ERR_LIMIT, "a statement of %zu bytes", q->n);
+    if (d->utf8.len > 0) {
+        q->sql = buf_str(&d->utf8);
+        q->n = d->utf8.len;
+    }
+    return true;
+}
+
 static bool run_query(struct cdc_decoder *d, const struct event *ev, struct query *q, struct err *e)
 {
     if (same_word(q, "BEGIN")) {
@@ -380,6 +420,8 @@ static bool run_query(struct cdc_decoder *d, const struct event *ev, struct quer
         return true;
     }
     read_status(q);
+    if (!to_utf8(d, q, e))
+        return false;
     sqlstmt_classify(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES, &d->stmt);
     return on_statement(d, ev, q, e);
 }
@@ -398,7 +440,7 @@ bool decode_execute_load(struct cdc_decoder *d, const struct event *ev, struct e
     if (!read_query(&q, ev, LOAD_QUERY_EXTRA, &w, e))
         return false;
     read_status(&q);
-    return on_changing(d, ev, &q, e);
+    return to_utf8(d, &q, e) && on_changing(d, ev, &q, e);
 }
 
 bool decode_query_compressed(struct cdc_decoder *d, const struct event *ev, struct err *e)

@@ -205,7 +205,7 @@ static struct ddl_text text_of(const struct cdc_change *c)
                              .n = c->ddl.n,
                              .ansi_quotes = c->ddl.ansi_quotes,
                              .no_backslash_escapes = c->ddl.no_backslash_escapes,
-                             .collation = c->ddl.collation};
+                             .strings = c->ddl.strings};
 }
 
 static bool scan_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,

@@ -368,6 +368,48 @@ static bool convert(const struct charset *c, const uint8_t *p, size_t n, struct 
     return true;
 }
 
+#define REPLACEMENT 0xfffdu
+
+/* swe7 has letters where ASCII has brackets and the like. The backquote is a quote all the same:
+ * the server cuts the text before it converts it. */
+static bool is_ascii_to_swe7(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != '`' && points_swe7[p[i]] != p[i])
+            return false;
+    return true;
+}
+
+static void convert_statement(const struct charset *c, const uint8_t *p, size_t n, struct buf *out)
+{
+    while (n > 0) {
+        uint8_t character[4];
+        size_t used;
+        uint32_t point = c->next(c, p, n, &used);
+        if (point == NOT_A_CHARACTER) {
+            point = REPLACEMENT;
+            used = c->next == next_multi ? charset_multi_skip(c->multi, p, n) : 1;
+        }
+        buf_put(out, character, put_point(character, point));
+        p += used;
+        n -= used;
+    }
+}
+
+bool charset_statement_to_utf8(uint16_t collation_id, const void *p, size_t n, struct buf *out)
+{
+    const struct charset *c = find(collation_id);
+    if (c && c->next == next_swe7)
+        return is_ascii_to_swe7(p, n);
+    if (is_ascii(p, n))
+        return true;
+    if (!c || (c->next && c->next != next_single && c->next != next_multi))
+        return false;
+    if (c->next)
+        convert_statement(c, p, n, out);
+    return true;
+}
+
 bool charset_to_utf8(uint16_t collation_id, const void *p, size_t n, struct buf *out)
 {
     const struct charset *c = find(collation_id);

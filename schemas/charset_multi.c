@@ -217,3 +217,37 @@ uint32_t charset_multi_next(enum charset_multi which, const uint8_t *p, size_t n
     *used = 2;
     return n >= 2 ? d->pairs[(size_t)(p[0] - 0x80) << 8 | p[1]] : 0;
 }
+
+/* First and second bytes of two, from and to; a range of zeros is none (server: ctype-*.c,
+ * is…head and is…tail). */
+static const struct form {
+    uint8_t heads[2][2], tails[3][2];
+} forms[CHARSET_MULTI_COUNT] = {
+    [CHARSET_BIG5] = {{{0xa1, 0xf9}}, {{0x40, 0x7e}, {0xa1, 0xfe}}},
+    [CHARSET_CP932] = {{{0x81, 0x9f}, {0xe0, 0xfc}}, {{0x40, 0x7e}, {0x80, 0xfc}}},
+    [CHARSET_EUCJPMS] = {{{0xa1, 0xfe}}, {{0xa1, 0xfe}}},
+    [CHARSET_EUCKR] = {{{0x81, 0xfe}}, {{0x41, 0x5a}, {0x61, 0x7a}, {0x81, 0xfe}}},
+    [CHARSET_GB18030] = {{{0x81, 0xfe}}, {{0x40, 0x7e}, {0x80, 0xfe}}},
+    [CHARSET_GB2312] = {{{0xa1, 0xf7}}, {{0xa1, 0xfe}}},
+    [CHARSET_GBK] = {{{0x81, 0xfe}}, {{0x40, 0x7e}, {0x80, 0xfe}}},
+    [CHARSET_SJIS] = {{{0x81, 0x9f}, {0xe0, 0xfc}}, {{0x40, 0x7e}, {0x80, 0xfc}}},
+    [CHARSET_UJIS] = {{{0xa1, 0xfe}}, {{0xa1, 0xfe}}},
+};
+
+static bool in_ranges(uint8_t byte, const uint8_t (*ranges)[2], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ranges[i][0] && in(byte, ranges[i][0], ranges[i][1]))
+            return true;
+    return false;
+}
+
+size_t charset_multi_skip(enum charset_multi which, const uint8_t *p, size_t n)
+{
+    const struct form *f = &forms[which];
+    if (is_third(&decoders[which], p, n))
+        return 3;
+    if (is_four(&decoders[which], p, n))
+        return 4;
+    return n >= 2 && in_ranges(p[0], f->heads, 2) && in_ranges(p[1], f->tails, 3) ? 2 : 1;
+}

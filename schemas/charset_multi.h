@@ -21,5 +21,8 @@ enum charset_multi {
 /* The code point of the character at p (n ≥ 1) and its length in bytes; 0: no character. Thread:
  * any. */
 uint32_t charset_multi_next(enum charset_multi which, const uint8_t *p, size_t n, size_t *used);
+/* The length of what charset_multi_next found to be no character: 2 where the servers' lexers take
+ * the bytes for one by their form alone, else 1. n ≥ 1. Thread: any. */
+size_t charset_multi_skip(enum charset_multi which, const uint8_t *p, size_t n);
 
 #endif

@@ -370,32 +370,18 @@ static bool concerns(const struct ddl_text *ddl, const struct sqlstmt *s, const 
     return true;
 }
 
-/* The text in UTF-8; what cannot be converted is read as it is: its names are folded anyhow. */
-static struct ddl_text in_utf8(const struct ddl_text *ddl, struct buf *text)
-{
-    struct ddl_text out = *ddl;
-    if (ddl->collation && !charset_is_utf8_compatible(ddl->collation) &&
-        charset_to_utf8(ddl->collation, ddl->sql, ddl->n, text)) {
-        out.sql = buf_str(text);
-        out.n = text->len;
-    }
-    return out;
-}
-
 enum ddl_concern ddl_concern(const struct ddl_text *ddl, const char *db, const char *table)
 {
-    struct buf text CLEANUP(buf_fini) = BUF_INIT;
-    struct ddl_text t = in_utf8(ddl, &text);
     struct sqlstmt *s = mem_alloc(sizeof *s);
     struct reader r;
-    sqlstmt_classify(t.sql, t.n, t.ansi_quotes, s);
-    bool concerned = concerns(&t, s, db, table);
+    sqlstmt_classify(ddl->sql, ddl->n, ddl->ansi_quotes, s);
+    bool concerned = concerns(ddl, s, db, table);
     free(s);
     if (!concerned)
         return DDL_UNRELATED;
     /* Where a backslash is no escape, strings end elsewhere than the tokenizer believes. */
-    bool readable = !t.no_backslash_escapes || !memchr(t.sql, '\\', t.n);
-    return readable && keeps_rows(&r, t.sql, t.n, t.ansi_quotes) ? DDL_KEEPS : DDL_CHANGES;
+    bool readable = !ddl->no_backslash_escapes || !memchr(ddl->sql, '\\', ddl->n);
+    return readable && keeps_rows(&r, ddl->sql, ddl->n, ddl->ansi_quotes) ? DDL_KEEPS : DDL_CHANGES;
 }
 
 /* No word of it means another thing in another session, or is a second table's name. */
@@ -413,19 +399,50 @@ static bool means_one_thing(const struct ddl_text *t, const struct reader *r)
     return true;
 }
 
+static bool is_beyond_ascii(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)p[i] >= 0x80)
+            return true;
+    return false;
+}
+
+/* _binary, _latin1; BINARY, VARBINARY, LONGBLOB, VARBYTE */
+static bool takes_bytes(const struct sqltoken *word)
+{
+    return word->kind == SQLTOKEN_WORD &&
+           (word->text[0] == '_' || strcasestr(word->text, "BINARY") ||
+            strcasestr(word->text, "BLOB") || strcasestr(word->text, "BYTE"));
+}
+
+/* A string becomes the same here as in the session that sent it: it is ASCII, or its characters are
+ * known and nothing in the statement is about bytes. */
+static bool strings_are_the_same(const struct ddl_text *t)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken at;
+    bool beyond = false, bytes = memmem(t->sql, t->n, "\xef\xbf\xbd", 3) != NULL;
+    if (t->strings == DDL_STRINGS_AS_SENT)
+        return true;
+    sqltoken_init(&s, t->sql, t->n, t->ansi_quotes);
+    while (sqltoken_next(&s, &at)) {
+        beyond = beyond || (at.kind == SQLTOKEN_STRING &&
+                            is_beyond_ascii(t->sql + at.start, at.end - at.start));
+        bytes = bytes || takes_bytes(&at);
+    }
+    return !beyond || (t->strings == DDL_STRINGS_CONVERTED && !bytes);
+}
+
 bool ddl_for_table(const struct ddl_text *ddl, const char *db, const char *table, struct buf *out)
 {
-    struct buf text CLEANUP(buf_fini) = BUF_INIT;
-    struct ddl_text t = in_utf8(ddl, &text);
     struct reader r;
-    bool other_charset = t.collation && !charset_is_utf8_compatible(t.collation) && !text.len;
-    if (other_charset || !keeps_rows(&r, t.sql, t.n, t.ansi_quotes) || !r.name_found ||
-        r.clauses != 1 || !means_one_thing(&t, &r))
+    if (!keeps_rows(&r, ddl->sql, ddl->n, ddl->ansi_quotes) || !r.name_found || r.clauses != 1 ||
+        !means_one_thing(ddl, &r) || !strings_are_the_same(ddl))
         return false;
-    buf_put(out, t.sql, r.name_start);
+    buf_put(out, ddl->sql, r.name_start);
     buf_put_ident(out, db);
     buf_put_u8(out, '.');
     buf_put_ident(out, table);
-    buf_put(out, t.sql + r.name_end, t.n - r.name_end);
+    buf_put(out, ddl->sql + r.name_end, ddl->n - r.name_end);
     return true;
 }

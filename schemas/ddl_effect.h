@@ -13,7 +13,7 @@ enum ddl_concern {
 /* What ddl may do to db.table. Names are compared folded (ddl_table_key): never too few. Pure.
  * Thread: any. */
 enum ddl_concern ddl_concern(const struct ddl_text *ddl, const char *db, const char *table);
-/* Appends the statement, in UTF-8, with db.table in place of the one table that it names. False:
+/* Appends the statement with db.table in place of the one table that it names. False:
  * it is not of a form (DDL_KEEPS, one clause, one table) for which that is known to be the same
  * change in any session. */
 bool ddl_for_table(const struct ddl_text *ddl, const char *db, const char *table, struct buf *out);

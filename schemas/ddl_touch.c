@@ -1,14 +1,12 @@
 /* schemas/ddl_touch.c — which tables' columns or keys a DDL may have changed; never too few.
  *
  * The statement is read as far as its table names (sqlstmt_classify). Where that may be wrong the
- * answer is `all`, which costs a question to the server and never a wrong definition: a text that
- * cannot be converted from its character set, backslashes that are no escapes, more tables than
- * fit, forms that are not understood.
+ * answer is `all`, which costs a question to the server and never a wrong definition: backslashes
+ * that are no escapes, more tables than fit, forms that are not understood.
  */
 #include "schemas/ddl_touch.h"
 
 #include "base/mem.h"
-#include "schemas/charset.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,10 +108,13 @@ static bool names_other_object(const char *sql, size_t n, bool ansi_quotes)
     return false;
 }
 
-static void touch_text(const struct ddl_text *ddl, const char *sql, size_t n,
-                       struct ddl_touched *out)
+void ddl_touch(const struct ddl_text *ddl, struct ddl_touched *out)
 {
     struct sqlstmt *s = mem_alloc(sizeof *s);
+    const char *sql = ddl->sql;
+    size_t n = ddl->n;
+    if (ddl->no_backslash_escapes && memchr(sql, '\\', n))
+        out->all = true;
     sqlstmt_classify(sql, n, ddl->ansi_quotes, s);
     switch (s->kind) {
     case SQLSTMT_CREATE_TABLE:
@@ -142,22 +143,6 @@ static void touch_text(const struct ddl_text *ddl, const char *sql, size_t n,
         break;
     }
     free(s);
-}
-
-void ddl_touch(const struct ddl_text *ddl, struct ddl_touched *out)
-{
-    struct buf text CLEANUP(buf_fini) = BUF_INIT;
-    const char *sql = ddl->sql;
-    size_t n = ddl->n;
-    if (ddl->no_backslash_escapes && memchr(sql, '\\', n))
-        out->all = true;
-    if (ddl->collation && !charset_is_utf8_compatible(ddl->collation)) {
-        bool converted = charset_to_utf8(ddl->collation, sql, n, &text);
-        out->all = out->all || !converted;
-        sql = converted ? buf_str(&text) : sql;
-        n = converted ? text.len : n;
-    }
-    touch_text(ddl, sql, n, out);
 }
 
 void ddl_touched_fini(struct ddl_touched *t)

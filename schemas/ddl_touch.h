@@ -4,12 +4,18 @@
 
 #include "schemas/sqltoken.h"
 
+/* What a string beyond ASCII in a statement became on its way to the server's tables. */
+enum ddl_strings {
+    DDL_STRINGS_AS_SENT,   /* its bytes here are those that the server had */
+    DDL_STRINGS_CONVERTED, /* its characters are; its bytes were those of another character set */
+    DDL_STRINGS_VARY       /* not even these: the session let it pass through a second one */
+};
 struct ddl_text {
-    const char *db; /* default database, UTF-8; may be NULL */
-    const char *sql;
+    const char *db;  /* default database, UTF-8; may be NULL */
+    const char *sql; /* UTF-8, whatever the session's character set was */
     size_t n;
     bool ansi_quotes, no_backslash_escapes;
-    uint16_t collation; /* of sql; 0: UTF-8 */
+    enum ddl_strings strings;
 };
 struct ddl_touched {
     bool all;                        /* may concern any table */

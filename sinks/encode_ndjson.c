@@ -35,6 +35,18 @@ static void put_string(struct buf *out, const char *s)
     put_quoted(out, s, strlen(s));
 }
 
+/* The log does not say in which character set it has the text of a row's statement. */
+static void put_statement(struct buf *out, const char *text, size_t n)
+{
+    if (charset_is_valid_utf8(text, n)) {
+        put_quoted(out, text, n);
+        return;
+    }
+    buf_put_str(out, "{\"hex\":\"");
+    buf_put_hex(out, text, n);
+    buf_put_str(out, "\"}");
+}
+
 static void put_column_name(struct buf *out, const struct schema_table *t, size_t i)
 {
     const char *name = t->columns[i].name;
@@ -524,7 +536,7 @@ static bool put_begin(struct ndjson *x, const struct encode_context *c,
     put_time(x, change->begin.commit_us, change->timestamp);
     if (change->begin.query) {
         buf_put_str(&x->line, ",\"query\":");
-        put_string(&x->line, change->begin.query);
+        put_statement(&x->line, change->begin.query, strlen(change->begin.query));
     }
     buf_put_u8(&x->line, '}');
     return give(x, NULL, false, emit, ctx, e);
@@ -547,16 +559,7 @@ static bool put_ddl(struct ndjson *x, const struct encode_context *c,
     put_where(x, c, change);
     put_time(x, c->begin ? c->begin->begin.commit_us : 0, change->timestamp);
     buf_put_str(&x->line, ",\"sql\":");
-    buf_reset(&x->text);
-    uint16_t collation = change->ddl.collation ? change->ddl.collation : 45; /* utf8mb4 */
-    bool valid = charset_to_utf8(collation, change->ddl.sql, change->ddl.n, &x->text);
-    if (valid) {
-        put_quoted(&x->line, buf_str(&x->text), x->text.len);
-    } else {
-        buf_put_str(&x->line, "{\"hex\":\"");
-        buf_put_hex(&x->line, change->ddl.sql, change->ddl.n);
-        buf_put_str(&x->line, "\"}");
-    }
+    put_statement(&x->line, change->ddl.sql, change->ddl.n);
     buf_put_u8(&x->line, '}');
     return give(x, NULL, false, emit, ctx, e);
 }

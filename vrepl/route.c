@@ -407,7 +407,7 @@ struct ddl_text route_ddl_text(const struct cdc_change *c)
                              .n = c->ddl.n,
                              .ansi_quotes = c->ddl.ansi_quotes,
                              .no_backslash_escapes = c->ddl.no_backslash_escapes,
-                             .collation = c->ddl.collation};
+                             .strings = c->ddl.strings};
 }
 
 static void route_ddl(struct vrepl_router *r, const struct cdc_change *c, struct route_change *rc)

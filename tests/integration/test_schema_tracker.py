@@ -123,6 +123,27 @@ def test_ddl_in_another_character_set_is_seen(source, charset):
     assert not [r for r in records if r["op"] == "c"] and "shop.t" in error
 
 
+# Name, Python's codec; last bytes of characters are a backslash or a backquote where there are such.
+CHARSETS = {"latin1": ("tö", "latin1"), "gbk": ("誠乣", "gbk"), "sjis": ("表チ", "shift_jis"), "cp932": ("表①", "cp932"),
+            "big5": ("功", "big5"), "gb18030": ("誠€", "gb18030"), "ujis": ("表", "euc_jp"), "greek": ("ά", "iso8859_7")}
+
+
+def test_statements_name_tables_in_any_character_set(source):
+    known = {row[0] for row in source.server.query("SELECT CHARACTER_SET_NAME FROM information_schema.CHARACTER_SETS")}
+    sets = {charset: CHARSETS[charset] for charset in CHARSETS if charset in known}
+    sent = []
+    with source.server.connect(database="shop", charset="utf8mb4") as other:
+        for charset, (letters, codec) in sets.items():
+            name = charset + letters
+            sent.append((name, "TRUNCATE TABLE `%s` /* '%s */" % (name, letters)))
+            source.run("CREATE TABLE `%s` (id INT PRIMARY KEY)" % name)
+            other.query("SET NAMES " + charset)
+            other._execute_command(3, sent[-1][1].encode(codec))
+            other._read_query_result()
+    records, _ = source.stream("--tables", ",".join(name for name, _ in sent))
+    assert [(r["table"], r["sql"]) for r in records if r["op"] == "t"] == sent
+
+
 def test_what_changes_no_column_ends_no_version(source):
     source.run("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "INSERT INTO t VALUES (1, 1)", "CREATE INDEX i ON t (a)",
                "CREATE VIEW v AS SELECT * FROM t", "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = NEW.a",

@@ -284,7 +284,7 @@ static void the_sessions_modes_stand_in_the_status(void **state)
                                  "\1\4\0\x10\0\0\0\0\0"
                                  "\2\3std\0"
                                  "\3\1\0\2\0"
-                                 "\4\x08\0\1\0\2\0"
+                                 "\4\x2d\0\x2d\0\x2d\0"
                                  "\5\6SYSTEM"
                                  "\6\3std"
                                  "\7\1\0"
@@ -304,7 +304,7 @@ static void the_sessions_modes_stand_in_the_status(void **state)
     assert_true(b->changes[0].begin.standalone_ddl && b->changes[0].begin.thread_known);
     assert_int_equal(b->changes[0].begin.thread_id, 5);
     assert_true(b->changes[1].ddl.ansi_quotes && b->changes[1].ddl.no_backslash_escapes);
-    assert_int_equal(b->changes[1].ddl.collation, 8);
+    assert_int_equal(b->changes[1].ddl.strings, DDL_STRINGS_AS_SENT);
     cdc_batch_unref(b);
     buf_reset(&body);
     put_query(&body, "\13\1\4\0\0", 5, "DROP TABLE t"); /* 11 has no fixed length */
@@ -314,6 +314,85 @@ static void the_sessions_modes_stand_in_the_status(void **state)
     assert_true(feed_buf(&f, 2, &body));
     assert_seen(&f, "B D C B D C ");
     stop(&f);
+}
+
+/* DDL as sent in a character set, and the text of its change. */
+static const struct {
+    uint16_t client, connection;
+    const char *sent, *text;
+    enum ddl_strings strings;
+} in_charsets[] = {
+    {8, 8, "TRUNCATE `t\xf6`", "TRUNCATE `t\xc3\xb6`", DDL_STRINGS_CONVERTED},
+    {8, 45, "TRUNCATE `t\xf6`", "TRUNCATE `t\xc3\xb6`", DDL_STRINGS_CONVERTED},
+    {8, 9, "TRUNCATE `t\xf6`", "TRUNCATE `t\xc3\xb6`", DDL_STRINGS_VARY},
+    {45, 8, "TRUNCATE `t\xc3\xb6`", "TRUNCATE `t\xc3\xb6`", DDL_STRINGS_VARY},
+    {45, 45, "TRUNCATE `t\xc3\xb6`", "TRUNCATE `t\xc3\xb6`", DDL_STRINGS_AS_SENT},
+    {63, 63, "TRUNCATE `t\xc3\xb6`", "TRUNCATE `t\xc3\xb6`", DDL_STRINGS_AS_SENT},
+    /* second bytes 5c and 60: a backslash and a backquote, were they alone */
+    {13, 13, "ALTER TABLE a COMMENT '\x95\x5c', RENAME `\x83\x60`",
+     "ALTER TABLE a COMMENT '\xe8\xa1\xa8', RENAME `\xe3\x83\x81`", DDL_STRINGS_CONVERTED},
+    {95, 95, "DROP TABLE `\x95\x5c`", "DROP TABLE `\xe8\xa1\xa8`", DDL_STRINGS_CONVERTED},
+    {28, 28, "DROP TABLE `\x81\x60`, `b`", "DROP TABLE `\xe4\xb9\xa3`, `b`", DDL_STRINGS_CONVERTED},
+    {1, 1, "DROP TABLE `\xa5\x5c`", "DROP TABLE `\xe5\x8a\x9f`", DDL_STRINGS_CONVERTED},
+    /* no characters: walked over as the server's lexer does */
+    {28, 28, "ALTER TABLE a COMMENT '\xff\x5c', RENAME b",
+     "ALTER TABLE a COMMENT '\xef\xbf\xbd\\', RENAME b", DDL_STRINGS_CONVERTED},
+    {13, 13, "ALTER TABLE a COMMENT '\xfc\x5c', RENAME b",
+     "ALTER TABLE a COMMENT '\xef\xbf\xbd', RENAME b", DDL_STRINGS_CONVERTED},
+    {13, 13, "ALTER TABLE a COMMENT '\x95', RENAME b",
+     "ALTER TABLE a COMMENT '\xef\xbf\xbd', RENAME b", DDL_STRINGS_CONVERTED},
+    {10, 10, "DROP TABLE `a`", "DROP TABLE `a`", DDL_STRINGS_AS_SENT}, /* swe7 */
+    {65000, 65000, "DROP TABLE a", "DROP TABLE a", DDL_STRINGS_VARY},  /* unknown, but ASCII */
+};
+
+static bool query_in(struct feeder *f, uint16_t client, uint16_t connection, const char *sql)
+{
+    struct buf body CLEANUP(buf_fini) = BUF_INIT, status CLEANUP(buf_fini) = BUF_INIT;
+    buf_put_u8(&status, 4);
+    buf_put_le(&status, client, 2);
+    buf_put_le(&status, connection, 2);
+    buf_put_le(&status, 45, 2);
+    put_query(&body, buf_str(&status), status.len, sql);
+    return feed_buf(f, 2, &body);
+}
+
+static void statements_are_read_in_utf8(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    for (size_t i = 0; i < sizeof in_charsets / sizeof *in_charsets; i++) {
+        gtid(&f, i + 1);
+        if (!query_in(&f, in_charsets[i].client, in_charsets[i].connection, in_charsets[i].sent))
+            fail_msg("%s: %s", in_charsets[i].text, f.e.text);
+        struct cdc_batch *b = cdc_decoder_take(f.d, true);
+        assert_string_equal(b->changes[1].ddl.sql, in_charsets[i].text);
+        assert_int_equal(b->changes[1].ddl.n, strlen(in_charsets[i].text));
+        assert_int_equal(b->changes[1].ddl.strings, in_charsets[i].strings);
+        cdc_batch_unref(b);
+    }
+    stop(&f);
+}
+
+static void statements_that_cannot_be_read_stop(void **state)
+{
+    static const struct {
+        uint16_t client;
+        const char *sql, *text;
+    } refused[] = {
+        {65000, "DROP TABLE `\xe9`", "in character set unknown (collation id 65000)"},
+        {35, "DROP TABLE `\xe9`", "in character set ucs2 (collation id 35)"},
+        {10, "DROP TABLE `a}`", "in character set swe7 (collation id 10)"},
+        {0, "DROP TABLE `\xe9`", "in character set unknown (collation id 0)"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct feeder f;
+        start(&f, 0, NULL);
+        assert_false(query_in(&f, refused[i].client, refused[i].client, refused[i].sql));
+        assert_fails(&f, refused[i].sql, ERR_LOG_UNSUPPORTED, refused[i].text);
+        stop(&f);
+    }
 }
 
 static const struct {
@@ -633,6 +712,8 @@ int main(void)
         cmocka_unit_test(what_was_being_held_is_dropped_when_it_was_cut_off),
         cmocka_unit_test(an_xa_start_inside_another_begins_anew),
         cmocka_unit_test(mariadbs_prepared_transactions_stand_in_the_gtid),
+        cmocka_unit_test(statements_are_read_in_utf8),
+        cmocka_unit_test(statements_that_cannot_be_read_stop),
         cmocka_unit_test(an_alter_in_two_phases_is_one_ddl_at_its_commit),
         cmocka_unit_test(long_names_of_unknown_transactions_are_cut),
         cmocka_unit_test(held_bytes_have_a_limit),

@@ -129,6 +129,31 @@ static void the_text_for_another_table_names_no_other(void **state)
     }
 }
 
+/* A string may be other bytes there than in the session that sent it; names are names. */
+static void strings_of_other_character_sets_are_not_repeated_blindly(void **state)
+{
+    static const struct {
+        const char *sql;
+        bool converted, varies; /* whether it may be repeated */
+    } forms[] = {
+        {"ALTER TABLE t ADD a CHAR(9) DEFAULT 'e'", true, true},
+        {"ALTER TABLE t ADD `\xc3\xa9` INT", true, true},
+        {"ALTER TABLE t ADD a CHAR(9) DEFAULT '\xc3\xa9'", true, false},
+        {"ALTER TABLE t ADD a VARBINARY(9) DEFAULT '\xc3\xa9'", false, false},
+        {"ALTER TABLE t ADD a CHAR(9) DEFAULT '\xef\xbf\xbd'", false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct buf out CLEANUP(buf_fini) = BUF_INIT;
+        struct ddl_text ddl = text(forms[i].sql);
+        assert_true(ddl_for_table(&ddl, "x", "u", &out));
+        ddl.strings = DDL_STRINGS_CONVERTED;
+        assert_int_equal(ddl_for_table(&ddl, "x", "u", &out), forms[i].converted);
+        ddl.strings = DDL_STRINGS_VARY;
+        assert_int_equal(ddl_for_table(&ddl, "x", "u", &out), forms[i].varies);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +161,7 @@ int main(void)
         cmocka_unit_test(what_is_harmless_goes_on),
         cmocka_unit_test(other_tables_are_unrelated),
         cmocka_unit_test(the_text_for_another_table_names_no_other),
+        cmocka_unit_test(strings_of_other_character_sets_are_not_repeated_blindly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,22 +85,13 @@ static void what_cannot_change_t_touches_nothing(void **state)
     }
 }
 
-static void names_beyond_ascii_match_in_any_character_set(void **state)
+static void letters_beyond_ascii_are_all_alike(void **state)
 {
-    struct ddl_text latin1 = text("ALTER TABLE `t\xf6` ADD x INT"), raw = latin1;
-    struct ddl_text sjis = text("ALTER TABLE t COMMENT '\x95\x5c', RENAME TO `\x95\x5c`");
+    struct ddl_text ddl = text("ALTER TABLE `t\xc3\xb6` ADD x INT");
     (void)state;
-    latin1.collation = 8;
-    assert_true(touches(&latin1, "d", "t\xc3\xb6"));
-    assert_true(touches(&latin1, "d", "T\xc3\x96"));
-    assert_false(touches(&latin1, "d", "t"));
-    raw.collation = 0;
-    assert_true(touches(&raw, "d", "t\xc3\xb6"));
-    sjis.collation = 13;
-    assert_true(touches(&sjis, "d", "\xe8\xa1\xa8"));
-    assert_false(touches(&sjis, "d", "u"));
-    sjis.collation = 65000; /* a character set that nobody knows */
-    assert_true(touches(&sjis, "d", "u"));
+    assert_true(touches(&ddl, "d", "t\xc3\xb6"));
+    assert_true(touches(&ddl, "d", "T\xc3\x96"));
+    assert_false(touches(&ddl, "d", "t"));
 }
 
 static void backslashes_that_are_no_escapes_are_not_trusted(void **state)
@@ -133,7 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_that_changes_t_is_seen),
         cmocka_unit_test(what_cannot_change_t_touches_nothing),
-        cmocka_unit_test(names_beyond_ascii_match_in_any_character_set),
+        cmocka_unit_test(letters_beyond_ascii_are_all_alike),
         cmocka_unit_test(backslashes_that_are_no_escapes_are_not_trusted),
         cmocka_unit_test(more_tables_than_fit_are_all_tables),
     };
