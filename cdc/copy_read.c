@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "cdc/copy_read_internal.h"
+#include "schemas/labels.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -88,9 +89,7 @@ static void copy_column_definition(struct schema_column *to, const struct schema
     to->default_text = mem_strdup(from->default_text);
     to->extra = mem_strdup(from->extra);
     to->expression = mem_strdup(from->expression);
-    to->labels = mem_calloc(from->n_labels ? from->n_labels : 1, sizeof *to->labels);
-    for (size_t i = 0; i < from->n_labels; i++)
-        to->labels[i] = mem_strdup(from->labels[i]);
+    schema_labels_copy(to, from);
     if (to->type == SCHEMA_TYPE_JSON)
         to->ext = SCHEMA_EXT_JSON_TEXT;
 }

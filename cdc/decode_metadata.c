@@ -8,7 +8,7 @@
  */
 #include "base/mem.h"
 #include "cdc/decode_internal.h"
-#include "schemas/charset.h"
+#include "schemas/labels.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -164,18 +164,12 @@ static void read_column_labels(struct schema_column *c, struct wire *v)
         v->failed = true;
         return;
     }
-    c->labels = mem_calloc((size_t)n + 1, sizeof *c->labels);
     c->label_known = true;
     for (uint64_t i = 0; i < n; i++) {
         struct wire text = wire_sub(v, wire_lenenc(v));
         if (text.failed)
             return;
-        /* the length is kept before the text until it is converted */
-        size_t len = wire_left(&text);
-        char *raw = mem_alloc(sizeof len + len + 1);
-        memcpy(raw, &len, sizeof len);
-        memcpy(raw + sizeof len, text.p, len);
-        c->labels[c->n_labels++] = raw;
+        schema_labels_add_unreadable(c, text.p, wire_left(&text));
     }
 }
 
@@ -188,20 +182,12 @@ static void read_labels(const struct metadata *m, column_fn fn, struct wire *v)
 
 static void convert_labels(struct schema_column *c)
 {
-    for (size_t i = 0; i < c->n_labels; i++) {
-        char *raw = c->labels[i];
-        size_t len;
-        struct buf text = BUF_INIT;
-        memcpy(&len, raw, sizeof len);
-        uint16_t collation = c->collation ? c->collation : 45; /* utf8mb4 */
-        if (!charset_to_utf8(collation, raw + sizeof len, len, &text)) {
-            buf_reset(&text);
-            buf_put(&text, raw + sizeof len, len);
-        }
-        free(raw);
-        c->labels[i] = mem_strndup(buf_str(&text), text.len);
-        buf_fini(&text);
-    }
+    struct schema_column raw = *c;
+    c->labels = NULL;
+    c->n_labels = 0;
+    for (size_t i = 0; i < raw.n_labels; i++)
+        schema_labels_add_bytes(c, raw.labels[i].p, raw.labels[i].n);
+    schema_labels_clear(&raw);
 }
 
 static void read_geometry_types(const struct metadata *m, struct wire *v)

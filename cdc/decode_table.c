@@ -9,6 +9,7 @@
  */
 #include "base/mem.h"
 #include "cdc/decode_internal.h"
+#include "schemas/labels.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -220,11 +221,7 @@ static void copy_labels(struct schema_column *to, const struct schema_column *fr
 {
     if (to->label_known || !from->label_known)
         return;
-    to->labels = mem_calloc(from->n_labels ? from->n_labels : 1, sizeof *to->labels);
-    to->n_labels = from->n_labels;
-    for (size_t i = 0; i < from->n_labels; i++)
-        to->labels[i] = mem_strdup(from->labels[i]);
-    to->label_known = true;
+    schema_labels_copy(to, from);
 }
 
 /* What the definition knows and the log did not say. */

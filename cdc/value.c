@@ -178,8 +178,9 @@ static void print_uuid(const uint8_t p[16], struct buf *out)
     }
 }
 
-/* The longest run of two or more zero groups becomes "::"; the last 32 bits of mapped and
- * compatible addresses are dotted (as the server prints INET6). */
+/* As the server prints INET6 (Inet6::to_string of MariaDB's sources), which is not RFC 5952: the
+ * first longest run of zero groups becomes "::", also a run of one; the last 32 bits of mapped and
+ * compatible addresses are dotted. */
 static void print_inet6(const uint8_t p[16], struct buf *out)
 {
     unsigned best = 0, best_len = 0;
@@ -191,9 +192,8 @@ static void print_inet6(const uint8_t p[16], struct buf *out)
             best_len = len;
         }
     }
-    bool gap = best_len > 1;
-    bool mapped =
-        gap && best == 0 && ((best_len == 5 && p[10] == 0xff && p[11] == 0xff) || best_len == 6);
+    bool gap = best_len > 0;
+    bool mapped = best == 0 && ((best_len == 5 && p[10] == 0xff && p[11] == 0xff) || best_len == 6);
     for (unsigned i = 0; i < (mapped ? 6u : 8u); i++) {
         if (gap && i >= best && i < best + best_len) {
             if (i == best)

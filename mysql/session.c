@@ -54,6 +54,8 @@ static const struct pinned pinned[] = {
     {"sql_big_selects", "1", FIRST}, /* behind max_join_size, which clears it */
     {"sql_select_limit", "18446744073709551615", FIRST},
     {"sql_safe_updates", "0", KNOWN},
+    {"cte_max_recursion_depth", "100000", KNOWN}, /* labels are counted by recursion */
+    {"max_recursive_iterations", "100000", KNOWN},
     {"max_statement_time", "0", FIRST_MARIA},
     {"max_execution_time", "0", FIRST_MYSQL},
     {"net_read_timeout", "600", KNOWN},

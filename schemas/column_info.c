@@ -2,6 +2,7 @@
 #include "schemas/column_info.h"
 
 #include "base/mem.h"
+#include "schemas/labels.h"
 #include "schemas/sqltoken.h"
 
 #include <stdlib.h>
@@ -89,18 +90,13 @@ static void parse_labels(const char *column_type, struct schema_column *c)
 {
     struct sqltoken_scanner s;
     struct sqltoken t;
-    size_t cap = 0;
     sqltoken_init(&s, column_type, strlen(column_type), false);
     while (sqltoken_next(&s, &t)) {
         if (t.kind != SQLTOKEN_STRING)
             continue;
-        struct buf label = BUF_INIT;
+        struct buf label CLEANUP(buf_fini) = BUF_INIT;
         sqltoken_string(column_type, &t, &label);
-        void *items = c->labels;
-        mem_grow(&items, &cap, c->n_labels + 1, sizeof c->labels[0]);
-        c->labels = items;
-        c->labels[c->n_labels++] = label.data ? buf_take(&label) : mem_strdup("");
-        buf_fini(&label);
+        schema_labels_add(c, buf_str(&label), label.len);
     }
     c->label_known = true;
 }

@@ -5,6 +5,7 @@
  */
 #include "schemas/charset.h"
 #include "schemas/inspect.h"
+#include "schemas/labels.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -374,12 +375,26 @@ static bool string_fits(const struct pair *p)
     return from_binary ? binary_fits(p) : text_fits(p);
 }
 
-static bool has_label(const struct schema_column *c, const char *label)
+static bool has_label(const struct schema_column *c, const struct schema_label *label)
 {
     for (size_t i = 0; i < c->n_labels; i++)
-        if (strcmp(c->labels[i], label) == 0)
+        if (schema_label_same(&c->labels[i], label))
             return true;
     return false;
+}
+
+static bool no_label(const struct pair *p, const struct schema_label *label)
+{
+    struct buf text CLEANUP(buf_fini) = BUF_INIT;
+    schema_label_describe(label, &text);
+    return refuse(p, "no label '%.60s'", buf_str(&text));
+}
+
+/* Labels travel as text, or by number where both sides have the same ones. */
+static bool travels(const struct pair *p)
+{
+    return schema_labels_are_text(p->s) || schema_labels_same(p->s, p->t) ||
+           refuse(p, "a label is no text in its character set, and the labels differ");
 }
 
 static bool labels_fit(const struct pair *p)
@@ -387,9 +402,9 @@ static bool labels_fit(const struct pair *p)
     if (p->s->type != p->t->type)
         return other_type(p);
     for (size_t i = 0; i < p->s->n_labels; i++)
-        if (!has_label(p->t, p->s->labels[i]))
-            return refuse(p, "no label '%.60s'", p->s->labels[i]);
-    return true;
+        if (!has_label(p->t, &p->s->labels[i]))
+            return no_label(p, &p->s->labels[i]);
+    return travels(p);
 }
 
 static bool geometry_fits(const struct pair *p)
@@ -474,18 +489,18 @@ static bool fits(const struct pair *p)
     return type_fits(p);
 }
 
-static bool is_number(const char *label)
+static bool is_number(const struct schema_label *l)
 {
-    return label[0] != 0 && label[strspn(label, "0123456789")] == 0;
+    return l->n > 0 && strspn(l->p, "0123456789") == l->n;
 }
 
 /* A label that is missing is refused, unless it can be taken for the number of another one. */
 static bool labels_are_guarded(const struct pair *p)
 {
     for (size_t i = 0; i < p->s->n_labels; i++)
-        if (is_number(p->s->labels[i]) && !has_label(p->t, p->s->labels[i]))
-            return refuse(p, "no label '%.60s'", p->s->labels[i]);
-    return true;
+        if (is_number(&p->s->labels[i]) && !has_label(p->t, &p->s->labels[i]))
+            return no_label(p, &p->s->labels[i]);
+    return travels(p);
 }
 
 bool schema_column_guarded(const struct schema_column *source, const struct schema_column *target,

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "schemas/column_info.h"
+#include "schemas/inspect_whole.h"
 #include "schemas/names.h"
 #include "schemas/sqltoken.h"
 
@@ -325,7 +326,8 @@ struct schema_table *schema_inspect(struct my_conn *c, const char *db, const cha
 {
     struct schema_table *t = schema_table_new(db, table, 0);
     if (!fresh_statistics(c, e) || !read_table_row(c, t, e) || !read_columns(c, t, e) ||
-        !mark_json_text(c, t, e) || !read_keys(c, t, e) || !read_create(c, t, e)) {
+        !mark_json_text(c, t, e) || !read_keys(c, t, e) || !read_create(c, t, e) ||
+        !schema_inspect_whole(c, t, e)) {
         err_prepend(e, "%s.%s", db, table);
         schema_table_unref(t);
         return NULL;

@@ -6,6 +6,7 @@
 #include "schemas/table.h"
 
 #include "base/mem.h"
+#include "schemas/labels.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -41,9 +42,7 @@ struct schema_table *schema_table_ref(const struct schema_table *t)
 
 static void column_fini(struct schema_column *c)
 {
-    for (size_t i = 0; i < c->n_labels; i++)
-        free(c->labels[i]);
-    free(c->labels);
+    schema_labels_clear(c);
     free(c->name);
     free(c->column_type);
     free(c->collation_name);
@@ -138,8 +137,11 @@ static void put_column(struct buf *b, const struct schema_column *c)
         buf_put_u8(b, flags[i]);
     buf_put_le(b, (uint64_t)c->ext, 4);
     buf_put_le(b, c->n_labels, 8);
-    for (size_t i = 0; i < c->n_labels; i++)
-        put_text(b, c->labels[i]);
+    for (size_t i = 0; i < c->n_labels; i++) {
+        buf_put_u8(b, c->labels[i].is_text);
+        buf_put_le(b, c->labels[i].n, 8);
+        buf_put(b, c->labels[i].p, c->labels[i].n);
+    }
     put_text(b, c->column_type);
     buf_put_le(b, c->vector_dim, 4);
     buf_put_le(b, c->geometry_type, 4);

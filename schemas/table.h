@@ -51,6 +51,11 @@ enum schema_ext {
     SCHEMA_EXT_JSON_TEXT
 };
 
+struct schema_label {
+    char *p; /* a NUL stands behind it, and may stand in it */
+    size_t n;
+    bool is_text; /* UTF-8; else bytes that are none in the column's character set, as they are */
+};
 struct schema_column {
     char *name;   /* NULL: the log has none (decode prints @n) */
     uint8_t type; /* the real type: ENUM and SET already resolved out of STRING */
@@ -66,7 +71,7 @@ struct schema_column {
     bool auto_increment; /* only information_schema knows */
     bool label_known;    /* labels filled */
     enum schema_ext ext;
-    char **labels; /* ENUM and SET, in the column's charset bytes converted to UTF-8 */
+    struct schema_label *labels; /* ENUM and SET; schemas/labels.h */
     size_t n_labels;
     /* Only information_schema knows these, and they are no part of the hash: */
     char *collation_name; /* "utf8mb4_bin"; NULL: no text */

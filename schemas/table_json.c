@@ -4,6 +4,7 @@
  * program, or damaged) is refused as a whole.
  */
 #include "base/mem.h"
+#include "schemas/labels.h"
 #include "schemas/table.h"
 
 #include <jansson.h>
@@ -24,6 +25,20 @@ static void put_flag(json_t *o, const char *key, bool value)
         json_object_set_new(o, key, json_true());
 }
 
+/* Hexadecimal, because a label may be no text; "=" before one that is text. */
+static json_t *labels_json(const struct schema_column *c)
+{
+    json_t *labels = json_array();
+    struct buf text CLEANUP(buf_fini) = BUF_INIT;
+    for (size_t i = 0; i < c->n_labels; i++) {
+        buf_reset(&text);
+        buf_put_str(&text, c->labels[i].is_text ? "=" : "");
+        buf_put_hex(&text, c->labels[i].p, c->labels[i].n);
+        json_array_append_new(labels, json_string(buf_str(&text)));
+    }
+    return labels;
+}
+
 static json_t *column_json(const struct schema_column *c)
 {
     json_t *o = json_object();
@@ -42,12 +57,8 @@ static json_t *column_json(const struct schema_column *c)
     put_flag(o, "auto_increment", c->auto_increment);
     if (c->column_type)
         json_object_set_new(o, "column_type", json_string(c->column_type));
-    if (c->label_known) {
-        json_t *labels = json_array();
-        for (size_t i = 0; i < c->n_labels; i++)
-            json_array_append_new(labels, json_string(c->labels[i]));
-        json_object_set_new(o, "labels", labels);
-    }
+    if (c->label_known)
+        json_object_set_new(o, "label_hex", labels_json(c));
     return o;
 }
 
@@ -76,20 +87,39 @@ static bool flag_of(const json_t *o, const char *key)
     return json_is_true(json_object_get(o, key));
 }
 
+static int hex_digit(char d)
+{
+    const char *digits = "0123456789abcdef", *at = d ? strchr(digits, d) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+static bool label_of(const char *text, struct schema_column *c)
+{
+    struct buf bytes CLEANUP(buf_fini) = BUF_INIT;
+    bool is_text = text && text[0] == '=';
+    for (const char *p = text ? text + is_text : ""; *p; p += 2) {
+        int high = hex_digit(p[0]), low = hex_digit(p[1]);
+        if (high < 0 || low < 0)
+            return false;
+        buf_put_u8(&bytes, (uint8_t)(high << 4 | low));
+    }
+    if (is_text)
+        schema_labels_add(c, buf_str(&bytes), bytes.len);
+    else
+        schema_labels_add_unreadable(c, buf_str(&bytes), bytes.len);
+    return text != NULL;
+}
+
 static bool labels_of(const json_t *labels, struct schema_column *c)
 {
     if (!labels)
         return true;
     size_t n = json_array_size(labels);
-    c->label_known = json_is_array(labels);
-    c->labels = mem_calloc(n + 1, sizeof *c->labels);
-    for (size_t i = 0; i < n; i++) {
-        const char *text = json_string_value(json_array_get(labels, i));
-        if (!text)
-            return false;
-        c->labels[c->n_labels++] = mem_strdup(text);
-    }
-    return c->label_known;
+    bool ok = json_is_array(labels);
+    c->label_known = ok;
+    for (size_t i = 0; i < n && ok; i++)
+        ok = label_of(json_string_value(json_array_get(labels, i)), c);
+    return ok;
 }
 
 static bool column_of(const json_t *o, struct schema_column *c)
@@ -97,7 +127,8 @@ static bool column_of(const json_t *o, struct schema_column *c)
     const char *name = json_string_value(json_object_get(o, "name"));
     const char *column_type = json_string_value(json_object_get(o, "column_type"));
     uint64_t ext = number_of(o, "ext");
-    if (!name || ext > SCHEMA_EXT_JSON_TEXT)
+    /* "labels" held what a server shows of them, which is not always what they are. */
+    if (!name || ext > SCHEMA_EXT_JSON_TEXT || json_object_get(o, "labels"))
         return false;
     c->name = mem_strdup(name);
     c->type = (uint8_t)number_of(o, "type");
@@ -113,7 +144,7 @@ static bool column_of(const json_t *o, struct schema_column *c)
     c->generated = flag_of(o, "generated");
     c->auto_increment = flag_of(o, "auto_increment");
     c->column_type = column_type ? mem_strdup(column_type) : NULL;
-    return labels_of(json_object_get(o, "labels"), c);
+    return labels_of(json_object_get(o, "label_hex"), c);
 }
 
 static bool key_of(const json_t *pk, struct schema_table *t)

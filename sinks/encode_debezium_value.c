@@ -223,22 +223,33 @@ static bool put_temporal(const struct cdc_value *v, bool mariadb, struct buf *ou
     }
 }
 
+static bool not_text(const struct cdc_value *v, struct err *e)
+{
+    err_set(e, ERR_SINK_RECORD, "%s: a label is not valid in its character set",
+            v->column->name ? v->column->name : "column");
+    return err_cure(e, "leave the table out, or use the format ndjson, which shows its bytes");
+}
+
 /* The engine keeps the backslash that escapes a comma inside a label. */
-static void put_enum(const struct cdc_value *v, struct buf *scratch, struct buf *out)
+static bool put_enum(const struct cdc_value *v, struct buf *scratch, struct buf *out, struct err *e)
 {
     uint64_t i = cdc_value_u64(v);
     buf_reset(scratch);
     if (i >= 1 && i <= v->column->n_labels) {
-        for (const char *p = v->column->labels[i - 1]; *p; p++) {
-            if (*p == ',')
+        const struct schema_label *l = &v->column->labels[i - 1];
+        if (!l->is_text)
+            return not_text(v, e);
+        for (size_t k = 0; k < l->n; k++) {
+            if (l->p[k] == ',')
                 buf_put_u8(scratch, '\\');
-            buf_put_u8(scratch, (uint8_t)*p);
+            buf_put_u8(scratch, (uint8_t)l->p[k]);
         }
     }
     debezium_put_string(out, buf_str(scratch), scratch->len);
+    return true;
 }
 
-static void put_set(const struct cdc_value *v, struct buf *scratch, struct buf *out)
+static bool put_set(const struct cdc_value *v, struct buf *scratch, struct buf *out, struct err *e)
 {
     uint64_t mask = cdc_value_u64(v);
     buf_reset(scratch);
@@ -247,9 +258,12 @@ static void put_set(const struct cdc_value *v, struct buf *scratch, struct buf *
             continue;
         if (scratch->len)
             buf_put_u8(scratch, ',');
-        buf_put_str(scratch, v->column->labels[i]);
+        if (!v->column->labels[i].is_text)
+            return not_text(v, e);
+        buf_put(scratch, v->column->labels[i].p, v->column->labels[i].n);
     }
     debezium_put_string(out, buf_str(scratch), scratch->len);
+    return true;
 }
 
 #define GEOMETRY_POINT 1u
@@ -388,11 +402,9 @@ bool debezium_put_value(const struct cdc_value *v, const struct cdc_value *befor
         put_bit(v, out);
         return true;
     case SCHEMA_TYPE_ENUM:
-        put_enum(v, scratch, out);
-        return true;
+        return put_enum(v, scratch, out, e);
     case SCHEMA_TYPE_SET:
-        put_set(v, scratch, out);
-        return true;
+        return put_set(v, scratch, out, e);
     case SCHEMA_TYPE_JSON:
         return put_json(v, before, scratch, out, e);
     case SCHEMA_TYPE_GEOMETRY:

@@ -99,6 +99,13 @@ static bool put_document(const struct buf *text, struct buf *out)
     return true;
 }
 
+static void put_hex(const void *p, size_t n, struct buf *out)
+{
+    buf_put_str(out, "{\"hex\":\"");
+    buf_put_hex(out, p, n);
+    buf_put_str(out, "\"}");
+}
+
 /* Text in UTF-8; bytes that are none in their character set as {"hex":"…"}. */
 static bool put_text(struct ndjson *x, const struct cdc_value *v, struct buf *out, struct err *e)
 {
@@ -115,9 +122,7 @@ static bool put_text(struct ndjson *x, const struct cdc_value *v, struct buf *ou
     buf_reset(&x->text);
     if (!cdc_value_bytes(v, &x->text, e))
         return false;
-    buf_put_str(out, "{\"hex\":\"");
-    buf_put_hex(out, x->text.data, x->text.len);
-    buf_put_str(out, "\"}");
+    put_hex(x->text.data, x->text.len, out);
     return true;
 }
 
@@ -133,18 +138,26 @@ static bool put_string_type(struct ndjson *x, const struct cdc_value *v, struct 
     return cdc_value_is_binary(v) ? put_bytes(x, v, out, e) : put_text(x, v, out, e);
 }
 
+static void put_text_or_hex(const struct schema_label *l, struct buf *out)
+{
+    if (l->is_text)
+        put_quoted(out, l->p, l->n);
+    else
+        put_hex(l->p, l->n, out);
+}
+
 static void put_enum(const struct cdc_value *v, struct buf *out)
 {
     uint64_t i = cdc_value_u64(v);
     if (!v->column->label_known)
         buf_put_u64(out, i);
     else if (i >= 1 && i <= v->column->n_labels)
-        put_string(out, v->column->labels[i - 1]);
+        put_text_or_hex(&v->column->labels[i - 1], out);
     else
         buf_put_str(out, "\"\"");
 }
 
-static void put_set(const struct cdc_value *v, struct buf *out)
+static void put_set(struct ndjson *x, const struct cdc_value *v, struct buf *out)
 {
     uint64_t mask = cdc_value_u64(v);
     bool first = true;
@@ -152,16 +165,20 @@ static void put_set(const struct cdc_value *v, struct buf *out)
         buf_put_u64(out, mask);
         return;
     }
-    buf_put_u8(out, '"');
+    struct schema_label joined = {.is_text = true};
+    buf_reset(&x->text);
     for (size_t i = 0; i < v->column->n_labels && i < 64; i++) {
+        const struct schema_label *l = &v->column->labels[i];
         if (!(mask >> i & 1))
             continue;
-        if (!first)
-            buf_put_u8(out, ',');
-        buf_put_json_escaped(out, v->column->labels[i], strlen(v->column->labels[i]));
+        buf_put_str(&x->text, first ? "" : ",");
+        buf_put(&x->text, l->p, l->n);
+        joined.is_text = joined.is_text && l->is_text;
         first = false;
     }
-    buf_put_u8(out, '"');
+    joined.p = (char *)x->text.data;
+    joined.n = x->text.len;
+    put_text_or_hex(&joined, out);
 }
 
 static void put_geometry(const struct cdc_value *v, struct buf *out)
@@ -241,7 +258,7 @@ static bool put_value(struct ndjson *x, const struct cdc_value *v, struct buf *o
         put_enum(v, out);
         return true;
     case SCHEMA_TYPE_SET:
-        put_set(v, out);
+        put_set(x, v, out);
         return true;
     case SCHEMA_TYPE_JSON:
         return v->json_diff ? cdc_value_json_diff(v, out, e) : cdc_value_json(v, out, e);

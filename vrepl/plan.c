@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "schemas/inspect.h"
+#include "schemas/labels.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -90,10 +91,10 @@ static const char *conversion(const struct plan_options *o, const struct schema_
     return a;
 }
 
-static bool is_plain(const char *label)
+static bool is_plain(const struct schema_label *l)
 {
-    for (const char *p = label; *p; p++) {
-        if (*p < 0x20 || *p > 0x7e)
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->p[i] < 0x20 || l->p[i] > 0x7e)
             return false;
     }
     return true;
@@ -105,17 +106,11 @@ static bool is_plain(const char *label)
 static bool by_number(const struct schema_column *a, const struct schema_column *b)
 {
     bool plain = true;
-    if (!a->label_known || !b->label_known || a->type != b->type || a->n_labels != b->n_labels)
+    if (!a->label_known || !b->label_known || a->type != b->type)
         return false;
     for (size_t i = 0; i < a->n_labels; i++)
-        plain = plain && is_plain(a->labels[i]);
-    if (plain)
-        return false;
-    for (size_t i = 0; i < a->n_labels; i++) {
-        if (strcmp(a->labels[i], b->labels[i]) != 0)
-            return false;
-    }
-    return true;
+        plain = plain && is_plain(&a->labels[i]);
+    return !plain && schema_labels_same(a, b);
 }
 
 static enum plan_bind bind_integer(const struct schema_column *from, const struct schema_column *to)

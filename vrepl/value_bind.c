@@ -96,7 +96,7 @@ static bool put_label(const struct schema_column *c, uint64_t index, struct buf 
     if (index >= c->n_labels)
         return err_set(e, ERR_LOG_FORMAT, "%s: no label %llu", c->name,
                        (unsigned long long)index + 1);
-    buf_put_str(out, c->labels[index]);
+    buf_put(out, c->labels[index].p, c->labels[index].n);
     return true;
 }
 

@@ -123,7 +123,10 @@ static void put_value(const struct schema_column *c, const struct schema_column 
         buf_printf(out, "SHA2(HEX(%s),256)", n);
         break;
     case CLASS_LABEL:
-        buf_printf(out, "CAST(CONVERT(%s USING utf8mb4) AS BINARY)", n);
+        buf_printf(out,
+                   c->collation == 63 ? "CAST(%s AS BINARY)"
+                                      : "CAST(CONVERT(%s USING utf8mb4) AS BINARY)",
+                   n);
         break;
     case CLASS_LONG:
     case CLASS_TEXT: {

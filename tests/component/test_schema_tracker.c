@@ -1,5 +1,6 @@
 /* tests/component/test_schema_tracker.c — the tracker against a made-up server whose whole history
  * is known: what it says of a table at a place is true, or it says that it does not know. */
+#include "schemas/labels.h"
 #include "schemas/tracker.h"
 
 #include "base/mem.h"
@@ -391,10 +392,9 @@ static void a_definition_survives_as_json(void **state)
                                            .column_type = mem_strdup("enum('x')"),
                                            .vector_dim = 3,
                                            .geometry_type = 4};
-    t->columns[0].labels = mem_calloc(2, sizeof(char *));
-    t->columns[0].labels[0] = mem_strdup("x");
-    t->columns[0].labels[1] = mem_strdup("");
-    t->columns[0].n_labels = 2;
+    schema_labels_add(&t->columns[0], "x\0\xf0\x9f\x98\x80", 6);
+    schema_labels_add(&t->columns[0], "", 0);
+    schema_labels_add_unreadable(&t->columns[0], "\xff\0", 2);
     t->columns[1].name = mem_strdup("");
     t->pk = mem_calloc(1, sizeof *t->pk);
     t->pk[t->n_pk++] = 1;

@@ -107,10 +107,10 @@ static void labels_are_utf8_without_quotes(void **state)
     struct schema_table *t = inspect(l, "types");
     const struct schema_column *cc = column(t, "cc"), *dd = column(t, "dd");
     assert_int_equal(cc->n_labels, 3);
-    assert_string_equal(cc->labels[1], "b'c");
-    assert_string_equal(cc->labels[2], "ü,x");
+    assert_string_equal(cc->labels[1].p, "b'c");
+    assert_string_equal(cc->labels[2].p, "ü,x");
     assert_int_equal(dd->n_labels, 9);
-    assert_string_equal(dd->labels[2], "z\\");
+    assert_string_equal(dd->labels[2].p, "z\\");
     schema_table_unref(t);
 }
 
@@ -310,6 +310,36 @@ static void edited_texts_are_accepted_and_come_back_whole(void **state)
                      : "CREATE TABLE special (a int PRIMARY KEY, b int, KEY k (b) INVISIBLE, KEY f "
                        "((b + 1)), CHECK (b > 3) NOT ENFORCED)");
     comes_back_whole(l, "special");
+}
+
+/* Their own texts show labels and defaults through utf8mb3: '?' for each of these. */
+static void labels_and_defaults_beyond_utf8mb3_come_back_whole(void **state)
+{
+    struct live *l = live_begin(state);
+    char *values CLEANUP(mem_free_ptr) = NULL;
+    struct buf again CLEANUP(buf_fini) = BUF_INIT;
+    struct err e = ERR_INIT;
+    ddl(l, "CREATE TABLE beyond (id int PRIMARY KEY COMMENT 'DEFAULT ''?''', e enum('😀','😡','?') "
+           "COLLATE utf8mb4_bin DEFAULT '😡', s set('🍎','a') COLLATE utf8mb4_bin DEFAULT '🍎,a', b "
+           "enum(x'ff00fe',x'01','?') CHARACTER SET binary, v varchar(9) DEFAULT '😀?', k "
+           "varbinary(9) DEFAULT x'ff3f00', n varchar(9) DEFAULT '?', x varchar(9) DEFAULT NULL) "
+           "DEFAULT CHARSET=utf8mb4");
+    comes_back_whole(l, "beyond");
+    struct schema_table *t = inspect(l, "beyond");
+    assert_string_equal(column(t, "e")->labels[1].p, "😡");
+    assert_memory_equal(column(t, "b")->labels[0].p, "\xff\0\xfe", 4);
+    assert_false(column(t, "b")->labels[0].is_text);
+    schema_table_unref(t);
+    edited(l, LIVE_DATABASE, "beyond", &(struct schema_create_edit){.new_name = "beyond2"}, &again,
+           NULL);
+    ddl(l, buf_str(&again));
+    live_exec(l, "INSERT INTO beyond2 (id, b) VALUES (1, 1)");
+    assert_ok(my_query_text(l->admin,
+                            "SELECT CONCAT_WS(' ', HEX(e), HEX(s), HEX(b), HEX(v), HEX(k), HEX(n), "
+                            "HEX(x)) FROM beyond2",
+                            &values, &e),
+              e);
+    assert_string_equal(values, "F09F98A1 F09F8D8E2C61 FF00FE F09F98803F FF3F00 3F");
 }
 
 static void literals_of_a_definition_are_text(void **state)
@@ -578,6 +608,7 @@ int main(void)
         cmocka_unit_test(the_list_has_base_tables_without_internal_ones),
         cmocka_unit_test(foreign_keys_and_triggers_are_listed),
         cmocka_unit_test(edited_texts_are_accepted_and_come_back_whole),
+        cmocka_unit_test(labels_and_defaults_beyond_utf8mb3_come_back_whole),
         cmocka_unit_test(literals_of_a_definition_are_text),
         cmocka_unit_test(dropped_things_are_gone),
         cmocka_unit_test(every_byte_and_pair_is_the_servers_character),

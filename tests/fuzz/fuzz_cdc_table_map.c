@@ -50,7 +50,7 @@ static void check_column(const struct schema_column *c, bool named)
     require(!named || (c->name && strlen(c->name) < 20000));
     require(c->n_labels == 0 || (c->labels && c->label_known));
     for (size_t i = 0; i < c->n_labels; i++)
-        require(c->labels[i] != NULL);
+        require(c->labels[i].p != NULL);
 }
 
 static void check_table(const struct schema_table *t)

@@ -23,11 +23,14 @@ def source(scratch, need_sluice, request):
 
 def test_names_signs_sets_and_labels_are_the_tables_own(source):
     source.run("CREATE TABLE t (id BIGINT UNSIGNED PRIMARY KEY, e ENUM('x','y'), s SET('p','q'), "
-               "l VARCHAR(9) CHARACTER SET latin1, b BINARY(3), `naïve ``name` INT)",
-               "INSERT INTO t VALUES (18446744073709551615, 'y', 'p,q', 'é', 'ab', -1)")
+               "l VARCHAR(9) CHARACTER SET latin1, b BINARY(3), `naïve ``name` INT, "
+               "m ENUM('😀','😡') CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, h ENUM(x'FF00FE','k') CHARACTER SET binary, "
+               "j SET('🍎','c''?') CHARACTER SET utf8mb4 COLLATE utf8mb4_bin)",
+               "INSERT INTO t VALUES (18446744073709551615, 'y', 'p,q', 'é', 'ab', -1, 2, 1, 3)")
     records, _ = source.stream()
     row = [r for r in records if r["op"] == "c"][0]
-    assert row["after"] == {"id": 18446744073709551615, "e": "y", "s": "p,q", "l": "é", "b": "YWIA", "naïve `name": -1}
+    assert row["after"] == {"id": 18446744073709551615, "e": "y", "s": "p,q", "l": "é", "b": "YWIA", "naïve `name": -1,
+                            "m": "😡", "h": {"hex": "ff00fe"}, "j": "🍎,c'?"}
     assert row["key"] == {"id": 18446744073709551615}
 
 

@@ -1,6 +1,7 @@
 /* tests/unit/test_cdc_decode_table.c — table maps: the metadata of each type, the optional
  * metadata, definitions that somebody else knows, the caches; and malformed ones. */
 #include "base/mem.h"
+#include "schemas/labels.h"
 #include "tests/support/decode_feeder.h"
 
 /* The definition that the schema function was asked about last. */
@@ -242,12 +243,12 @@ static void labels_are_converted_from_their_charset(void **state)
     assert_true(feed_buf(&f, 19, &map));
     const struct schema_column *c = a.table->columns;
     assert_int_equal(c[0].n_labels, 2);
-    assert_string_equal(c[0].labels[0], "\xc3\xa9");
-    assert_string_equal(c[0].labels[1], "b");
+    assert_string_equal(c[0].labels[0].p, "\xc3\xa9");
+    assert_string_equal(c[0].labels[1].p, "b");
     assert_int_equal(c[1].n_labels, 2);
-    assert_string_equal(c[1].labels[0], "x");
-    assert_string_equal(c[1].labels[1], "");
-    assert_string_equal(c[2].labels[0], "\xff"); /* not valid: as it is */
+    assert_string_equal(c[1].labels[0].p, "x");
+    assert_string_equal(c[1].labels[1].p, "");
+    assert_string_equal(c[2].labels[0].p, "\xff"); /* not valid: as it is */
     assert_true(c[2].label_known && !c[3].label_known);
     assert_int_equal(c[2].collation, 45);
     buf_reset(&map);
@@ -256,7 +257,7 @@ static void labels_are_converted_from_their_charset(void **state)
     put_field(&map, 11, BYTES("\0\x08\x21"));
     assert_true(feed_buf(&f, 19, &map));
     c = a.table->columns;
-    assert_string_equal(c[0].labels[0], "\xc3\xa9");
+    assert_string_equal(c[0].labels[0].p, "\xc3\xa9");
     assert_true(c[2].label_known && c[2].n_labels == 0);
     assert_int_equal(c[1].collation, 8);
     assert_int_equal(c[2].collation, 33);
@@ -367,9 +368,7 @@ static struct schema_table *known_table(void)
     t->columns[1].collation = 63;
     t->columns[1].visible = false;
     t->columns[2].label_known = true;
-    t->columns[2].labels = mem_calloc(2, sizeof(char *));
-    t->columns[2].labels[0] = mem_strdup("x");
-    t->columns[2].n_labels = 1;
+    schema_labels_add(&t->columns[2], "x", 1);
     t->columns[3].geometry_type = 2;
     t->columns[4].vector_dim = 7;
     t->pk = mem_calloc(1, sizeof *t->pk);
@@ -425,7 +424,7 @@ static void a_known_definition_completes_the_logs(void **state)
     assert_int_equal(t->columns[1].ext, SCHEMA_EXT_UUID);
     assert_int_equal(t->columns[1].collation, 63);
     assert_false(t->columns[1].visible);
-    assert_string_equal(t->columns[2].labels[0], "x");
+    assert_string_equal(t->columns[2].labels[0].p, "x");
     assert_int_equal(t->columns[3].geometry_type, 2);
     assert_int_equal(t->columns[4].vector_dim, 7);
     assert_int_equal(t->n_pk, 1);
@@ -454,7 +453,7 @@ static void the_log_is_right_where_it_says_something(void **state)
     struct schema_table *t = row_table(&f, 5);
     assert_false(t->columns[0].is_unsigned);
     assert_int_equal(t->columns[1].collation, 8);
-    assert_string_equal(t->columns[2].labels[0], "y");
+    assert_string_equal(t->columns[2].labels[0].p, "y");
     assert_int_equal(t->columns[3].geometry_type, 5);
     assert_int_equal(t->columns[4].vector_dim, 6);
     schema_table_unref(t);

@@ -180,7 +180,7 @@ static void labels_are_read_with_their_quotes(void **state)
     static const char *const labels[] = {"a", "b'c", "d,e", "z\\", ""};
     assert_int_equal(c->n_labels, 5);
     for (size_t i = 0; i < 5; i++)
-        assert_string_equal(c->labels[i], labels[i]);
+        assert_string_equal(c->labels[i].p, labels[i]);
     assert_int_equal(c->meta, 1);
     schema_table_unref(t);
 }

@@ -1,6 +1,7 @@
 /* tests/unit/test_vrepl_plan.c — columns by name, refused mismatches, statement texts, copied keys.
  */
 #include "base/mem.h"
+#include "schemas/labels.h"
 #include "vrepl/progress.h"
 #include "vrepl/statement.h"
 
@@ -149,12 +150,10 @@ static void what_no_server_refuses_is_refused_on_the_way_back_too(void **state)
     schema_table_unref(t);
 }
 
-static void set_label(struct schema_column *c, char *label)
+static void set_label(struct schema_column *c, const char *label)
 {
     c->label_known = true;
-    c->n_labels = 1;
-    c->labels = mem_calloc(1, sizeof *c->labels);
-    c->labels[0] = label;
+    schema_labels_add(c, label, strlen(label));
 }
 
 static void labels_travel_by_name_where_their_bytes_can(void **state)
@@ -163,8 +162,8 @@ static void labels_travel_by_name_where_their_bytes_can(void **state)
     static const uint8_t labels[] = {SCHEMA_TYPE_LONG, SCHEMA_TYPE_ENUM, SCHEMA_TYPE_SET};
     struct err e = ERR_INIT;
     struct schema_table *t = make_table(id_a_b, labels, 3, 1);
-    set_label(&t->columns[1], mem_strdup("paid"));
-    set_label(&t->columns[2], mem_strdup("\xf0\x9f\x98\x80"));
+    set_label(&t->columns[1], "paid");
+    set_label(&t->columns[2], "\xf0\x9f\x98\x80");
     struct vrepl_plan *p = plan_for(t, t, &e);
     assert_non_null(p);
     assert_int_equal(p->columns[1].bind, PLAN_BIND_LABEL);
