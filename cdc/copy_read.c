@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "cdc/copy_read_internal.h"
+#include "cdc/json_types.h"
 #include "schemas/labels.h"
 
 #include <assert.h>
@@ -78,6 +79,12 @@ struct my_conn *copy_reader_conn(struct copy_reader *r)
     return r->conn;
 }
 
+void copy_reader_json_types(struct copy_reader *r)
+{
+    assert(!r->plan.source);
+    r->json_types = true;
+}
+
 /* ---- the plan ---- */
 
 static void copy_column_definition(struct schema_column *to, const struct schema_column *from)
@@ -132,18 +139,51 @@ static const struct schema_table *copy_table(const struct schema_table *t)
     return schema_table_ref(t);
 }
 
-static char *select_text(const struct schema_table *t, const struct copy_key *key)
+#define JSON_TABLE_SINCE 80004u
+
+static bool add_json_types(struct copy_reader *r, const struct schema_table *t, struct err *e)
+{
+    struct copy_plan *p = &r->plan;
+    p->n_cells = t->n_columns;
+    for (size_t i = 0; i < t->n_columns && r->json_types; i++) {
+        if (t->columns[i].type != SCHEMA_TYPE_JSON)
+            continue;
+        if (my_conn_server(r->conn)->version < JSON_TABLE_SINCE)
+            return err_set(e, ERR_LOG_UNSUPPORTED,
+                           "%s.%s.%s: a server before MySQL 8.0.4 does not tell the types inside "
+                           "of JSON documents",
+                           t->db, t->name, t->columns[i].name);
+        p->columns[i].form = COPY_JSON;
+        p->columns[i].types_cell = p->n_cells++;
+    }
+    return true;
+}
+
+static void put_json_types(const struct copy_plan *p, const struct schema_table *t, struct buf *sql)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (p->columns[i].form != COPY_JSON)
+            continue;
+        CLEANUP(buf_fini) struct buf name = BUF_INIT;
+        buf_put_ident(&name, t->columns[i].name);
+        buf_put_u8(sql, ',');
+        json_types_select(buf_str(&name), sql);
+    }
+}
+
+static char *select_text(const struct copy_plan *p, const struct schema_table *t)
 {
     struct buf sql = BUF_INIT;
     for (size_t i = 0; i < t->n_columns; i++) {
         buf_put_str(&sql, i ? "," : "SELECT ");
         copy_column_select(&t->columns[i], &sql);
     }
+    put_json_types(p, t, &sql);
     buf_put_str(&sql, " FROM ");
     buf_put_ident(&sql, t->db);
     buf_put_str(&sql, ".");
     buf_put_ident(&sql, t->name);
-    buf_put_str(&sql, key->force_index);
+    buf_put_str(&sql, p->key.force_index);
     return buf_take(&sql);
 }
 
@@ -160,12 +200,12 @@ bool copy_plan_for(struct copy_reader *r, const struct schema_table *t, struct e
     bool ok = true;
     for (size_t i = 0; i < t->n_columns && ok; i++)
         ok = copy_column_init(&p->columns[i], p->table, i, e);
-    ok = ok && copy_key_init(&p->key, r->conn, p->table, p->columns, e);
+    ok = ok && add_json_types(r, t, e) && copy_key_init(&p->key, r->conn, p->table, p->columns, e);
     if (!ok) {
         plan_fini(p);
         return false;
     }
-    p->select = select_text(t, &p->key);
+    p->select = select_text(p, t);
     return true;
 }
 
@@ -229,7 +269,7 @@ static bool store_row(struct copy_reader *r, struct chunk *c, const struct my_wi
 static enum my_next read_rows(struct copy_reader *r, struct my_stmt *s, struct chunk *c,
                               bool stop_when_full, struct err *e)
 {
-    struct my_wire *cells = mem_calloc(r->plan.table->n_columns, sizeof *cells);
+    struct my_wire *cells = mem_calloc(r->plan.n_cells, sizeof *cells);
     enum my_next next = MY_ROW;
     while (!(c->full && stop_when_full) && (next = my_stmt_next(s, cells, e)) == MY_ROW) {
         c->seen++;
@@ -288,8 +328,8 @@ static bool check_result(const struct copy_plan *p, const struct my_stmt *s, str
 {
     const struct my_column *columns;
     unsigned n = my_stmt_columns(s, &columns);
-    bool same = n == p->table->n_columns;
-    for (unsigned i = 0; i < n && same; i++) {
+    bool same = n == p->n_cells;
+    for (unsigned i = 0; i < p->table->n_columns && same; i++) {
         same = copy_column_is(&p->columns[i], &columns[i]);
         if (!same)
             err_set_native(e, ERR_SCHEMA_MISMATCH, ERR_CLASS_RETRY, 0,
@@ -299,7 +339,7 @@ static bool check_result(const struct copy_plan *p, const struct my_stmt *s, str
                                                             : "");
     }
     if (!same && e->code == ERR_NONE)
-        err_set(e, ERR_INTERNAL, "%u columns arrive, %zu were asked for", n, p->table->n_columns);
+        err_set(e, ERR_INTERNAL, "%u columns arrive, %zu were asked for", n, p->n_cells);
     return same;
 }
 

@@ -34,6 +34,10 @@ struct copy_reader; /* one connection, one table at a time */
 struct copy_reader *copy_reader_open(const struct my_params *p, struct err *e) WARN_UNUSED;
 void copy_reader_close(struct copy_reader *r);
 struct my_conn *copy_reader_conn(struct copy_reader *r);
+/* From now on MySQL's JSON documents carry, behind a zero byte, the types that their text does not
+ * tell (cdc/json_types.h), where there are any. Before the first chunk. Tables with JSON columns
+ * are then refused by a server that cannot tell types (MySQL before 8.0.4). */
+void copy_reader_json_types(struct copy_reader *r);
 
 /* Splits a table into about n ranges of equal size by sampling the identity key (index only). The
  * ranges cover everything. ranges: malloc'ed array. */

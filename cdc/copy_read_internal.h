@@ -12,16 +12,18 @@ enum copy_form {
     COPY_TIME2,
     COPY_DATETIME2,
     COPY_TIMESTAMP2,
-    COPY_DECIMAL,   /* from text */
-    COPY_BIT,       /* big-endian, padded on the left */
-    COPY_BYTES,     /* length prefix and bytes */
-    COPY_BINARY,    /* the same without trailing zero bytes */
-    COPY_COMPRESSED /* length prefix, 00, bytes */
+    COPY_DECIMAL,    /* from text */
+    COPY_BIT,        /* big-endian, padded on the left */
+    COPY_BYTES,      /* length prefix and bytes */
+    COPY_BINARY,     /* the same without trailing zero bytes */
+    COPY_COMPRESSED, /* length prefix, 00, bytes */
+    COPY_JSON        /* length prefix, text, and 00 and types where the text does not tell them */
 };
 struct copy_column {
     enum copy_form form;
     uint32_t width;    /* fixed forms */
     unsigned n_prefix; /* others */
+    size_t types_cell; /* COPY_JSON: number of the result's column with the types */
     const struct schema_column *column;
 };
 /* Fails with ERR_LOG_UNSUPPORTED for types that cannot be read so. */
@@ -67,6 +69,7 @@ struct copy_plan {
     const struct schema_table *table;  /* as the batches carry it; reference */
     struct copy_column *columns;
     struct copy_key key;
+    size_t n_cells;   /* of a result's row: the table's columns, and types of JSON documents */
     char *select;     /* "SELECT … FROM `db`.`t`" */
     size_t row_bytes; /* of an image, lately; 0 unknown */
 };
@@ -77,6 +80,7 @@ struct copy_reader {
     size_t n_lock_tables;
     struct my_params params; /* for the connection that holds table locks, and the asker */
     bool in_view;
+    bool json_types;                   /* asked for */
     struct my_conn *asker;             /* reads definitions; NULL: not yet needed */
     const struct schema_table **known; /* definitions proven for the open view */
     size_t n_known, cap_known;

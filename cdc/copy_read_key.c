@@ -207,6 +207,7 @@ static bool put_literal(const struct copy_key_column *k, const struct my_wire *w
         put_bytes_or_cast(k, w, out);
         return true;
     case COPY_COMPRESSED:
+    case COPY_JSON:
         break;
     }
     return err_set(e, ERR_LOG_UNSUPPORTED, "key column %s: type %u cannot be a place to go on from",

@@ -7,6 +7,7 @@
  */
 #include "base/clock.h"
 #include "cdc/copy_read_internal.h"
+#include "cdc/json_types.h"
 #include "cdc/row_plan.h"
 #include "cdc/wire.h"
 
@@ -142,6 +143,7 @@ bool copy_column_is(const struct copy_column *c, const struct my_column *result)
     case COPY_BYTES:
     case COPY_BINARY:
     case COPY_COMPRESSED:
+    case COPY_JSON:
         return is_of_bytes(result->type);
     case COPY_TIME2:
     case COPY_DATETIME2:
@@ -330,6 +332,21 @@ static bool put_counted(const struct copy_column *c, const struct my_wire *w, si
     return buf_put(out, w->p, n);
 }
 
+/* types: NULL where the document has no scalar, or is large and has plain ones only. */
+static bool put_json(const struct copy_column *c, const struct my_wire *text,
+                     const struct my_wire *types, struct buf *out)
+{
+    bool told = types->p && json_types_told((const char *)types->p, types->n);
+    size_t total = text->n + (told ? 1 + types->n : 0);
+    if (c->n_prefix < 4 && total >> (8 * c->n_prefix))
+        return false;
+    buf_put_le(out, total, c->n_prefix);
+    buf_put(out, text->p, text->n);
+    if (told)
+        buf_put_u8(out, 0);
+    return told ? buf_put(out, types->p, types->n) : !out->failed;
+}
+
 static bool put_cell(const struct copy_column *c, const struct my_wire *w, struct buf *out)
 {
     size_t n = w->n;
@@ -357,6 +374,8 @@ static bool put_cell(const struct copy_column *c, const struct my_wire *w, struc
     case COPY_BYTES:
     case COPY_COMPRESSED:
         return put_counted(c, w, n, out);
+    case COPY_JSON:
+        return false; /* two cells: copy_row_put */
     }
     return false;
 }
@@ -375,7 +394,9 @@ bool copy_row_put(const struct copy_column *columns, size_t n, const struct my_w
     for (size_t i = 0; i < n; i++) {
         if (!cells[i].p)
             out->data[at + i / 8] |= (uint8_t)(1u << (i % 8));
-        else if (!put_cell(&columns[i], &cells[i], out))
+        else if (columns[i].form == COPY_JSON
+                     ? !put_json(&columns[i], &cells[i], &cells[columns[i].types_cell], out)
+                     : !put_cell(&columns[i], &cells[i], out))
             return err_set(e, out->failed ? ERR_LIMIT : ERR_LOG_FORMAT,
                            "column %s: a value of %zu bytes is not what its type %u says",
                            columns[i].column->name, cells[i].n, columns[i].column->type);

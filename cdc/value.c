@@ -230,8 +230,9 @@ bool cdc_value_ext_text(const struct cdc_value *v, struct buf *out)
 bool cdc_value_json(const struct cdc_value *v, struct buf *out, struct err *e)
 {
     assert(v->column->type == SCHEMA_TYPE_JSON && !v->json_diff);
-    if (v->column->ext == SCHEMA_EXT_JSON_TEXT) /* of an initial copy */
-        return buf_put(out, v->p, v->n) || err_set(e, ERR_LIMIT, "a JSON document is too long");
+    if (v->column->ext == SCHEMA_EXT_JSON_TEXT) /* of an initial copy, types behind the text */
+        return buf_put(out, v->p, v->n > 0 ? strnlen((const char *)v->p, v->n) : 0) ||
+               err_set(e, ERR_LIMIT, "a JSON document is too long");
     return jsonb_print(v->p, v->n, JSONB_STYLE_SERVER, out, e) || column_error(v, e);
 }
 

@@ -56,6 +56,21 @@ static bool open_target(struct copier *k, size_t i, struct err *e)
     return my_exec(t->conn, "SET SESSION foreign_key_checks=0", NULL, e);
 }
 
+/* MySQL's JSON has types inside that a target on MySQL keeps; MariaDB's is its text. */
+static bool open_reader(struct copier *k, struct err *e)
+{
+    const struct vrepl_stream_spec *s = k->copy->o.spec;
+    bool keeps = false;
+    k->reader = copy_reader_open(&s->source->primary, e);
+    if (!k->reader)
+        return false;
+    for (size_t i = 0; i < s->n_targets; i++)
+        keeps |= my_conn_server(k->targets[i].conn)->flavor == MY_FLAVOR_MYSQL;
+    if (keeps && my_conn_server(copy_reader_conn(k->reader))->flavor == MY_FLAVOR_MYSQL)
+        copy_reader_json_types(k->reader);
+    return true;
+}
+
 bool copier_open(struct copier *k, struct err *e)
 {
     const struct vrepl_stream_spec *s = k->copy->o.spec;
@@ -67,9 +82,7 @@ bool copier_open(struct copier *k, struct err *e)
             return false;
         }
     }
-    if (!k->reader)
-        k->reader = copy_reader_open(&s->source->primary, e);
-    return k->reader != NULL;
+    return k->reader != NULL || open_reader(k, e);
 }
 
 static struct cdc_row *row_for(struct copier *k, size_t n_columns)

@@ -151,8 +151,8 @@ static enum plan_bind choose_bind(const struct schema_column *from, const struct
     case SCHEMA_TYPE_ENUM:
     case SCHEMA_TYPE_SET:
         return by_number(from, to) ? PLAN_BIND_U64 : PLAN_BIND_LABEL;
-    case SCHEMA_TYPE_JSON: /* rows of a copy carry text */
-        return from->ext == SCHEMA_EXT_JSON_TEXT ? PLAN_BIND_BYTES : PLAN_BIND_JSON;
+    case SCHEMA_TYPE_JSON:
+        return PLAN_BIND_JSON;
     case SCHEMA_TYPE_BLOB_COMPRESSED:
     case SCHEMA_TYPE_VARCHAR_COMPRESSED:
         return PLAN_BIND_INFLATE;
@@ -194,6 +194,8 @@ static void choose_texts(struct plan_column *col, const struct plan_options *o,
         col->value = mem_printf("CONVERT(? USING %s)", charset);
     else
         col->value = mem_strdup("?");
+    col->typed = from->type == SCHEMA_TYPE_JSON && to->type == SCHEMA_TYPE_JSON &&
+                 o->target_flavor == MY_FLAVOR_MYSQL;
     col->where = where_text(o, from, to, col->bind, col->value);
 }
 

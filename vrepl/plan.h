@@ -36,6 +36,7 @@ struct plan_column {
     char *where; /* the same in comparisons */
     bool key;    /* of the identity key */
     bool guard;  /* of the primary vindex, compared too (several sources) */
+    bool typed;  /* JSON on both sides whose scalars have SQL types (vrepl/json_write) */
 };
 
 struct vrepl_plan {

@@ -23,6 +23,7 @@
 #include "vrepl/vdiff_internal.h"
 
 #include "base/mem.h"
+#include "cdc/json_types.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,19 @@ static const char *widening_cast(const struct schema_column *a, const struct sch
     return a->type == SCHEMA_TYPE_TIME2 ? "TIME(6)" : NULL;
 }
 
+/* A document's text does not tell the types of its scalars, which MySQL keeps. */
+static void put_document(const char *name, bool typed, struct buf *out)
+{
+    buf_printf(out,
+               typed ? "CONCAT(SHA2(CAST(%s AS CHAR),256),COALESCE(SHA2(("
+                     : "SHA2(CAST(%s AS CHAR),256)",
+               name);
+    if (!typed)
+        return;
+    json_types_select(name, out);
+    buf_put_str(out, "),256),''))");
+}
+
 /* Canonical bytes of a column; `other` is its twin on the other side. */
 static void put_value(const struct schema_column *c, const struct schema_column *other,
                       struct buf *out)
@@ -117,7 +131,7 @@ static void put_value(const struct schema_column *c, const struct schema_column 
         buf_printf(out, "(%s+0)", n);
         break;
     case CLASS_JSON:
-        buf_printf(out, "SHA2(CAST(%s AS CHAR),256)", n);
+        put_document(n, c->type == other->type, out);
         break;
     case CLASS_GEOMETRY:
         buf_printf(out, "SHA2(HEX(%s),256)", n);

@@ -9,6 +9,7 @@
 #include "vrepl/writer.h"
 
 #include "base/mem.h"
+#include "vrepl/json_write.h"
 #include "vrepl/statement.h"
 
 #include <assert.h>
@@ -35,6 +36,9 @@ struct vrepl_writer {
     size_t max_rows, max_bytes;
     struct map *statements;     /* form and row count → struct my_stmt * */
     struct buf form, next_form; /* of what is pending; of the row that comes */
+    struct buf texts;           /* of next_form, while it is made */
+    struct json_write json;     /* of one document */
+    const uint8_t *next_text;   /* in form, while a row is bound */
     const struct vrepl_plan *plan;
     struct copy_statement what;
     uint8_t *present, *compared; /* into form */
@@ -67,6 +71,8 @@ void vrepl_writer_free(struct vrepl_writer *w)
     map_free(w->statements);
     buf_fini(&w->form);
     buf_fini(&w->next_form);
+    buf_fini(&w->texts);
+    json_write_fini(&w->json);
     free(w->values);
     value_scratch_fini(&w->scratch);
     free(w);
@@ -94,18 +100,55 @@ void vrepl_writer_reset(struct vrepl_writer *w)
     arena_reset(&w->scratch.arena);
 }
 
-/* The form as bytes: plan, verb and strictness, then one byte a column for each of the two sets. */
-static bool put_form(struct buf *out, const struct vrepl_plan *p, struct copy_statement s,
-                     const struct cdc_row *before, const struct cdc_row *after)
+/* One expression that stands for the plan's: which column (set ones, then compared ones), how many
+ * parameters, and its text. */
+struct own_text {
+    uint32_t column, n_params;
+    const char *sql;
+};
+
+static const uint8_t *next_text(const uint8_t *at, struct own_text *out)
 {
+    memcpy(&out->column, at, 4);
+    memcpy(&out->n_params, at + 4, 4);
+    out->sql = (const char *)at + 8;
+    return at + 8 + strlen(out->sql) + 1;
+}
+
+/* JSON documents that hold more than their text says are written by an expression of their own. */
+static bool put_texts(struct vrepl_writer *w, const struct vrepl_plan *p, const uint8_t *set,
+                      size_t first, const struct cdc_row *row, struct err *e)
+{
+    for (size_t i = 0; i < p->n_columns; i++) {
+        const struct plan_column *c = &p->columns[i];
+        if (!c->typed || !set[i] || row->values[c->source].null || row->values[c->source].json_diff)
+            continue;
+        if (!json_write_make(&w->json, c, &row->values[c->source], &w->scratch, e))
+            return err_prepend(e, "%s.%s", p->source->name, p->source->columns[c->source].name);
+        if (w->json.n == 0)
+            continue;
+        buf_put_le(&w->texts, first + i, 4);
+        buf_put_le(&w->texts, w->json.n, 4);
+        buf_put(&w->texts, buf_str(&w->json.sql), w->json.sql.len + 1);
+    }
+    return true;
+}
+
+/* The form as bytes: plan, verb and strictness, then one byte a column for each of the two sets,
+ * then the expressions that stand for the plan's. */
+static bool put_form(struct vrepl_writer *w, const struct vrepl_plan *p, struct copy_statement s,
+                     const struct cdc_row *before, const struct cdc_row *after, struct err *e)
+{
+    struct buf *out = &w->next_form;
     buf_reset(out);
+    buf_reset(&w->texts);
     buf_put(out, &p, sizeof p);
     buf_put_u8(out, (uint8_t)s.verb);
     buf_put_u8(out, s.strict);
     bool sets = s.verb != COPY_DELETE, compares = s.verb == COPY_DELETE || s.verb == COPY_UPDATE;
     uint8_t *at = buf_reserve(out, p->n_columns * 2);
     if (!at)
-        return false;
+        return err_set(e, ERR_LIMIT, "%s: too many columns", p->source->name);
     for (size_t i = 0; i < p->n_columns; i++) {
         const struct plan_column *c = &p->columns[i];
         at[i] = sets && !after->values[c->source].absent;
@@ -113,7 +156,11 @@ static bool put_form(struct buf *out, const struct vrepl_plan *p, struct copy_st
             compares && !before->values[c->source].absent && (p->n_key == 0 || c->key || c->guard);
     }
     out->len += p->n_columns * 2;
-    return true;
+    if (!put_texts(w, p, at, 0, after, e) ||
+        !put_texts(w, p, at + p->n_columns, p->n_columns, before, e))
+        return false;
+    return w->texts.len == 0 || buf_put(out, w->texts.data, w->texts.len) ||
+           err_set(e, ERR_LIMIT, "%s: a statement that is too long", p->source->name);
 }
 
 static bool check_images(const struct vrepl_plan *p, struct copy_statement s,
@@ -141,20 +188,63 @@ static size_t value_bytes(const struct my_value *v)
     return v->type == MY_VALUE_BYTES ? v->v.bytes.n + 4 : 9;
 }
 
-static bool bind_set(struct vrepl_writer *w, const uint8_t *set, const struct cdc_row *row,
-                     struct my_value **at, struct err *e)
+/* A document's text and what its own expression puts over it; next: the form's next such. */
+static bool bind_document(struct vrepl_writer *w, const struct plan_column *c,
+                          const struct cdc_value *v, struct my_value **at, struct err *e)
+{
+    struct own_text text;
+    w->next_text = next_text(w->next_text, &text);
+    if (!json_write_make(&w->json, c, v, &w->scratch, e))
+        return false;
+    assert(w->json.n == text.n_params);
+    memcpy(*at, w->json.values, w->json.n * sizeof **at);
+    *at += w->json.n;
+    return true;
+}
+
+static bool has_own_text(const struct vrepl_writer *w, size_t column)
+{
+    struct own_text text;
+    if (w->next_text == w->form.data + w->form.len)
+        return false;
+    next_text(w->next_text, &text);
+    return text.column == column;
+}
+
+/* first: the number of the set's first column among all that are set or compared. */
+static bool bind_set(struct vrepl_writer *w, const uint8_t *set, size_t first,
+                     const struct cdc_row *row, struct my_value **at, struct err *e)
 {
     for (size_t i = 0; i < w->plan->n_columns; i++) {
         const struct plan_column *c = &w->plan->columns[i];
+        struct my_value *from = *at;
         if (!set[i])
             continue;
-        if (!value_bind(c, &row->values[c->source], &w->scratch, *at, e))
+        const struct cdc_value *v = &row->values[c->source];
+        if (has_own_text(w, first + i) ? !bind_document(w, c, v, at, e)
+                                       : !value_bind(c, v, &w->scratch, (*at)++, e))
             return err_prepend(e, "%s.%s", w->plan->source->name,
                                w->plan->source->columns[c->source].name);
-        w->n_bytes += value_bytes(*at);
-        (*at)++;
+        while (from < *at)
+            w->n_bytes += value_bytes(from++);
     }
     return true;
+}
+
+/* Behind the two sets. */
+static const uint8_t *texts_of(const struct vrepl_writer *w)
+{
+    return w->compared + w->plan->n_columns;
+}
+
+static size_t count_more_params(const struct vrepl_writer *w)
+{
+    size_t more = 0;
+    struct own_text text;
+    for (const uint8_t *at = texts_of(w), *end = w->form.data + w->form.len; at < end;
+         more += text.n_params - 1)
+        at = next_text(at, &text);
+    return more;
 }
 
 static size_t count_set(const uint8_t *set, size_t n)
@@ -174,7 +264,8 @@ static void take_form(struct vrepl_writer *w, const struct vrepl_plan *p, struct
     w->what = s;
     w->present = w->form.data + sizeof p + 2;
     w->compared = w->present + p->n_columns;
-    w->n_params = count_set(w->present, p->n_columns) + count_set(w->compared, p->n_columns);
+    w->n_params = count_set(w->present, p->n_columns) + count_set(w->compared, p->n_columns) +
+                  count_more_params(w);
 }
 
 static bool check_hits(const struct sent *s, uint64_t hits, struct err *e)
@@ -216,6 +307,19 @@ static bool make_room(struct vrepl_writer *w, struct err *e)
     return my_pipeline_count(w->conn) < MY_PIPELINE_MAX || read_answers(w, MY_PIPELINE_MAX / 2, e);
 }
 
+static void put_statement(const struct vrepl_writer *w, size_t rows, struct buf *sql)
+{
+    const uint8_t *at = texts_of(w), *end = w->form.data + w->form.len;
+    const char **texts = at < end ? mem_calloc(w->plan->n_columns * 2, sizeof *texts) : NULL;
+    struct own_text text;
+    while (at < end) {
+        at = next_text(at, &text);
+        texts[text.column] = text.sql;
+    }
+    statement_text(w->plan, w->what.verb, w->present, w->compared, texts, rows, sql);
+    free(texts);
+}
+
 /* A statement for this form and number of VALUES lists; owned by the cache. Preparing one is a
  * request of its own: it waits for the answers under way. */
 static struct my_stmt *prepared(struct vrepl_writer *w, size_t rows, struct err *e)
@@ -231,7 +335,7 @@ static struct my_stmt *prepared(struct vrepl_writer *w, size_t rows, struct err 
     if (map_count(w->statements) >= WRITER_CACHE)
         map_clear(w->statements);
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    statement_text(w->plan, w->what.verb, w->present, w->compared, rows, &sql);
+    put_statement(w, rows, &sql);
     s = my_prepare(w->conn, buf_str(&sql), e);
     if (s)
         map_put(w->statements, key.data, key.len, s);
@@ -330,10 +434,21 @@ static bool add_row(struct vrepl_writer *w, const struct cdc_row *before,
     if (need > w->cap_values)
         mem_grow((void **)&w->values, &w->cap_values, need, sizeof *w->values);
     struct my_value *at = &w->values[w->n_rows * w->n_params];
-    if (!bind_set(w, w->present, after, &at, e) || !bind_set(w, w->compared, before, &at, e))
+    w->next_text = texts_of(w);
+    if (!bind_set(w, w->present, 0, after, &at, e) ||
+        !bind_set(w, w->compared, w->plan->n_columns, before, &at, e))
         return false;
     w->n_rows++;
     return true;
+}
+
+/* Returns false. */
+static bool name_row(const struct vrepl_plan *p, struct copy_statement s,
+                     const struct cdc_row *before, const struct cdc_row *after, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf row = BUF_INIT;
+    vrepl_row_describe(p, s.verb == COPY_DELETE || s.verb == COPY_UPDATE ? before : after, &row);
+    return err_prepend(e, "%s", buf_str(&row));
 }
 
 bool vrepl_writer_put(struct vrepl_writer *w, const struct vrepl_plan *p, struct copy_statement s,
@@ -341,8 +456,8 @@ bool vrepl_writer_put(struct vrepl_writer *w, const struct vrepl_plan *p, struct
 {
     if (!check_images(p, s, before, after, e))
         return false;
-    if (!put_form(&w->next_form, p, s, before, after))
-        return err_set(e, ERR_LIMIT, "%s: too many columns", p->source->name);
+    if (!put_form(w, p, s, before, after, e))
+        return name_row(p, s, before, after, e);
     if (!same_form(w)) {
         if (!send_all(w, e))
             return false;
@@ -353,13 +468,7 @@ bool vrepl_writer_put(struct vrepl_writer *w, const struct vrepl_plan *p, struct
     bool full = w->one_by_one || w->n_rows >= w->max_rows || w->n_bytes >= w->max_bytes;
     if (!full || (w->one_by_one ? vrepl_writer_flush(w, e) : send_all(w, e)))
         return true;
-    if (w->one_by_one) {
-        CLEANUP(buf_fini) struct buf row = BUF_INIT;
-        vrepl_row_describe(p, s.verb == COPY_DELETE || s.verb == COPY_UPDATE ? before : after,
-                           &row);
-        err_prepend(e, "%s", buf_str(&row));
-    }
-    return false;
+    return w->one_by_one && name_row(p, s, before, after, e);
 }
 
 void vrepl_row_describe(const struct vrepl_plan *p, const struct cdc_row *row, struct buf *out)

@@ -260,6 +260,64 @@ def test_every_type_arrives_as_it_was_by_copy_and_by_log(servers, flavour):
     stream.stop()
 
 
+# Every type that MySQL keeps inside of a document, at the root, in objects, in arrays and under strange keys.
+TYPED = {"dec": "CAST('123456789012345678901234567890.123456789' AS DECIMAL(40,9))", "whole": "CAST(5 AS DECIMAL(10,0))",
+         "half": "CAST(1.50 AS DECIMAL(5,2))", "long": "CAST(REPEAT('9',65) AS DECIMAL(65))*99999999999",
+         "u": "CAST(5 AS UNSIGNED)", "umax": "18446744073709551615", "i": "-5", "d": "1e15", "z": "-0e0", "one": "1e0",
+         "day": "CAST('2024-01-02' AS DATE)", "nil": "CAST('0000-00-00' AS DATE)", "t": "CAST('-838:59:59' AS TIME(6))",
+         "dt": "CAST('2024-01-02 03:04:05.6' AS DATETIME(6))", "ts": "ts", "bit": "bi", "vb": "X'00FF'", "b4": "b4",
+         "bl": "bl", "mb": "mb", "lb": "lb", "s": "'2024-01-02'", "b64": "'base64:type15:AP8='", "n": "NULL", "tr": "TRUE"}
+
+
+def documents():
+    members = ", ".join("'%s', %s" % m for m in TYPED.items())
+    yield "JSON_OBJECT(%s)" % members
+    yield "JSON_ARRAY(%s, JSON_ARRAY(JSON_ARRAY(), JSON_OBJECT(), 1.5))" % ", ".join(TYPED.values())
+    yield r"""JSON_OBJECT('', 1.5, 'a"]\\', ts, '\'ü.$*', JSON_ARRAY(JSON_OBJECT('x', CAST(7 AS UNSIGNED))))"""
+    yield from ("CAST(%s AS JSON)" % value for value in ("7.70", "ts", "CAST(9 AS UNSIGNED)"))
+    yield "(WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n<900) SELECT JSON_ARRAYAGG(CAST(n AS DECIMAL(9,1))) FROM r)"
+    yield "(WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n<999) SELECT JSON_ARRAYAGG(REPEAT(n,500)) FROM r)"
+
+
+def typed_documents(server, database, table, key):
+    """Text and type of each document, and the type of each of its members as the server names it."""
+    types = ", ".join("JSON_TYPE(JSON_EXTRACT(j,'$.%s')), JSON_TYPE(JSON_EXTRACT(j,'$[%d]'))" % (name, i)
+                      for i, name in enumerate(TYPED))
+    return sorted(server.query("SELECT %s CAST(j AS CHAR), JSON_TYPE(j), %s, "
+                               "JSON_TYPE(JSON_EXTRACT(j,'$.\"\"')) FROM %s.%s" % (key, types, database, table)), key=repr)
+
+
+def test_documents_keep_the_types_inside_of_them(servers):
+    source, target = servers(("mysql", "commerce"), ("mysql", "customer"))
+    tables = ["CREATE TABLE docs (id INT PRIMARY KEY, j JSON)", "CREATE TABLE bag (j JSON)"]
+    run(source, "commerce", tables + [
+        "CREATE TABLE kinds (ts TIMESTAMP(3), bi BIT(12), b4 BINARY(4), bl BLOB, mb MEDIUMBLOB, lb LONGBLOB)",
+        "INSERT INTO kinds VALUES ('2024-01-02 03:04:05.125', b'101', X'05FF', REPEAT(X'00FF',300), X'01', '')"])
+    run(target, "customer", tables)
+    made = ["INSERT INTO docs SELECT %%d+%d, %s FROM kinds" % (i, d) for i, d in enumerate(documents())]
+    made += ["INSERT INTO bag SELECT j FROM docs WHERE id >= %d"]
+    run(source, "commerce", [sql % 0 for sql in made])
+    stream = datapath.Stream(source, [("-", target, "customer")], ["docs", "bag"], 1, ("--copy",))
+    wait_for_state(stream, "RUNNING", 60)
+
+    def compare():
+        for table, key in (("docs", "id,"), ("bag", "")):
+            pairs = zip(typed_documents(source, "commerce", table, key), typed_documents(target, "customer", table, key), strict=True)
+            assert not [(a, b) for one, other in pairs for a, b in zip(one, other) if a != b], table
+    compare()
+    run(source, "commerce", [sql % 100 for sql in made] +
+        ["UPDATE docs SET j=JSON_SET(j,'$.half',CAST(2.50 AS DECIMAL(9,4))) WHERE id IN (0,100)", "DELETE FROM bag LIMIT 3",
+         "UPDATE bag SET j=JSON_ARRAY(j, 1.0) WHERE JSON_TYPE(j)='DECIMAL'"])
+    assert stream.ask("wait 20000") == "ok"
+    compare()
+    run(source, "commerce", ["ALTER TABLE kinds ADD tb TINYBLOB", "UPDATE kinds SET tb=X'00'",
+                             "INSERT INTO docs SELECT 500, JSON_OBJECT('deep', JSON_ARRAY(tb)) FROM kinds"])
+    stream.ask("wait 3000")
+    line = stream.status()["line"]
+    assert "docs(id=500)" in line and '$.\"deep\"[0]' in line or '$."deep"[0]' in line, line
+    stream.stop()
+
+
 def test_character_sets_and_labels_are_converted_where_they_differ(servers):
     source, target = servers(("mariadb", "commerce"), ("mariadb", "customer"))
     source.query("CREATE TABLE commerce.t (k VARCHAR(20) CHARACTER SET latin1 PRIMARY KEY, e ENUM('a','ü'), s SET('x','y'))")

@@ -176,7 +176,7 @@ static void check_text(const struct vrepl_plan *p, enum copy_verb verb, const ui
                        const uint8_t *compared, size_t rows, const char *want)
 {
     CLEANUP(buf_fini) struct buf out = BUF_INIT;
-    statement_text(p, verb, present, compared, rows, &out);
+    statement_text(p, verb, present, compared, NULL, rows, &out);
     assert_string_equal(buf_str(&out), want);
 }
 
