@@ -463,17 +463,31 @@ static bool set_paused(struct daemon *d, struct daemon_sink *s, bool paused, str
     return true;
 }
 
-static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, struct err *e)
+/* A destination that does not answer keeps nobody from deleting a sink, but it is said. */
+static void forget_sink(struct daemon *d, const struct sink_spec *spec, struct buf *result)
+{
+    struct err why = ERR_INIT;
+    buf_put_str(result, "{\"summary\":\"Sink deleted");
+    if (!sink_forget(spec, d->store, &why)) {
+        log_err(LOG_WARN, "sink", &why);
+        buf_put_str(result,
+                    "; its destination was not told, and `sluice recover` finds it there: ");
+        buf_put_json_escaped(result, why.text, strlen(why.text));
+    }
+    buf_put_str(result, "\"}");
+}
+
+static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, struct buf *result,
+                        struct err *e)
 {
     if (s->spec.from_yaml) {
         err_set(e, ERR_WF_PRECONDITION, "sink %s is defined in %s", s->spec.name, d->config->path);
         return err_cure(e, "remove it there and restart the daemon");
     }
-    if (s->driver != NULL) {
-        sink_driver_forget(s->driver);
+    if (s->driver != NULL)
         sink_driver_stop(s->driver); /* it would store another checkpoint */
-    }
     s->driver = NULL;
+    forget_sink(d, &s->spec, result);
     if (!store_doc_delete(d->store, "sink", s->spec.name, e) ||
         !store_doc_delete(d->store, "sink_paused", s->spec.name, e) ||
         !store_checkpoint_delete(d->store, s->spec.name, e))
@@ -603,10 +617,8 @@ static bool sink_verb(struct daemon *d, const char *verb, const char *name, cons
     if (strcmp(verb, "pause") == 0 || strcmp(verb, "resume") == 0)
         ok = set_paused(d, s, verb[0] == 'p', e);
     else if (strcmp(verb, "delete") == 0)
-        ok = delete_sink(d, s, i, e);
-    if (ok && strcmp(verb, "delete") == 0)
-        buf_put_str(result, "{\"summary\":\"Sink deleted\"}");
-    else if (ok)
+        return delete_sink(d, s, i, result, e);
+    if (ok)
         sink_json(s, result);
     return ok;
 }

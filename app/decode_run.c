@@ -46,11 +46,8 @@ static bool emit(void *ctx, const struct schema_table *table, const void *key, s
                  const void *value, size_t value_len, struct err *e)
 {
     struct decode_run *r = ctx;
-    bool lines = strcmp(r->ops->name, "ndjson") == 0;
     (void)table;
-    if (lines && !value)
-        return true; /* a tombstone is no line */
-    if (!lines) {    /* other formats are records of key and value */
+    if (strcmp(r->ops->name, "ndjson") != 0) { /* other formats are records of key and value */
         buf_put_str(&r->out, "{\"key\":");
         buf_put(&r->out, key ? key : "null", key ? key_len : 4);
         buf_put_str(&r->out, ",\"value\":");

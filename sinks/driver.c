@@ -389,14 +389,6 @@ void sink_driver_ask_to_stop(struct sink_driver *d)
     pthread_mutex_unlock(&d->lock);
 }
 
-void sink_driver_forget(struct sink_driver *d)
-{
-    pthread_mutex_lock(&d->lock);
-    d->forget = true;
-    pthread_mutex_unlock(&d->lock);
-    sink_driver_ask_to_stop(d);
-}
-
 void sink_driver_stop(struct sink_driver *d)
 {
     if (!d)

@@ -66,7 +66,7 @@ struct sink_driver {
     int64_t flush_ms;     /* and so long */
     pthread_mutex_t lock;
     pthread_cond_t wake; /* stop */
-    bool stop, forget;
+    bool stop;
     struct lane *lanes;
 };
 

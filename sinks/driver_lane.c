@@ -163,16 +163,23 @@ static bool flush_is_due(const struct lane *l)
 
 /* ---- where to begin ---- */
 
-/* *fresh: the sink was made by command and has not acknowledged anything yet. */
-static bool stored_position(struct lane *l, struct position *out, bool *found, bool *fresh,
-                            struct err *e)
+/* What is known of where the lane begins. */
+struct start {
+    struct position at;
+    bool found;   /* at says it; else a copy comes first */
+    bool fresh;   /* a sink made by command that has not acknowledged anything yet */
+    bool unasked; /* at holds only if the destination knows nothing: it is where `from` pointed */
+};
+
+static bool stored_start(struct lane *l, struct start *s, struct err *e)
 {
     struct sink_driver *d = l->driver;
     struct buf data = BUF_INIT;
-    bool ok = store_checkpoint_get(d->store, d->spec->name, l->shard->keyspace, l->shard->name, out,
-                                   &data, found, e);
-    *fresh = ok && *found && strcmp(buf_str(&data), SINK_FRESH) == 0;
-    *found = *found && !(*fresh && position_is_empty(out));
+    bool ok = store_checkpoint_get(d->store, d->spec->name, l->shard->keyspace, l->shard->name,
+                                   &s->at, &data, &s->found, e);
+    s->fresh = ok && s->found && strcmp(buf_str(&data), SINK_FRESH) == 0;
+    s->unasked = ok && s->found && strcmp(buf_str(&data), SINK_UNASKED) == 0;
+    s->found = s->found && !(s->fresh && position_is_empty(&s->at));
     buf_fini(&data);
     return ok;
 }
@@ -188,18 +195,17 @@ static bool sinks_position(struct lane *l, struct position *out, bool *found, st
     return ok;
 }
 
-/* The newer one of SQLite's and the sink's own; *found false: neither knows. What stands at the
- * destination of a sink that was just made is of another one that had its name. */
-static bool acknowledged_position(struct lane *l, struct position *out, bool *found, bool *fresh,
-                                  struct err *e)
+/* The newer one of SQLite's and the sink's own. What stands at the destination of a sink that was
+ * just made is of another one that had its name. */
+static bool find_start(struct lane *l, struct start *s, struct err *e)
 {
     struct position own = POSITION_INIT;
-    bool stored, kept = false;
-    bool ok =
-        stored_position(l, out, &stored, fresh, e) && (*fresh || sinks_position(l, &own, &kept, e));
-    if (ok && kept && (!stored || position_at_or_after(&own, out)))
-        position_copy(out, &own);
-    *found = ok && (stored || kept);
+    bool kept = false;
+    bool ok = stored_start(l, s, e) && (s->fresh || sinks_position(l, &own, &kept, e));
+    if (ok && kept && (!s->found || s->unasked || position_at_or_after(&own, &s->at)))
+        position_copy(&s->at, &own);
+    s->found = ok && (s->found || kept);
+    s->unasked = s->unasked && !kept;
     position_fini(&own);
     return ok;
 }
@@ -237,23 +243,6 @@ bool sink_first_position(const struct sink_spec *spec, struct cdc_reader *reader
 
 /* ---- one session ---- */
 
-static char *sink_options(const struct lane *l)
-{
-    const struct sink_spec *spec = l->driver->spec;
-    json_t *o = spec->options_json && spec->options_json[0]
-                    ? json_loads(spec->options_json, 0, NULL)
-                    : NULL;
-    if (!o)
-        o = json_object();
-    json_object_set_new(o, "name", json_string(spec->name));
-    json_object_set_new(o, "prefix", json_string(spec->prefix));
-    if (l->batch_bytes)
-        json_object_set_new(o, "batch_bytes", json_integer(l->batch_bytes));
-    char *text = json_dumps(o, JSON_COMPACT);
-    json_decref(o);
-    return text;
-}
-
 static bool lane_stopping(void *lane)
 {
     return driver_stopping(((struct lane *)lane)->driver);
@@ -262,7 +251,7 @@ static bool lane_stopping(void *lane)
 static bool open_parts(struct lane *l, struct err *e)
 {
     struct sink_driver *d = l->driver;
-    CLEANUP(mem_free_ptr) char *options = sink_options(l);
+    CLEANUP(mem_free_ptr) char *options = sink_options_text(l->driver->spec, l->batch_bytes);
     if (!FAULT_POINT("sink.open", e))
         return false;
     l->asked = (struct sink_stop){.asked = lane_stopping, .ctx = l};
@@ -282,6 +271,7 @@ static bool open_parts(struct lane *l, struct err *e)
                                             .prefix = d->spec->prefix,
                                             .keyspace = l->shard->keyspace,
                                             .shard = l->shard->name,
+                                            .keyed = d->sink_ops->keyed,
                                             .version = SLUICE_VERSION},
                                 .emit = lane_emit,
                                 .journal = lane_journal,
@@ -339,31 +329,43 @@ static bool tell_destination(struct lane *l, const char *start, struct err *e)
                                FLUSH_TIMEOUT_MS, e);
 }
 
+/* Before the destination is asked, which may be away for long: a lane that nothing is known of
+ * begins where `from` points now, unless the destination then knows better. */
+static bool fix_start(struct lane *l, struct err *e)
+{
+    struct start s = {.at = POSITION_INIT};
+    bool ok = l->driver->spec->copy || stored_start(l, &s, e);
+    if (ok && !l->driver->spec->copy && !s.found && !s.fresh)
+        ok = sink_first_position(l->driver->spec, l->reader, l->shard, &s.at, e) &&
+             put_checkpoint(l, &s.at, SINK_UNASKED, e);
+    position_fini(&s.at);
+    return ok;
+}
+
+static bool attach(struct lane *l, const struct position *at, struct err *e)
+{
+    struct cdc_stream_options o = {.name = l->driver->spec->name};
+    sink_tx_reset(l->tx, at);
+    position_copy(&l->acked, at);
+    show_position(l);
+    l->last_save_ms = clock_mono_ms();
+    struct cdc_stream *s = cdc_reader_attach(l->reader, at, &o, e);
+    show_stream(l, s);
+    return s != NULL;
+}
+
 static bool begin(struct lane *l, struct err *e)
 {
-    struct position at = POSITION_INIT;
-    bool found, fresh;
-    bool ok = acknowledged_position(l, &at, &found, &fresh, e);
-    CLEANUP(mem_free_ptr) char *start = ok && fresh && found ? position_text(&at) : NULL;
-    ok = ok && tell_destination(l, fresh && !found ? "" : start, e);
-    if (ok && !found)
-        ok = sink_tables_exist(l->driver->spec, l->shard, e) &&
-             (l->driver->spec->copy
-                  ? lane_copy(l, &at, e)
-                  : sink_first_position(l->driver->spec, l->reader, l->shard, &at, e));
-    if (ok && !found) /* a restart before the first record begins here too */
-        ok = put_checkpoint(l, &at, "", e);
-    if (ok) {
-        struct cdc_stream_options o = {.name = l->driver->spec->name};
-        sink_tx_reset(l->tx, &at);
-        position_copy(&l->acked, &at);
-        show_position(l);
-        l->last_save_ms = clock_mono_ms();
-        struct cdc_stream *s = cdc_reader_attach(l->reader, &at, &o, e);
-        show_stream(l, s);
-        ok = s != NULL;
-    }
-    position_fini(&at);
+    struct start s = {.at = POSITION_INIT};
+    bool ok = find_start(l, &s, e);
+    CLEANUP(mem_free_ptr) char *at = ok && s.fresh && s.found ? position_text(&s.at) : NULL;
+    ok = ok && tell_destination(l, s.fresh && !s.found ? "" : at, e);
+    if (ok && (!s.found || s.unasked))
+        ok = sink_tables_exist(l->driver->spec, l->shard, e);
+    if (ok && !s.found)
+        ok = lane_copy(l, &s.at, e);
+    ok = ok && attach(l, &s.at, e);
+    position_fini(&s.at);
     return ok;
 }
 
@@ -449,7 +451,7 @@ static bool finish(struct lane *l, struct err *e)
 static bool session(struct lane *l, struct err *e)
 {
     bool ended = false;
-    if (!open_parts(l, e) || !begin(l, e))
+    if (!fix_start(l, e) || !open_parts(l, e) || !begin(l, e))
         return false;
     lane_set_state(l, LANE_RUNNING, NULL);
     while (!ended) {
@@ -462,13 +464,7 @@ static bool session(struct lane *l, struct err *e)
         return false;
     struct err flush_error = ERR_INIT;
     bool records = l->dirty_records > 0 || !position_equal(sink_tx_position(l->tx), &l->acked);
-    bool answers = !l->away;
-    if (answers && records)
-        answers = lane_flush(l, true, "", &flush_error);
-    if (answers && l->driver->forget && l->sink->ops->forget)
-        answers = l->sink->ops->forget(l->sink, l->shard->keyspace, l->shard->name,
-                                       FLUSH_TIMEOUT_MS, &flush_error);
-    if (!answers && flush_error.code != ERR_NONE)
+    if (records && !l->away && !lane_flush(l, true, "", &flush_error))
         log_err(LOG_WARN, "sink", &flush_error);
     return false;
 }

@@ -23,6 +23,7 @@ struct encode_context {       /* what a record says about where it comes from */
     const struct cdc_change *begin; /* BEGIN of the open transaction; NULL outside */
     int64_t now_ms, now_us, now_ns; /* processing time */
     enum encode_snapshot snapshot;
+    bool keyed; /* the destination finds records by their key, and orders those of one key only */
 };
 /* Output: called once per record. key NULL: no key. value NULL: tombstone. */
 typedef bool (*encode_emit_fn)(void *ctx, const struct schema_table *table, const void *key,

@@ -420,28 +420,38 @@ static void put_where(struct ndjson *x, const struct encode_context *c,
     put_gtid(x, begin ? &begin->begin.gtid : NULL);
 }
 
-static const char *op_of(const struct encode_context *c, const struct cdc_change *change)
+/* What a record says of a row. */
+struct shape {
+    const char *op;
+    bool has_before, has_after;
+};
+static const struct shape copied = {"r", false, true}, created = {"c", false, true},
+                          updated = {"u", true, true}, deleted = {"d", true, false};
+
+static const struct shape *shape_of(const struct encode_context *c, const struct cdc_change *change)
 {
-    static const char *const ops[] = {
-        [CDC_OP_INSERT] = "c", [CDC_OP_UPDATE] = "u", [CDC_OP_DELETE] = "d"};
-    return change->kind == CDC_COPY_ROWS || c->snapshot ? "r" : ops[change->rows.op];
+    static const struct shape *const shapes[] = {
+        [CDC_OP_INSERT] = &created, [CDC_OP_UPDATE] = &updated, [CDC_OP_DELETE] = &deleted};
+    return change->kind == CDC_COPY_ROWS || c->snapshot ? &copied : shapes[change->rows.op];
 }
 
-static bool put_images(struct ndjson *x, const struct cdc_change *change,
+/* An update's after image may be a difference to its before image, whether that is shown or not. */
+static bool put_images(struct ndjson *x, const struct cdc_change *change, const struct shape *shape,
                        const struct cdc_row *before, const struct cdc_row *after, struct err *e)
 {
     const struct schema_table *t = change->rows.table;
     buf_put_str(&x->line, ",\"before\":");
-    if (change->rows.op == CDC_OP_INSERT)
+    if (!shape->has_before)
         buf_put_str(&x->line, "null");
     else if (!put_image(x, t, before, NULL, e))
         return false;
     buf_put_str(&x->line, ",\"after\":");
-    if (change->rows.op == CDC_OP_DELETE)
+    if (!shape->has_after) {
         buf_put_str(&x->line, "null");
-    else if (!put_image(x, t, after, change->rows.op == CDC_OP_UPDATE ? before : NULL, e))
-        return false;
-    return !change->rows.partial_json || put_diffs(x, t, before, after, e);
+        return true;
+    }
+    return put_image(x, t, after, change->rows.op == CDC_OP_UPDATE ? before : NULL, e) &&
+           (!change->rows.partial_json || put_diffs(x, t, before, after, e));
 }
 
 static bool give(struct ndjson *x, const struct schema_table *t, bool key, encode_emit_fn emit,
@@ -470,33 +480,15 @@ static bool key_changed(const struct schema_table *t, const struct cdc_row *befo
     return i < n;
 }
 
-/* Who keeps the newest record of each key must not keep a row that has left its key. */
-static bool give_tombstone(struct ndjson *x, const struct schema_table *t,
-                           const struct cdc_row *before, encode_emit_fn emit, void *ctx,
-                           struct err *e)
+static bool give_record(struct ndjson *x, const struct encode_context *c,
+                        const struct cdc_change *change, const struct shape *shape,
+                        const struct cdc_row *before, const struct cdc_row *after, uint32_t seq,
+                        encode_emit_fn emit, void *ctx, struct err *e)
 {
-    if (!put_key(x, t, before, before, e))
-        return false;
-    if (x->line.failed)
-        return err_set(e, ERR_LIMIT, "a record is larger than %zu MiB", BUF_DEFAULT_MAX >> 20);
-    bool ok = emit(ctx, t, x->line.data, x->line.len, NULL, 0, e);
-    buf_reset(&x->line);
-    return ok;
-}
-
-static bool ndjson_row(struct encoder *enc, const struct encode_context *c,
-                       const struct cdc_change *change, const struct cdc_row *before,
-                       const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
-                       struct err *e)
-{
-    struct ndjson *x = (struct ndjson *)enc;
     const struct schema_table *t = change->rows.table;
     buf_reset(&x->line);
     buf_reset(&x->key);
-    if (change->kind == CDC_ROWS && change->rows.op == CDC_OP_UPDATE &&
-        key_changed(t, before, after) && !give_tombstone(x, t, before, emit, ctx, e))
-        return false;
-    put_op(x, c, op_of(c, change));
+    put_op(x, c, shape->op);
     buf_put_str(&x->line, ",\"db\":");
     put_string(&x->line, t->db);
     buf_put_str(&x->line, ",\"table\":");
@@ -507,13 +499,29 @@ static bool ndjson_row(struct encoder *enc, const struct encode_context *c,
     put_time(x, c->begin ? c->begin->begin.commit_us : 0, change->timestamp);
     buf_put_str(&x->line, ",\"key\":");
     size_t key_at = x->line.len;
-    if (!put_key(x, t, before, after, e))
+    if (!put_key(x, t, before, shape->has_after ? after : before, e))
         return false;
     buf_put(&x->key, x->line.data + key_at, x->line.len - key_at);
-    if (!put_images(x, change, before, after, e))
+    if (!put_images(x, change, shape, before, after, e))
         return false;
     buf_put_u8(&x->line, '}');
     return give(x, t, x->key.data[0] == '{', emit, ctx, e);
+}
+
+/* Where records are found by their key, a row that leaves its key is deleted under the old one and
+ * created under the new one: each key's newest record says whether its row exists, in whatever
+ * order a consumer reads the partitions. */
+static bool ndjson_row(struct encoder *enc, const struct encode_context *c,
+                       const struct cdc_change *change, const struct cdc_row *before,
+                       const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
+                       struct err *e)
+{
+    struct ndjson *x = (struct ndjson *)enc;
+    const struct shape *shape = shape_of(c, change);
+    if (!c->keyed || shape != &updated || !key_changed(change->rows.table, before, after))
+        return give_record(x, c, change, shape, before, after, seq, emit, ctx, e);
+    return give_record(x, c, change, &deleted, before, after, seq, emit, ctx, e) &&
+           give_record(x, c, change, &created, before, after, seq, emit, ctx, e);
 }
 
 static void put_vgtid(struct ndjson *x, const struct encode_context *c,

@@ -37,8 +37,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES    ((size_t)256 * 1024)
-#define LINE_MAX_BYTES ((size_t)64 * 1024) /* of a position line */
+#define BLOCK_BYTES ((size_t)256 * 1024)
+#define HEAD_BYTES  ((size_t)64 * 1024) /* of which a definition is looked for */
 
 /* One open file of the process, shared by the sinks that write to it. */
 struct shared_file {
@@ -432,6 +432,17 @@ static void file_poll(struct sink *sink)
     (void)sink;
 }
 
+static void file_close(struct sink *sink)
+{
+    struct file_sink *s = (struct file_sink *)sink;
+    if (s->file)
+        file_put(s->file);
+    buf_fini(&s->pending);
+    free(s->name);
+    free(s->definition);
+    free(s);
+}
+
 struct wanted {
     const char *name, *keyspace, *shard;
     struct buf *out;
@@ -447,7 +458,7 @@ static bool find_own_position(void *ctx, const char *line, size_t n, off_t line_
 {
     struct wanted *w = ctx;
     (void)line_end;
-    if (!is_position_line(line, n) || n > LINE_MAX_BYTES)
+    if (!is_position_line(line, n))
         return true;
     json_t *o = json_loadb(line, n, 0, NULL);
     bool ours = same_text(o, "sink", w->name) && same_text(o, "keyspace", w->keyspace) &&
@@ -492,8 +503,8 @@ static const char *text_of(const json_t *o, const char *field)
 static bool head_defines(const struct shared_file *f, const char *name, const char *definition)
 {
     struct buf head = BUF_INIT;
-    uint8_t *to = buf_reserve(&head, LINE_MAX_BYTES);
-    ssize_t n = pread(f->fd, to, LINE_MAX_BYTES, 0);
+    uint8_t *to = buf_reserve(&head, HEAD_BYTES);
+    ssize_t n = pread(f->fd, to, HEAD_BYTES, 0);
     bool found = false;
     head.len = n > 0 ? (size_t)n : 0;
     const char *p = buf_str(&head), *end;
@@ -537,14 +548,21 @@ static bool file_begin(struct sink *sink, const char *keyspace, const char *shar
     return file_flush(sink, keyspace, shard, position ? position : "", timeout_ms, e);
 }
 
-static bool file_forget(struct sink *sink, const char *keyspace, const char *shard,
-                        int64_t timeout_ms, struct err *e)
+/* What is not there is not made. */
+static bool file_forget(const char *target, const char *options_json, const struct sink_stop *stop,
+                        const struct sink_place *lanes, size_t n_lanes, struct err *e)
 {
+    if (access(target, F_OK) != 0 && errno == ENOENT)
+        return true;
+    struct sink *sink = file_open(target, options_json, stop, e);
+    if (!sink)
+        return false;
     struct file_sink *s = (struct file_sink *)sink;
-    (void)timeout_ms;
-    free(s->definition);
-    s->definition = NULL;
-    return put_line(s, "", "", "", e) && put_line(s, keyspace, shard, NULL, e);
+    bool ok = put_line(s, "", "", "", e);
+    for (size_t i = 0; ok && i < n_lanes; i++)
+        ok = put_line(s, lanes[i].keyspace, lanes[i].shard, NULL, e);
+    file_close(sink);
+    return ok;
 }
 
 struct recalling {
@@ -559,7 +577,7 @@ static bool recall_line(void *ctx, const char *line, size_t n, off_t line_end)
 {
     struct recalling *r = ctx;
     (void)line_end;
-    if (!is_position_line(line, n) || n > LINE_MAX_BYTES)
+    if (!is_position_line(line, n))
         return true;
     json_t *o = json_loadb(line, n, 0, NULL);
     struct sink_memory m = {.name = text_of(o, "sink")};
@@ -603,17 +621,6 @@ static bool file_recall(const char *target, const char *options_json, sink_recal
     map_free(r.seen);
     free(f.path);
     return ok && r.ok;
-}
-
-static void file_close(struct sink *sink)
-{
-    struct file_sink *s = (struct file_sink *)sink;
-    if (s->file)
-        file_put(s->file);
-    buf_fini(&s->pending);
-    free(s->name);
-    free(s->definition);
-    free(s);
 }
 
 const struct sink_ops sink_file_ops = {.scheme = "file",

@@ -25,8 +25,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITE_WAIT_MS    1000
-#define SECRET_MAX_BYTES ((size_t)16 * 1024)
+#define WRITE_WAIT_MS     1000
+#define TOMBSTONE_STEP_MS 200
+#define SECRET_MAX_BYTES  ((size_t)16 * 1024)
 
 /* ---- configuration ---- */
 
@@ -372,13 +373,33 @@ static bool kafka_begin(struct sink *sink, const char *keyspace, const char *sha
            deliver_kept(s, timeout_ms, e);
 }
 
-static bool kafka_forget(struct sink *sink, const char *keyspace, const char *shard,
-                         int64_t timeout_ms, struct err *e)
+/* Delivers as long as the caller waits. */
+static bool deliver_tombstones(struct kafka_sink *s, struct err *e)
 {
+    bool done = false;
+    while (!done && !kafka_asked_to_stop(s, e)) {
+        err_clear(e);
+        done = deliver_kept(s, TOMBSTONE_STEP_MS, e);
+        if (!done && e->class_ != ERR_CLASS_RETRY)
+            break;
+    }
+    return done;
+}
+
+static bool kafka_forget(const char *target, const char *options_json, const struct sink_stop *stop,
+                         const struct sink_place *lanes, size_t n_lanes, struct err *e)
+{
+    struct sink *sink = kafka_open(target, options_json, stop, e);
+    if (!sink)
+        return false;
     struct kafka_sink *s = (struct kafka_sink *)sink;
     CLEANUP(mem_free_ptr) char *key = definition_key(s->name);
-    return put_kept(s, key, NULL, e) && put_lane(s, keyspace, shard, NULL, e) &&
-           deliver_kept(s, timeout_ms, e);
+    bool ok = put_kept(s, key, NULL, e);
+    for (size_t i = 0; ok && i < n_lanes; i++)
+        ok = put_lane(s, lanes[i].keyspace, lanes[i].shard, NULL, e);
+    ok = ok && deliver_tombstones(s, e);
+    kafka_close(sink);
+    return ok;
 }
 
 struct recalling {
@@ -431,6 +452,7 @@ static bool kafka_recall(const char *target, const char *options_json, sink_reca
 }
 
 const struct sink_ops sink_kafka_ops = {.scheme = "kafka",
+                                        .keyed = true,
                                         .open = kafka_open,
                                         .write = kafka_write,
                                         .flush = kafka_flush,

@@ -1,10 +1,16 @@
 /* sinks/sink.c — the table of sinks, and a sink's definition. */
 #include "sinks/sink.h"
 
+#include "base/clock.h"
+#include "base/mem.h"
 #include "sinks/sinks_internal.h"
+#include "state/store.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FORGET_MS 2000
 
 const struct sink_ops *sink_find(const char *scheme)
 {
@@ -50,4 +56,78 @@ void sink_spec_fini(struct sink_spec *s)
     free(s->definition);
     free(s->from);
     *s = (struct sink_spec){0};
+}
+
+char *sink_options_text(const struct sink_spec *spec, int batch_bytes)
+{
+    json_t *o = spec->options_json && spec->options_json[0]
+                    ? json_loads(spec->options_json, 0, NULL)
+                    : NULL;
+    if (!o)
+        o = json_object();
+    json_object_set_new(o, "name", json_string(spec->name));
+    json_object_set_new(o, "prefix", json_string(spec->prefix));
+    if (batch_bytes)
+        json_object_set_new(o, "batch_bytes", json_integer(batch_bytes));
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text;
+}
+
+/* ---- a sink that was deleted ---- */
+
+static bool is_over(void *until_ms)
+{
+    return clock_mono_ms() >= *(int64_t *)until_ms;
+}
+
+struct lanes {
+    struct sink_place *items; /* own copies */
+    size_t n, cap;
+};
+
+static bool add_lane(void *ctx, const char *keyspace, const char *shard)
+{
+    struct lanes *l = ctx;
+    mem_grow((void **)&l->items, &l->cap, l->n + 1, sizeof *l->items);
+    l->items[l->n++] =
+        (struct sink_place){.keyspace = mem_strdup(keyspace), .shard = mem_strdup(shard)};
+    return true;
+}
+
+static void lanes_fini(struct lanes *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        free(l->items[i].keyspace);
+        free(l->items[i].shard);
+    }
+    free(l->items);
+}
+
+/* That the destination does not take the sink at all (SINK_CONFIG: a foreign file, no such
+ * property) means that it was never told of it. */
+static bool forget_lanes(const struct sink_spec *spec, const struct lanes *lanes, struct err *e)
+{
+    char scheme[32];
+    const char *target;
+    int64_t until_ms = clock_mono_ms() + FORGET_MS;
+    const struct sink_stop stop = {.asked = is_over, .ctx = &until_ms};
+    if (!sink_parse_to(spec->to, scheme, sizeof scheme, &target, e))
+        return false;
+    const struct sink_ops *ops = sink_find(scheme);
+    CLEANUP(mem_free_ptr) char *options = sink_options_text(spec, 0);
+    if (!ops->forget || ops->forget(target, options, &stop, lanes->items, lanes->n, e))
+        return true;
+    if (e->code == ERR_SHUTDOWN)
+        err_set(e, ERR_SINK_UNREACHABLE, "%s does not answer", spec->to);
+    return e->code == ERR_SINK_CONFIG;
+}
+
+bool sink_forget(const struct sink_spec *spec, struct store *store, struct err *e)
+{
+    struct lanes lanes = {0};
+    bool ok = store_checkpoint_each(store, spec->name, add_lane, &lanes, e) &&
+              forget_lanes(spec, &lanes, e);
+    lanes_fini(&lanes);
+    return ok;
 }

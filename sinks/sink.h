@@ -30,9 +30,13 @@ struct sink_stop {
 struct sink_memory {
     const char *name, *definition, *keyspace, *shard, *position;
 };
+struct sink_place { /* one lane */
+    char *keyspace, *shard;
+};
 typedef bool (*sink_recall_fn)(void *ctx, const struct sink_memory *m, struct err *e);
 struct sink_ops {
     const char *scheme; /* "kafka", "file", "stdout" */
+    bool keyed;         /* orders the records of one key only; false: all records of a lane */
     /* target: what stands behind the scheme; options_json: the sink's configuration. stop: NULL, or
      * outlives the sink. */
     struct sink *(*open)(const char *target, const char *options_json, const struct sink_stop *stop,
@@ -57,9 +61,10 @@ struct sink_ops {
      * another sink of its name holds no longer. NULL: the destination keeps nothing. */
     bool (*begin)(struct sink *s, const char *keyspace, const char *shard, const char *definition,
                   const char *position, int64_t timeout_ms, struct err *e);
-    /* The sink is deleted: nothing of it is recalled from now on. */
-    bool (*forget)(struct sink *s, const char *keyspace, const char *shard, int64_t timeout_ms,
-                   struct err *e);
+    /* The sink is deleted: nothing of it is recalled from now on. No sink of it is open. NULL: the
+     * destination keeps nothing. */
+    bool (*forget)(const char *target, const char *options_json, const struct sink_stop *stop,
+                   const struct sink_place *lanes, size_t n_lanes, struct err *e);
     /* What stands at the destination of all sinks, the newest of each kind; changes nothing. */
     bool (*recall)(const char *target, const char *options_json, sink_recall_fn fn, void *ctx,
                    struct err *e);
@@ -89,6 +94,9 @@ struct sink_spec {
     uint64_t spill_max_bytes; /* limits.spill_max; 0: default */
 };
 void sink_spec_fini(struct sink_spec *s);
+/* The destination forgets a sink whose driver is gone, as far as store's checkpoints know its lanes.
+ * False: it did not answer within 2 s, or cannot be written; it may still tell of the sink. */
+bool sink_forget(const struct sink_spec *spec, struct store *store, struct err *e) WARN_UNUSED;
 /* Each table that the definition names is one of the shard's; else ERR_USAGE with the nearest. */
 bool sink_tables_exist(const struct sink_spec *spec, const struct topo_shard *shard,
                        struct err *e) WARN_UNUSED;
@@ -97,6 +105,9 @@ bool sink_tables_exist(const struct sink_spec *spec, const struct topo_shard *sh
  * its position, empty where a copy comes first, is where it begins, whatever position stands at the
  * destination. */
 #define SINK_FRESH "{\"fresh\":true}"
+/* The same of a sink of the configuration file, whose state directory may have been lost: it begins
+ * there only if the destination knows no position of it. */
+#define SINK_UNASKED "{\"unasked\":true}"
 /* Where the lane of a shard begins that has no checkpoint: spec's `from`, a named place or the
  * shard's entry of a VGTID. Asks the source. Thread: any. */
 bool sink_first_position(const struct sink_spec *spec, struct cdc_reader *reader,
@@ -115,8 +126,6 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
                                       struct err *e) WARN_UNUSED;
 /* The driver's threads begin to stop; what they wait for ends. For stopping many at once. */
 void sink_driver_ask_to_stop(struct sink_driver *d);
-/* The same, and the destination is told to forget the sink, if it answers. */
-void sink_driver_forget(struct sink_driver *d);
 void sink_driver_stop(struct sink_driver *d); /* drains, flushes, checkpoints; then frees */
 void sink_driver_status(
     struct sink_driver *d,

@@ -4,6 +4,10 @@
 
 #include "sinks/sink.h"
 
+/* What sink_ops' functions are given as options_json: the spec's own options, its name and its
+ * prefix. batch_bytes: 0, or what the destination takes at once. */
+char *sink_options_text(const struct sink_spec *spec, int batch_bytes);
+
 extern const struct sink_ops sink_file_ops, sink_stdout_ops, sink_kafka_ops;
 
 #endif

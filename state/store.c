@@ -485,6 +485,27 @@ bool store_doc_each(struct store *s, const char *space,
     return true;
 }
 
+static bool collect_checkpoints(struct store *s, const char *sink, struct rows *out, struct err *e)
+{
+    LOCKED(s);
+    STATEMENT st = prepare(
+        s, "SELECT 0, keyspace, shard FROM checkpoint WHERE sink = ?1 ORDER BY 2, 3", &sink, 1, e);
+    return st && collect(s, st, out, e);
+}
+
+bool store_checkpoint_each(struct store *s, const char *sink,
+                           bool (*fn)(void *ctx, const char *keyspace, const char *shard),
+                           void *ctx, struct err *e)
+{
+    CLEANUP(rows_fini) struct rows rows = {0};
+    if (!collect_checkpoints(s, sink, &rows, e))
+        return false;
+    for (size_t i = 0; i < rows.n; i++)
+        if (!fn(ctx, rows.items[i].first, rows.items[i].second))
+            break;
+    return true;
+}
+
 /* --- history and dead letters ---------------------------------------------------------------- */
 
 bool store_log_append(struct store *s, const char *subject, const char *kind, const char *message,

@@ -29,6 +29,10 @@ bool store_checkpoint_put(struct store *s, const char *sink, const char *keyspac
 bool store_checkpoint_get(struct store *s, const char *sink, const char *keyspace,
                           const char *shard, struct position *pos, struct buf *data, bool *found,
                           struct err *e) WARN_UNUSED;
+/* Calls fn for each place that the sink has a checkpoint of, until it returns false. */
+bool store_checkpoint_each(struct store *s, const char *sink,
+                           bool (*fn)(void *ctx, const char *keyspace, const char *shard),
+                           void *ctx, struct err *e) WARN_UNUSED;
 bool store_checkpoint_delete(struct store *s, const char *sink, struct err *e) WARN_UNUSED;
 
 /* Small named documents: sinks made by `sink create`, paused flags, routing version, vdiff reports.

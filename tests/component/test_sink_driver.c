@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 /* cmocka wants the four standard ones above */
@@ -27,7 +28,7 @@ static struct log the_log;
 static char dir[100], file_path[200];
 static unsigned case_number;
 static char installation[] = "test", database[] = "shop", keyspace_name[] = "commerce",
-            shard_name[] = "-";
+            shard_name[] = "-", sink_name[] = "orders", format[] = "ndjson";
 static struct topo_shard shard;
 static struct topo_keyspace keyspace;
 static struct topology topo;
@@ -91,6 +92,10 @@ struct run {
     char to[300];
 };
 
+static char first_place[] = "[{\"keyspace\":\"commerce\",\"shard\":\"-\","
+                            "\"gtid\":\"FilePos/binlog.000001:4\"}]";
+static char *start_place = first_place; /* the sink's `from` */
+
 static struct cdc_reader *find_reader(void *ctx, const char *ks, const char *name)
 {
     (void)ks;
@@ -110,13 +115,12 @@ static void run_start_as(struct run *r, const char *to, const char *options, cha
     r->store = store_open(dir, &e);
     if (!r->store)
         fail_msg("%s", e.text);
-    r->spec = (struct sink_spec){.name = (char[]){"orders"},
+    r->spec = (struct sink_spec){.name = sink_name,
                                  .keyspace = keyspace_name,
                                  .to = r->to,
-                                 .format = (char[]){"ndjson"},
-                                 .prefix = (char[]){"shop"},
-                                 .from = (char[]){"[{\"keyspace\":\"commerce\",\"shard\":\"-\","
-                                                  "\"gtid\":\"FilePos/binlog.000001:4\"}]"},
+                                 .format = format,
+                                 .prefix = database,
+                                 .from = start_place,
                                  .definition = definition,
                                  .options_json = mem_strdup(options)};
     r->driver = sink_driver_start(&r->spec, &topo, shards, 1, r->store, find_reader, r, &e);
@@ -349,6 +353,64 @@ static void a_lost_state_database_costs_nothing(void **state)
     run_start(&r, to, "{}");
     wait_until_it_says(&r, "\"running\"");
     run_stop(&r);
+    see_file(&s);
+    assert_all_seen(&s, true);
+}
+
+static char *last_place(void)
+{
+    return mem_printf("[{\"keyspace\":\"commerce\",\"shard\":\"-\","
+                      "\"gtid\":\"FilePos/binlog.000001:%zu\"}]",
+                      4 + the_log.bytes.len);
+}
+
+static void run_until_it_waits(const char *to)
+{
+    struct run r;
+    run_start(&r, to, "{}");
+    wait_until_it_says(&r, "\"waiting\"");
+    run_stop(&r);
+}
+
+/* What was written while nothing could be written to, belongs to the sink. */
+static void it_begins_where_it_was_first_started(void **state)
+{
+    struct run r;
+    struct seen s;
+    char missing[200];
+    (void)state;
+    snprintf(missing, sizeof missing, "%s/missing", dir);
+    snprintf(file_path, sizeof file_path, "%s/missing/out", dir);
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    run_until_it_waits(to);
+    assert_int_equal(mkdir(missing, 0700), 0);
+    start_place = last_place(); /* "current" has moved on */
+    run_start(&r, to, "{}");
+    wait_until_acknowledged(&r, total_rows());
+    run_stop(&r);
+    free(start_place);
+    start_place = first_place;
+    see_file(&s);
+    assert_all_seen(&s, true);
+}
+
+/* ... but a destination that knows where the sink is says more than the place of a start. */
+static void a_destination_knows_better_than_the_first_start(void **state)
+{
+    struct run r;
+    struct seen s;
+    char command[200];
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    (void)state;
+    assert_true(run_and_be_killed(to, "sink.after_checkpoint:kill:3"));
+    snprintf(command, sizeof command, "rm -f %s/state.db*", dir);
+    assert_int_equal(system(command), 0);
+    start_place = last_place();
+    run_start(&r, to, "{}");
+    wait_until_the_end(&r);
+    run_stop(&r);
+    free(start_place);
+    start_place = first_place;
     see_file(&s);
     assert_all_seen(&s, true);
 }
@@ -697,6 +759,17 @@ static void run_defined(struct run *r, const char *to)
     run_stop(r);
 }
 
+/* The sink is deleted while its driver is gone, as one that is paused is. */
+static void run_forget(struct run *r)
+{
+    struct err e = ERR_INIT;
+    sink_driver_stop(r->driver);
+    if (!sink_forget(&r->spec, r->store, &e))
+        fail_msg("%s", e.text);
+    r->driver = NULL;
+    run_stop(r);
+}
+
 static void assert_recalled(const struct recalled *found)
 {
     assert_string_equal(found->name, "orders");
@@ -721,8 +794,7 @@ static void a_file_tells_of_its_sink(void **state)
     assert_recalled(&found);
     run_start_as(&r, to, "{}", (char[]){"{\"to\":\"here\"}"});
     wait_until_it_says(&r, "\"running\"");
-    sink_driver_forget(r.driver);
-    run_stop(&r);
+    run_forget(&r);
     found = recall("file", file_path);
     assert_string_equal(found.name, "");
 }
@@ -738,11 +810,37 @@ static void kafka_tells_of_its_sink(void **state)
     assert_recalled(&found);
     run_start_as(&r, k.to, "{}", (char[]){"{\"to\":\"here\"}"});
     wait_until_it_says(&r, "\"running\"");
-    sink_driver_forget(r.driver);
-    run_stop(&r);
+    run_forget(&r);
     found = recall("kafka", k.to + strlen("kafka://"));
     assert_string_equal(found.name, "");
     kafka_stop(&k);
+}
+
+static void a_file_that_is_gone_is_not_made_to_forget(void **state)
+{
+    struct run r;
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    (void)state;
+    run_start_as(&r, to, "{}", (char[]){"{\"to\":\"here\"}"});
+    wait_until_the_end(&r);
+    assert_int_equal(unlink(file_path), 0);
+    run_forget(&r);
+    assert_int_not_equal(access(file_path, F_OK), 0);
+}
+
+static void a_dead_broker_that_cannot_forget_is_named_soon(void **state)
+{
+    struct run r;
+    struct err e = ERR_INIT;
+    (void)state;
+    run_start_as(&r, "kafka://127.0.0.1:1", "{}", (char[]){"{\"to\":\"here\"}"});
+    sink_driver_stop(r.driver);
+    r.driver = NULL;
+    int64_t began_ms = clock_mono_ms();
+    assert_false(sink_forget(&r.spec, r.store, &e));
+    assert_int_equal(e.code, ERR_SINK_UNREACHABLE);
+    assert_in_range(clock_mono_ms() - began_ms, 0, 8000);
+    run_stop(&r);
 }
 
 /* ---- across a reshard ---- */
@@ -816,11 +914,11 @@ static void reshard_start(struct reshard *r, const char *const *serving, size_t 
     CLEANUP(mem_free_ptr) char *to = file_to();
     struct err e = ERR_INIT;
     struct sink_spec spec = {
-        .name = (char[]){"orders"},
+        .name = sink_name,
         .keyspace = keyspace_name,
         .to = to,
-        .format = (char[]){"ndjson"},
-        .prefix = (char[]){"shop"},
+        .format = format,
+        .prefix = database,
         .options_json = (char[]){SMALL_FLUSHES},
         .from = (char[]){
             "[{\"keyspace\":\"commerce\",\"shard\":\"-\",\"gtid\":\"FilePos/binlog.000001:4\"}]"}};
@@ -934,6 +1032,8 @@ int main(void)
         CASE(a_killed_file_sink_loses_nothing),
         CASE(what_was_never_acknowledged_is_cut_off),
         CASE(a_lost_state_database_costs_nothing),
+        CASE(it_begins_where_it_was_first_started),
+        CASE(a_destination_knows_better_than_the_first_start),
         CASE(kafka_gets_each_row),
         CASE(a_killed_kafka_sink_loses_nothing),
         CASE(a_broker_that_is_down_is_a_pause),
@@ -947,6 +1047,8 @@ int main(void)
         CASE(a_dead_broker_does_not_hold_a_stop),
         CASE(why_no_broker_answers_is_said),
         CASE(a_file_tells_of_its_sink),
+        CASE(a_file_that_is_gone_is_not_made_to_forget),
+        CASE(a_dead_broker_that_cannot_forget_is_named_soon),
         CASE(kafka_tells_of_its_sink),
         CASE(children_begin_where_the_journal_of_the_split_says),
         CASE(a_split_that_was_missed_is_caught_up_with),

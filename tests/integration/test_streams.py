@@ -117,8 +117,9 @@ def test_a_sink_made_by_command_begins_where_it_is_told(make_fleet, need_sluice)
     fleet.sluice("sink", "pause", "s")
     fleet.sluice("sink", "resume", "s")
     wait_until(lambda: published(out, "u") == rows, 20, "the changes made before it could write")
-    fleet.sluice("sink", "pause", "s")  # so that nobody takes its position out of the file
-    fleet.sluice("sink", "delete", "s")
+    fleet.stop_daemon()
+    shutil.rmtree(fleet.path("state"))
+    fleet.start_daemon()
     create("--copy")  # what stands in the file is of another sink of this name
     wait_until(lambda: published(out, "r") == rows, 20, "the copy")
     wait_until(lambda: '"definition"' in open(out, encoding="utf-8").read(), 20, "the file's word of its sink")
