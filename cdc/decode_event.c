@@ -10,14 +10,19 @@
 
 #define SERVER_VERSION_LEN 50u
 
-/* "5.6.1" or later, MariaDB "5.3" or later: the event ends in an algorithm byte and a checksum. */
-static bool version_has_checksum(const char *version, bool mariadb)
+/* 110805 of "11.8.5-MariaDB"; 0: not a version. */
+static unsigned version_number(const char *version)
 {
     unsigned v[3] = {0};
     if (sscanf(version, "%3u.%3u.%3u", &v[0], &v[1], &v[2]) != 3)
-        return false;
-    unsigned number = v[0] * 10000 + v[1] * 100 + v[2];
-    return number >= (mariadb ? 50300u : 50601u);
+        return 0;
+    return v[0] * 10000 + v[1] * 100 + v[2];
+}
+
+/* "5.6.1" or later, MariaDB "5.3" or later: the event ends in an algorithm byte and a checksum. */
+static bool version_has_checksum(const char *version, bool mariadb)
+{
+    return version_number(version) >= (mariadb ? 50300u : 50601u);
 }
 
 /* It says so itself, and then has one. */
@@ -52,6 +57,8 @@ bool decode_format_description(struct cdc_decoder *d, const struct event *ev, st
     char version[SERVER_VERSION_LEN + 1] = {0};
     memcpy(version, text, SERVER_VERSION_LEN);
     d->mariadb = strstr(version, "MariaDB") != NULL;
+    bool accents = d->mariadb && version_number(version) >= 110500;
+    d->names = accents ? IDENT_GENERAL1400_AS_CI : IDENT_GENERAL_CI;
     d->checksum = false;
     if (version_has_checksum(version, d->mariadb)) {
         if (wire_left(&w) < 5)

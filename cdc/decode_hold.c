@@ -16,11 +16,11 @@
 #include "base/mem.h"
 #include "base/spill.h"
 #include "cdc/decode_internal.h"
+#include "schemas/ident.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define MEMORY_BYTES ((size_t)4 * 1024 * 1024)
@@ -259,7 +259,7 @@ bool decode_rollback_to(struct cdc_decoder *d, const char *name, struct err *e)
     struct transaction *tx = &d->tx;
     for (size_t i = d->holding ? tx->n_savepoints : 0; i > 0; i--) {
         const struct savepoint *s = &tx->savepoints[i - 1];
-        if (strcasecmp(s->name, name) != 0)
+        if (!ident_same(d->names, s->name, name))
             continue;
         tx->n_savepoints = i;
         cut(d->holding, s->held_bytes);

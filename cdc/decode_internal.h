@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "cdc/decode.h"
 #include "cdc/wire.h"
+#include "schemas/ident.h"
 #include "schemas/stmt_reach.h"
 
 enum { /* event types, MySQL 0–43, MariaDB 160– */
@@ -163,6 +164,7 @@ struct cdc_decoder {
     uint64_t resume_seq; /* rows of the first transaction that were delivered before */
 
     bool format_known, checksum, mariadb;
+    enum ident_collation names; /* of savepoints */
     uint8_t post_header_len[256];
     char file[POSITION_FILE_MAX];
     uint64_t file_pos;                  /* behind the last event */
