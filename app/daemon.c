@@ -417,9 +417,11 @@ static bool fix_start(struct daemon *d, const struct sink_spec *s, struct err *e
               sink_first_position(s, daemon_reader(d, s->keyspace, shards[i]), shard, &at, e)) &&
              store_checkpoint_put(d->store, s->name, s->keyspace, shards[i], &at, SINK_FRESH, e);
         position_fini(&at);
+        if (!ok)
+            err_prepend(e, "sink %s, %s/%s", s->name, s->keyspace, shards[i]);
     }
     free(shards);
-    return ok || err_prepend(e, "sink %s", s->name);
+    return ok;
 }
 
 static bool create_sink(struct daemon *d, const char *name, const char *flags, struct buf *result,

@@ -169,6 +169,7 @@ struct start {
     bool found;   /* at says it; else a copy comes first */
     bool fresh;   /* a sink made by command that has not acknowledged anything yet */
     bool unasked; /* at holds only if the destination knows nothing: it is where `from` pointed */
+    bool kept;    /* the destination knows a position of the lane, too */
 };
 
 static bool stored_start(struct lane *l, struct start *s, struct err *e)
@@ -200,12 +201,11 @@ static bool sinks_position(struct lane *l, struct position *out, bool *found, st
 static bool find_start(struct lane *l, struct start *s, struct err *e)
 {
     struct position own = POSITION_INIT;
-    bool kept = false;
-    bool ok = stored_start(l, s, e) && (s->fresh || sinks_position(l, &own, &kept, e));
-    if (ok && kept && (!s->found || s->unasked || position_at_or_after(&own, &s->at)))
+    bool ok = stored_start(l, s, e) && (s->fresh || sinks_position(l, &own, &s->kept, e));
+    if (ok && s->kept && (!s->found || s->unasked || position_at_or_after(&own, &s->at)))
         position_copy(&s->at, &own);
-    s->found = ok && (s->found || kept);
-    s->unasked = s->unasked && !kept;
+    s->found = ok && (s->found || s->kept);
+    s->unasked = s->unasked && !s->kept;
     position_fini(&own);
     return ok;
 }
@@ -219,7 +219,7 @@ bool sink_tables_exist(const struct sink_spec *spec, const struct topo_shard *sh
     bool ok = c && schema_tables_exist(c, shard->primary.database,
                                        (const char *const *)spec->tables, spec->n_tables, e);
     my_close(c);
-    return ok || err_prepend(e, "sink %s: %s/%s", spec->name, shard->keyspace, shard->name);
+    return ok;
 }
 
 bool sink_first_position(const struct sink_spec *spec, struct cdc_reader *reader,
@@ -319,14 +319,16 @@ static void show_position(struct lane *l)
     pthread_mutex_unlock(&l->driver->lock);
 }
 
-/* The destination keeps what the state directory may lose: who the sink is, and where it begins
- * while nothing else says so. */
-static bool tell_destination(struct lane *l, const char *start, struct err *e)
+/* The destination keeps what the state directory may lose: who the sink is, and where the lane
+ * begins as long as it has acknowledged nothing. */
+static bool tell_destination(struct lane *l, const struct start *s, struct err *e)
 {
-    const struct sink_spec *spec = l->driver->spec;
-    return !l->sink->ops->begin || (!spec->definition && !start) ||
-           l->sink->ops->begin(l->sink, l->shard->keyspace, l->shard->name, spec->definition, start,
-                               FLUSH_TIMEOUT_MS, e);
+    const char *definition = l->driver->spec->definition;
+    CLEANUP(mem_free_ptr) char *at = s->found ? position_text(&s->at) : mem_strdup("");
+    bool place = s->found ? !s->kept : s->fresh;
+    return !l->sink->ops->begin || (!definition && !place) ||
+           l->sink->ops->begin(l->sink, l->shard->keyspace, l->shard->name, definition,
+                               place ? at : NULL, FLUSH_TIMEOUT_MS, e);
 }
 
 /* Before the destination is asked, which may be away for long: a lane that nothing is known of
@@ -357,9 +359,7 @@ static bool attach(struct lane *l, const struct position *at, struct err *e)
 static bool begin(struct lane *l, struct err *e)
 {
     struct start s = {.at = POSITION_INIT};
-    bool ok = find_start(l, &s, e);
-    CLEANUP(mem_free_ptr) char *at = ok && s.fresh && s.found ? position_text(&s.at) : NULL;
-    ok = ok && tell_destination(l, s.fresh && !s.found ? "" : at, e);
+    bool ok = find_start(l, &s, e) && tell_destination(l, &s, e);
     if (ok && (!s.found || s.unasked))
         ok = sink_tables_exist(l->driver->spec, l->shard, e);
     if (ok && !s.found)

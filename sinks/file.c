@@ -148,6 +148,11 @@ static bool has_head(const struct shared_file *f)
            memcmp(start, head_line, sizeof head_line - 1) == 0;
 }
 
+static bool is_no_file(const struct shared_file *f, struct err *e)
+{
+    return err_set(e, ERR_SINK_CONFIG, "%s is no regular file", f->path);
+}
+
 static bool is_foreign(const struct shared_file *f, struct err *e)
 {
     err_set(e, ERR_SINK_CONFIG, "%s holds something else than a sink's records; it was not touched",
@@ -178,7 +183,7 @@ static bool recover(struct shared_file *f, struct err *e)
     if (fstat(f->fd, &st) != 0)
         return io_error(e, f->path);
     if (!S_ISREG(st.st_mode))
-        return err_set(e, ERR_SINK_CONFIG, "%s is no regular file", f->path);
+        return is_no_file(f, e);
     f->generation++;
     if (st.st_size == 0)
         return write_head(f, e);
@@ -192,19 +197,28 @@ static bool recover(struct shared_file *f, struct err *e)
 
 /* ---- the shared file ---- */
 
+/* Without waiting for a FIFO's reader, which is refused like all that is no file. */
+static bool open_path(struct shared_file *f, struct err *e)
+{
+    f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+    if (f->fd < 0)
+        return errno == EISDIR ? is_no_file(f, e) : io_error(e, f->path);
+    if (recover(f, e))
+        return true;
+    close(f->fd);
+    return false;
+}
+
 static struct shared_file *open_file(const char *path, struct err *e)
 {
     struct shared_file *f = mem_alloc(sizeof *f);
     f->path = mem_strdup(path);
-    f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640); /* a FIFO is refused */
     pthread_mutex_init(&f->lock, NULL);
-    if (f->fd >= 0 ? recover(f, e) : io_error(e, path)) {
+    if (open_path(f, e)) {
         f->next = files;
         files = f;
         return f;
     }
-    if (f->fd >= 0)
-        close(f->fd);
     free(f->path);
     free(f);
     return NULL;
@@ -328,14 +342,11 @@ static bool reopen(struct shared_file *f, struct err *e)
 {
     int old_fd = f->fd;
     off_t old_end = f->end;
-    f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
-    if (f->fd >= 0 ? recover(f, e) : io_error(e, f->path)) {
+    if (open_path(f, e)) {
         log_info("sink.file", "%s was renamed or removed; going on in a new file", f->path);
         close(old_fd);
         return true;
     }
-    if (f->fd >= 0)
-        close(f->fd);
     f->fd = old_fd;
     f->end = old_end;
     return false;

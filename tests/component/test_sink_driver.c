@@ -415,6 +415,30 @@ static void a_destination_knows_better_than_the_first_start(void **state)
     assert_all_seen(&s, true);
 }
 
+/* A sink that has published nothing yet goes on where it began, not where `from` points later. */
+static void a_start_outlives_the_state_directory(void **state)
+{
+    struct run r;
+    struct seen s;
+    char command[200];
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    (void)state;
+    start_place = last_place();
+    run_start(&r, to, "{}");
+    wait_until_it_says(&r, "\"running\"");
+    run_stop(&r);
+    free(start_place);
+    start_place = first_place;
+    snprintf(command, sizeof command, "rm -f %s/state.db*", dir);
+    assert_int_equal(system(command), 0);
+    run_start(&r, to, "{}");
+    wait_until_the_end(&r);
+    run_stop(&r);
+    see_file(&s);
+    assert_int_equal(s.records, 0);
+    free(s.times);
+}
+
 /* ---- Kafka ---- */
 
 struct kafka {
@@ -597,6 +621,12 @@ static uint64_t dead_letters(char *first, size_t len)
     return n;
 }
 
+/* The brokers know where the sink begins: what it sends next are records. */
+static void begin_in_kafka(const struct kafka *k)
+{
+    assert_true(run_and_be_killed(k->to, "sink.before_flush:kill:1"));
+}
+
 /* A topic whose max.message.bytes is below the producer's batch: no record of it is at fault. */
 static void a_refused_batch_comes_again_record_by_record(void **state)
 {
@@ -606,6 +636,7 @@ static void a_refused_batch_comes_again_record_by_record(void **state)
     char first[100];
     (void)state;
     kafka_start(&k);
+    begin_in_kafka(&k);
     rd_kafka_mock_push_request_errors(k.cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     run_start(&r, k.to, "{\"on_record_error\":\"dead_letter\"}");
     wait_until_the_end(&r);
@@ -625,6 +656,7 @@ static void the_refused_record_is_the_dead_letter(void **state)
     char first[1000];
     (void)state;
     kafka_start(&k);
+    begin_in_kafka(&k);
     rd_kafka_mock_push_request_errors(k.cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     run_start(&r, k.to, "{\"on_record_error\":\"dead_letter\"}");
     wait_until_it_says(&r, "SINK_BATCH"); /* the next instance sends record by record */
@@ -1034,6 +1066,7 @@ int main(void)
         CASE(a_lost_state_database_costs_nothing),
         CASE(it_begins_where_it_was_first_started),
         CASE(a_destination_knows_better_than_the_first_start),
+        CASE(a_start_outlives_the_state_directory),
         CASE(kafka_gets_each_row),
         CASE(a_killed_kafka_sink_loses_nothing),
         CASE(a_broker_that_is_down_is_a_pause),
