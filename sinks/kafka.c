@@ -263,9 +263,8 @@ static bool still_waiting(const struct kafka_sink *s, struct err *e)
     return kafka_unreachable(s, e, 0, what);
 }
 
-static bool kafka_write(struct sink *sink, const struct sink_record *r, struct err *e)
+static bool write_to(struct kafka_sink *s, const struct sink_record *r, struct err *e)
 {
-    struct kafka_sink *s = (struct kafka_sink *)sink;
     int64_t until_ms = clock_mono_ms() + WRITE_WAIT_MS;
     rd_kafka_topic_t *topic = topic_handle(s, r->topic, e);
     if (!topic || !kafka_check(s, e))
@@ -284,6 +283,17 @@ static bool kafka_write(struct sink *sink, const struct sink_record *r, struct e
         return true;
     }
     return kafka_record_error(e, code, r);
+}
+
+/* A row's key could be that of a definition or of a position. */
+static bool kafka_write(struct sink *sink, const struct sink_record *r, struct err *e)
+{
+    struct kafka_sink *s = (struct kafka_sink *)sink;
+    if (strcmp(r->topic, s->positions_topic) != 0)
+        return write_to(s, r, e);
+    err_set(e, ERR_SINK_CONFIG, "kafka: records cannot go to topic %s, which keeps the positions",
+            r->topic);
+    return err_cure(e, "give the sink another topic, or another prefix");
 }
 
 static void kafka_poll(struct sink *sink)
@@ -325,7 +335,7 @@ static bool put_kept(struct kafka_sink *s, const char *key, const char *value, s
                             .key_len = strlen(key),
                             .value = value,
                             .value_len = value ? strlen(value) : 0};
-    return kafka_write(&s->base, &r, e);
+    return write_to(s, &r, e);
 }
 
 static bool put_lane(struct kafka_sink *s, const char *keyspace, const char *shard,

@@ -714,6 +714,23 @@ static void a_dead_broker_does_not_hold_a_stop(void **state)
     kafka_stop(&k);
 }
 
+/* A table named like it, with a template without the database: its keys could be positions. */
+static void rows_do_not_go_to_the_topic_of_positions(void **state)
+{
+    struct kafka k;
+    struct err e = ERR_INIT;
+    const struct sink_record r = {.topic = "shop.positions", .key = "{}", .key_len = 2};
+    (void)state;
+    kafka_start(&k);
+    const struct sink_ops *ops = sink_find("kafka");
+    struct sink *s = ops->open(k.to + strlen("kafka://"), "{\"prefix\":\"shop\"}", NULL, &e);
+    assert_non_null(s);
+    assert_false(ops->write(s, &r, &e));
+    assert_int_equal(e.code, ERR_SINK_CONFIG);
+    ops->close(s);
+    kafka_stop(&k);
+}
+
 static void why_no_broker_answers_is_said(void **state)
 {
     struct kafka k;
@@ -1078,6 +1095,7 @@ int main(void)
         CASE(the_refused_record_is_the_dead_letter),
         CASE(positions_that_cannot_be_described_are_not_absent),
         CASE(a_dead_broker_does_not_hold_a_stop),
+        CASE(rows_do_not_go_to_the_topic_of_positions),
         CASE(why_no_broker_answers_is_said),
         CASE(a_file_tells_of_its_sink),
         CASE(a_file_that_is_gone_is_not_made_to_forget),
