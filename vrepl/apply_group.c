@@ -22,6 +22,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "vrepl/incarnation.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -641,6 +642,9 @@ static bool exec_ddl(struct vrepl_apply *a, const struct group *g, struct err *e
     }
     bool ours = target_tx_begin(a->tx, e);
     target_tx_rollback(a->tx);
+    ours = ours && incarnation_forget(a->conn, a->o.key.workflow,
+                                      a->o.spec->targets[a->o.target_no]->primary.database,
+                                      a->o.spec->tables[g->ddl_route->ddl_table].target_table, e);
     if (!ours || my_exec_n(a->conn, buf_str(&sql), sql.len, NULL, e))
         return ours;
     bool passes = is_done_already(e) || (tolerant && e->class_ == ERR_CLASS_FATAL);

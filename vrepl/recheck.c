@@ -6,6 +6,7 @@
 #include "vrepl/create.h"
 #include "vrepl/fence.h"
 #include "vrepl/foreign_keys.h"
+#include "vrepl/incarnation.h"
 #include "vrepl/precheck.h"
 
 #include <stdlib.h>
@@ -150,11 +151,46 @@ static bool check_sides(struct workflow *w, struct precheck *p, bool back, bool 
     return true;
 }
 
+/* The streams' tables on one shard; what is not proven to have all rows is not switched to. */
+static bool check_incarnations(struct workflow *w, bool back, struct my_conn *c,
+                               const struct topo_shard *s, const struct side_names *x,
+                               struct err *e)
+{
+    bool *changed = mem_calloc(w->def->n_tables + 1, sizeof *changed);
+    bool ok = incarnations_check(c, w->keys[back], s->primary.database, x->names, w->def->n_tables,
+                                 changed, e);
+    for (size_t i = 0; ok && i < w->def->n_tables; i++) {
+        if (!changed[i])
+            continue;
+        ok = err_set(e, ERR_WF_PRECONDITION,
+                     "%s/%s: table %s is not the one that workflow %s wrote to: it was emptied, "
+                     "dropped and made again, or rebuilt (ALTER, OPTIMIZE)",
+                     s->keyspace, s->name, x->names[i], w->keys[back]);
+        err_cure(e, "compare it (vdiff create): without differences it is the one from then on; "
+                    "where rows are missing, copy anew (workflow stop, then workflow start "
+                    "--recopy)");
+    }
+    free(changed);
+    return ok;
+}
+
+static bool check_written(struct workflow *w, struct precheck *p, bool back, struct err *e)
+{
+    enum wf_side_name side = wf_writes(back);
+    struct side_names x;
+    bool ok = true;
+    names_take(&x, w, side);
+    for (size_t k = 0; ok && k < p->sides[side].n; k++)
+        ok = check_incarnations(w, back, p->conns[side][k], p->sides[side].shards[k], &x, e);
+    names_fini(&x);
+    return ok;
+}
+
 bool recheck_switch(struct workflow *w, bool back, bool follow, struct err *e)
 {
     struct precheck p = {.g = w->engine, .def = w->def};
     bool ok = precheck_open(&p, e) && limit_waits(&p, e) && check_sides(w, &p, back, follow, e) &&
-              (back || check_pairs(w, &p, e));
+              check_written(w, &p, back, e) && (back || check_pairs(w, &p, e));
     precheck_close(&p);
     return ok;
 }

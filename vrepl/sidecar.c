@@ -37,6 +37,10 @@ static const char *const statements[] = {
     ", `row_key` LONGBLOB NOT NULL, `reason` LONGBLOB NOT NULL, PRIMARY KEY (`id`),"
     " KEY `of_stream` (`workflow`, `stream`)" TABLE_END,
 
+    "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`target_table` ("
+    "`workflow` " NAME_TYPE ", `db` " NAME_TYPE ", `tab` " NAME_TYPE ", `incarnation` " TEXT_TYPE
+    " NOT NULL, PRIMARY KEY (`workflow`, `db`, `tab`)" TABLE_END,
+
     SIDECAR_WORKFLOW_DDL,
 
     "CREATE TABLE IF NOT EXISTS `" SLUICE_SIDECAR_DB "`.`watermark` ("
@@ -55,7 +59,7 @@ static bool all_there(struct my_conn *c, bool *there, struct err *e)
     if (!my_query_u64(c,
                       "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
                       "'" SLUICE_SIDECAR_DB "' AND TABLE_NAME IN ('epoch', 'position', 'progress', "
-                      "'left_out', 'workflow', 'watermark', 'journal')",
+                      "'left_out', 'target_table', 'workflow', 'watermark', 'journal')",
                       &found, e))
         return false;
     *there = found == n_statements - 1;
@@ -76,7 +80,8 @@ bool sidecar_create(struct my_conn *c, struct err *e)
 
 static bool forget(struct my_conn *c, const char *workflow_key, bool epochs, struct err *e)
 {
-    static const char *const tables[] = {"epoch", "progress", "left_out", "position"};
+    static const char *const tables[] = {"epoch", "progress", "left_out", "target_table",
+                                         "position"};
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     for (size_t i = epochs ? 0 : 1; i < sizeof tables / sizeof *tables; i++) {
         buf_reset(&sql);

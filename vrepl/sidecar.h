@@ -14,6 +14,8 @@
  *   left_out   (id) → workflow, stream, tab, row_key, reason
  *              Rows that a copy left out for a duplicate key and that replay has not brought yet
  *              (vrepl/left_out.h).
+ *   target_table (workflow, db, tab) → incarnation
+ *              Which storage the rows of a target's table were written to (vrepl/incarnation.h).
  *
  *   on the first target shard by name of a workflow
  *   workflow   (keyspace, name) → type, definition, state, decision, fence to undo, lease
@@ -53,7 +55,8 @@
 /* Creates whatever is missing (idempotent; statements commented with the workflow where it
  * matters). */
 bool sidecar_create(struct my_conn *c, struct err *e) WARN_UNUSED;
-/* Removes every row of one workflow key from epoch, position, progress and left_out. */
+/* Removes every row of one workflow key from epoch, position, progress, left_out and
+ * target_table. */
 bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e) WARN_UNUSED;
 /* The same, but for the epochs: an older owner stays shut out. */
 bool sidecar_forget_progress(struct my_conn *c, const char *workflow_key,

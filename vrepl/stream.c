@@ -22,9 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STREAM_POLL_MS  100
-#define STREAM_ROUND_MS 10000
-#define STREAM_STOP_MS  3000 /* for what is under way to end by itself */
+#define STREAM_POLL_MS   100
+#define STREAM_ROUND_MS  10000
+#define STREAM_TABLES_MS 10000
+#define STREAM_STOP_MS   3000 /* for what is under way to end by itself */
 
 static void set_state(struct vrepl_stream *s, enum vrepl_stream_state state)
 {
@@ -225,6 +226,20 @@ static bool deliver(struct vrepl_stream *s, struct cdc_batch *b, struct err *e)
     return ok;
 }
 
+/* A server that does not answer now is the appliers' to notice. */
+static bool look_at_tables(struct vrepl_stream *s, struct err *e)
+{
+    struct err failed = ERR_INIT;
+    int64_t t = clock_mono_ms();
+    if (s->now.tables_ms == 0)
+        s->now.tables_ms = t; /* the attempt has just asked */
+    if (t - s->now.tables_ms < STREAM_TABLES_MS)
+        return true;
+    s->now.tables_ms = t;
+    return stream_check_tables(s, &failed) || failed.class_ == ERR_CLASS_RETRY ||
+           err_copy(e, &failed);
+}
+
 /* One batch from the log to the appliers. *got false: nothing came within the time. */
 static bool pump(struct vrepl_stream *s, int64_t timeout_ms, bool *got, struct err *e)
 {
@@ -244,7 +259,7 @@ static bool pump(struct vrepl_stream *s, int64_t timeout_ms, bool *got, struct e
     if (!ok)
         return false;
     report(s, !*got);
-    return check_appliers(s, e);
+    return check_appliers(s, e) && look_at_tables(s, e);
 }
 
 static bool pump_to_boundary(struct vrepl_stream *s, struct err *e)

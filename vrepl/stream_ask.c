@@ -6,6 +6,7 @@
 #include "vrepl/stream_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -151,6 +152,11 @@ static void fill_error(const struct vrepl_stream *s, const struct err *applier,
     const struct err *e = s->fence_error.code != ERR_NONE ? &s->fence_error : &s->error;
     if (e->code == ERR_NONE)
         e = applier;
+    if (e->code == ERR_NONE && s->unproven[0])
+        snprintf(
+            out->message, sizeof out->message,
+            "rebuilt, emptied or made again at the target, compare (vdiff) before a switch: %s",
+            s->unproven);
     if (e->code == ERR_NONE)
         return;
     size_t n = strlen(e->text);

@@ -28,7 +28,7 @@ struct stream_attempt {
     struct cdc_stream *in;
     struct position start; /* of `in`: the lowest of the targets */
     bool in_tx;            /* the last batch left a transaction open */
-    int64_t acked_ms, head_ms;
+    int64_t acked_ms, head_ms, tables_ms;
 };
 
 struct vrepl_stream {
@@ -50,6 +50,7 @@ struct vrepl_stream {
     uint64_t rows_before, transactions_before; /* of earlier attempts' appliers */
     struct position freeze_pos, watch_pos;
     bool freeze, watch;
+    char unproven[400];                 /* target tables that are others than were written to */
     struct err fence_error;             /* kept for ever */
     uint64_t *rows_total, *bytes_total; /* estimates, one a table */
     uint64_t *rows_copied;              /* one a table, all targets */
@@ -69,5 +70,8 @@ bool stream_open(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
 bool stream_check_keys(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
 void stream_close(struct vrepl_stream *s); /* stops appliers, drops everything of the attempt */
 void stream_note_progress(struct vrepl_stream *s);
+
+/* stream_tables.c. Thread: stream's. ERR_WF_STATE: a target's table has lost its rows. */
+bool stream_check_tables(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
 
 #endif

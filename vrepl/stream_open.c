@@ -350,7 +350,7 @@ bool stream_open(struct vrepl_stream *s, struct err *e)
     if (!now->source)
         return err_prepend(e, "source");
     now->source_charsets = plan_charsets_load(now->source, e);
-    if (!now->source_charsets || !ensure_rows(s, e))
+    if (!now->source_charsets || !ensure_rows(s, e) || !stream_check_tables(s, e))
         return false;
     if (copies(s) && !(stream_check_keys(s, e) && inspect_sources(s, e) && reload_progress(s, e)))
         return false;

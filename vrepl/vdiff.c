@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/sys.h"
 #include "schemas/inspect.h"
+#include "vrepl/incarnation.h"
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -280,17 +281,58 @@ static bool make_salt(struct vdiff_run *d, struct err *e)
     return ok || err_set(e, ERR_INTERNAL, "there are no random numbers");
 }
 
+static void free_texts(char **texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static bool read_incarnations(struct vdiff_run *d, char **out, struct err *e)
+{
+    for (size_t i = 0; i < d->rq->n_targets; i++) {
+        CLEANUP(buf_fini) struct buf text = BUF_INIT;
+        if (!incarnation_read(copy_reader_conn(d->targets[i].reader),
+                              d->targets[i].shard->primary.database, d->t->target_table, &text, e))
+            return false;
+        out[i] = buf_take(&text);
+    }
+    return true;
+}
+
+/* before: as they were when the comparison began. Keys alone prove no row. */
+static bool prove_tables(struct vdiff_run *d, char *const *before, struct err *e)
+{
+    char **after = mem_calloc(d->rq->n_targets + 1, sizeof *after);
+    bool proves = d->rq->workflow_key && !d->rq->only_pks && differences_of(d) == 0;
+    bool ok = !proves || read_incarnations(d, after, e);
+    for (size_t i = 0; ok && proves && i < d->rq->n_targets; i++)
+        ok = strcmp(before[i], after[i]) != 0 ||
+             incarnation_prove(copy_reader_conn(d->targets[i].reader), d->rq->workflow_key,
+                               d->targets[i].shard->primary.database, d->t->target_table, after[i],
+                               e);
+    free_texts(after, d->rq->n_targets);
+    return ok;
+}
+
+static bool compare_placed(struct vdiff_run *d, struct err *e)
+{
+    bool ok = vdiff_plan(d, e) && vdiff_wait_common(d, e) && compare_ranges(d, e);
+    for (size_t i = 0; ok && d->t->vindex != NULL && d->rq->n_targets > 1 && i < d->rq->n_targets;
+         i++)
+        ok = vdiff_check_placement(d, i, e);
+    return ok;
+}
+
 static bool compare_table(const struct vdiff_request *rq, const struct vdiff_table *t,
                           struct vdiff_run *d, struct err *e)
 {
     *d = (struct vdiff_run){.rq = rq, .t = t};
-    if (!make_salt(d, e) || !open_ends(d, e) || !vdiff_plan(d, e) || !vdiff_wait_common(d, e) ||
-        !compare_ranges(d, e))
-        return err_prepend(e, "vdiff of %s", t->target_table);
-    for (size_t i = 0; t->vindex != NULL && rq->n_targets > 1 && i < rq->n_targets; i++)
-        if (!vdiff_check_placement(d, i, e))
-            return err_prepend(e, "vdiff of %s", t->target_table);
-    return true;
+    char **before = mem_calloc(rq->n_targets + 1, sizeof *before);
+    bool ok = make_salt(d, e) && open_ends(d, e) && read_incarnations(d, before, e) &&
+              compare_placed(d, e) && prove_tables(d, before, e);
+    free_texts(before, rq->n_targets);
+    return ok || err_prepend(e, "vdiff of %s", t->target_table);
 }
 
 static void put_time(struct buf *out, const char *name, int64_t ms)

@@ -16,6 +16,7 @@ struct vdiff_table {
 };
 struct vdiff_request {
     const char *uuid;
+    const char *workflow_key; /* whose target tables are proven by it (vrepl/incarnation.h) */
     const struct topo_shard *const *sources;
     size_t n_sources;
     const struct topo_shard *const *targets;

@@ -145,6 +145,7 @@ static bool compare(struct vdiff_job *job, struct wf_streams *s, struct buf *rep
     const struct wf_shards *from = &w->sides[wf_reads(s->back)],
                            *to = &w->sides[wf_writes(s->back)];
     struct vdiff_request rq = {.uuid = job->uuid,
+                               .workflow_key = w->keys[s->back],
                                .sources = from->shards,
                                .n_sources = from->n,
                                .targets = to->shards,

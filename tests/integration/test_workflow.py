@@ -422,3 +422,26 @@ def test_a_stream_that_stands_at_a_ddl_goes_on_after_a_new_copy(moved, flavour, 
     after = recopy(fleet, "start", "--recopy")
     assert after.returncode != 0 and "has been switched" in after.stderr
     assert rows_of(fleet, "customer", "orders")
+
+
+def compared(fleet):
+    return fleet.try_sluice("vdiff", "--workflow", "c2c", "--target-keyspace", "customer", "create", "--wait").returncode
+
+
+@pytest.mark.parametrize("flavour", ["mariadb", "mysql"])
+def test_a_target_table_that_lost_its_rows_is_not_switched_to(moved, flavour):
+    fleet = moved(flavour=flavour)
+    target = fleet.server("customer")
+    assert recopy(fleet, "stop").returncode == 0
+    target.query("TRUNCATE TABLE order_items", database="customer")
+    assert recopy(fleet, "start").returncode == 0
+    wait_until(lambda: "is not the one" in json.dumps(fleet.status("movetables", "c2c")), 30, "the stream stops")
+    assert attempt(fleet, "switchtraffic").returncode == 5
+    assert recopy(fleet, "stop").returncode == 0 and recopy(fleet, "start", "--recopy").returncode == 0
+    fleet.wait_running("movetables", "c2c")
+    target.query("ALTER TABLE customers FORCE", database="customer")  # nobody else knows that the rows are there
+    refused = attempt(fleet, "switchtraffic")
+    assert refused.returncode == 5 and "customers" in refused.stderr and "vdiff" in refused.stderr, refused.stderr
+    assert compared(fleet) == 0
+    assert attempt(fleet, "switchtraffic").returncode == 0
+    end(fleet)
