@@ -2,39 +2,28 @@
  *
  * A verb's POST answers when the verb is done; with `?progress=1` it answers lines: {"progress":…}
  * as they come and a last {"result":…} or {"error":…}; with `Prefer: respond-async` it answers 202
- * and an id for /v1/operations/ID. A POST whose Idempotency-Key was seen answers what the first one
- * answered.
+ * and an id for /v1/operations/ID. A POST or DELETE whose Idempotency-Key was seen answers what the first one
+ * answered (app/operations.h). DELETE of a sink, a comparison or a workflow is its verb delete.
  */
 #include "app/api.h"
 
+#include "app/operations.h"
 #include "app/render.h"
 #include "app/vstream.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/sys.h"
 #include <jansson.h>
-#include <pthread.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OPERATIONS_KEPT 256
-
-struct operation {
-    unsigned id; /* 0: slot unused */
-    char *key;   /* Idempotency-Key or NULL */
-    bool done;
-    int status;
-    char *answer;   /* document once done */
-    char *progress; /* newest line */
-};
 struct api {
     struct daemon *daemon;
     struct monitor *monitor;
-    pthread_mutex_t lock;
-    struct operation operations[OPERATIONS_KEPT]; /* ring: the oldest finished is reused */
-    unsigned next_id;
+    struct operations *operations;
 };
 
 struct api *api_new(struct daemon *d, struct monitor *m)
@@ -42,25 +31,15 @@ struct api *api_new(struct daemon *d, struct monitor *m)
     struct api *a = mem_alloc(sizeof *a);
     a->daemon = d;
     a->monitor = m;
-    pthread_mutex_init(&a->lock, NULL);
+    a->operations = operations_new();
     return a;
-}
-
-static void operation_clear(struct operation *o)
-{
-    free(o->key);
-    free(o->answer);
-    free(o->progress);
-    *o = (struct operation){0};
 }
 
 void api_free(struct api *a)
 {
     if (a == NULL)
         return;
-    for (size_t i = 0; i < OPERATIONS_KEPT; i++)
-        operation_clear(&a->operations[i]);
-    pthread_mutex_destroy(&a->lock);
+    operations_free(a->operations);
     free(a);
 }
 
@@ -111,90 +90,45 @@ static void reply_not_found(struct http_call *call)
     buf_fini(&body);
 }
 
+static void reply_wrong_method(struct http_call *call, const char *methods)
+{
+    struct err e = ERR_INIT;
+    struct buf body = BUF_INIT;
+    err_set(&e, ERR_API, "%s takes no %s", http_path(call), http_method(call));
+    err_cure(&e, "it takes %s", methods);
+    render_error(&e, &body);
+    reply_buf(call, 405, &body);
+    buf_fini(&body);
+}
+
+static bool is_method(const struct http_call *call, const char *method)
+{
+    return strcmp(http_method(call), method) == 0;
+}
+
 /* ---- operations ---- */
 
-static struct operation *free_slot(struct api *a)
-{
-    struct operation *oldest = NULL;
-    for (size_t i = 0; i < OPERATIONS_KEPT; i++) {
-        struct operation *o = &a->operations[i];
-        if (o->id == 0)
-            return o;
-        if (o->done && (oldest == NULL || o->id < oldest->id))
-            oldest = o;
-    }
-    return oldest; /* never NULL: fewer calls run at once than slots exist */
-}
-
-static struct operation *find_key(struct api *a, const char *key)
-{
-    for (size_t i = 0; key != NULL && i < OPERATIONS_KEPT; i++)
-        if (a->operations[i].key != NULL && strcmp(a->operations[i].key, key) == 0)
-            return &a->operations[i];
-    return NULL;
-}
-
-/* Registers an operation. False: the key was seen and the call has been answered. */
+/* Registers an operation. False: the call has been answered. */
 static bool operation_begin(struct api *a, struct http_call *call, unsigned *id)
 {
-    const char *key = http_header(call, "Idempotency-Key");
-    struct buf body = BUF_INIT;
-    int status = 0;
-    pthread_mutex_lock(&a->lock);
-    struct operation *seen = find_key(a, key);
-    if (seen != NULL && seen->done) {
-        status = seen->status;
-        buf_put_str(&body, seen->answer);
-    } else if (seen != NULL) {
-        struct err e = ERR_INIT;
-        err_set(&e, ERR_WF_STATE, "the operation with this Idempotency-Key still runs");
-        status = 409;
-        render_error(&e, &body);
-    } else {
-        struct operation *o = free_slot(a);
-        operation_clear(o);
-        o->id = *id = ++a->next_id;
-        o->key = mem_strdup(key);
-    }
-    pthread_mutex_unlock(&a->lock);
+    CLEANUP(buf_fini) struct buf request = BUF_INIT;
+    CLEANUP(buf_fini) struct buf body = BUF_INIT;
+    buf_printf(&request, "%s %s\n%s", http_method(call), http_target(call), http_body(call));
+    int status = operations_begin(a->operations, http_header(call, "Idempotency-Key"),
+                                  buf_str(&request), id, &body);
     if (status != 0)
         reply_buf(call, status, &body);
-    buf_fini(&body);
     return status == 0;
 }
 
-static struct operation *find_operation(struct api *a, unsigned id)
+static void get_operation(struct api *a, struct http_call *call, const char *number)
 {
-    for (size_t i = 0; i < OPERATIONS_KEPT; i++)
-        if (a->operations[i].id == id && id != 0)
-            return &a->operations[i];
-    return NULL;
-}
-
-static void operation_end(struct api *a, unsigned id, int status, const char *answer)
-{
-    pthread_mutex_lock(&a->lock);
-    struct operation *o = find_operation(a, id);
-    if (o != NULL) {
-        o->done = true;
-        o->status = status;
-        o->answer = mem_strdup(answer);
-    }
-    pthread_mutex_unlock(&a->lock);
-}
-
-static void get_operation(struct api *a, struct http_call *call, unsigned id)
-{
+    uint64_t id = 0;
     struct buf body = BUF_INIT;
-    pthread_mutex_lock(&a->lock);
-    const struct operation *o = find_operation(a, id);
-    if (o != NULL)
-        buf_printf(
-            &body, "{\"id\":\"%u\",\"state\":\"%s\",\"status\":%d,\"progress\":%s,\"answer\":%s}",
-            id, o->done ? "done" : "running", o->status, o->progress != NULL ? o->progress : "null",
-            o->answer != NULL ? o->answer : "null");
-    pthread_mutex_unlock(&a->lock);
-    if (body.len > 0)
+    if (!is_method(call, "GET"))
+        reply_wrong_method(call, "GET");
+    else if (sys_parse_u64(number, &id) && id <= UINT_MAX &&
+             operations_show(a->operations, (unsigned)id, &body))
         reply_buf(call, 200, &body);
     else
         reply_not_found(call);
@@ -213,13 +147,7 @@ struct verb_run {
 static void on_progress(void *ctx, const char *json)
 {
     struct verb_run *run = ctx;
-    pthread_mutex_lock(&run->api->lock);
-    struct operation *o = find_operation(run->api, run->id);
-    if (o != NULL) {
-        free(o->progress);
-        o->progress = mem_strdup(json);
-    }
-    pthread_mutex_unlock(&run->api->lock);
+    operations_progress(run->api->operations, run->id, json);
     if (!run->lines || run->call == NULL)
         return;
     struct buf line = BUF_INIT;
@@ -253,7 +181,7 @@ static void run_verb(struct verb_run *run, const struct vrepl_command *cmd)
         render_error(&e, &document);
     if (document.len == 0)
         buf_put_str(&document, "{}");
-    operation_end(run->api, run->id, status, buf_str(&document));
+    operations_end(run->api->operations, run->id, status, buf_str(&document));
     if (run->call != NULL && run->lines)
         answer_lines(run->call, ok, buf_str(&document));
     else if (run->call != NULL)
@@ -299,78 +227,157 @@ static void get_verb(struct api *a, struct http_call *call, struct vrepl_command
 
 /* ---- routes ---- */
 
-/* Splits "/v1/workflows/ks/w/verb" after the prefix into at most 3 parts (in place). */
+/* Splits "/v1/workflows/ks/w/verb" after the prefix (in place); the number of parts, also of those above max. */
 static size_t split_path(char *rest, char **parts, size_t max)
 {
     size_t n = 0;
     char *save = NULL;
-    for (char *p = strtok_r(rest, "/", &save); p != NULL && n < max; p = strtok_r(NULL, "/", &save))
-        parts[n++] = p;
+    for (char *p = strtok_r(rest, "/", &save); p != NULL; p = strtok_r(NULL, "/", &save), n++) {
+        if (n < max)
+            parts[n] = p;
+    }
     return n;
+}
+
+/* A parameter that nobody reads would be passed over. False: the call has been answered. */
+static bool check_parameters(struct http_call *call, const char *const *known)
+{
+    struct err e = ERR_INIT;
+    const char *name = http_query_unknown(call, known);
+    if (name == NULL)
+        return true;
+    err_set(&e, ERR_USAGE, "%s has no parameter '%.100s'", http_path(call), name);
+    err_cure(&e, known[0] != NULL
+                     ? "flags are members of the JSON body; its parameters are type and progress"
+                     : "flags are members of the JSON body");
+    reply_error(call, &e);
+    return false;
+}
+
+static void reply_workflows(struct api *a, struct http_call *call)
+{
+    struct buf body = BUF_INIT;
+    vrepl_engine_status(daemon_engine(a->daemon), &body);
+    reply_buf(call, 200, &body);
+    buf_fini(&body);
+}
+
+/* The body's flags, if it has any, and the comparison's id. malloc'ed. */
+static char *with_uuid(const char *body, const char *uuid)
+{
+    json_t *flags =
+        body[0] != '\0' ? json_loads(body, JSON_REJECT_DUPLICATES, NULL) : json_object();
+    if (!json_is_object(flags)) { /* flags_parse says what is wrong with it */
+        json_decref(flags);
+        return mem_strdup(body);
+    }
+    json_object_set_new(flags, "uuid", json_string(uuid));
+    char *text = json_dumps(flags, JSON_COMPACT);
+    json_decref(flags);
+    return text;
+}
+
+/* [n]: KEYSPACE, WORKFLOW, and the verb or, under fixed_type, the id of what is shown or deleted. */
+static void run_on(struct api *a, struct http_call *call, char *const *parts, size_t n,
+                   const char *fixed_type)
+{
+    const char *type = http_query(call, "type"), *body = http_body(call);
+    bool get = is_method(call, "GET");
+    CLEANUP(mem_free_ptr)
+    char *flags = n == 3 && !is_method(call, "POST") ? with_uuid(body, parts[2]) : mem_strdup(body);
+    struct vrepl_command cmd = {.type = fixed_type != NULL ? fixed_type
+                                        : type != NULL     ? type
+                                                           : "workflow",
+                                .keyspace = parts[0],
+                                .workflow = strcmp(parts[1], "*") != 0 ? parts[1] : "",
+                                .verb = get                         ? "show"
+                                        : is_method(call, "DELETE") ? "delete"
+                                                                    : parts[2],
+                                .flags = flags};
+    if (get)
+        get_verb(a, call, &cmd);
+    else
+        post_verb(a, call, &cmd);
 }
 
 static void route_workflows(struct api *a, struct http_call *call, char *rest,
                             const char *fixed_type)
 {
+    static const char *const known[] = {"type", "progress", NULL};
     char *parts[3] = {NULL, NULL, NULL};
     size_t n = split_path(rest, parts, 3);
-    const char *type = http_query(call, "type"), *flags = http_body(call);
-    bool post = strcmp(http_method(call), "POST") == 0;
-    struct vrepl_command cmd = {.type = fixed_type != NULL ? fixed_type
-                                        : type != NULL     ? type
-                                                           : "workflow",
-                                .keyspace = n > 0 ? parts[0] : "",
-                                .workflow = n > 1 && strcmp(parts[1], "*") != 0 ? parts[1] : "",
-                                .flags = flags != NULL && flags[0] != '\0' ? flags : "{}"};
-    struct buf uuid = BUF_INIT;
-    if (n == 0 && !post && fixed_type == NULL) {
-        struct buf body = BUF_INIT;
-        vrepl_engine_status(daemon_engine(a->daemon), &body);
-        reply_buf(call, 200, &body);
-        buf_fini(&body);
-    } else if (post && n == 3) {
-        cmd.verb = parts[2];
-        post_verb(a, call, &cmd);
-    } else if (!post && n == 3 && fixed_type != NULL) {
-        cmd.verb = "show";
-        buf_printf(&uuid, "{\"uuid\":\"%s\"}", parts[2]);
-        cmd.flags = buf_str(&uuid);
-        get_verb(a, call, &cmd);
-    } else if (!post && n == 2) {
-        cmd.verb = "show";
-        get_verb(a, call, &cmd);
-    } else {
+    bool post = is_method(call, "POST"), vdiff = fixed_type != NULL;
+    if (!check_parameters(call, known))
+        return;
+    if (n == 0 && !vdiff && is_method(call, "GET"))
+        reply_workflows(a, call);
+    else if (n == 3 && (post || vdiff))
+        run_on(a, call, parts, n, fixed_type);
+    else if (n == 2 && !post && !(vdiff && is_method(call, "DELETE")))
+        run_on(a, call, parts, n, fixed_type);
+    else if (n >= 2 && n <= 3)
+        reply_wrong_method(call, n == 3 ? "POST" : "GET and DELETE; verbs are posted to its /VERB");
+    else
         reply_not_found(call);
+}
+
+static void change_sink(struct api *a, struct http_call *call, const char *verb, const char *name)
+{
+    struct buf result = BUF_INIT;
+    struct err e = ERR_INIT;
+    unsigned id = 0;
+    if (!operation_begin(a, call, &id))
+        return;
+    bool ok = daemon_sink(a->daemon, verb, name, http_body(call), &result, &e);
+    int status = ok ? 200 : api_error_status(&e);
+    if (!ok) {
+        buf_reset(&result);
+        render_error(&e, &result);
     }
-    buf_fini(&uuid);
+    operations_end(a->operations, id, status, buf_str(&result));
+    reply_buf(call, status, &result);
+    buf_fini(&result);
+}
+
+static void show_sinks(struct api *a, struct http_call *call, const char *name)
+{
+    struct buf result = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (daemon_sink(a->daemon, name != NULL ? "show" : "list", name, NULL, &result, &e))
+        reply_buf(call, 200, &result);
+    else
+        reply_error(call, &e);
+    buf_fini(&result);
 }
 
 static void route_sinks(struct api *a, struct http_call *call, char *rest)
 {
+    static const char *const known[] = {NULL};
     char *parts[2] = {NULL, NULL};
     size_t n = split_path(rest, parts, 2);
-    bool post = strcmp(http_method(call), "POST") == 0;
-    const char *verb = n == 2 && post ? parts[1] : n == 1 ? "show" : "list";
-    struct buf result = BUF_INIT;
-    struct err e = ERR_INIT;
-    if ((post && n != 2) || (!post && n > 1))
-        reply_not_found(call);
-    else if (daemon_sink(a->daemon, verb, n > 0 ? parts[0] : "", http_body(call), &result, &e))
-        reply_buf(call, 200, &result);
+    if (!check_parameters(call, known))
+        return;
+    if (n <= 1 && is_method(call, "GET"))
+        show_sinks(a, call, parts[0]);
+    else if (n == 2 && is_method(call, "POST"))
+        change_sink(a, call, parts[1], parts[0]);
+    else if (n == 1 && is_method(call, "DELETE"))
+        change_sink(a, call, "delete", parts[0]);
+    else if (n <= 2)
+        reply_wrong_method(call, n == 2   ? "POST"
+                                 : n == 1 ? "GET and DELETE; verbs are posted to its /VERB"
+                                          : "GET");
     else
-        reply_error(call, &e);
-    buf_fini(&result);
+        reply_not_found(call);
 }
 
 static void recover(struct api *a, struct http_call *call)
 {
-    struct buf result = BUF_INIT;
-    struct err e = ERR_INIT;
-    if (daemon_sink(a->daemon, "recover", "", http_body(call), &result, &e))
-        reply_buf(call, 200, &result);
-    else
-        reply_error(call, &e);
-    buf_fini(&result);
+    static const char *const known[] = {NULL};
+    if (!is_method(call, "POST"))
+        reply_wrong_method(call, "POST");
+    else if (check_parameters(call, known))
+        change_sink(a, call, "recover", "");
 }
 
 int api_probe(void *arg, const char *path, const char **type, struct buf *body)
@@ -417,7 +424,14 @@ static bool route_document(struct api *a, struct http_call *call, const char *pa
 {
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
         if (strcmp(path, documents[i].path) == 0) {
+            static const char *const known[] = {NULL};
             struct buf body = BUF_INIT;
+            if (!is_method(call, "GET")) {
+                reply_wrong_method(call, "GET");
+                return true;
+            }
+            if (!check_parameters(call, known))
+                return true;
             documents[i].make(a->daemon, &body);
             reply_buf(call, 200, &body);
             buf_fini(&body);
@@ -428,18 +442,18 @@ static bool route_document(struct api *a, struct http_call *call, const char *pa
 
 static void route(struct api *a, struct http_call *call, char *path)
 {
-    if (strcmp(http_method(call), "GET") == 0 && route_document(a, call, path))
+    if (route_document(a, call, path))
         return;
-    else if (strncmp(path, "/v1/workflows", 13) == 0 && (path[13] == '\0' || path[13] == '/'))
+    if (strncmp(path, "/v1/workflows", 13) == 0 && (path[13] == '\0' || path[13] == '/'))
         route_workflows(a, call, path + 13, NULL);
     else if (strncmp(path, "/v1/vdiff/", 10) == 0)
         route_workflows(a, call, path + 10, "vdiff");
     else if (strncmp(path, "/v1/sinks", 9) == 0 && (path[9] == '\0' || path[9] == '/'))
         route_sinks(a, call, path + 9);
-    else if (strcmp(path, "/v1/recover") == 0 && strcmp(http_method(call), "POST") == 0)
+    else if (strcmp(path, "/v1/recover") == 0)
         recover(a, call);
     else if (strncmp(path, "/v1/operations/", 15) == 0)
-        get_operation(a, call, (unsigned)strtoul(path + 15, NULL, 10));
+        get_operation(a, call, path + 15);
     else if (strcmp(path, "/v1/vstream") == 0)
         vstream_serve(a->daemon, call);
     else

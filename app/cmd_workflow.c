@@ -12,6 +12,7 @@
 #include "app/render.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "vrepl/verb_flags.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +27,21 @@ struct verb_call {
     struct buf result;
 };
 
+/* What the verb takes goes to it, and what was typed, so that it is refused there if it does not. The workflow's name
+ * stands in the path; the command itself waits for a create's copy. */
+static bool is_flag(const struct opt_values *v, const struct opt_def *d, const char *member)
+{
+    const char *type = opt_command(v)->name, *verb = opt_verb(v);
+    bool own = strcmp(member, "keyspace") == 0 || strcmp(member, "workflow") == 0 ||
+               (strcmp(member, "wait_ms") == 0 && strcmp(verb, "create") == 0);
+    return !own && (verb_flags_takes(type, verb, member) || opt_typed(v, d->name));
+}
+
 /* vtctldclient has the vdiff's id behind show, stop, resume, delete; it travels among the flags. */
 static char *flags_of(const struct opt_values *v)
 {
     struct buf json = BUF_INIT;
-    opt_flags_json(v, &json);
+    opt_flags_json(v, is_flag, &json);
     if (opt_n_args(v) == 0)
         return buf_take(&json);
     json_t *doc = json_loads(buf_str(&json), 0, NULL);
@@ -45,31 +56,6 @@ static bool needs_workflow(const struct verb_call *c)
 {
     return strcmp(c->verb, "list") != 0 &&
            !(strcmp(c->type, "workflow") == 0 && strcmp(c->verb, "show") == 0);
-}
-
-/* Options of vtctldclient that are known here, and refused rather than passed over. */
-static const struct {
-    const char *name, *why, *cure;
-} refused_options[] = {
-    {"force", "a switch whose preconditions fail would lose rows or block writers",
-     "cure what `status` and the error name"},
-    {"keep-routing-rules", "the routing document is rebuilt from the journals on the servers",
-     "leave the workflow as it is while the application needs the old rules"},
-    {"initialize-target-sequences", "the application allocates its ids",
-     "set the sequence's next value before the switch"},
-    {"verbose", "the report of every shard is part of the JSON document", "use --format json"},
-};
-
-static bool check_options(const struct opt_values *v, struct err *e)
-{
-    for (size_t i = 0; i < sizeof refused_options / sizeof *refused_options; i++) {
-        if (!opt_flag(v, refused_options[i].name))
-            continue;
-        err_set(e, ERR_USAGE, "--%s is not offered: %s", refused_options[i].name,
-                refused_options[i].why);
-        return err_cure(e, "%s", refused_options[i].cure);
-    }
-    return true;
 }
 
 static bool check_names(struct verb_call *c, struct err *e)
@@ -258,13 +244,15 @@ int cmd_workflow(const struct opt_values *v)
     struct err e = ERR_INIT;
     struct verb_call c = {.v = v, .type = opt_command(v)->name, .verb = opt_verb(v)};
     int code = ERR_EXIT_OK;
-    if (!check_options(v, &e) || !check_names(&c, &e))
+    if (!check_names(&c, &e))
         return cmd_fail(v, &e);
+    c.flags = flags_of(v);
     if (strcmp(c.verb, "progress") == 0)
         c.verb = "status";
-    c.flags = flags_of(v);
     c.progress = progress_new(opt_str(v, "progress"));
-    bool ok = run_verb(&c, c.verb, c.flags, &c.result, &e);
+    /* The daemon refuses the same; here it needs none. */
+    bool ok = verb_flags_check(c.type, c.verb, c.flags, &e) &&
+              run_verb(&c, c.verb, c.flags, &c.result, &e);
     if (ok && strcmp(c.verb, "create") == 0 && strcmp(c.type, "vdiff") != 0 &&
         opt_given(v, "wait") && !opt_flag(v, "dry-run"))
         ok = wait_for_copy(&c, &e);

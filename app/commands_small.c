@@ -5,6 +5,7 @@
 #include "app/config.h"
 #include "app/remote.h"
 #include "app/render.h"
+#include "app/sink_flags.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/sys.h"
@@ -78,6 +79,12 @@ int cmd_decode_run(const struct opt_values *v)
     return cmd_decode(argc, argv);
 }
 
+static bool is_sink_flag(const struct opt_values *v, const struct opt_def *d, const char *member)
+{
+    const char *verb = opt_verb(v);
+    return sink_flags_takes(verb[0] != '\0' ? verb : "recover", member) || opt_typed(v, d->name);
+}
+
 int cmd_sink(const struct opt_values *v)
 {
     struct err e = ERR_INIT;
@@ -94,8 +101,8 @@ int cmd_sink(const struct opt_values *v)
         err_set(&e, ERR_USAGE, "'%s' is no sink's name: spaces and / ? # %% are not in one", name);
         return cmd_fail(v, &e);
     }
-    opt_flags_json(v, &flags);
-    if (opt_str(v, "format") != NULL && !cmd_json(v) &&
+    opt_flags_json(v, is_sink_flag, &flags);
+    if (strcmp(verb, "create") == 0 && opt_str(v, "format") != NULL && !cmd_json(v) &&
         strcasecmp(opt_str(v, "format"), "text") != 0) {
         flags.len--; /* the record format is an option of the sink, too */
         buf_printf(&flags, "%s\"format\":\"%s\"}", flags.len > 1 ? "," : "", opt_str(v, "format"));
@@ -104,7 +111,11 @@ int cmd_sink(const struct opt_values *v)
                name != NULL && strcmp(verb, "show") != 0 ? "/" : "",
                name != NULL && strcmp(verb, "show") != 0 ? verb : "");
     bool get = strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0;
-    code = call_and_print(v, get ? "GET" : "POST", buf_str(&path), get ? NULL : buf_str(&flags));
+    if (!sink_flags_check(verb, buf_str(&flags), &e))
+        code = cmd_fail(v, &e);
+    else
+        code =
+            call_and_print(v, get ? "GET" : "POST", buf_str(&path), get ? NULL : buf_str(&flags));
     buf_fini(&path);
     buf_fini(&flags);
     return code;
@@ -118,7 +129,7 @@ int cmd_recover(const struct opt_values *v)
         err_set(&e, ERR_USAGE, "recover needs --from, like --from kafka://HOST:9092");
         return cmd_fail(v, &e);
     }
-    opt_flags_json(v, &flags);
+    opt_flags_json(v, is_sink_flag, &flags);
     int code = call_and_print(v, "POST", "/v1/recover", buf_str(&flags));
     buf_fini(&flags);
     return code;

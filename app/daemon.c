@@ -6,7 +6,9 @@
  * there.
  */
 #include "app/daemon.h"
+
 #include "app/recover.h"
+#include "app/sink_flags.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -628,6 +630,8 @@ static bool sink_verb(struct daemon *d, const char *verb, const char *name, cons
 bool daemon_sink(struct daemon *d, const char *verb, const char *name, const char *flags,
                  struct buf *result, struct err *e)
 {
+    if (!sink_flags_check(verb, flags, e))
+        return false;
     pthread_mutex_lock(&d->lock);
     bool ok = sink_verb(d, verb, name, flags, result, e);
     pthread_mutex_unlock(&d->lock);

@@ -60,7 +60,7 @@ struct http_call {
     struct evhttp_request *req;     /* loop only; NULL once the client is gone */
     struct event *wake;
     int owners;
-    char *method, *path, *body;
+    char *method, *path, *target, *body;
     char *key, *accept, *prefer;
     struct evkeyvalq query;
     volatile int cancelled;
@@ -85,6 +85,7 @@ static void call_free(struct http_call *c)
     pthread_cond_destroy(&c->drained);
     free(c->method);
     free(c->path);
+    free(c->target);
     free(c->body);
     free(c->key);
     free(c->accept);
@@ -246,6 +247,7 @@ static struct http_call *call_new(struct http_server *s, struct evhttp_request *
     c->owners = 2;
     c->method = mem_strdup(method_name(req));
     c->path = path_of(req);
+    c->target = mem_strdup(evhttp_request_get_uri(req));
     TAILQ_INIT(&c->query);
     if (query != NULL)
         evhttp_parse_query_str(query, &c->query);
@@ -571,6 +573,11 @@ const char *http_method(const struct http_call *c)
 const char *http_path(const struct http_call *c)
 {
     return c->path;
+}
+
+const char *http_target(const struct http_call *c)
+{
+    return c->target;
 }
 
 const char *http_query(const struct http_call *c, const char *name)

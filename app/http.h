@@ -43,6 +43,7 @@ void http_set_token(struct http_server *s, const char *token);
 
 const char *http_method(const struct http_call *c);
 const char *http_path(const struct http_call *c);                    /* decoded, without query */
+const char *http_target(const struct http_call *c);                  /* path and query as sent */
 const char *http_query(const struct http_call *c, const char *name); /* NULL if absent */
 /* The first parameter whose name is not in known (ends with NULL); NULL: all are known. */
 const char *http_query_unknown(const struct http_call *c, const char *const *known);

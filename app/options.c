@@ -44,7 +44,7 @@ struct opt_values {
     struct {
         const struct opt_def *def;
         char *value;
-        bool given;
+        bool given, from_environment;
     } items[OPT_MAX];
     size_t n;
     char **args;
@@ -241,8 +241,11 @@ static bool read_environment(struct opt_values *v, struct err *e)
             name[at++] = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
         name[at] = '\0';
         const char *value = getenv(name);
-        if (value != NULL && value[0] != '\0' && !v->items[i].given && !set_item(v, i, value, e))
+        if (value == NULL || value[0] == '\0' || v->items[i].given)
+            continue;
+        if (!set_item(v, i, value, e))
             return err_prepend(e, "environment variable %s", name);
+        v->items[i].from_environment = true;
     }
     return true;
 }
@@ -269,6 +272,31 @@ static bool parse_words(struct opt_values *v, int argc, char **argv, struct err 
     return read_environment(v, e);
 }
 
+/* Global options are offered by every command's help; one that would be passed over is refused. */
+static bool check_globals(const struct opt_values *v, struct err *e)
+{
+    static const struct {
+        const char *name, *why;
+        unsigned uses;
+    } rules[] = {
+        {"api", "it does not ask the daemon", CMD_DAEMON},
+        {"token-file", "it does not ask the daemon", CMD_DAEMON},
+        {"progress", "it shows none", CMD_LOCAL},
+    };
+    const char *command = v->cmd->name, *format = opt_str(v, "format");
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (opt_typed(v, rules[i].name) && !(v->cmd->uses & rules[i].uses))
+            return err_set(e, ERR_USAGE, "%s takes no --%s: %s", command, rules[i].name,
+                           rules[i].why);
+    if (opt_flag(v, "local") && (v->cmd->uses & (CMD_DAEMON | CMD_LOCAL)) == CMD_DAEMON)
+        return err_set(e, ERR_USAGE, "%s takes no --local: what it asks for only the daemon does",
+                       command);
+    return format == NULL || (v->cmd->uses & CMD_RECORDS) ||
+           word_in("text|json", format, NULL, 0) ||
+           err_set(e, ERR_USAGE, "%s has no --format %.100s; it prints text or json", command,
+                   format);
+}
+
 struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv, struct err *e)
 {
     struct opt_values *v = mem_alloc(sizeof *v);
@@ -279,7 +307,7 @@ struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv, s
     v->n = options_of(cmd, defs);
     for (size_t i = 0; i < v->n; i++)
         v->items[i].def = defs[i];
-    if (parse_words(v, argc, argv, e))
+    if (parse_words(v, argc, argv, e) && check_globals(v, e))
         return v;
     opt_free(v);
     return NULL;
@@ -320,6 +348,12 @@ bool opt_given(const struct opt_values *v, const char *name)
 {
     ssize_t i = item_index(v, name, strlen(name), 0);
     return i >= 0 && v->items[i].given;
+}
+
+bool opt_typed(const struct opt_values *v, const char *name)
+{
+    ssize_t i = item_index(v, name, strlen(name), 0);
+    return i >= 0 && v->items[i].given && !v->items[i].from_environment;
 }
 
 const char *opt_str(const struct opt_values *v, const char *name)
@@ -424,17 +458,23 @@ static void put_json_value(const struct opt_values *v, const struct opt_def *d, 
     }
 }
 
-void opt_flags_json(const struct opt_values *v, struct buf *out)
+static void member_name(const struct opt_def *d, char *out, size_t len)
+{
+    snprintf(out, len, "%s%s", d->name, d->type == OPT_DURATION ? "_ms" : "");
+    for (char *p = out; *p != '\0'; p++)
+        *p = *p == '-' ? '_' : *p;
+}
+
+void opt_flags_json(const struct opt_values *v, opt_wanted_fn wanted, struct buf *out)
 {
     bool first = true;
     buf_put_u8(out, '{');
     for (const struct opt_def *d = v->cmd->options; d != NULL && d->name != NULL; d++) {
-        if (opt_str(v, d->name) == NULL)
+        char member[80];
+        member_name(d, member, sizeof member);
+        if (opt_str(v, d->name) == NULL || (wanted != NULL && !wanted(v, d, member)))
             continue;
-        buf_put_str(out, first ? "\"" : ",\"");
-        for (const char *p = d->name; *p != '\0'; p++)
-            buf_put_u8(out, (uint8_t)(*p == '-' ? '_' : *p));
-        buf_put_str(out, d->type == OPT_DURATION ? "_ms\":" : "\":");
+        buf_printf(out, "%s\"%s\":", first ? "" : ",", member);
         put_json_value(v, d, out);
         first = false;
     }

@@ -29,6 +29,11 @@ struct opt_def {
     int64_t min, max;     /* OPT_INT; both 0: any */
 };
 
+enum cmd_uses {                  /* which global options mean something to a command */
+                CMD_DAEMON = 1,  /* it asks the daemon: --api, --token-file */
+                CMD_LOCAL = 2,   /* it can do without: --local; and it shows progress: --progress */
+                CMD_RECORDS = 4, /* --format names a record format */
+};
 struct opt_values; /* parsed */
 struct cmd_def {
     const char *name;
@@ -39,12 +44,14 @@ struct cmd_def {
     const struct opt_def *options; /* ends with name NULL */
     bool workflow;                 /* also takes the options of a workflow command */
     int (*run)(const struct opt_values *v);
+    unsigned uses; /* enum cmd_uses */
 };
 
 extern const struct cmd_def cmd_table[]; /* ends with name NULL; app/commands.c */
 
 const struct cmd_def *cmd_find(const char *name);
-/* argv[0] is the command's name. NULL and ERR_USAGE with the nearest known name. */
+/* argv[0] is the command's name. NULL and ERR_USAGE: with the nearest known name; or a global option that means nothing
+ * to the command. */
 struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv,
                              struct err *e) WARN_UNUSED;
 void opt_free(struct opt_values *v);
@@ -54,6 +61,8 @@ size_t opt_n_args(const struct opt_values *v);    /* positional, the verb not am
 const char *opt_arg(const struct opt_values *v, size_t i);
 char **opt_argv(const struct opt_values *v, int *argc); /* as given, borrowed */
 bool opt_given(const struct opt_values *v, const char *name);
+/* Given on the command line, not by the environment, which may speak to other commands. */
+bool opt_typed(const struct opt_values *v, const char *name);
 const char *opt_str(const struct opt_values *v,
                     const char *name); /* NULL: not given and no default */
 bool opt_flag(const struct opt_values *v, const char *name);
@@ -64,8 +73,10 @@ size_t opt_list(const struct opt_values *v, const char *name, char ***words);
 void opt_words_free(char **words, size_t n);
 /* The command's own options (not the global ones) as a JSON object: dashes become underscores,
  * lists arrays, durations get "_ms". Options that are neither given nor have a default are left
- * out. */
-void opt_flags_json(const struct opt_values *v, struct buf *out);
+ * out; so are those that wanted (NULL: all are) does not want: it is told the member's name. */
+typedef bool (*opt_wanted_fn)(const struct opt_values *v, const struct opt_def *d,
+                              const char *member);
+void opt_flags_json(const struct opt_values *v, opt_wanted_fn wanted, struct buf *out);
 
 void opt_help_all(struct buf *out);
 void opt_help_command(const struct cmd_def *cmd, struct buf *out);

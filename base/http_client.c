@@ -103,14 +103,17 @@ static bool unreachable(const char *address, const char *why, struct err *e)
     return err_cure(e, "start it with `sluice serve --config FILE`, or use --local");
 }
 
-static bool failed(const struct answer *a, CURLcode code, const char *text, struct err *e)
+/* number: what the system said, or 0. It is plainer than the library's text, which names a host and a port also where
+ * a socket's file was asked for. */
+static bool failed(const struct answer *a, CURLcode code, const char *text, long number,
+                   struct err *e)
 {
     const char *why = text[0] != '\0' ? text : curl_easy_strerror(code);
     if (a->too_large)
         return err_set(e, ERR_LIMIT, "the answer from %s is larger than %zu bytes", a->rq->address,
                        a->rq->max_bytes);
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
-        return unreachable(a->rq->address, why, e);
+        return unreachable(a->rq->address, number > 0 ? strerror((int)number) : why, e);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(e, ERR_API, "%s: nothing came for %u s", a->rq->address,
                        a->rq->idle_ms / 1000);
@@ -128,7 +131,7 @@ bool http_client_call(const struct http_client_request *rq, int *status, struct 
     char text[CURL_ERROR_SIZE] = "";
     struct answer a = {.rq = rq, .body = body};
     struct buf url = BUF_INIT;
-    long code = 0;
+    long code = 0, number = 0;
     pthread_once(&once, init_library);
     CURL *h = curl_easy_init();
     struct curl_slist *headers = headers_of(rq);
@@ -143,9 +146,10 @@ bool http_client_call(const struct http_client_request *rq, int *status, struct 
     set_request(h, rq);
     CURLcode rc = curl_easy_perform(h);
     curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &code);
+    curl_easy_getinfo(h, CURLINFO_OS_ERRNO, &number);
     curl_slist_free_all(headers);
     curl_easy_cleanup(h);
     buf_fini(&url);
     *status = (int)code;
-    return rc == CURLE_OK || failed(&a, rc, text, e);
+    return rc == CURLE_OK || failed(&a, rc, text, number, e);
 }

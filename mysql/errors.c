@@ -2,6 +2,8 @@
 #include "mysql/internal.h"
 
 #include <errmsg.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Numbers that only Connector/C has. */
@@ -142,15 +144,35 @@ static bool is_cut_off(unsigned number, const char *text)
             strcasestr(text, "broken pipe") || strcasestr(text, "lost connection"));
 }
 
+/* The libraries give the system's reason for a connection that failed as a number at the end: "… (111)", "… system
+ * error: 110". MariaDB's tells of one that was refused while it waited by the number of the waiting. NULL: none. */
+const char *my_error_reason(unsigned number, const char *text, char *out, size_t out_len)
+{
+    bool of_system = number == CR_CONNECTION_ERROR || number == CR_CONN_HOST_ERROR ||
+                     number == CR_SERVER_LOST || number == CR_SERVER_LOST_EXTENDED;
+    size_t n = strlen(text), end = n > 0 && text[n - 1] == ')' ? n - 1 : n, at = end;
+    while (at > 0 && text[at - 1] >= '0' && text[at - 1] <= '9')
+        at--;
+    bool marked =
+        at > 0 && at < end && end - at < 4 && (text[at - 1] == '(' || text[at - 1] == ' ');
+    int reason = of_system && marked ? (int)strtol(text + at, NULL, 10) : 0;
+    if (reason == EINPROGRESS)
+        return "refused, or the host cannot be reached";
+    return reason > 0 ? strerror_r(reason, out, out_len) : NULL;
+}
+
 bool my_error_set(struct err *e, const char *where, unsigned number, const char *text)
 {
+    char system[100];
     if (is_cut_off(number, text))
         number = CR_SERVER_LOST;
     const struct number_kind *k = find_kind(number);
     struct my_error_kind kind = my_error_classify(number);
     if (is_other_option(number, text))
         kind = (struct my_error_kind){ERR_DB_QUERY, FATAL};
-    err_set_native(e, kind.code, kind.class_, (int)number, "%s: %s", where, text);
+    const char *reason = my_error_reason(number, text, system, sizeof system);
+    err_set_native(e, kind.code, kind.class_, (int)number, "%s: %s%s%s", where, text,
+                   reason ? ": " : "", reason ? reason : "");
     if (k && k->cure)
         err_cure(e, "%s", k->cure);
     return false;

@@ -41,6 +41,8 @@ struct my_error_kind {
 };
 struct my_error_kind my_error_classify(unsigned number);
 /* Sets e from a native number and text, prefixed with where; adds the cure that fits the number. */
+/* What the system said of a connection that failed, or NULL; out is room for it. */
+const char *my_error_reason(unsigned number, const char *text, char *out, size_t out_len);
 bool my_error_set(struct err *e, const char *where, unsigned number, const char *text);
 /* The same for this connection: once it was encrypted and logged in, TLS cannot be at fault. */
 bool my_conn_error_set(struct my_conn *c, struct err *e, unsigned number, const char *text);

@@ -17,6 +17,7 @@
 #include "vrepl/routing.h"
 #include "vrepl/status.h"
 #include "vrepl/switch.h"
+#include "vrepl/verb_flags.h"
 #include "vrepl/verbs.h"
 
 #include <assert.h>
@@ -424,7 +425,8 @@ bool vrepl_engine_command(struct vrepl_engine *g, const struct vrepl_command *cm
         return false;
     struct verb_call c = {.g = g, .cmd = cmd, .flags = flags, .result = result};
     bool vdiff = strcmp(cmd->type, "vdiff") == 0;
-    bool ok = verbs_check_dry_run(&c, e) && (vdiff ? vdiff_verbs_run(&c, e) : verbs_run(&c, e));
+    bool ok = verbs_check_dry_run(&c, e) && verb_flags_check(cmd->type, cmd->verb, cmd->flags, e) &&
+              (vdiff ? vdiff_verbs_run(&c, e) : verbs_run(&c, e));
     json_decref(flags);
     return ok;
 }

@@ -3,12 +3,16 @@
 #ifndef SLUICE_VREPL_FLAGS_H
 #define SLUICE_VREPL_FLAGS_H
 
-#include "base/err.h"
+#include "vrepl/flag_table.h"
 
 #include <jansson.h>
 #include <stdint.h>
 
-/* NULL text gives an empty object; ERR_USAGE when it is no JSON object. Free with json_decref. */
+/* As flags_check_text, of flags that are parsed. */
+bool flags_check(const struct flag_def *defs, const char *type, const char *verb, const json_t *f,
+                 struct err *e) WARN_UNUSED;
+
+/* NULL text gives an empty object; ERR_USAGE when it is no JSON object, or names a flag twice. Free with json_decref. */
 json_t *flags_parse(const char *text, struct err *e) WARN_UNUSED;
 bool flags_bool(const json_t *f, const char *name, bool fallback);
 int64_t flags_int(const json_t *f, const char *name, int64_t fallback);

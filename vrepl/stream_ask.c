@@ -44,6 +44,16 @@ static bool all_reached(struct vrepl_stream *s, const struct position *pos,
     return all;
 }
 
+/* waited_ms was measured: callers may ask in slices, or for no time at all. */
+static void set_late(const struct vrepl_stream *s, const struct position *pos, const char *what,
+                     int64_t waited_ms, struct err *e)
+{
+    CLEANUP(mem_free_ptr) char *place = pos ? position_text(pos) : mem_strdup("the end");
+    err_set(e, ERR_TIMEOUT, "%s: changes up to %s are not %s after %lld ms", s->spec.workflow_key,
+            place, what, (long long)waited_ms);
+    err_cure(e, "ask again; `workflow show` says how far the stream is");
+}
+
 static bool wait_for(struct vrepl_stream *s, const struct position *pos, int64_t timeout_ms,
                      const char *what,
                      bool (*reached)(struct vrepl_apply *, const struct vrepl_apply_status *,
@@ -60,8 +70,7 @@ static bool wait_for(struct vrepl_stream *s, const struct position *pos, int64_t
     if (!ok && s->ended)
         err_copy(e, &s->error);
     else if (!ok)
-        err_set(e, ERR_TIMEOUT, "%s: not %s within %lld ms", s->spec.workflow_key, what,
-                (long long)timeout_ms);
+        set_late(s, pos, what, clock_mono_ms() - deadline + timeout_ms, e);
     if (!ok && e && e->code == ERR_NONE)
         err_set(e, ERR_SHUTDOWN, "the stream has stopped");
     pthread_mutex_unlock(&s->lock);

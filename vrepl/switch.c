@@ -285,6 +285,16 @@ static bool mark(struct run *r, struct err *e)
     return true;
 }
 
+static bool say_late(const struct run *r, size_t i, struct err *e)
+{
+    CLEANUP(mem_free_ptr) char *last = position_text(&r->final[i]);
+    err_set(e, ERR_TIMEOUT,
+            "%s: while writers were held for %lld ms the target did not get to the source's last "
+            "change, %s",
+            r->w->keys[r->o->back], (long long)(clock_mono_ms() - r->blocked_since_ms), last);
+    return err_cure(e, "switch when `workflow show` shows little lag, or with a longer --timeout");
+}
+
 /* In slices, so that a hold is never silent for as long as the server would end it. */
 static bool wait_one(struct run *r, size_t i, int64_t until_ms, struct err *e)
 {
@@ -293,8 +303,10 @@ static bool wait_one(struct run *r, size_t i, int64_t until_ms, struct err *e)
         int64_t slice = left < WAIT_SLICE_MS ? left : WAIT_SLICE_MS;
         if (vrepl_stream_wait(r->w->running->streams[i], &r->final[i], slice > 0 ? slice : 0, e))
             return true;
-        if (e->code != ERR_TIMEOUT || clock_mono_ms() >= until_ms || give_up_waiting(r, e))
+        if (e->code != ERR_TIMEOUT || give_up_waiting(r, e))
             return false;
+        if (clock_mono_ms() >= until_ms)
+            return say_late(r, i, e);
         err_clear(e);
         if (!holds_answer(r, e))
             return false;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "schemas/names.h"
 #include "vrepl/vdiff.h"
 
 #include <assert.h>
@@ -107,6 +108,31 @@ static bool wanted(const struct vdiff_job *job, const struct wf_table *t)
 {
     return job->tables == NULL || flags_in(job->tables, job->n_tables, t->source) ||
            flags_in(job->tables, job->n_tables, t->target);
+}
+
+/* A name that is no table of the workflow would be a comparison of nothing. */
+static bool tables_known(const struct vdiff_job *job, struct err *e)
+{
+    const struct wf_def *d = job->w->def;
+    char **names = mem_calloc(d->n_tables + 1, sizeof *names);
+    size_t bad = job->n_tables;
+    for (size_t i = 0; i < d->n_tables; i++)
+        names[i] = mem_strdup(d->tables[i].target);
+    for (size_t i = job->n_tables; i-- > 0;) {
+        bool known = flags_in(names, d->n_tables, job->tables[i]);
+        for (size_t k = 0; k < d->n_tables; k++)
+            known = known || strcmp(d->tables[k].source, job->tables[i]) == 0;
+        bad = known ? bad : i;
+    }
+    if (bad < job->n_tables) {
+        const char *near = schema_name_nearest(names, d->n_tables, job->tables[bad]);
+        err_set(e, ERR_WF_PRECONDITION, "there is no table %.100s in workflow %s", job->tables[bad],
+                job->key);
+        err_cure(e, near != NULL ? "did you mean %s?" : "name tables as `workflow show` does%s",
+                 near != NULL ? near : "");
+    }
+    flags_list_free(names, d->n_tables);
+    return bad == job->n_tables;
 }
 
 static size_t fill_tables(const struct vdiff_job *job, const struct wf_streams *s,
@@ -421,7 +447,7 @@ static bool vdiff_create(struct verb_call *c, struct workflow *w, const char *uu
                          struct err *e)
 {
     struct vdiff_job *job = job_new(c, w, uuid);
-    if (!save(job, "started", NULL, NULL, e)) {
+    if (!tables_known(job, e) || !save(job, "started", NULL, NULL, e)) {
         wf_unref(job->w);
         job_free(job);
         return false;

@@ -295,10 +295,6 @@ static bool switch_flags(struct verb_call *c, struct switch_options *o, struct e
                 "reads alone are not switched: one command switches reads and writes");
         return err_cure(e, "leave --tablet-types out");
     }
-    if (flags_bool(f, "initialize_target_sequences", false)) {
-        err_set(e, ERR_WF_PRECONDITION, "--initialize-target-sequences: sequences are not offered");
-        return err_cure(e, "leave it out; the application allocates its ids");
-    }
     return true;
 }
 

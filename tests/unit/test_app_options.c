@@ -56,13 +56,54 @@ static void flags_become_json_with_typed_values(void **state)
     struct opt_values *v = parse("movetables", 9, words, &e);
     (void)state;
     assert_non_null(v);
-    opt_flags_json(v, &json);
+    opt_flags_json(v, NULL, &json);
     assert_non_null(strstr(buf_str(&json), "\"tables\":[\"a\",\"b\",\"c\"]"));
     assert_non_null(strstr(buf_str(&json), "\"timeout_ms\":5000"));
     assert_non_null(strstr(buf_str(&json), "\"dry_run\":true"));
     assert_non_null(strstr(buf_str(&json), "\"max_replication_lag_allowed_ms\":30000"));
     assert_null(strstr(buf_str(&json), "source_keyspace"));
     buf_fini(&json);
+    opt_free(v);
+}
+
+static bool is_typed(const struct opt_values *v, const struct opt_def *d, const char *member)
+{
+    return opt_typed(v, d->name) && strcmp(member, "dry_run") != 0;
+}
+
+static void flags_that_are_not_wanted_are_left_out(void **state)
+{
+    struct err e = ERR_INIT;
+    struct buf json = BUF_INIT;
+    static const char *const words[] = {"movetables", "create", "--timeout", "5s", "--dry-run"};
+    (void)state;
+    setenv("SLUICE_ON_DDL", "STOP", 1);
+    struct opt_values *v = parse("movetables", 5, words, &e);
+    unsetenv("SLUICE_ON_DDL");
+    assert_non_null(v);
+    assert_true(opt_given(v, "on-ddl") && !opt_typed(v, "on-ddl"));
+    opt_flags_json(v, is_typed, &json);
+    assert_string_equal(buf_str(&json), "{\"timeout_ms\":5000}");
+    buf_fini(&json);
+    opt_free(v);
+}
+
+static void global_options_that_mean_nothing_are_refused(void **state)
+{
+    static const char *const words[][3] = {
+        {"status", "--local"},       {"stream", "--api=unix:/x"},  {"status", "--progress=json"},
+        {"status", "--format=yaml"}, {"decode", "--token-file=x"}, {"sink", "--local"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        struct err e = ERR_INIT;
+        assert_null(parse(words[i][0], 2, words[i], &e));
+        assert_int_equal(e.code, ERR_USAGE);
+    }
+    static const char *const fine[] = {"sink", "list", "--format=debezium-json"};
+    struct err e = ERR_INIT;
+    struct opt_values *v = parse("sink", 3, fine, &e);
+    assert_non_null(v);
     opt_free(v);
 }
 
@@ -111,6 +152,8 @@ int main(void)
         cmocka_unit_test(commands_and_verbs_are_case_insensitive),
         cmocka_unit_test(a_mistyped_option_names_the_nearest),
         cmocka_unit_test(flags_become_json_with_typed_values),
+        cmocka_unit_test(flags_that_are_not_wanted_are_left_out),
+        cmocka_unit_test(global_options_that_mean_nothing_are_refused),
         cmocka_unit_test(a_value_outside_its_words_is_refused),
         cmocka_unit_test(the_environment_gives_what_the_line_does_not),
         cmocka_unit_test(every_command_has_help_and_every_option_a_line),
