@@ -145,13 +145,14 @@ void cdc_batch_hold_piece(struct cdc_batch *b, struct piece *p, size_t n)
     b->pieces_bytes += p->cap;
 }
 
-static void set_file_pos(struct position *pos, const char *file, uint64_t at)
+static void set_file_pos(struct position *pos, const struct cdc_change *c, uint64_t at)
 {
-    if (!file)
+    if (!c->file)
         return;
-    if (strcmp(pos->file, file) != 0)
-        snprintf(pos->file, sizeof pos->file, "%s", file);
+    if (strcmp(pos->file, c->file) != 0)
+        snprintf(pos->file, sizeof pos->file, "%s", c->file);
     pos->pos = at;
+    pos->log = c->log ? *c->log : (struct log_id){.server = ""};
 }
 
 /* Files of two kinds of servers read one after the other: no set names both, the place in the file
@@ -174,7 +175,7 @@ void cdc_position_advance(struct position *pos, const struct cdc_change *c)
     case CDC_COMMIT:
     case CDC_ROLLBACK:
         add_gtid(pos, &c->end.gtid);
-        set_file_pos(pos, c->file, c->end.next_pos);
+        set_file_pos(pos, c, c->end.next_pos);
         pos->seq = 0;
         return;
     case CDC_ROWS:
@@ -182,7 +183,7 @@ void cdc_position_advance(struct position *pos, const struct cdc_change *c)
         return;
     case CDC_HEARTBEAT:
         if (pos->seq == 0)
-            set_file_pos(pos, c->file, c->log_pos);
+            set_file_pos(pos, c, c->log_pos);
         return;
     case CDC_BEGIN:
     case CDC_DDL:

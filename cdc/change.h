@@ -68,6 +68,7 @@ struct cdc_change {
     uint32_t timestamp; /* header time, seconds */
     uint64_t log_pos;   /* file offset of the event's start; COMMIT, HEARTBEAT: position after it */
     const char *file;   /* log file of log_pos, interned for the batch */
+    const struct log_id *log; /* whose file it is, likewise; NULL: not known */
     union {
         struct {
             struct gtid gtid;
@@ -143,7 +144,8 @@ void cdc_batch_hold_piece(struct cdc_batch *b, struct piece *p, size_t n);
 bool cdc_batch_holds_piece(const struct cdc_batch *b, const struct piece *p);
 
 /* Advances pos by one change: COMMIT/ROLLBACK add the GTID, set file:pos and seq 0; ROWS inside a
- * transaction set seq behind its rows; HEARTBEAT sets file:pos. A position without a GTID set stays
+ * transaction set seq behind its rows; HEARTBEAT sets file:pos. file:pos comes with its log. A
+ * position without a GTID set stays
  * without (the set before it is unknown): one that begins empty takes the batch's start first. */
 void cdc_position_advance(struct position *pos, const struct cdc_change *c);
 

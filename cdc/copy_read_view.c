@@ -149,6 +149,16 @@ static bool snapshot_place(struct my_conn *c, struct position *out, bool *found,
     return next == MY_END;
 }
 
+static bool place_log(struct my_conn *c, struct position *pos, struct err *e)
+{
+    bool there;
+    my_server_name(my_conn_server(c), pos->log.server, sizeof pos->log.server);
+    if (!my_log_begun(c, pos->file, &pos->log.begun, &there, e))
+        return false;
+    return there || err_set_native(e, ERR_SRC_PURGED, ERR_CLASS_RETRY, 0, "%s was removed just now",
+                                   pos->file);
+}
+
 static bool place_gtids(struct my_conn *c, struct position *pos, struct err *e)
 {
     struct buf sql = BUF_INIT;
@@ -347,7 +357,7 @@ static bool exact_by_snapshot(struct copy_reader *r, struct position *out, bool 
         return err_set(e, ERR_SRC_SETTING,
                        "the server keeps no binary log: its snapshot has no position");
     *exact = none && before == after;
-    return !*exact || place_gtids(r->conn, out, e);
+    return !*exact || (place_gtids(r->conn, out, e) && place_log(r->conn, out, e));
 }
 
 static bool exact_on_mariadb(struct copy_reader *r, struct position *out, bool *exact,
@@ -374,7 +384,7 @@ static bool exact_under_lock(struct copy_reader *r, const struct my_params *p,
     for (size_t i = 0; i < n; i++)
         tables[i] = mem_strdup(quoted_tables[i]);
     struct my_conn *locker = lock_tables(p, tables, n, clock_mono_ms() + 60000, e);
-    bool ok = locker && begin_view(r, e) && my_current_position(locker, out, e);
+    bool ok = locker && begin_view(r, e) && my_lasting_position(locker, out, e);
     my_close(locker);
     for (size_t i = 0; i < n; i++)
         free(tables[i]);

@@ -12,6 +12,7 @@
 #include "cdc/decode_internal.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct cdc_decoder *cdc_decoder_new(const struct cdc_decode_options *o,
@@ -28,6 +29,9 @@ struct cdc_decoder *cdc_decoder_new(const struct cdc_decode_options *o,
     d->pos.seq = 0;
     memcpy(d->file, d->pos.file, sizeof d->file);
     d->file_pos = d->pos.pos;
+    if (o->server)
+        snprintf(d->log.server, sizeof d->log.server, "%s", o->server);
+    d->o.server = NULL;
     d->tx.begin_index = SIZE_MAX;
     table_cache_init(&d->tables);
     return d;
@@ -65,7 +69,9 @@ struct cdc_schema_place cdc_decoder_place(const struct cdc_decoder *d)
                                      .pos = d->tx.open || d->tx.announced ? d->tx.start_pos
                                                                           : d->file_pos,
                                      .since_file = d->since_file,
-                                     .since_pos = d->since_pos};
+                                     .since_pos = d->since_pos,
+                                     .log = d->log,
+                                     .since_log = d->since_log};
 }
 
 struct cdc_schema_place decode_place(const struct cdc_decoder *d, const struct event *ev)
@@ -273,6 +279,7 @@ static void set_positions(struct cdc_decoder *d, struct event *ev, uint32_t leng
     if (gap) {
         memcpy(d->since_file, d->file, sizeof d->since_file);
         d->since_pos = ev->start_pos;
+        d->since_log = d->log;
     }
 }
 

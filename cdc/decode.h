@@ -41,6 +41,7 @@ struct cdc_schema_place {
     /* From here to there nothing of the log was left out: all its DDL was given to `ddl`. */
     const char *since_file;
     uint64_t since_pos;
+    struct log_id log, since_log; /* whose files they are */
 };
 /* Asked for what a table map does not say: names (metadata MINIMAL, NO_LOG), or UUID and INET
  * columns, which no table map tells from BINARY. log: the table as its map has it. A new reference
@@ -100,6 +101,8 @@ struct cdc_decode_options {
      * GiB) is an error. Borrowed. */
     const char *spill_dir;
     uint64_t held_max_bytes;
+    /* Whose log it is: positions say so (struct log_id). NULL or "": they do not. Copied. */
+    const char *server;
 };
 struct cdc_decoder;
 struct cdc_decoder *cdc_decoder_new(const struct cdc_decode_options *o,

@@ -39,6 +39,7 @@ static struct cdc_batch *finish(struct cdc_decoder *d)
     b->serial = d->serial++;
     d->open = NULL;
     d->open_file = NULL;
+    d->open_log = NULL;
     d->tx.begin_index = SIZE_MAX;
     d->tx.query = NULL;
     return b;
@@ -79,11 +80,27 @@ struct cdc_batch *decode_batch_pop(struct cdc_decoder *d, bool flush)
     return finish(d);
 }
 
-const char *decode_file(struct cdc_decoder *d)
+void decode_set_file(struct cdc_decoder *d, struct cdc_change *c)
 {
     if (!d->open_file && d->file[0])
         d->open_file = arena_strndup(&d->open->arena, d->file, sizeof d->file - 1);
-    return d->open_file;
+    if (!d->open_log && d->log.server[0]) {
+        struct log_id *log = arena_alloc(&d->open->arena, sizeof *log);
+        *log = d->log;
+        d->open_log = log;
+    }
+    c->file = d->open_file;
+    c->log = d->open_log;
+}
+
+/* Its log is not that of the file before: it has still to be read when it was begun. */
+void decode_enter_file(struct cdc_decoder *d, const char *file)
+{
+    if (file != d->file)
+        snprintf(d->file, sizeof d->file, "%s", file);
+    d->log.begun = 0;
+    d->open_file = NULL;
+    d->open_log = NULL;
 }
 
 struct cdc_change *decode_add(struct cdc_decoder *d, enum cdc_change_kind kind,
@@ -94,7 +111,7 @@ struct cdc_change *decode_add(struct cdc_decoder *d, enum cdc_change_kind kind,
     c->server_id = ev->server_id;
     c->timestamp = ev->timestamp;
     c->log_pos = ev->start_pos;
-    c->file = decode_file(d);
+    decode_set_file(d, c);
     return c;
 }
 
@@ -162,10 +179,8 @@ void decode_heartbeat(struct cdc_decoder *d, const struct event *ev, const char 
 {
     if (d->tx.open || d->tx.announced)
         return;
-    if (strcmp(file, d->file) != 0) {
-        snprintf(d->file, sizeof d->file, "%s", file);
-        d->open_file = NULL;
-    }
+    if (strcmp(file, d->file) != 0)
+        decode_enter_file(d, file);
     struct cdc_change *c = decode_add(d, CDC_HEARTBEAT, ev);
     c->log_pos = pos;
     cdc_position_advance(&d->pos, c);

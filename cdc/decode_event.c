@@ -38,6 +38,19 @@ bool decode_format_has_checksum(const uint8_t *event, size_t n)
            event[n - EVENT_CHECKSUM_LEN - 1] == 1;
 }
 
+/* The file's head says when it was begun. Only now, that a position in it names its log, an idle
+ * consumer may leave the old file. */
+static void note_head(struct cdc_decoder *d, const struct event *ev)
+{
+    d->log.begun = ev->timestamp;
+    d->open_log = NULL;
+    if (strcmp(d->since_file, d->file) == 0)
+        d->since_log = d->log;
+    if (d->entered_pos)
+        decode_heartbeat(d, ev, d->file, d->entered_pos);
+    d->entered_pos = 0;
+}
+
 bool decode_format_description(struct cdc_decoder *d, const struct event *ev, struct err *e)
 {
     struct wire w = wire_of(ev->body, ev->n);
@@ -73,6 +86,7 @@ bool decode_format_description(struct cdc_decoder *d, const struct event *ev, st
     size_t n = wire_left(&w) < 255 ? wire_left(&w) : 255;
     memcpy(d->post_header_len + 1, w.p, n);
     d->format_known = true;
+    note_head(d, ev);
     return true;
 }
 
@@ -97,11 +111,8 @@ bool decode_rotate(struct cdc_decoder *d, const struct event *ev, struct err *e)
         return err_set(e, ERR_LOG_FORMAT, "rotate event without a file name");
     bool other = strcmp(name, d->file) != 0;
     if (other && ev->timestamp != 0 && !(ev->flags & EVENT_ARTIFICIAL))
-        decode_heartbeat(d, ev, name, pos); /* lets an idle consumer leave the old file */
-    if (other) {
-        memcpy(d->file, name, sizeof name);
-        d->open_file = NULL;
-    }
+        d->entered_pos = pos;
+    decode_enter_file(d, name);
     d->file_pos = pos;
     return true;
 }

@@ -167,13 +167,17 @@ struct cdc_decoder {
     enum ident_collation names; /* of savepoints */
     uint8_t post_header_len[256];
     char file[POSITION_FILE_MAX];
-    uint64_t file_pos;                  /* behind the last event */
+    uint64_t file_pos;    /* behind the last event */
+    struct log_id log;    /* of file; begun 0 until its head was read */
+    uint64_t entered_pos; /* the file was entered by a rotation, whose head is to come */
     char since_file[POSITION_FILE_MAX]; /* from here on every event was seen; "" before the first */
     uint64_t since_pos;
+    struct log_id since_log;
 
     struct transaction tx;
     struct cdc_batch *open;
-    const char *open_file; /* `file` in the open batch, or NULL */
+    const char *open_file;         /* `file` in the open batch, or NULL */
+    const struct log_id *open_log; /* with open_file; NULL: not known */
     struct cdc_batch **ready;
     size_t n_ready, cap_ready;
     uint64_t serial;
@@ -204,8 +208,9 @@ struct cdc_schema_place decode_place(const struct cdc_decoder *d, const struct e
 struct cdc_batch *decode_batch(struct cdc_decoder *d, size_t need); /* the open batch with room */
 struct cdc_change *decode_add(struct cdc_decoder *d, enum cdc_change_kind kind,
                               const struct event *ev);
-const char *
-decode_file(struct cdc_decoder *d); /* the log file's name, in the open batch; NULL unknown */
+/* The change lies in the file that is being read: its name and log, in the open batch. */
+void decode_set_file(struct cdc_decoder *d, struct cdc_change *c);
+void decode_enter_file(struct cdc_decoder *d, const char *file);
 bool decode_batch_full(const struct cdc_decoder *d);
 struct cdc_batch *decode_batch_pop(struct cdc_decoder *d, bool flush);
 void decode_begin(struct cdc_decoder *d,

@@ -124,7 +124,7 @@ static void add_change(struct cdc_decoder *d, const struct event *ev, const stru
     c->server_id = ev->server_id;
     c->timestamp = ev->timestamp;
     c->log_pos = ev->start_pos;
-    c->file = decode_file(d);
+    decode_set_file(d, c);
     c->skippable = skippable;
     c->rows = *rows;
     cdc_position_advance(&d->pos, c);
@@ -174,7 +174,7 @@ static bool add_journal(struct cdc_decoder *d, const struct event *ev, const str
     c->server_id = ev->server_id;
     c->timestamp = ev->timestamp;
     c->log_pos = ev->start_pos;
-    c->file = decode_file(d);
+    decode_set_file(d, c);
     char *json = arena_alloc(&d->open->arena, text.len + 1);
     memcpy(json, buf_str(&text), text.len + 1);
     c->journal.json = json;

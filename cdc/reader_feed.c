@@ -128,6 +128,7 @@ static bool session_open(struct feed *f, struct session *s, struct err *e)
     start.seq = 0;
     reader_skip_init(&s->skip, &f->mark);
     s->source = open_source(f, &start, e);
+    options.server = f->identity;
     if (s->source)
         s->decoder = cdc_decoder_new(&options, &start);
     position_fini(&start);
@@ -195,7 +196,6 @@ static bool publish_batch(struct feed *f, struct session *s, struct cdc_batch *b
     set_start(f, b);
     f->progressed = true;
     f->bad_events = 0;
-    memcpy(f->read_from, f->identity, sizeof f->read_from);
     if (reader_publish(f, b))
         return true;
     return err_set(e, ERR_SHUTDOWN, "the reader was stopped");

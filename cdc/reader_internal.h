@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "cdc/reader.h"
 #include "schemas/tracker.h"
+#include "state/log_match.h"
 
 #include <pthread.h>
 
@@ -61,8 +62,6 @@ uint64_t reader_ring_end(const struct reader_ring *r); /* serial */
 bool reader_ring_find(const struct reader_ring *r, const struct position *pos, uint64_t *serial);
 
 /* One thread with one connection: the tail (owner NULL) or a private reader. */
-#define READER_IDENTITY_MAX 40 /* text that tells a server from others */
-
 struct feed {
     struct cdc_reader *reader;
     struct cdc_stream *owner;
@@ -79,13 +78,12 @@ struct feed {
     uint32_t server_id;
     bool has_server_id;
     struct backoff backoff;
-    enum err_code told;                  /* of the last error that was logged as a warning */
-    char identity[READER_IDENTITY_MAX];  /* of the server of this session; "" before */
-    char read_from[READER_IDENTITY_MAX]; /* of that whose file and position are in mark; "": unknown
-                                          */
-    bool progressed;                     /* something was published since the connection was made */
-    char schema_server[64];              /* of this session, as far as it asked; "" before */
-    unsigned bad_events; /* sessions in a row that ended in a wrong checksum without progress */
+    enum err_code told;     /* of the last error that was logged as a warning */
+    char identity[40];      /* of the server of this session, as in log_id; "" before */
+    bool progressed;        /* something was published since the connection was made */
+    char schema_server[64]; /* of this session, as far as it asked; "" before */
+    unsigned schema_log;    /* the tracker's number of the log, then */
+    unsigned bad_events;    /* sessions in a row that ended in a wrong checksum without progress */
 };
 
 enum stream_mode {
@@ -141,7 +139,7 @@ struct cdc_reader {
     uint64_t tickets;
     unsigned n_private;
     struct position head;
-    char identity[READER_IDENTITY_MAX]; /* of the server of the first connection; "" before */
+    char identity[40]; /* of the server of the first connection, as in log_id; "" before */
     bool connected;
     bool folds_names;            /* atomic; of the last server that a feed reached */
     pthread_mutex_t schema_lock; /* guards the next ones, and is held around the tracker's calls */
@@ -207,8 +205,24 @@ struct reader_scan {
 bool reader_scan(struct reader_scan *s, struct err *e) WARN_UNUSED;
 void reader_scan_fini(struct reader_scan *s);
 const char *reader_spill_dir(const struct cdc_reader *r); /* NULL: the decoder's own default */
-struct tracker_spot reader_spot(const char *file, uint64_t pos);
+struct tracker_spot reader_spot(const char *file, uint64_t pos, const struct log_id *log);
 bool reader_same_server(const struct my_server *a, const struct my_server *b);
+/* cdc/reader_place.c: a file of the server's log, as far as the server lets us look; what is known
+ * of `begun` before is kept. */
+struct reader_file {
+    enum log_file state;
+    uint32_t begun;
+    uint64_t size;
+    char first[POSITION_FILE_MAX]; /* its oldest file; "": not known */
+};
+bool reader_look_at_file(struct my_conn *c, const char *file, struct reader_file *out,
+                         struct err *e) WARN_UNUSED;
+/* False: the place is not (or no longer) one of this server's log; what is missing yet is waited
+ * for, for some seconds. */
+bool reader_check_place(struct my_conn *c, const struct position *p, struct err *e) WARN_UNUSED;
+/* cdc/reader_locate.c: the GTIDs before its oldest file; *out NULL: it has none. */
+bool reader_first_gtids(struct my_conn *c, const char *first, struct gtid_set **out,
+                        struct err *e) WARN_UNUSED;
 /* cdc/source_dump.c */
 struct cdc_source *reader_open_live(struct feed *f, const struct position *start,
                                     struct err *e) WARN_UNUSED;

@@ -46,37 +46,45 @@ static bool first_file(struct my_conn *c, struct position *out, struct err *e)
     return true;
 }
 
-/* GTIDs before the oldest file: what was purged. */
-static bool first_gtids(struct my_conn *c, struct position *out, struct err *e)
+/* What was purged. */
+bool reader_first_gtids(struct my_conn *c, const char *first, struct gtid_set **out, struct err *e)
 {
     const struct my_server *server = my_conn_server(c);
-    enum gtid_flavor flavor =
-        server->flavor == MY_FLAVOR_MARIADB ? GTID_FLAVOR_MARIADB : GTID_FLAVOR_MYSQL;
-    struct buf sql = BUF_INIT;
-    char *text = NULL;
-    if (flavor == GTID_FLAVOR_MYSQL && !server->gtid_mode)
+    bool maria = server->flavor == MY_FLAVOR_MARIADB;
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    CLEANUP(mem_free_ptr) char *text = NULL;
+    if (!maria && !server->gtid_mode)
         return true;
-    if (flavor == GTID_FLAVOR_MYSQL) {
-        buf_put_str(&sql, "SELECT @@global.gtid_purged");
-    } else {
+    if (maria) {
         buf_put_str(&sql, "SELECT BINLOG_GTID_POS(");
-        buf_put_sql_string(&sql, out->file, strlen(out->file));
+        buf_put_sql_string(&sql, first, strlen(first));
         buf_put_str(&sql, ", 4)");
+    } else {
+        buf_put_str(&sql, "SELECT @@global.gtid_purged");
     }
-    bool ok = my_query_text(c, buf_str(&sql), &text, e);
-    if (ok)
-        out->gtids = gtid_set_parse(flavor, text ? text : "", e);
-    buf_fini(&sql);
-    free(text);
-    return ok && out->gtids;
+    if (!my_query_text(c, buf_str(&sql), &text, e))
+        return false;
+    *out = gtid_set_parse(maria ? GTID_FLAVOR_MARIADB : GTID_FLAVOR_MYSQL, text ? text : "", e);
+    return *out != NULL;
+}
+
+/* The file is looked at last: if it was begun anew in between, the place is one of the new log. */
+static bool locate_first(struct my_conn *c, struct position *out, struct err *e)
+{
+    bool there = true;
+    my_server_name(my_conn_server(c), out->log.server, sizeof out->log.server);
+    if (!first_file(c, out, e) || !reader_first_gtids(c, out->file, &out->gtids, e) ||
+        !my_log_begun(c, out->file, &out->log.begun, &there, e))
+        return false;
+    return there || err_set_native(e, ERR_SRC_PURGED, ERR_CLASS_RETRY, 0, "%s was removed just now",
+                                   out->file);
 }
 
 bool cdc_reader_locate(struct cdc_reader *r, bool beginning, struct position *out, struct err *e)
 {
     struct position found = POSITION_INIT;
     struct my_conn *c = my_connect(&r->shard->primary, "reader", e);
-    bool ok = c && (beginning ? first_file(c, &found, e) && first_gtids(c, &found, e)
-                              : my_current_position(c, &found, e));
+    bool ok = c && (beginning ? locate_first(c, &found, e) : my_lasting_position(c, &found, e));
     my_close(c);
     if (ok)
         position_copy(out, &found);
@@ -94,35 +102,17 @@ struct search {
     struct position *out;
 };
 
-/* The head of every file says when it was begun; it has no transaction before that. */
-static bool file_begun(struct search *s, const char *file, uint32_t *out, struct err *e)
-{
-    struct my_dump_options o = {.server_id = s->scan.server_id, .non_block = true};
-    struct position start = {.pos = 4};
-    snprintf(start.file, sizeof start.file, "%s", file);
-    struct my_dump *dump = my_dump_open(&s->scan.reader->shard->primary, &o, &start, e);
-    const uint8_t *event;
-    size_t n;
-    enum my_next next = dump ? MY_ROW : MY_FAIL;
-    for (*out = 0; next == MY_ROW && *out == 0;) {
-        next = my_dump_next(dump, &event, &n, e);
-        if (next == MY_ROW && n >= 19)
-            memcpy(out, event, sizeof *out); /* 0 in the rotation that the server makes up */
-    }
-    my_dump_close(dump);
-    return next != MY_FAIL;
-}
-
 /* The last file that was begun before that time: *which; n if none was. */
-static bool find_file(struct search *s, const struct reader_files *files, size_t *which,
-                      struct err *e)
+static bool find_file(const struct search *s, struct my_conn *c, const struct reader_files *files,
+                      size_t *which, struct err *e)
 {
     size_t low = 0,
            high = files->n; /* those below low were begun before it, those from high on not */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         uint32_t begun;
-        if (!file_begun(s, files->names[middle], &begun, e))
+        bool there;
+        if (!my_log_begun(c, files->names[middle], &begun, &there, e))
             return false;
         if (begun < s->at)
             low = middle + 1;
@@ -153,7 +143,7 @@ static bool look_at_batch(void *ctx, const struct cdc_batch *b)
 
 static bool scan_from(struct search *s, const char *file, struct err *e)
 {
-    s->scan.from = reader_spot(file, 4);
+    s->scan.from = reader_spot(file, 4, NULL);
     s->scan.look = look_at_batch;
     s->scan.look_ctx = s;
     bool ok = reader_scan(&s->scan, e);
@@ -176,7 +166,7 @@ static bool search_log(struct search *s, struct my_conn *c, struct err *e)
     bool ok = reader_list_files(c, NULL, &files, e);
     if (ok && files.n == 0)
         ok = err_set(e, ERR_SRC_SETTING, "the server keeps no binary log");
-    ok = ok && find_file(s, &files, &which, e);
+    ok = ok && find_file(s, c, &files, &which, e);
     if (ok && which == files.n && !is_first_ever(files.names[0])) {
         err_set(e, ERR_SRC_PURGED,
                 "the log of that time has been purged: %s, the oldest file, begins later",

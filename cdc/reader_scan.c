@@ -18,9 +18,9 @@ const char *reader_spill_dir(const struct cdc_reader *r)
     return r->o.state_dir || !r->o.store ? r->o.state_dir : store_dir(r->o.store);
 }
 
-struct tracker_spot reader_spot(const char *file, uint64_t pos)
+struct tracker_spot reader_spot(const char *file, uint64_t pos, const struct log_id *log)
 {
-    struct tracker_spot s = {.pos = pos};
+    struct tracker_spot s = {.pos = pos, .begun = log ? log->begun : 0};
     snprintf(s.file, sizeof s.file, "%s", file ? file : "");
     return s;
 }
@@ -36,8 +36,18 @@ static bool no_table(void *ctx, const char *db, const char *table)
 static bool has_reached(const struct cdc_decoder *d, const struct tracker_spot *to)
 {
     struct cdc_schema_place at = cdc_decoder_place(d);
-    struct tracker_spot here = reader_spot(at.file, at.pos);
+    struct tracker_spot here = reader_spot(at.file, at.pos, &at.log);
     return to->file[0] && here.file[0] && tracker_spot_compare(&here, to) >= 0;
+}
+
+/* The file of an end of the span, begun at another time than that was, is of another log. */
+static bool is_of_log(const struct cdc_decoder *d, const struct tracker_spot *end, struct err *e)
+{
+    struct cdc_schema_place at = cdc_decoder_place(d);
+    if (!end->begun || !at.log.begun || end->begun == at.log.begun ||
+        strcmp(end->file, at.file) != 0)
+        return true;
+    return err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "%s was begun anew", end->file);
 }
 
 static void look_at_batches(struct reader_scan *s)
@@ -54,7 +64,8 @@ static bool read_events(struct reader_scan *s, struct my_dump *dump, struct err 
     size_t n;
     enum my_next next = MY_END;
     for (unsigned i = 0; !s->reached && (next = my_dump_next(dump, &event, &n, e)) == MY_ROW; i++) {
-        if (!cdc_decoder_feed(s->decoder, event, n, e))
+        if (!cdc_decoder_feed(s->decoder, event, n, e) || !is_of_log(s->decoder, &s->from, e) ||
+            !is_of_log(s->decoder, &s->to, e))
             return false;
         look_at_batches(s);
         if (cdc_decoder_failed(s->decoder, e))
@@ -70,10 +81,13 @@ bool reader_scan(struct reader_scan *s, struct err *e)
 {
     struct my_dump_options o = {.server_id = s->server_id, .non_block = true};
     struct position start = {.pos = s->from.pos};
+    char server[sizeof start.log.server];
     memcpy(start.file, s->from.file, sizeof start.file);
     s->reached = false;
     s->options.gap_instead_of_error = true;
     s->options.want_table = no_table;
+    my_server_name(s->server, server, sizeof server);
+    s->options.server = server;
     struct my_dump *dump = my_dump_open(&s->reader->shard->primary, &o, &start, e);
     if (!dump)
         return false;

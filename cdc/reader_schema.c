@@ -59,12 +59,20 @@ static bool log_end(struct my_conn *c, struct tracker_spot *out, struct err *e)
 {
     struct position now = POSITION_INIT;
     bool ok = my_current_position(c, &now, e);
-    if (ok) {
-        memcpy(out->file, now.file, sizeof out->file);
-        out->pos = now.pos;
-    }
+    if (ok)
+        *out = reader_spot(now.file, now.pos, NULL);
     position_fini(&now);
     return ok;
+}
+
+/* Asked for behind the end itself: of a log that was begun anew in between it is another one. */
+static bool end_begun(struct my_conn *c, struct tracker_spot *end, struct err *e)
+{
+    bool there;
+    if (!my_log_begun(c, end->file, &end->begun, &there, e))
+        return false;
+    return there || err_set_native(e, ERR_SRC_PURGED, ERR_CLASS_RETRY, 0, "%s was removed just now",
+                                   end->file);
 }
 
 static bool connect_schema(struct cdc_reader *r, struct err *e)
@@ -105,11 +113,20 @@ static void open_store(struct cdc_reader *r)
         log_err(LOG_DEBUG, "schema", &e);
 }
 
+/* Another session has found another log since. */
+static bool is_of_this_log(const struct feed *f, struct err *e)
+{
+    struct cdc_reader *r = f->reader;
+    return schema_tracker_log(r->tracker) == f->schema_log ||
+           err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0,
+                          "%s has another log than the one that is read",
+                          r->shard->primary_address ? r->shard->primary_address : "the source");
+}
+
 /* The connection is on the session's server, and the tracker knows which one that is. */
 static bool meet(struct feed *f, struct err *e)
 {
     struct cdc_reader *r = f->reader;
-    struct tracker_spot end = {.file = ""};
     const struct my_server *log = f->source ? reader_source_server(f->source) : NULL;
     if (!connect_schema(r, e))
         return false;
@@ -126,15 +143,12 @@ static bool meet(struct feed *f, struct err *e)
                               "%s leads to another server than the one whose log is read",
                               r->shard->primary_address ? r->shard->primary_address : "the source");
     open_store(r);
-    if (!f->schema_server[0] && !log_end(r->schema_conn, &end, e)) {
-        if (e->code != ERR_DB_DENIED)
+    if (!f->schema_server[0]) {
+        if (!schema_tracker_session(r->tracker, r->schema_server, f, &f->schema_log, e))
             return false;
-        err_clear(e); /* it is only needed for definitions, which then are not known */
+        snprintf(f->schema_server, sizeof f->schema_server, "%s", r->schema_server);
     }
-    if (!schema_tracker_server(r->tracker, r->schema_server, &end, e))
-        return false;
-    snprintf(f->schema_server, sizeof f->schema_server, "%s", r->schema_server);
-    return true;
+    return is_of_this_log(f, e);
 }
 
 /* ---- the definition now ---- */
@@ -183,8 +197,11 @@ static bool inspect(void *ctx, const char *db, const char *name, struct schema_t
     if (!my_exec(r->schema_conn, "START TRANSACTION", NULL, e))
         return false;
     bool ok = inspect_held(r->schema_conn, db, name, out, end, e);
-    if (!my_exec(r->schema_conn, "ROLLBACK", NULL, &undo))
+    if (!my_exec(r->schema_conn, "ROLLBACK", NULL, &undo)) {
         disconnect(r);
+        ok = ok && err_copy(e, &undo);
+    }
+    ok = ok && end_begun(r->schema_conn, end, e);
     if (ok)
         return true;
     schema_table_unref(*out);
@@ -211,7 +228,7 @@ static struct ddl_text text_of(const struct cdc_change *c)
 static bool scan_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
                      struct err *e)
 {
-    struct tracker_spot spot = reader_spot(at->file, at->pos);
+    struct tracker_spot spot = reader_spot(at->file, at->pos, &at->log);
     struct ddl_text text = text_of(ddl);
     (void)e;
     schema_tracker_found(ctx, &spot, &text);
@@ -262,12 +279,26 @@ static bool scan(void *ctx, struct schema_tracker *t, const struct tracker_spot 
 
 /* ---- the decoder's questions ---- */
 
-static const struct schema_tracker_ops ops = {.inspect = inspect, .scan = scan};
+static bool look(void *ctx, const char *file, struct tracker_spot *end, struct err *e)
+{
+    struct cdc_reader *r = ((struct feed *)ctx)->reader;
+    struct reader_file there = {.begun = 0};
+    if (!r->schema_conn)
+        return err_set_native(e, ERR_DB_LOST, ERR_CLASS_RETRY, 0, "the connection was lost");
+    if (!reader_look_at_file(r->schema_conn, file, &there, e))
+        return false;
+    *end = (struct tracker_spot){.pos = there.size, .begun = there.begun};
+    if (there.state == LOG_FILE_THERE)
+        snprintf(end->file, sizeof end->file, "%s", file);
+    return true;
+}
+
+static const struct schema_tracker_ops ops = {.inspect = inspect, .scan = scan, .look = look};
 
 static struct tracker_place place_of(const struct cdc_schema_place *p)
 {
-    return (struct tracker_place){.at = reader_spot(p->file, p->pos),
-                                  .since = reader_spot(p->since_file, p->since_pos)};
+    return (struct tracker_place){.at = reader_spot(p->file, p->pos, &p->log),
+                                  .since = reader_spot(p->since_file, p->since_pos, &p->since_log)};
 }
 
 static struct cdc_reader *locked(struct feed *f)
@@ -338,7 +369,8 @@ void reader_live_seen(struct feed *f, const struct cdc_schema_place *at)
 {
     struct tracker_place place = place_of(at);
     struct cdc_reader *r = locked(f);
-    if (strcmp(f->schema_server, r->schema_server) == 0)
+    if (strcmp(f->schema_server, r->schema_server) == 0 &&
+        schema_tracker_log(r->tracker) == f->schema_log)
         schema_tracker_seen(r->tracker, &place);
     pthread_mutex_unlock(&r->schema_lock);
 }

@@ -27,14 +27,14 @@ static struct cdc_prepared *search(struct search *s, const struct reader_files *
 {
     for (size_t i = files->n; i > 0; i--) {
         const char *name = files->names[i - 1];
-        s->scan.from = reader_spot(name, 4);
+        s->scan.from = reader_spot(name, 4, NULL);
         bool ok = reader_scan(&s->scan, e);
         struct cdc_prepared *found =
             ok ? cdc_decoder_take_prepared(s->scan.decoder, s->xid, s->n) : NULL;
         reader_scan_fini(&s->scan);
         if (found || !ok)
             return found;
-        s->scan.to = reader_spot(name, 4); /* which the file before it ends at */
+        s->scan.to = reader_spot(name, 4, NULL); /* which the file before it ends at */
     }
     err_set(e, ERR_SRC_PURGED, "the log that has its XA PREPARE is purged");
     err_cure(e, "copy the tables that it changed again, and go on behind it");
@@ -53,7 +53,7 @@ static struct cdc_prepared *search_all(struct feed *f, const struct cdc_schema_p
         err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "the server has changed");
     } else if (c && reader_list_files(c, before->file, &files, e)) {
         s->scan.server = my_conn_server(c);
-        s->scan.to = reader_spot(before->file, before->pos);
+        s->scan.to = reader_spot(before->file, before->pos, &before->log);
         found = search(s, &files, e);
     }
     my_close(c);

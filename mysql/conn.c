@@ -40,6 +40,7 @@ static struct my_conn *conn_new(const struct my_params *p, const char *role)
     char address[300];
     my_params_address(p, address, sizeof address);
     snprintf(c->where, sizeof c->where, "%s (%s)", address, role);
+    my_params_copy(&c->params, p);
     pthread_mutex_init(&c->mutex, NULL);
     c->fd = -1;
     buf_init(&c->request, MY_MAX_PACKET_BYTES);
@@ -240,6 +241,7 @@ void my_close(struct my_conn *c)
         mysql_close(c->h);
     buf_fini(&c->request);
     free(c->pending);
+    my_params_fini(&c->params);
     pthread_mutex_destroy(&c->mutex);
     free(c);
 }
@@ -263,6 +265,14 @@ void my_conn_reset_on_close(struct my_conn *c, bool on)
 const struct my_server *my_conn_server(const struct my_conn *c)
 {
     return &c->server;
+}
+
+void my_server_name(const struct my_server *s, char *out, size_t n)
+{
+    if (s->server_uuid[0])
+        snprintf(out, n, "%s", s->server_uuid);
+    else
+        snprintf(out, n, "%u", s->server_id);
 }
 
 uint64_t my_conn_id(const struct my_conn *c)

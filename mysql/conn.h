@@ -43,6 +43,8 @@ struct my_conn;
 struct my_conn *my_connect(const struct my_params *p, const char *role, struct err *e) WARN_UNUSED;
 void my_close(struct my_conn *c);
 const struct my_server *my_conn_server(const struct my_conn *c);
+/* The name of a server in positions: struct log_id. */
+void my_server_name(const struct my_server *s, char *out, size_t n);
 uint64_t my_conn_id(const struct my_conn *c);
 bool my_ping(struct my_conn *c, struct err *e) WARN_UNUSED;
 /* Ends whatever the connection is doing, from any thread (shuts the socket down). */
@@ -161,6 +163,13 @@ void my_stmt_reset(struct my_stmt *s); /* drops the rest of a result */
  * transactions before file:pos, never the reverse. ERR_SRC_SETTING when log_bin is OFF. *out is
  * initialised or zero. */
 bool my_current_position(struct my_conn *c, struct position *out, struct err *e) WARN_UNUSED;
+/* The same for a place that is kept: its log is named in full, for which a dump of its own is begun
+ * once a connection and file. */
+bool my_lasting_position(struct my_conn *c, struct position *out, struct err *e) WARN_UNUSED;
+/* When the server began a file of its log (struct log_id), by a dump that takes no server id. 0: it
+ * does not let us look. *there false: it has no such file. */
+bool my_log_begun(struct my_conn *c, const char *file, uint32_t *begun, bool *there,
+                  struct err *e) WARN_UNUSED;
 /* `name`.`name` quoting lives in buf_put_ident. */
 
 #endif

@@ -43,10 +43,15 @@ static bool exec(struct my_dump *d, struct buf *sql, struct err *e)
     return ok;
 }
 
-/* "sluice" in hexadecimal, then the server id. */
+/* "sluice" in hexadecimal, then the server id. Without an id a dump is nobody's: the servers end no
+ * other one for it. */
 static void put_identity(struct buf *sql, uint32_t server_id)
 {
-    buf_printf(sql, "'736c7569-6365-4000-8000-0000%08x'", server_id);
+    if (server_id)
+        buf_printf(sql,
+                   ", @slave_uuid = '736c7569-6365-4000-8000-0000%08x',"
+                   " @replica_uuid = '736c7569-6365-4000-8000-0000%08x'",
+                   server_id, server_id);
 }
 
 static bool prepare_common(struct my_dump *d, const struct my_dump_options *o,
@@ -57,10 +62,8 @@ static bool prepare_common(struct my_dump *d, const struct my_dump_options *o,
     buf_printf(&sql,
                "SET @master_heartbeat_period = %llu, @source_heartbeat_period = %llu,"
                " @master_binlog_checksum = @@global.binlog_checksum,"
-               " @source_binlog_checksum = @@global.binlog_checksum, @slave_uuid = ",
+               " @source_binlog_checksum = @@global.binlog_checksum",
                period_ns, period_ns);
-    put_identity(&sql, o->server_id);
-    buf_put_str(&sql, ", @replica_uuid = ");
     put_identity(&sql, o->server_id);
     return exec(d, &sql, e);
 }

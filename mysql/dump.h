@@ -15,7 +15,7 @@
 #include "mysql/conn.h"
 
 struct my_dump_options {
-    uint32_t server_id;    /* unique among all dumps of the installation */
+    uint32_t server_id;    /* unique among all dumps of the installation; 0: only with non_block */
     unsigned heartbeat_ms; /* 0: 5,000 */
     bool annotate;         /* ask for the SQL text events */
     bool non_block;        /* end (MY_END) at the end of the log instead of waiting */

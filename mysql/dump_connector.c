@@ -136,7 +136,7 @@ static bool connector_start(struct my_dump_backend *base, const struct my_dump_s
                             struct err *e)
 {
     struct connector *b = of(base);
-    if (!register_replica(b, s->server_id, e))
+    if (s->server_id && !register_replica(b, s->server_id, e))
         return false;
     struct buf request CLEANUP(buf_fini) = BUF_INIT;
     put_dump(&request, s);

@@ -5,6 +5,7 @@
  * is kept (MySQL: its executed set only ever lags behind the log). So the result never claims a
  * transaction that is not in the log before file:pos.
  */
+#include "mysql/dump.h"
 #include "mysql/internal.h"
 
 #include <stdio.h>
@@ -122,9 +123,89 @@ bool my_current_position(struct my_conn *c, struct position *out, struct err *e)
     if (ok) {
         snprintf(p.file, sizeof p.file, "%s", r.file);
         p.pos = r.pos;
+        my_server_name(&c->server, p.log.server, sizeof p.log.server);
         position_fini(out);
         *out = p;
     }
     reading_fini(&r);
+    return ok;
+}
+
+/* ---- whose log it is ---- */
+
+#define EVENT_FORMAT_DESCRIPTION 15
+
+/* The header's time of the format description, which is a file's first event. */
+static enum my_next read_begun(struct my_dump *d, uint32_t *begun, struct err *e)
+{
+    const uint8_t *event;
+    size_t n;
+    enum my_next next;
+    while ((next = my_dump_next(d, &event, &n, e)) == MY_ROW) {
+        if (n >= 19 && event[4] == EVENT_FORMAT_DESCRIPTION) {
+            *begun = (uint32_t)event[0] | (uint32_t)event[1] << 8 | (uint32_t)event[2] << 16 |
+                     (uint32_t)event[3] << 24;
+            break;
+        }
+    }
+    return next;
+}
+
+static bool same_server(const struct my_server *a, const struct my_server *b)
+{
+    return a->server_id == b->server_id && strcmp(a->server_uuid, b->server_uuid) == 0;
+}
+
+bool my_log_begun(struct my_conn *c, const char *file, uint32_t *begun, bool *there, struct err *e)
+{
+    struct my_dump_options o = {.non_block = true};
+    struct position head = {.pos = 4};
+    struct err why = ERR_INIT;
+    snprintf(head.file, sizeof head.file, "%s", file);
+    *begun = 0;
+    *there = true;
+    struct my_dump *d = my_dump_open(&c->params, &o, &head, &why);
+    enum my_next next = MY_FAIL;
+    if (d && same_server(my_dump_server(d), &c->server))
+        next = read_begun(d, begun, &why);
+    else if (d)
+        err_set_native(&why, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0,
+                       "%s leads to another server than before", c->where);
+    my_dump_close(d);
+    if (next != MY_FAIL || why.code == ERR_DB_DENIED)
+        return true;
+    *there = why.code != ERR_SRC_PURGED;
+    if (*there)
+        err_copy(e, &why);
+    return !*there;
+}
+
+/* Since the last time this connection's server has not begun another file: in the same one it is
+ * further on. (One that was begun anew in between, and has grown that far already, gets the log of
+ * the old one: such a position is refused later, and not taken for what it is not.) */
+static bool is_kept(const struct my_conn *c, const struct position *now)
+{
+    return c->kept.log.begun && strcmp(c->kept.file, now->file) == 0 && c->kept.pos <= now->pos;
+}
+
+bool my_lasting_position(struct my_conn *c, struct position *out, struct err *e)
+{
+    struct position now = POSITION_INIT;
+    bool there = true;
+    bool ok = my_current_position(c, &now, e);
+    if (ok && is_kept(c, &now))
+        now.log = c->kept.log;
+    else if (ok)
+        ok = my_log_begun(c, now.file, &now.log.begun, &there, e);
+    if (ok && !there)
+        ok = err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0,
+                            "%s: its log was begun anew just now", c->where);
+    if (ok) {
+        memcpy(c->kept.file, now.file, sizeof c->kept.file);
+        c->kept.pos = now.pos;
+        c->kept.log = now.log;
+        position_copy(out, &now);
+    }
+    position_fini(&now);
     return ok;
 }

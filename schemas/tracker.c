@@ -18,15 +18,34 @@
  * that the log does not have (sql_log_bin=0): refused too.
  *
  * Losing versions or ranges at any moment (crash, limits below) costs scans or refusals, never a
- * wrong definition: a stored version is true for ever on that server.
+ * wrong definition.
+ *
+ * All of this is about one log, while names and offsets of files come again in a log that was reset
+ * or restored. So:
+ *
+ *  V3  A version that was made or extended before this session is used only if the server has the
+ *      place where it was last seen: that file, begun at that time, and as long. A log is written
+ *      only at its end: whoever has that place has all that was before it, so the version is true
+ *      of this log, and stays so. Where the place cannot be shown (the file is purged) the version
+ *      is of no use anyway: what has been written since then cannot be read.
+ *  V4  Ranges and DDL in memory are kept from one session to the next if the server has the end of
+ *      the last range, for the same reason. Otherwise they are forgotten, and sessions of the old
+ *      log are told apart by the log's number.
+ *  V5  A span is only scanned in the log that its places are of (ops.scan), and an end E in the same
+ *      file as P is of P's log if the file was begun at the same time.
+ *
+ * A crash between the noticing of another log and anything else is harmless: nothing is written when
+ * it is noticed, and the next process asks the same question of the same stored versions.
  */
 #include "schemas/tracker.h"
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "state/log_match.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,14 +64,17 @@ struct found_ddl {
 struct version {
     struct tracker_spot from, seen;
     bool stored; /* as it is */
+    bool proven; /* to be of this session's log */
     struct schema_table *table;
 };
 struct schema_tracker {
     pthread_mutex_t lock;
     const struct schema_tracker_ops *ops;
     struct store *store;
-    char server_uuid[64];
-    struct range *ranges; /* disjoint, in order */
+    char server[64];
+    unsigned log;               /* counts up with each other log */
+    struct tracker_spot looked; /* at that file; "": at none in this session */
+    struct range *ranges;       /* disjoint, in order */
     size_t n_ranges, cap_ranges;
     struct found_ddl *ddl; /* in order of place */
     size_t n_ddl, cap_ddl;
@@ -107,6 +129,8 @@ static void forget(struct schema_tracker *t)
     for (size_t i = 0; i < t->n_ddl; i++)
         free(t->ddl[i].names);
     t->n_ddl = t->n_ranges = 0;
+    t->server[0] = 0;
+    t->log++;
 }
 
 void schema_tracker_free(struct schema_tracker *t)
@@ -125,7 +149,6 @@ void schema_tracker_use(struct schema_tracker *t, struct store *store)
 {
     LOCKED(t);
     forget(t);
-    t->server_uuid[0] = 0;
     t->store = store;
 }
 
@@ -289,13 +312,14 @@ static void store_version(struct schema_tracker *t, struct version *v)
     if (!t->store || v->stored)
         return;
     schema_table_to_json(v->table, &json);
-    struct store_schema row = {.server_uuid = t->server_uuid,
+    struct store_schema row = {.server_uuid = t->server,
                                .db = v->table->db,
                                .name = v->table->name,
                                .from_file = v->from.file,
                                .from_pos = v->from.pos,
                                .seen_file = v->seen.file,
                                .seen_pos = v->seen.pos,
+                               .seen_begun = v->seen.begun,
                                .definition = buf_str(&json)};
     v->stored = store_schema_put(t->store, &row, &e);
     if (!v->stored)
@@ -327,7 +351,7 @@ static struct version *add_version(struct schema_tracker *t, const struct tracke
         forget_versions(t);
     mem_grow((void **)&t->versions, &t->cap_versions, t->n_versions + 1, sizeof *t->versions);
     struct version *v = &t->versions[t->n_versions++];
-    *v = (struct version){.from = *from, .seen = *seen, .table = take};
+    *v = (struct version){.from = *from, .seen = *seen, .table = take, .proven = true};
     return v;
 }
 
@@ -344,6 +368,14 @@ static bool extend(struct schema_tracker *t, struct version *v, const struct tra
     return true;
 }
 
+/* V5 */
+static bool of_one_log(const struct tracker_spot *a, const struct tracker_spot *b, struct err *e)
+{
+    if (strcmp(a->file, b->file) != 0 || !a->begun || !b->begun || a->begun == b->begun)
+        return true;
+    return err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "%s was begun anew", a->file);
+}
+
 /* V1. *v NULL without an error: not proven; later is the DDL that stands against it, or NULL if
  * there is no such table. */
 static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
@@ -357,7 +389,7 @@ static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, c
         return false;
     if (!now)
         return true;
-    if (!read_span(t, at, &end, ctx, e)) {
+    if (!of_one_log(at, &end, e) || !read_span(t, at, &end, ctx, e)) {
         schema_table_unref(now);
         return false;
     }
@@ -380,45 +412,89 @@ struct load {
 static void load_version(void *ctx, const struct store_schema *s)
 {
     struct load *l = ctx;
-    struct tracker_spot from = {.pos = s->from_pos}, seen = {.pos = s->seen_pos};
+    struct tracker_spot from = {.pos = s->from_pos};
+    struct tracker_spot seen = {.pos = s->seen_pos, .begun = s->seen_begun};
     struct schema_table *table = schema_table_from_json(s->definition, l->e);
     if (!table)
         return;
     memcpy(from.file, s->from_file, strnlen(s->from_file, sizeof from.file - 1) + 1);
     memcpy(seen.file, s->seen_file, strnlen(s->seen_file, sizeof seen.file - 1) + 1);
-    add_version(l->tracker, &from, &seen, table)->stored = true;
+    struct version *v = add_version(l->tracker, &from, &seen, table);
+    v->stored = true;
+    v->proven = false;
 }
 
-static bool is_beyond(const struct schema_tracker *t, const struct tracker_spot *end)
-{
-    for (size_t i = 0; i < t->n_versions && end->file[0]; i++)
-        if (before(end, &t->versions[i].seen))
-            return true;
-    return false;
-}
-
-bool schema_tracker_server(struct schema_tracker *t, const char *uuid,
-                           const struct tracker_spot *end, struct err *e)
+static bool load_versions(struct schema_tracker *t, struct err *e)
 {
     struct err unreadable = ERR_INIT;
     struct load l = {t, &unreadable};
-    LOCKED(t);
-    if (strcmp(t->server_uuid, uuid) == 0)
-        return true;
-    forget(t);
-    t->server_uuid[0] = 0;
-    if (t->store && !store_schema_each(t->store, uuid, load_version, &l, e))
+    if (t->store && !store_schema_each(t->store, t->server, load_version, &l, e))
         return false;
     if (unreadable.code != ERR_NONE)
         log_err(LOG_WARN, "schema", &unreadable);
-    if (is_beyond(t, end)) {
-        log_warn("schema", "the log was begun anew: recorded definitions are of another one");
-        forget_versions(t);
-        if (!store_schema_forget(t->store, uuid, e))
-            return false;
+    return true;
+}
+
+/* ---- which log ---- */
+
+static bool is_there(struct schema_tracker *t, const struct tracker_spot *s, void *ctx, bool *there,
+                     struct err *e)
+{
+    struct log_id of = {.begun = s->begun};
+    bool known = strcmp(t->looked.file, s->file) == 0 && s->pos <= t->looked.pos;
+    if (!known && !t->ops->look(ctx, s->file, &t->looked, e))
+        return false;
+    enum log_file state = t->looked.file[0] ? LOG_FILE_THERE : LOG_FILE_GONE;
+    *there = log_has_place(&of, s->pos, state, t->looked.begun, t->looked.pos);
+    return true;
+}
+
+/* V4 */
+static bool is_the_same_log(struct schema_tracker *t, const char *server, void *ctx, bool *same,
+                            struct err *e)
+{
+    *same = strcmp(t->server, server) == 0;
+    if (!*same || t->n_ranges == 0)
+        return true;
+    return is_there(t, &t->ranges[t->n_ranges - 1].to, ctx, same, e);
+}
+
+bool schema_tracker_session(struct schema_tracker *t, const char *server, void *ctx, unsigned *log,
+                            struct err *e)
+{
+    bool same;
+    LOCKED(t);
+    t->looked.file[0] = 0;
+    if (!is_the_same_log(t, server, ctx, &same, e))
+        return false;
+    for (size_t i = 0; i < t->n_versions; i++)
+        t->versions[i].proven = false;
+    if (!same) {
+        forget(t);
+        snprintf(t->server, sizeof t->server, "%s", server);
     }
-    memcpy(t->server_uuid, uuid, strnlen(uuid, sizeof t->server_uuid - 1));
-    t->server_uuid[strnlen(uuid, sizeof t->server_uuid - 1)] = 0;
+    *log = t->log;
+    return same || load_versions(t, e);
+}
+
+unsigned schema_tracker_log(struct schema_tracker *t)
+{
+    LOCKED(t);
+    return t->log;
+}
+
+/* V3. The last version that begins at or before the place; *v NULL: there is none. */
+static bool find_proven(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
+                        const char *name, void *ctx, struct version **v, struct err *e)
+{
+    while ((*v = find_version(t, at, db, name)) && !(*v)->proven) {
+        if (!is_there(t, &(*v)->seen, ctx, &(*v)->proven, e))
+            return false;
+        if ((*v)->proven)
+            break;
+        schema_table_unref((*v)->table);
+        **v = t->versions[--t->n_versions];
+    }
     return true;
 }
 
@@ -427,10 +503,11 @@ bool schema_tracker_server(struct schema_tracker *t, const char *uuid,
 static void ask_at_once(struct schema_tracker *t, const struct tracker_spot *at,
                         const struct sqlstmt_table *table, void *ctx)
 {
-    struct version *v = find_version(t, at, table->db, table->name);
+    struct version *v = NULL;
     struct tracker_spot later = {.file = ""}, end = read_up_to(t, at);
     struct err e = ERR_INIT;
-    if (v && tracker_spot_compare(&v->from, at) == 0)
+    if (find_proven(t, at, table->db, table->name, ctx, &v, &e) && v &&
+        tracker_spot_compare(&v->from, at) == 0)
         return; /* another reader was here */
     if (last_touch(t, (struct span){at, &end, false}, table->db, table->name))
         return; /* too late */
@@ -479,12 +556,15 @@ static struct version *find_proof(struct schema_tracker *t, const struct tracker
                                   const struct schema_table *log, void *ctx, struct err *e)
 {
     struct tracker_spot later = {.file = ""};
-    struct version *v = find_version(t, &place->at, log->db, log->name);
+    struct version *v;
+    if (!find_proven(t, &place->at, log->db, log->name, ctx, &v, e))
+        return NULL;
     if (v && extend(t, v, &place->at))
         return v;
     if (!prove_now(t, &place->at, log->db, log->name, ctx, &v, &later, e) || v)
         return v;
-    v = find_version(t, &place->at, log->db, log->name);
+    if (!find_proven(t, &place->at, log->db, log->name, ctx, &v, e))
+        return NULL;
     if (v && !read_span(t, &v->seen, &place->at, ctx, e))
         return NULL;
     if (v && extend(t, v, &place->at))
@@ -524,7 +604,7 @@ void schema_tracker_seen(struct schema_tracker *t, const struct tracker_place *p
     range_add(t, &place->since, &place->at);
     for (size_t i = 0; i < t->n_versions; i++) {
         struct version *v = &t->versions[i];
-        if (!before(&place->at, &v->from) && extend(t, v, &place->at))
+        if (v->proven && !before(&place->at, &v->from) && extend(t, v, &place->at))
             store_version(t, v);
     }
 }

@@ -1,8 +1,10 @@
 /* schemas/tracker.h — definitions of one source's tables at places of its log, where the log does
  * not say them (binlog_row_metadata MINIMAL, NO_LOG). Never guessed: proven, or refused.
  *
- * A place is where a transaction begins, in the files of one server. All functions: Thread: any
- * (internally locked; one at a time asks the server).
+ * A place is where a transaction begins, in the files of one server's log. Files and offsets come
+ * again when a log was reset or restored, so a place says when its file was begun, and what was
+ * recorded is used only after the server has shown that it has that place. All functions: Thread:
+ * any (internally locked; one at a time asks the server).
  */
 #ifndef SLUICE_SCHEMAS_TRACKER_H
 #define SLUICE_SCHEMAS_TRACKER_H
@@ -14,6 +16,7 @@
 struct tracker_spot {
     char file[POSITION_FILE_MAX];
     uint64_t pos;
+    uint32_t begun; /* as in log_id; 0: not known */
 };
 /* <0, 0, >0 as a is before b in one server's log. */
 int tracker_spot_compare(const struct tracker_spot *a, const struct tracker_spot *b);
@@ -32,19 +35,24 @@ struct schema_tracker_ops {
     /* Reads the log from a place to at least another and gives each DDL to schema_tracker_found. */
     bool (*scan)(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
                  const struct tracker_spot *to, struct err *e);
+    /* Where a file of the server's log ends now; *end's file "": there is no such file. */
+    bool (*look)(void *ctx, const char *file, struct tracker_spot *end, struct err *e);
 };
 
 /* store: where versions are kept, borrowed; NULL: in memory only. */
 struct schema_tracker *schema_tracker_new(const struct schema_tracker_ops *ops,
                                           struct store *store);
-/* Another store (or the first), before the next call of schema_tracker_server. */
+/* Another store (or the first), before the next call of schema_tracker_session. */
 void schema_tracker_use(struct schema_tracker *t, struct store *store);
 void schema_tracker_free(struct schema_tracker *t);
-/* The server (up to 63 bytes that tell it from others) whose log is read from now on, and an end of
- * its log (file "": not known). Another one's places mean nothing: all but what is stored for it is
- * forgotten; that too if its log is shorter than it was (RESET MASTER). */
-bool schema_tracker_server(struct schema_tracker *t, const char *uuid,
-                           const struct tracker_spot *end, struct err *e) WARN_UNUSED;
+/* A session begins to read the log of that server (up to 63 bytes that tell it from others). What is
+ * known of another log, another server's or this one's before it was begun anew, is forgotten; what
+ * is stored for this server is asked for again. *log: a number of the log. */
+bool schema_tracker_session(struct schema_tracker *t, const char *server, void *ctx, unsigned *log,
+                            struct err *e) WARN_UNUSED;
+/* The number of the log that the last session began with. A session with another one is of a log
+ * that is gone: it must not call any more. */
+unsigned schema_tracker_log(struct schema_tracker *t);
 /* A reader passed a DDL. ask: the server's definitions of its tables are read at once, so that they
  * are known also when further DDL follows before the next row. What cannot be had stays unknown. */
 void schema_tracker_ddl(struct schema_tracker *t, const struct tracker_place *place,

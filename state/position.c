@@ -39,6 +39,41 @@ static bool cut_seq(char *text, struct position *out)
     return sys_parse_u64(plus + 1, &out->seq);
 }
 
+/* "<server>.<begun>" */
+static bool parse_log(const char *text, struct log_id *out)
+{
+    const char *dot = strchr(text, '.');
+    size_t n = dot ? (size_t)(dot - text) : 0;
+    uint64_t begun;
+    if (n == 0 || n >= sizeof out->server || strspn(text, "0123456789abcdef-") != n ||
+        !sys_parse_u64(dot + 1, &begun) || begun > UINT32_MAX)
+        return false;
+    memcpy(out->server, text, n);
+    out->server[n] = 0;
+    out->begun = (uint32_t)begun;
+    return true;
+}
+
+/* Cuts "~1.<server>.<begun>" off the end. A file name may hold such a sign too, but it is followed
+ * by a colon. */
+static bool cut_log(char *text, struct log_id *out, struct err *e)
+{
+    char *at = strrchr(text, '~');
+    if (!at || strchr(at, ':'))
+        return true;
+    size_t digits = strspn(at + 1, "0123456789");
+    if (digits == 0 || at[1 + digits] != '.')
+        return fail(e, text);
+    if (digits != 1 || at[1] != '1') {
+        err_set(e, ERR_POSITION_PARSE, "\"%.300s\" was written by a newer version", text);
+        return err_cure(e, "read it with that version, or leave out what stands from ~ on");
+    }
+    if (!parse_log(at + 3, out))
+        return fail(e, text);
+    *at = 0;
+    return true;
+}
+
 static bool parse_file_pos(const char *text, struct position *out)
 {
     const char *colon = strrchr(text, ':');
@@ -68,6 +103,8 @@ static bool parse_into(char *text, struct position *out, struct err *e)
     static const char mysql[] = "MySQL56/", mariadb[] = "MariaDB/", file[] = "FilePos/";
     if (!cut_seq(text, out))
         return fail(e, text);
+    if (!cut_log(text, &out->log, e))
+        return false;
     if (!*text)
         return true;
     if (strncmp(text, mysql, sizeof mysql - 1) == 0)
@@ -107,6 +144,8 @@ void position_print(const struct position *p, struct buf *out)
         buf_put_u8(out, ':');
         buf_put_u64(out, p->pos);
     }
+    if (p->log.server[0])
+        buf_printf(out, "~1.%s.%u", p->log.server, p->log.begun);
     if (p->seq) {
         buf_put_u8(out, '+');
         buf_put_u64(out, p->seq);
@@ -125,11 +164,17 @@ bool position_is_empty(const struct position *p)
     return (!p->gtids || gtid_set_is_empty(p->gtids)) && !p->file[0] && p->seq == 0;
 }
 
+bool position_is_by_gtid(const struct position *p)
+{
+    return p->gtids && (!gtid_set_is_empty(p->gtids) || !p->file[0]);
+}
+
 bool position_equal(const struct position *a, const struct position *b)
 {
     if (!a->gtids != !b->gtids || (a->gtids && !gtid_set_equal(a->gtids, b->gtids)))
         return false;
-    return strcmp(a->file, b->file) == 0 && a->pos == b->pos && a->seq == b->seq;
+    return strcmp(a->file, b->file) == 0 && a->pos == b->pos && a->seq == b->seq &&
+           strcmp(a->log.server, b->log.server) == 0 && a->log.begun == b->log.begun;
 }
 
 /* The number behind the last dot without leading zeros, "" if there is none. */
@@ -153,6 +198,15 @@ int position_file_compare(const char *a, const char *b)
     return strcmp(a, b);
 }
 
+/* Files are of one log as far as it is known. */
+static bool one_log(const struct position *a, const struct position *b)
+{
+    const struct log_id *x = &a->log, *y = &b->log;
+    bool servers = !x->server[0] || !y->server[0] || strcmp(x->server, y->server) == 0;
+    bool files = !x->begun || !y->begun || strcmp(a->file, b->file) != 0 || x->begun == y->begun;
+    return servers && files;
+}
+
 bool position_at_or_after(const struct position *a, const struct position *b)
 {
     if (position_is_empty(b))
@@ -164,7 +218,7 @@ bool position_at_or_after(const struct position *a, const struct position *b)
             return gtid_set_contains(a->gtids, b->gtids);
     } else {
         int c = position_file_compare(a->file, b->file);
-        if (!a->file[0] || !b->file[0] || c < 0 || (c == 0 && a->pos < b->pos))
+        if (!a->file[0] || !b->file[0] || !one_log(a, b) || c < 0 || (c == 0 && a->pos < b->pos))
             return false;
         same_place = c == 0 && a->pos == b->pos;
     }

@@ -52,6 +52,7 @@ static const char *const migrations[] = {
     " at_ms INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX schema_version_place ON schema_version"
     " (server_uuid, db, name, from_file, from_pos);",
+    "ALTER TABLE schema_version ADD COLUMN seen_begun INTEGER NOT NULL DEFAULT 0;",
 };
 #define N_MIGRATIONS ((int)(sizeof migrations / sizeof migrations[0]))
 
@@ -558,16 +559,19 @@ static bool write_schema(struct store *s, const struct store_schema *v, struct e
     STATEMENT put = prepare(
         s,
         "INSERT INTO schema_version (server_uuid, db, name, from_file, seen_file, definition,"
-        " from_pos, seen_pos, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        " from_pos, seen_pos, at_ms, seen_begun)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
         " ON CONFLICT (server_uuid, db, name, from_file, from_pos) DO UPDATE SET"
         " seen_file = excluded.seen_file, seen_pos = excluded.seen_pos,"
-        " definition = excluded.definition, at_ms = excluded.at_ms",
+        " definition = excluded.definition, at_ms = excluded.at_ms,"
+        " seen_begun = excluded.seen_begun",
         texts, 6, e);
     if (!put)
         return false;
     sqlite3_bind_int64(put, 7, (sqlite3_int64)v->from_pos);
     sqlite3_bind_int64(put, 8, (sqlite3_int64)v->seen_pos);
     sqlite3_bind_int64(put, 9, clock_wall_ms());
+    sqlite3_bind_int64(put, 10, v->seen_begun);
     if (!execute(s, put, "write a schema version", e))
         return false;
     STATEMENT prune = prepare(s,
@@ -590,19 +594,14 @@ bool store_schema_put(struct store *s, const struct store_schema *v, struct err 
     return false;
 }
 
-bool store_schema_forget(struct store *s, const char *server_uuid, struct err *e)
-{
-    return change(s, "DELETE FROM schema_version WHERE server_uuid = ?1", &server_uuid, 1, e);
-}
-
 bool store_schema_each(struct store *s, const char *server_uuid,
                        void (*fn)(void *ctx, const struct store_schema *v), void *ctx,
                        struct err *e)
 {
     LOCKED(s);
     STATEMENT st = prepare(s,
-                           "SELECT db, name, from_file, seen_file, definition, from_pos, seen_pos"
-                           " FROM schema_version WHERE server_uuid = ?1 ORDER BY id",
+                           "SELECT db, name, from_file, seen_file, definition, from_pos, seen_pos,"
+                           " seen_begun FROM schema_version WHERE server_uuid = ?1 ORDER BY id",
                            &server_uuid, 1, e);
     if (!st)
         return false;
@@ -615,7 +614,8 @@ bool store_schema_each(struct store *s, const char *server_uuid,
                                        .seen_file = column(st, 3),
                                        .definition = column(st, 4),
                                        .from_pos = (uint64_t)sqlite3_column_int64(st, 5),
-                                       .seen_pos = (uint64_t)sqlite3_column_int64(st, 6)};
+                                       .seen_pos = (uint64_t)sqlite3_column_int64(st, 6),
+                                       .seen_begun = (uint32_t)sqlite3_column_int64(st, 7)};
         fn(ctx, &v);
     }
     return rc == SQLITE_DONE || fail(s, e, "read schema versions");

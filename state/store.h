@@ -61,12 +61,12 @@ struct store_schema {
     const char *server_uuid, *db, *name;
     const char *from_file, *seen_file;
     uint64_t from_pos, seen_pos;
+    uint32_t seen_begun; /* of seen_file, as in log_id; 0: not known */
     const char *definition;
 };
 /* Replaces the version of the same table that begins at the same place; of the others of that table
  * the newest 32 are kept. */
 bool store_schema_put(struct store *s, const struct store_schema *v, struct err *e) WARN_UNUSED;
-bool store_schema_forget(struct store *s, const char *server_uuid, struct err *e) WARN_UNUSED;
 /* Oldest records first; v is borrowed for the call, which may not use the store. */
 bool store_schema_each(struct store *s, const char *server_uuid,
                        void (*fn)(void *ctx, const struct store_schema *v), void *ctx,

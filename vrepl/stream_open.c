@@ -251,7 +251,7 @@ static bool first_position(struct vrepl_stream *s, struct target_row *row, struc
 {
     row->phase = s->spec.copy ? COPY_PHASE_ROUNDS : COPY_PHASE_PLAIN;
     if (s->spec.copy || !s->spec.start)
-        return my_current_position(s->now.source, &row->pos, e) || err_prepend(e, "source");
+        return my_lasting_position(s->now.source, &row->pos, e) || err_prepend(e, "source");
     position_copy(&row->pos, s->spec.start);
     return true;
 }

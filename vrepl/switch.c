@@ -339,7 +339,7 @@ static void freeze_all(struct run *r)
 static bool take_starts(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->to->n; i++) {
-        if (!my_current_position(r->s.gates[i].aux, &r->start[i], e))
+        if (!my_lasting_position(r->s.gates[i].aux, &r->start[i], e))
             return err_prepend(e, "position of %s/%s", r->to->shards[i]->keyspace,
                                r->to->shards[i]->name);
     }

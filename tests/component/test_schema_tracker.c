@@ -34,8 +34,12 @@ struct world {
     unsigned seed;
     bool writes_while_asked;
     unsigned asked, scanned;
-    size_t purged; /* entries before are gone */
+    size_t purged;          /* entries before are gone */
+    unsigned first[TABLES]; /* version that a table had when the log was begun anew */
+    const char *server;
 };
+static uint32_t begun[LOG_MAX / FILE_LEN + 1]; /* when each file of the log was begun */
+static uint32_t now_s = 1000;
 
 static unsigned dice(struct world *w, unsigned n)
 {
@@ -45,7 +49,7 @@ static unsigned dice(struct world *w, unsigned n)
 
 static struct tracker_spot spot(size_t entry)
 {
-    struct tracker_spot s = {.pos = 4 + (entry % FILE_LEN) * 100};
+    struct tracker_spot s = {.pos = 4 + (entry % FILE_LEN) * 100, .begun = begun[entry / FILE_LEN]};
     snprintf(s.file, sizeof s.file, "binlog.%06zu", 999998 + entry / FILE_LEN);
     return s;
 }
@@ -53,6 +57,13 @@ static struct tracker_spot spot(size_t entry)
 static size_t entry_of(const struct tracker_spot *s)
 {
     return (strtoul(s->file + 7, NULL, 10) - 999998) * FILE_LEN + (s->pos - 4) / 100;
+}
+
+static void begin_files(size_t from_entry)
+{
+    now_s++;
+    for (size_t i = from_entry / FILE_LEN; i < sizeof begun / sizeof *begun; i++)
+        begun[i] = now_s;
 }
 
 static const char *name_of(unsigned table)
@@ -81,7 +92,7 @@ static void add_random(struct world *w)
 
 static unsigned version_at(const struct world *w, unsigned table, size_t entry)
 {
-    unsigned version = 0;
+    unsigned version = w->first[table];
     for (size_t i = 0; i <= entry; i++)
         if (w->log[i].ddl && w->log[i].table == table)
             version = w->log[i].version;
@@ -130,6 +141,8 @@ static bool world_scan(void *ctx, struct schema_tracker *t, const struct tracker
     char sql[200];
     size_t first = entry_of(from), last = entry_of(to);
     w->scanned++;
+    assert_int_equal(from->begun, begun[first / FILE_LEN]);
+    assert_int_equal(to->begun, begun[last / FILE_LEN]);
     if (first < w->purged)
         return err_set(e, ERR_SCHEMA_UNKNOWN, "purged");
     for (size_t i = first; i < last && i < w->n; i++) {
@@ -142,7 +155,42 @@ static bool world_scan(void *ctx, struct schema_tracker *t, const struct tracker
     return true;
 }
 
-static const struct schema_tracker_ops world_ops = {.inspect = world_inspect, .scan = world_scan};
+static bool world_look(void *ctx, const char *file, struct tracker_spot *end, struct err *e)
+{
+    const struct world *w = ctx;
+    size_t number = strtoul(file + 7, NULL, 10) - 999998, last = (number + 1) * FILE_LEN;
+    (void)e;
+    *end = (struct tracker_spot){.file = ""};
+    if (number > w->n / FILE_LEN || last <= w->purged)
+        return true;
+    *end = spot(number * FILE_LEN);
+    end->pos += ((w->n < last ? w->n : last) - number * FILE_LEN) * 100;
+    return true;
+}
+
+static const struct schema_tracker_ops world_ops = {
+    .inspect = world_inspect, .scan = world_scan, .look = world_look};
+
+/* RESET: the log begins anew, with the tables as they are. */
+static void reset_log(struct world *w)
+{
+    for (unsigned i = 0; i < TABLES; i++)
+        w->first[i] = w->current[i];
+    w->n = w->purged = 0;
+    begin_files(0);
+}
+
+/* A copy of the server, made when a file was full, takes its place. */
+static void restore_copy(struct world *w)
+{
+    size_t n = dice(w, (unsigned)(w->n / FILE_LEN) + 1) * FILE_LEN;
+    if (n == 0 || n <= w->purged)
+        return;
+    w->n = n;
+    for (unsigned i = 0; i < TABLES; i++)
+        w->current[i] = version_at(w, i, n - 1);
+    begin_files(n);
+}
 
 struct reader {
     size_t since, at;
@@ -192,13 +240,32 @@ static void read_on(struct world *w, struct schema_tracker *t, struct reader *r,
     r->at++;
 }
 
-static struct schema_tracker *tracker_of(struct store *store, const struct world *w)
+static unsigned begin_session(struct schema_tracker *t, struct world *w, const char *server)
 {
     struct err e = ERR_INIT;
+    unsigned log = 0;
+    assert_true(schema_tracker_session(t, server, w, &log, &e));
+    assert_int_equal(log, schema_tracker_log(t));
+    return log;
+}
+
+static struct schema_tracker *tracker_of(struct store *store, struct world *w)
+{
     struct schema_tracker *t = schema_tracker_new(&world_ops, store);
-    struct tracker_spot end = spot(w->n);
-    assert_true(schema_tracker_server(t, "server", &end, &e));
+    begin_session(t, w, w->server ? w->server : "server");
     return t;
+}
+
+/* The log is another one: every reader begins in it anew. */
+static void lose_log(struct world *w, struct schema_tracker *t, struct reader *readers, size_t n)
+{
+    if (dice(w, 2))
+        reset_log(w);
+    else
+        restore_copy(w);
+    for (size_t i = 0; i < n; i++)
+        readers[i].at = readers[i].since = w->n ? dice(w, (unsigned)w->n) : 0;
+    begin_session(t, w, w->server);
 }
 
 static struct tally live_through(unsigned seed, struct store *store, unsigned steps)
@@ -206,8 +273,11 @@ static struct tally live_through(unsigned seed, struct store *store, unsigned st
     struct world *w = mem_alloc(sizeof *w);
     struct reader readers[3] = {{0, 0}};
     struct tally tally = {0, 0};
-    struct err e = ERR_INIT;
+    char server[32];
+    snprintf(server, sizeof server, "server %u", seed);
+    w->server = server;
     w->seed = seed;
+    begin_files(0);
     w->writes_while_asked = seed % 2;
     for (unsigned i = 0; i < TABLES; i++)
         add_entry(w, true, false, i);
@@ -220,7 +290,8 @@ static struct tally live_through(unsigned seed, struct store *store, unsigned st
         } else if (what < 95) {
             read_on(w, t, r, &tally);
         } else if (what < 97) { /* connects anew, somewhere behind or before */
-            r->at = r->since = dice(w, (unsigned)w->n);
+            r->at = r->since = dice(w, (unsigned)w->n + 1);
+            begin_session(t, w, server);
         } else if (what < 98) {
             struct tracker_place place = {.at = spot(r->at), .since = spot(r->since)};
             schema_tracker_seen(t, &place);
@@ -229,14 +300,14 @@ static struct tally live_through(unsigned seed, struct store *store, unsigned st
             t = tracker_of(store, w);
             for (unsigned k = 0; k < 3; k++)
                 readers[k].since = readers[k].at;
+        } else if (dice(w, 2)) {
+            w->purged = dice(w, (unsigned)w->n + 1);
         } else {
-            w->purged = dice(w, (unsigned)w->n);
+            lose_log(w, t, readers, 3);
         }
     }
     schema_tracker_free(t);
     free(w);
-    if (store)
-        assert_true(store_schema_forget(store, "server", &e));
     return tally;
 }
 
@@ -346,26 +417,54 @@ static void another_server_shares_nothing(void **state)
     struct schema_tracker *t = tracker_of(s, w);
     struct reader r = {0, 0};
     struct tally tally = {0, 0};
-    struct err e = ERR_INIT;
     (void)state;
     add_entry(w, true, true, 0);
     add_entry(w, false, true, 0);
     while (r.at < w->n)
         read_on(w, t, &r, &tally);
     assert_int_equal(tally.known, 2);
-    struct tracker_spot end = spot(w->n);
-    assert_true(schema_tracker_server(t, "another", &end, &e));
+    begin_session(t, w, "another");
     unsigned asked = w->asked;
     r = (struct reader){1, 1};
     read_on(w, t, &r, &tally);
     assert_int_equal(w->asked, asked + 1);
-    end = spot(0); /* a log that ends before what is known of it was begun anew */
     schema_tracker_free(t);
-    t = schema_tracker_new(&world_ops, s);
-    assert_true(schema_tracker_server(t, "server", &end, &e));
-    r = (struct reader){1, 1};
-    read_on(w, t, &r, &tally);
-    assert_int_equal(w->asked, asked + 2);
+    free(w);
+    close_store(s, dir);
+}
+
+/* Nor the same server's log that was begun anew, however long it is by now. */
+static void nor_does_a_log_that_was_begun_anew(void **state)
+{
+    char dir[] = "/tmp/sluice-tracker-XXXXXX";
+    struct store *s = open_store(dir);
+    struct world *w = mem_alloc(sizeof *w);
+    struct schema_tracker *t = tracker_of(s, w);
+    struct reader r = {0, 0};
+    struct tally tally = {0, 0};
+    (void)state;
+    add_entry(w, true, true, 0);
+    add_entry(w, false, true, 0);
+    while (r.at < w->n)
+        read_on(w, t, &r, &tally);
+    unsigned log = schema_tracker_log(t);
+    assert_int_equal(begin_session(t, w, "server"), log);
+    for (unsigned restarts = 0; restarts < 2; restarts++) {
+        reset_log(w);
+        w->first[0] = w->current[0] = 70 + restarts; /* by a DDL that the old log has */
+        for (unsigned i = 0; i < FILE_LEN * 2; i++)
+            add_entry(w, false, true, 0);
+        if (restarts) {
+            schema_tracker_free(t);
+            t = tracker_of(s, w);
+        } else {
+            assert_true(begin_session(t, w, "server") != log);
+        }
+        r = (struct reader){0, 0};
+        while (r.at < w->n)
+            read_on(w, t, &r, &tally);
+    }
+    assert_int_equal(tally.refused, 0);
     schema_tracker_free(t);
     free(w);
     close_store(s, dir);
@@ -450,6 +549,7 @@ int main(void)
         cmocka_unit_test(who_keeps_up_knows_everything),
         cmocka_unit_test(the_error_names_the_place_and_the_cure),
         cmocka_unit_test(another_server_shares_nothing),
+        cmocka_unit_test(nor_does_a_log_that_was_begun_anew),
         cmocka_unit_test(a_definition_survives_as_json),
         cmocka_unit_test(two_processes_share_the_versions),
     };

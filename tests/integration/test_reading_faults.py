@@ -300,7 +300,7 @@ def test_a_failover_by_file_and_position_is_refused(start, scratch, flavour):
             stream.wait_for([1])
             replica = fail_over(scratch, primary, proxy, 1)
             insert(replica, 2, 3, 4, 5)
-            ended(stream, "is now server", "start anew")
+            ended(stream, "is now server", "copy anew")
             assert stream.ids() == [1]
 
 
@@ -319,7 +319,7 @@ def test_a_source_that_lost_what_it_had_sent_is_found(start, scratch, flavour):
         shutil.rmtree(server.datadir)
         shutil.move(scratch.path("older"), server.datadir)
         server.restart()
-        ended(stream, "lacks transactions that were read before", "it lost them")
+        ended(stream, "SRC_IDENTITY", "lacks transactions that were read before")
 
 
 @pytest.mark.parametrize("flavour", BOTH)

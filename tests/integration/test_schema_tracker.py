@@ -198,11 +198,16 @@ def test_table_ids_that_begin_again_mean_nothing(source):
 def test_a_log_that_begins_anew_has_nothing_of_the_old_one(source):
     source.run("CREATE TABLE t (id INT PRIMARY KEY, a INT)",
                *["INSERT INTO t VALUES (%d, 1)" % i for i in range(20)])
-    source.rows()
+    _, vgtid = source.rows()
     mysql = source.metadata == "MINIMAL"
+    new = range(100, 140)  # every number, file and offset of the old log comes again
     source.run("RESET BINARY LOGS AND GTIDS" if mysql else "RESET MASTER", "SET sql_log_bin=0",
-               "ALTER TABLE t RENAME COLUMN a TO z", "SET sql_log_bin=1", "INSERT INTO t VALUES (100, 1)")
-    assert source.rows()[0] == [{"id": 100, "z": 1}]
+               "ALTER TABLE t RENAME COLUMN a TO z", "SET sql_log_bin=1",
+               *["INSERT INTO t VALUES (%d, 1)" % i for i in new])
+    assert source.rows()[0] == [{"id": i, "z": 1} for i in new]
+    for _ in range(2):  # whoever comes later is told the same
+        records, error = source.stream(start=vgtid, ok=False)
+        assert not records and "SRC_IDENTITY" in error and "begun at another time" in error and "--from" in error
 
 
 def test_a_change_that_the_log_does_not_have_is_found_by_its_types(source):

@@ -37,7 +37,7 @@ static void big_transactions_come_in_slices(void **state)
 {
     struct feeder f;
     (void)state;
-    start(&f, 1024, NULL);
+    start(&f, 1072, NULL);
     gtid(&f, 1);
     assert_true(query(&f, "BEGIN"));
     for (int i = 0; i < 3; i++) {
@@ -371,7 +371,7 @@ static void events_that_lie_together_are_fed_until_there_is_a_batch(void **state
     struct feeder f;
     unsigned stops = 0;
     (void)state;
-    start(&f, 1024, NULL);
+    start(&f, 1072, NULL);
     buf_reset(&f.event);
     f.gathers = true;
     gtid(&f, 1);

@@ -350,6 +350,14 @@ static void rotate_to(struct feeder *f, uint64_t pos, const char *name)
     assert_true(feed_buf(f, 4, &body));
 }
 
+/* The head of a file. */
+static void format(struct feeder *f)
+{
+    CLEANUP(buf_fini) struct buf body = BUF_INIT;
+    put_format_body(&body, FEEDER_MYSQL);
+    assert_true(feed_buf(f, 15, &body));
+}
+
 static void positions_beyond_4_gib_are_counted(void **state)
 {
     struct feeder f;
@@ -400,7 +408,9 @@ static void artificial_events_take_no_room(void **state)
     f.timestamp = 0;
     rotate_to(&f, 4, "binlog.000003");
     assert_int_equal(place_of(&f).pos, 4);
-    assert_seen(&f, "H "); /* the first rotate, which the file ended in */
+    assert_seen(&f, "");
+    format(&f);
+    assert_seen(&f, "H "); /* of the first rotate, which the file ended in */
     stop(&f);
 }
 
@@ -471,9 +481,12 @@ static void a_rotate_to_another_file_is_a_heartbeat(void **state)
     (void)state;
     start(&f, 0, "FilePos/binlog.000001:4");
     rotate_to(&f, 4, "binlog.000002");
+    assert_seen(&f, "");
+    format(&f); /* only now its log is known */
     assert_seen(&f, "H ");
     assert_string_equal(cdc_decoder_position(f.d)->file, "binlog.000002");
     rotate_to(&f, 4, "binlog.000002"); /* the same */
+    format(&f);
     f.flags = 0x20;
     rotate_to(&f, 4, "binlog.000003"); /* artificial */
     f.flags = 0;
@@ -482,6 +495,38 @@ static void a_rotate_to_another_file_is_a_heartbeat(void **state)
     assert_seen(&f, "");
     assert_string_equal(place_of(&f).file, "binlog.000004");
     assert_string_equal(cdc_decoder_position(f.d)->file, "binlog.000002");
+    stop(&f);
+}
+
+static void assert_at(const struct feeder *f, const char *want)
+{
+    char *text = position_text(cdc_decoder_position(f->d));
+    assert_string_equal(text, want);
+    free(text);
+}
+
+static void positions_name_the_log_that_their_file_is_of(void **state)
+{
+    struct cdc_decode_options o = {.verify_checksum = true, .server = "7"};
+    struct feeder f;
+    (void)state;
+    start_with(&f, &o, FEEDER_MYSQL, "FilePos/binlog.000001:4~1.6.50"); /* before a fail-over */
+    assert_at(&f, "FilePos/binlog.000001:4~1.6.50");
+    gtid(&f, 1);
+    xid(&f);
+    assert_at(&f, "FilePos/binlog.000001:316~1.7.100");
+    assert_int_equal(place_of(&f).log.begun, 100);
+    rotate_to(&f, 4, "binlog.000002");
+    assert_at(&f, "FilePos/binlog.000001:316~1.7.100");
+    f.pos = 4;
+    f.timestamp = 200;
+    format(&f);
+    assert_at(&f, "FilePos/binlog.000002:4~1.7.200");
+    f.timestamp = 300;
+    gtid(&f, 2);
+    xid(&f);
+    assert_at(&f, "FilePos/binlog.000002:316~1.7.200");
+    assert_int_equal(place_of(&f).since_log.begun, 100);
     stop(&f);
 }
 
@@ -669,6 +714,7 @@ int main(void)
         cmocka_unit_test(heartbeats_move_the_position_between_transactions),
         cmocka_unit_test(heartbeats_of_version_1_take_the_high_part_from_the_file),
         cmocka_unit_test(a_rotate_to_another_file_is_a_heartbeat),
+        cmocka_unit_test(positions_name_the_log_that_their_file_is_of),
         cmocka_unit_test(gtids_of_each_version_are_read),
         cmocka_unit_test(tagged_gtids_are_read),
         cmocka_unit_test(mariadb_gtids_are_read),

@@ -34,7 +34,12 @@ static void texts_round_trip(void **state)
                                   "FilePos/binlog.000003:4711",
                                   "FilePos/binlog.000003:18446744073709551615+17",
                                   "FilePos/a+b:c.000003:4711",
-                                  "FilePos/a+b.000003:4711+1"};
+                                  "FilePos/a+b.000003:4711+1",
+                                  "FilePos/a~1.b.000003:4711",
+                                  "FilePos/a~1.2.3:4711~1.101.1764500000+1",
+                                  "FilePos/b.000003:4~1." A ".0",
+                                  "MySQL56/" A ":1-5@b.000003:4~1." A ".1764500000+2",
+                                  "MariaDB/0-1-42~1.1.0"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         CLEANUP(position_fini) struct position p = parse(texts[i]);
         char *text = position_text(&p);
@@ -50,6 +55,12 @@ static void fields_are_filled(void **state)
     assert_int_equal(gtid_set_flavor(p.gtids), GTID_FLAVOR_MARIADB);
     assert_string_equal(p.file, "binlog.000003");
     assert_true(p.pos == 4294967300u && p.seq == 17);
+    assert_true(!p.log.server[0] && !p.log.begun);
+    CLEANUP(position_fini)
+    struct position q = parse("MySQL56/" A ":1-5@b.000003:4~1." A ".4294967295+17");
+    assert_string_equal(q.log.server, A);
+    assert_string_equal(q.file, "b.000003");
+    assert_true(q.log.begun == UINT32_MAX && q.pos == 4 && q.seq == 17);
 }
 
 static void malformed_texts_are_refused_and_change_nothing(void **state)
@@ -68,7 +79,17 @@ static void malformed_texts_are_refused_and_change_nothing(void **state)
                                 "MariaDB/0-1-2@file",
                                 "MariaDB/0-1-2@file:1@file:2x",
                                 "0-1-2",
-                                "+99999999999999999999"};
+                                "+99999999999999999999",
+                                "FilePos/b.000001:4~",
+                                "FilePos/b.000001:4~1.",
+                                "FilePos/b.000001:4~1.101",
+                                "FilePos/b.000001:4~1..7",
+                                "FilePos/b.000001:4~1.101.",
+                                "FilePos/b.000001:4~1.1x1.7",
+                                "FilePos/b.000001:4~1.101.4294967296",
+                                "FilePos/b.000001:4~1." A A ".7",
+                                "FilePos/b.000001:4~2.101.7",
+                                "FilePos/b.000001:4~11.101.7"};
     CLEANUP(position_fini) struct position p = parse("FilePos/keep.000001:4");
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct err e = ERR_INIT;
@@ -155,6 +176,11 @@ static void order_of_positions(void **state)
         {"MariaDB/0-1-5,1-1-1", "MariaDB/0-1-6", false, false},
         {"FilePos/b.000001:4", "", true, false},
         {"MariaDB/0-1-5", "FilePos/b.000001:4", false, false},
+        {"FilePos/b.000002:4~1.7.1000", "FilePos/b.000001:4~1.7.900", true, false},
+        {"FilePos/b.000001:5~1.7.1000", "FilePos/b.000001:4~1.7.900", false, false},
+        {"FilePos/b.000001:5~1.7.1000", "FilePos/b.000001:4~1.8.1000", false, false},
+        {"FilePos/b.000001:5~1.7.1000", "FilePos/b.000001:4", true, false},
+        {"MariaDB/0-1-6@b.000001:5~1.7.900", "MariaDB/0-1-5@b.000001:9~1.8.1000", true, false},
         {"", "", true, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
