@@ -257,8 +257,8 @@ static bool behind(const struct look *l, const struct position *p, const char *t
 static bool purged(const char *text, struct err *e)
 {
     err_set(e, ERR_SRC_PURGED, "the log at %.900s has been purged", text);
-    return err_cure(
-        e, "keep the log for longer, and start from the current position with a new copy");
+    return err_cure(e,
+                    "keep the log for longer, and start from the current position with a new copy");
 }
 
 static void put_other(const struct look *l, const struct position *p, struct buf *out)
@@ -321,8 +321,8 @@ bool reader_check_place(struct my_conn *c, const struct position *p, struct err 
     enum log_match match;
     bool looked;
     my_server_name(my_conn_server(c), l.view.server, sizeof l.view.server);
-    while ((looked = look(&l, p, e)) &&
-           (match = log_match(p, &l.view)) == LOG_MATCH_BEHIND && clock_mono_ms() < until_ms)
+    while ((looked = look(&l, p, e)) && (match = log_match(p, &l.view)) == LOG_MATCH_BEHIND &&
+           clock_mono_ms() < until_ms)
         clock_sleep_ms(AHEAD_POLL_MS, NULL);
     return looked && judge(match, &l, p, e);
 }

@@ -32,8 +32,8 @@
 
 static bool has_all(const struct gtid_set *set, const struct gtid_set *of)
 {
-    return gtid_set_is_empty(of) || (set && gtid_set_flavor(set) == gtid_set_flavor(of) &&
-                                     gtid_set_contains(set, of));
+    return gtid_set_is_empty(of) ||
+           (set && gtid_set_flavor(set) == gtid_set_flavor(of) && gtid_set_contains(set, of));
 }
 
 static bool begun_apart(uint32_t recorded, uint32_t now)

@@ -19,8 +19,8 @@ enum log_file {
 };
 enum log_next {
     LOG_NEXT_UNSEEN,
-    LOG_NEXT_NEW,   /* nothing, or a transaction begins at the offset, one that is not in the set */
-    LOG_NEXT_WRONG  /* no event begins there, or one inside a transaction, or a transaction that
+    LOG_NEXT_NEW,  /* nothing, or a transaction begins at the offset, one that is not in the set */
+    LOG_NEXT_WRONG /* no event begins there, or one inside a transaction, or a transaction that
                        the position's set has already */
 };
 
@@ -41,7 +41,7 @@ enum log_match {
     LOG_MATCH_FAIL_OVER, /* another server, which has all of it: its GTIDs hold, its file does not */
     LOG_MATCH_BEHIND,    /* the server may yet get there; if it does not, it has lost something */
     LOG_MATCH_PURGED,
-    LOG_MATCH_OTHER      /* of its GTIDs, file and offset nothing means anything here */
+    LOG_MATCH_OTHER /* of its GTIDs, file and offset nothing means anything here */
 };
 enum log_match log_match(const struct position *recorded, const struct log_view *now);
 

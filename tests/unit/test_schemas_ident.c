@@ -21,14 +21,14 @@ static const struct {
     {"größe", "GROSE", true, false},
     {"größe", "GROSSE", false, false},
     {"\303\251", "e", true, false},
-    {"\303\251", "\303\211", true, true},              /* é É */
-    {"\304\261", "i", true, true},                      /* dotless i */
-    {"\304\260", "i", true, false},                     /* I with a dot */
-    {"\303\270", "o", false, false},                    /* ø */
-    {"\317\203", "\317\202", true, true},              /* σ ς */
-    {"\320\266", "\320\226", true, true},              /* ж Ж */
-    {"\342\261\242", "\311\253", false, true},         /* U+2C62, U+026B */
-    {"\341\203\220", "\341\262\220", false, true},     /* Georgian, two cases */
+    {"\303\251", "\303\211", true, true},                 /* é É */
+    {"\304\261", "i", true, true},                        /* dotless i */
+    {"\304\260", "i", true, false},                       /* I with a dot */
+    {"\303\270", "o", false, false},                      /* ø */
+    {"\317\203", "\317\202", true, true},                 /* σ ς */
+    {"\320\266", "\320\226", true, true},                 /* ж Ж */
+    {"\342\261\242", "\311\253", false, true},            /* U+2C62, U+026B */
+    {"\341\203\220", "\341\262\220", false, true},        /* Georgian, two cases */
     {"\360\237\230\200", "\360\237\230\201", true, true}, /* beyond U+FFFF: both "?" */
     {"\360\237\230\200", "?", true, true},
 };
