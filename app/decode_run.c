@@ -115,8 +115,6 @@ static bool on_change(struct decode_run *r, const struct cdc_change *c, struct e
 {
     bool shown = c->kind == CDC_DDL || (r->tx && c->kind != CDC_HEARTBEAT);
     r->context.begin = r->in_tx ? &r->begin : NULL;
-    if (r->stats)
-        decode_stats_change(r->stats, c);
     switch (c->kind) {
     case CDC_BEGIN:
         if (!r->encoder)
@@ -129,8 +127,10 @@ static bool on_change(struct decode_run *r, const struct cdc_change *c, struct e
         return r->raw || each_row(r, c, e);
     case CDC_GAP:
         return true;
-    case CDC_COMMIT:
     case CDC_ROLLBACK:
+        r->in_tx = false;
+        return true; /* nothing of it was shown */
+    case CDC_COMMIT:
         r->in_tx = false;
         break;
     case CDC_DDL:
@@ -143,21 +143,33 @@ static bool on_change(struct decode_run *r, const struct cdc_change *c, struct e
     return !r->encoder || !shown || r->encoder->ops->other(r->encoder, &r->context, c, emit, r, e);
 }
 
-static bool on_batch(struct decode_run *r, const struct cdc_batch *b, struct err *e)
+static bool give_change(void *ctx, const struct cdc_change *c, struct err *e)
 {
-    bool track = r->tx && r->encoder;
-    if (track && b->serial == 0)
+    struct decode_run *r = ctx;
+    if (!on_change(r, c, e))
+        return false;
+    if (r->tx && r->encoder)
+        cdc_position_advance(&r->pos, c);
+    return true;
+}
+
+/* Figures are about the log, whatever became of what stands in it. */
+static void count_batch(struct decode_run *r, const struct cdc_batch *b)
+{
+    decode_stats_batch(r->stats);
+    for (size_t i = 0; i < b->n_changes; i++)
+        decode_stats_change(r->stats, &b->changes[i]);
+}
+
+static bool on_batch(struct decode_run *r, struct cdc_batch *b, struct err *e)
+{
+    if (b->serial == 0)
         position_copy(&r->pos, &b->start);
     if (r->stats)
-        decode_stats_batch(r->stats);
-    for (size_t i = 0; i < b->n_changes; i++) {
-        if (!on_change(r, &b->changes[i], e))
-            return false;
-        if (track)
-            cdc_position_advance(&r->pos, &b->changes[i]);
-    }
+        count_batch(r, b);
+    bool ok = decode_whole_batch(r->whole, b, e);
     r->begin.begin.query = r->begin.file = NULL; /* they go with the batch */
-    return true;
+    return ok;
 }
 
 static bool drain(struct decode_run *r, struct cdc_decoder *d, bool flush, struct err *e)
@@ -321,6 +333,9 @@ bool decode_run_source(struct decode_run *r, struct cdc_source *s, struct cdc_de
 {
     bool ok = read_source(r, s, d, e);
     ok = flush_out(r, ok ? e : NULL) && ok;
+    size_t n = decode_whole_end(r->whole);
+    if (n)
+        fprintf(stderr, "transactions without an end: %zu\n", n);
     if (r->stats)
         print_stats(r, cdc_decoder_stats(d));
     return ok;
@@ -340,7 +355,9 @@ bool decode_run_open(struct decode_run *r, struct err *e)
         r->text = event_text_new();
         r->verify = false; /* each line says it */
     }
-    if (r->raw || strcmp(r->format, "none") == 0)
+    bool shows = !r->raw && strcmp(r->format, "none") != 0;
+    r->whole = decode_whole_new(shows, give_change, r);
+    if (!shows)
         return true;
     r->ops = encoder_find(r->format);
     if (!r->ops) {
@@ -364,4 +381,5 @@ void decode_run_fini(struct decode_run *r)
     decode_stats_free(r->stats);
     event_text_free(r->text);
     decode_range_fini(&r->range);
+    decode_whole_free(r->whole);
 }

@@ -10,6 +10,7 @@
 
 #include "app/decode_range.h"
 #include "app/decode_stats.h"
+#include "app/decode_whole.h"
 #include "cdc/event_text.h"
 #include "cdc/source.h"
 #include "sinks/encode.h"
@@ -30,7 +31,8 @@ struct decode_run { /* the first part is the caller's */
     const struct encoder_ops *ops;
     struct encoder *encoder;
     struct encode_context context;
-    struct cdc_change begin; /* of the open transaction; its texts live in the batch */
+    struct decode_whole *whole;
+    struct cdc_change begin; /* of the transaction that is shown; its texts live in the batch */
     struct position pos;
     struct cdc_row *before, *after;
     struct buf out;

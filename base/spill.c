@@ -92,3 +92,9 @@ void spill_cut(struct spill *s, uint64_t len)
     (void)ignored;
     s->end = len;
 }
+
+char *spill_temporary_dir(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    return mem_printf("%s/sluice-%u", tmp && *tmp ? tmp : "/tmp", (unsigned)getuid());
+}

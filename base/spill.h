@@ -16,6 +16,8 @@
 struct spill;
 /* In the folder dir, which is made (0700) when it is missing. */
 struct spill *spill_open(const char *dir, struct err *e) WARN_UNUSED;
+/* For who has no state directory: a folder of this user's in $TMPDIR. malloc'ed; not made. */
+char *spill_temporary_dir(void);
 void spill_close(struct spill *s); /* NULL is fine; gives the disk space back */
 uint64_t spill_len(const struct spill *s);
 bool spill_append(struct spill *s, const void *p, size_t n, struct err *e) WARN_UNUSED;

@@ -95,6 +95,7 @@ struct cdc_change {
             struct gtid gtid;   /* of the transaction that ends */
             uint64_t next_pos;  /* = log_pos */
             bool xid;           /* XID event (transactional) or COMMIT query */
+            bool cut_off;       /* ROLLBACK: the log has no end of it */
             uint64_t commit_us; /* as in BEGIN */
         } end;                  /* COMMIT, ROLLBACK */
         struct {

@@ -171,6 +171,7 @@ void decode_cut_off(struct cdc_decoder *d, const struct event *ev)
         at.end_pos = ev->start_pos;
         d->tx.gtid = (struct gtid){0}; /* never executed there, so not part of any set */
         decode_end(d, &at, CDC_ROLLBACK, false);
+        d->open->changes[d->open->n_changes - 1].end.cut_off = true;
     }
     d->tx.announced = false;
 }

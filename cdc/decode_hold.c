@@ -21,7 +21,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define MEMORY_BYTES ((size_t)4 * 1024 * 1024)
 #define READ_BYTES   ((size_t)256 * 1024)
@@ -72,11 +71,9 @@ static bool is_held_type(uint8_t type)
 
 static bool to_disk(const struct cdc_decoder *d, struct held_log *h, struct err *e)
 {
-    const char *tmp = getenv("TMPDIR");
+    CLEANUP(mem_free_ptr) char *temporary = d->o.spill_dir ? NULL : spill_temporary_dir();
     CLEANUP(mem_free_ptr)
-    char *dir = d->o.spill_dir ? mem_printf("%s/spill", d->o.spill_dir)
-                               : mem_printf("%s/sluice-%u/spill", tmp && *tmp ? tmp : "/tmp",
-                                            (unsigned)getuid());
+    char *dir = mem_printf("%s/spill", temporary ? temporary : d->o.spill_dir);
     if (!h->spill)
         h->spill = spill_open(dir, e);
     if (!h->spill || !spill_append(h->spill, h->memory.data, h->memory.len, e))

@@ -117,8 +117,10 @@ static void on_begin(struct cdc_decoder *d, const struct event *ev, const struct
 {
     if (d->tx.open && d->tx.implicit)
         decode_end(d, ev, CDC_COMMIT, false);
-    if (d->tx.open)
+    if (d->tx.open && d->tx.seq == 0 && !d->holding)
         return; /* MariaDB's GTID event opened it */
+    if (d->tx.open)
+        decode_cut_off(d, ev); /* in a log without GTID events */
     d->tx.thread_known = !d->mariadb;
     d->tx.thread_id = q->thread_id;
     decode_begin(d, ev);

@@ -183,6 +183,22 @@ static void rows_without_begin_are_a_transaction_of_their_own(void **state)
     stop(&f);
 }
 
+/* Old servers log no GTID event, so nothing else says that the one before has no end. */
+static void a_begin_inside_a_transaction_cuts_it_off(void **state)
+{
+    struct feeder f;
+    (void)state;
+    start(&f, 0, NULL);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1) && query(&f, "BEGIN") && rows(&f, 2));
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    assert_int_equal(b->changes[2].kind, CDC_ROLLBACK);
+    assert_true(b->changes[2].end.cut_off);
+    cdc_batch_unref(b);
+    xid(&f);
+    assert_seen(&f, "C ");
+    stop(&f);
+}
+
 /* ---- savepoints ---- */
 
 static void savepoints_are_found_by_name(void **state)
@@ -726,6 +742,7 @@ int main(void)
         cmocka_unit_test(the_reader_judges_a_statement),
         cmocka_unit_test(statements_outside_transactions_need_no_gtid),
         cmocka_unit_test(rows_without_begin_are_a_transaction_of_their_own),
+        cmocka_unit_test(a_begin_inside_a_transaction_cuts_it_off),
         cmocka_unit_test(savepoints_are_found_by_name),
         cmocka_unit_test(savepoints_have_the_servers_letters),
         cmocka_unit_test(rows_behind_a_savepoint_wait_for_the_end),
