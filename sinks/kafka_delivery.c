@@ -2,11 +2,11 @@
  *
  * A broker refuses a batch, not a record: one record that is too large takes its neighbours with
  * it, and a topic whose max.message.bytes is below the producer's batch refuses batches of records
- * of which each is small enough. So a refusal is believed of a record only where it was the batch,
- * or where the batch could not have been too large. Otherwise SINK_BATCH asks the driver for a new
- * instance whose batches hold at most err.native bytes (1: one record), from the acknowledged
- * position: records that followed in the same partition may be delivered already, and only sending
- * all of them again keeps the order of each key.
+ * of which each is small enough. So a refusal is believed of a record only where it was the batch.
+ * Otherwise SINK_BATCH asks the driver for a new instance whose batches hold at most err.native
+ * bytes (1: one record), from the acknowledged position: records that followed in the same
+ * partition may be delivered already, and only sending all of them again keeps the order of each
+ * key.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -146,17 +146,15 @@ static void keep_refusal(struct kafka_sink *s, const rd_kafka_message_t *m)
     s->last_refusal = r;
 }
 
-/* Whether the batch cannot have been refused for anything but this one record. */
-static bool is_the_records(const struct kafka_sink *s, const rd_kafka_message_t *m)
+bool kafka_refused_alone(uint64_t batch_bytes, int code, size_t record_bytes)
 {
-    return s->batch_bytes == 1 ||
-           (s->batch_bytes > 1 && is_about_size(m->err) &&
-            kafka_topic_limit(s, rd_kafka_topic_name(m->rkt)) >= s->batch_bytes);
+    return batch_bytes == 1 ||
+           (batch_bytes > 1 && is_about_size(code) && record_bytes >= batch_bytes);
 }
 
 static void on_refusal(struct kafka_sink *s, const rd_kafka_message_t *m)
 {
-    if (is_the_records(s, m)) {
+    if (kafka_refused_alone(s->batch_bytes, m->err, m->key_len + m->len)) {
         keep_refusal(s, m);
     } else if (!s->refused_batch) {
         s->refused_batch = mem_strdup(rd_kafka_topic_name(m->rkt));

@@ -42,6 +42,9 @@ bool kafka_asked_to_stop(const struct kafka_sink *s, struct err *e);
 void kafka_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *sink);
 void kafka_on_error(rd_kafka_t *rk, int code, const char *reason, void *sink);
 void kafka_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text);
+/* Was the record alone in the batch that was refused? batch_bytes: of the sink. librdkafka puts
+ * nothing beside a record that has batch.size or more. Pure. */
+bool kafka_refused_alone(uint64_t batch_bytes, int code, size_t record_bytes);
 bool kafka_refused(struct sink *sink, struct sink_record *r, struct err *why);
 void kafka_refusals_free(struct kafka_sink *s);
 /* False: the producer is broken, or a batch was refused (SINK_BATCH). */

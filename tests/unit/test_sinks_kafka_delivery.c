@@ -1,0 +1,37 @@
+/* tests/unit/test_sinks_kafka_delivery.c — when a refused batch tells of a refused record. */
+#include "sinks/kafka_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define TOO_LARGE RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+#define INVALID   RD_KAFKA_RESP_ERR_INVALID_RECORD
+
+static void a_record_in_a_batch_of_many_is_not_believed_refused(void **state)
+{
+    (void)state;
+    assert_false(kafka_refused_alone(0, TOO_LARGE, 5000000));
+    assert_false(kafka_refused_alone(0, INVALID, 100));
+    assert_false(kafka_refused_alone(2000, TOO_LARGE, 1999)); /* the topic's limit was lowered */
+    assert_false(kafka_refused_alone(2000, INVALID, 2000));
+}
+
+static void a_record_that_was_the_batch_is(void **state)
+{
+    (void)state;
+    assert_true(kafka_refused_alone(1, INVALID, 100));
+    assert_true(kafka_refused_alone(1, TOO_LARGE, 100));
+    assert_true(kafka_refused_alone(2000, TOO_LARGE, 2000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_in_a_batch_of_many_is_not_believed_refused),
+        cmocka_unit_test(a_record_that_was_the_batch_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
