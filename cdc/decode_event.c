@@ -72,6 +72,7 @@ bool decode_format_description(struct cdc_decoder *d, const struct event *ev, st
     d->mariadb = strstr(version, "MariaDB") != NULL;
     bool accents = d->mariadb && version_number(version) >= 110500;
     d->names = accents ? IDENT_GENERAL1400_AS_CI : IDENT_GENERAL_CI;
+    d->has_vectors = d->mariadb && version_number(version) >= 110700;
     d->checksum = false;
     if (version_has_checksum(version, d->mariadb)) {
         if (wire_left(&w) < 5)

@@ -163,7 +163,7 @@ struct cdc_decoder {
     bool gtids_known;    /* pos.gtids is complete */
     uint64_t resume_seq; /* rows of the first transaction that were delivered before */
 
-    bool format_known, checksum, mariadb;
+    bool format_known, checksum, mariadb, has_vectors;
     enum ident_collation names; /* of savepoints */
     uint8_t post_header_len[256];
     char file[POSITION_FILE_MAX];

@@ -17,6 +17,7 @@
 #define CACHE_MAX_ENTRIES     16384u
 #define SLOTS_MIN             64u
 
+#define COLLATION_BINARY      63u
 #define COLLATION_UTF8MB4_BIN 46u /* of MariaDB's JSON columns */
 
 static void entry_free(void *p)
@@ -203,18 +204,29 @@ static struct schema_table *read_table(const struct cdc_decoder *d, const struct
     return NULL;
 }
 
-/* UUID, INET6 (16 bytes) and INET4 (4 bytes) look like BINARY; JSON is LONGTEXT. */
-static bool may_be_extension(const struct schema_table *t)
+/* UUID, INET6 (16 bytes) and INET4 (4 bytes) look like BINARY, VECTOR like VARBINARY; JSON is
+ * LONGTEXT; of times in the old format the fraction is not told. */
+static bool is_open(const struct cdc_decoder *d, const struct schema_column *c)
 {
-    for (size_t i = 0; i < t->n_columns; i++) {
-        const struct schema_column *c = &t->columns[i];
-        bool binary = c->collation == 63 || c->collation == 0;
-        if (c->type == SCHEMA_TYPE_STRING && (c->meta == 16 || c->meta == 4) && binary)
-            return true;
-        if (c->type == SCHEMA_TYPE_BLOB && c->meta == 4 && c->collation == COLLATION_UTF8MB4_BIN)
-            return true;
+    bool binary = c->collation == COLLATION_BINARY || c->collation == 0;
+    if (c->type == SCHEMA_TYPE_STRING)
+        return binary && (c->meta == 16 || c->meta == 4);
+    if (c->type == SCHEMA_TYPE_VARCHAR)
+        return d->has_vectors && binary && c->meta > 0 && c->meta % 4 == 0;
+    if (c->type == SCHEMA_TYPE_BLOB)
+        return c->meta == 4 && c->collation == COLLATION_UTF8MB4_BIN;
+    return schema_type_is_old_time(c->type);
+}
+
+/* Whether a column's type is left open by the log. */
+static bool mark_open(const struct cdc_decoder *d, struct schema_table *t)
+{
+    bool any = false;
+    for (size_t i = 0; i < t->n_columns && d->mariadb; i++) {
+        t->columns[i].type_open = is_open(d, &t->columns[i]);
+        any = any || t->columns[i].type_open;
     }
-    return false;
+    return any;
 }
 
 static void copy_labels(struct schema_column *to, const struct schema_column *from)
@@ -228,6 +240,11 @@ static void copy_labels(struct schema_column *to, const struct schema_column *fr
 static void merge_column(struct schema_column *to, const struct schema_column *from, bool all)
 {
     to->ext = from->ext;
+    if (to->vector_dim == 0)
+        to->vector_dim = from->vector_dim;
+    if (to->type_open && schema_type_is_old_time(to->type))
+        to->meta = from->meta;
+    to->type_open = false;
     to->generated = from->generated;
     to->auto_increment = from->auto_increment;
     if (!all)
@@ -243,8 +260,6 @@ static void merge_column(struct schema_column *to, const struct schema_column *f
     to->visible = from->visible;
     if (to->geometry_type == 0)
         to->geometry_type = from->geometry_type;
-    if (to->vector_dim == 0)
-        to->vector_dim = from->vector_dim;
     copy_labels(to, from);
 }
 
@@ -261,10 +276,10 @@ static void merge(struct schema_table *t, const struct schema_table *known)
     t->full_metadata = true;
 }
 
-/* Why the names are not known becomes the table's; only who needs its rows fails. */
+/* Why names or types are not known becomes the table's; only who needs its rows fails. */
 static bool keep_reason(struct schema_table *t, struct err *e)
 {
-    if (e->code == ERR_NONE || (e->code == ERR_SCHEMA_UNKNOWN && t->full_metadata))
+    if (e->code == ERR_NONE)
         return true;
     if (e->code != ERR_SCHEMA_UNKNOWN)
         return err_prepend(e, "definition of %s.%s", t->db, t->name);
@@ -277,7 +292,8 @@ static bool keep_reason(struct schema_table *t, struct err *e)
 static bool ask_schema(const struct cdc_decoder *d, const struct event *ev, struct schema_table *t,
                        struct err *e)
 {
-    if (!d->o.schema || (t->full_metadata && !(d->mariadb && may_be_extension(t))))
+    bool open = mark_open(d, t);
+    if (!d->o.schema || (t->full_metadata && !open))
         return true;
     struct err why = ERR_INIT;
     struct cdc_schema_place at = decode_place(d, ev);

@@ -2,8 +2,7 @@
  *
  * Names, signs and labels where the metadata is not FULL come from the tracker (schemas/tracker.h),
  * for which this file reads definitions under a lock that no DDL passes, and scans the log for DDL.
- * With FULL metadata only MariaDB's UUID and INET columns are asked for; there the names in the log
- * itself tell a definition of another time.
+ * With FULL metadata only what MariaDB's log leaves open of its types is asked for.
  *
  * ▶ information_schema alone may show a table as it was before a DDL that is in the log already
  * (the log is written before the change is visible). A SELECT in a transaction waits for the DDL
@@ -99,11 +98,17 @@ static bool log_has_names(struct my_conn *c)
            strcasecmp(value, "FULL") == 0;
 }
 
+/* MariaDB's log never tells all types. */
+static bool log_says_all(struct my_conn *c)
+{
+    return my_conn_server(c)->flavor != MY_FLAVOR_MARIADB && log_has_names(c);
+}
+
 /* Not touched for servers whose log says all. */
 static void open_store(struct cdc_reader *r)
 {
     struct err e = ERR_INIT;
-    if (r->store_tried || !r->o.state_dir || log_has_names(r->schema_conn))
+    if (r->store_tried || !r->o.state_dir || log_says_all(r->schema_conn))
         return;
     r->store_tried = true;
     r->own_store = store_open_shared(r->o.state_dir, &e);
@@ -321,21 +326,6 @@ void reader_schema_unlock(struct feed *f)
     pthread_mutex_unlock(&f->reader->schema_lock);
 }
 
-/* With FULL metadata: a definition of now, whose column names are the log's. */
-static const struct schema_table *ask_for_types(struct cdc_reader *r,
-                                                const struct schema_table *log)
-{
-    struct err e = ERR_INIT;
-    struct schema_table *t = NULL;
-    if (connect_schema(r, &e))
-        t = schema_inspect(r->schema_conn, log->db, log->name, &e);
-    if (!t && e.code != ERR_SCHEMA_UNKNOWN) {
-        log_debug("schema", "%s.%s: %s", log->db, log->name, e.text);
-        disconnect(r);
-    }
-    return t;
-}
-
 const struct schema_table *reader_live_schema(void *ctx, const struct cdc_schema_place *at,
                                               const struct schema_table *log, struct err *e)
 {
@@ -343,10 +333,9 @@ const struct schema_table *reader_live_schema(void *ctx, const struct cdc_schema
     struct tracker_place place = place_of(at);
     const struct schema_table *t = NULL;
     struct cdc_reader *r = locked(f);
-    if (log->full_metadata)
-        t = ask_for_types(r, log);
-    else if (meet(f, e))
-        t = schema_tracker_definition(r->tracker, &place, log, f, e);
+    if (meet(f, e))
+        t = log->full_metadata ? schema_tracker_types(r->tracker, &place, log, f, e)
+                               : schema_tracker_definition(r->tracker, &place, log, f, e);
     pthread_mutex_unlock(&r->schema_lock);
     return t;
 }
@@ -360,7 +349,7 @@ bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct 
     struct cdc_reader *r = locked(f);
     bool ok = meet(f, e);
     if (ok)
-        schema_tracker_ddl(r->tracker, &place, &text, !log_has_names(r->schema_conn), f);
+        schema_tracker_ddl(r->tracker, &place, &text, !log_says_all(r->schema_conn), f);
     pthread_mutex_unlock(&r->schema_lock);
     return ok;
 }

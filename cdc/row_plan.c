@@ -47,6 +47,18 @@ static struct row_column temporal_column(const struct schema_column *c, uint32_t
     return r;
 }
 
+/* MariaDB's Type_handler_…::hires_bytes: one number, in units of the last declared digit. */
+static struct row_column old_time_column(const struct schema_column *c)
+{
+    static const uint8_t time[] = {3, 4, 4, 5, 5, 5, 6}, datetime[] = {8, 6, 6, 7, 7, 7, 8},
+                         timestamp[] = {4, 5, 5, 6, 6, 7, 7};
+    if (c->meta > 6)
+        return (struct row_column){0};
+    if (c->type == SCHEMA_TYPE_TIME)
+        return fixed(time[c->meta]);
+    return fixed(c->type == SCHEMA_TYPE_DATETIME ? datetime[c->meta] : timestamp[c->meta]);
+}
+
 static struct row_column number_column(const struct schema_column *c)
 {
     struct row_column r = fixed(0);
@@ -79,15 +91,16 @@ static struct row_column column_plan(const struct schema_column *c)
     case SCHEMA_TYPE_INT24:
     case SCHEMA_TYPE_DATE:
     case SCHEMA_TYPE_NEWDATE:
-    case SCHEMA_TYPE_TIME:
         return fixed(3);
+    case SCHEMA_TYPE_TIME:
+    case SCHEMA_TYPE_DATETIME:
+    case SCHEMA_TYPE_TIMESTAMP:
+        return old_time_column(c);
     case SCHEMA_TYPE_LONG:
     case SCHEMA_TYPE_FLOAT:
-    case SCHEMA_TYPE_TIMESTAMP:
         return fixed(4);
     case SCHEMA_TYPE_LONGLONG:
     case SCHEMA_TYPE_DOUBLE:
-    case SCHEMA_TYPE_DATETIME:
         return fixed(8);
     case SCHEMA_TYPE_TIMESTAMP2:
         return temporal_column(c, 4);

@@ -67,6 +67,8 @@ struct cdc_datetime { /* as stored: zero and partial dates are kept */
 bool cdc_value_datetime(
     const struct cdc_value *v,
     struct cdc_datetime *out); /* DATE, TIME*, DATETIME*, TIMESTAMP* (fields in UTC) */
+/* What to say where that is false. */
+bool cdc_value_no_datetime(const struct cdc_value *v, struct err *e);
 /* "2026-01-01 00:00:00.000000": all declared digits; as MySQL prints the type. */
 void cdc_datetime_print(const struct cdc_value *v, const struct cdc_datetime *d, struct buf *out);
 bool cdc_value_is_unsigned(const struct cdc_value *v);

@@ -76,8 +76,74 @@ static void set_from_epoch(int64_t seconds, struct cdc_datetime *out)
     out->second = rest % 60;
 }
 
-/* HHMMSS and YYYYMMDDhhmmss as decimal numbers. */
-static void read_old_time(const uint8_t *p, struct cdc_datetime *out)
+/* ---- MariaDB's format with a fraction from before 10.1.2 (sql/field.cc, Field_…_hires) ----
+ *
+ * One big-endian number in units of the last declared digit: seconds and fraction of a TIMESTAMP
+ * apart; of a DATETIME ((((year*13+month)*32+day)*24+hour)*60+minute)*60+second; of a TIME the
+ * seconds, above a zero point of 839 hours. */
+
+static const uint32_t micros_of_unit[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+
+static uint64_t take(uint64_t *v, uint64_t radix)
+{
+    uint64_t digit = *v % radix;
+    *v /= radix;
+    return digit;
+}
+
+static void take_clock(uint64_t *v, uint32_t unit, struct cdc_datetime *out)
+{
+    out->micro = (uint32_t)take(v, 1000000 / unit) * unit;
+    out->second = (uint32_t)take(v, 60);
+    out->minute = (uint32_t)take(v, 60);
+}
+
+static bool read_old_datetime_fraction(const uint8_t *p, size_t n, struct cdc_datetime *out)
+{
+    uint64_t v = wire_be(p, n);
+    take_clock(&v, micros_of_unit[out->fsp], out);
+    out->hour = (uint32_t)take(&v, 24);
+    out->day = (uint32_t)take(&v, 32);
+    out->month = (uint32_t)take(&v, 13);
+    out->year = (uint32_t)v;
+    return v <= 9999;
+}
+
+static bool read_old_time_fraction(const uint8_t *p, size_t n, struct cdc_datetime *out)
+{
+    uint32_t unit = micros_of_unit[out->fsp];
+    int64_t zero = (int64_t)(839 * 3600) * (1000000 / unit);
+    int64_t v = (int64_t)wire_be(p, n) - zero;
+    uint64_t u = (uint64_t)(v < 0 ? -v : v);
+    out->negative = v < 0;
+    take_clock(&u, unit, out);
+    out->hour = (uint32_t)u;
+    return u < 839;
+}
+
+static bool read_old_timestamp_fraction(const uint8_t *p, size_t n, struct cdc_datetime *out)
+{
+    uint64_t fraction = wire_be(p + 4, n - 4), unit = micros_of_unit[out->fsp];
+    if (fraction >= 1000000 / unit)
+        return false;
+    out->micro = (uint32_t)(fraction * unit);
+    set_from_epoch((int64_t)wire_be(p, 4), out);
+    return true;
+}
+
+static bool read_old_fraction(const struct cdc_value *v, struct cdc_datetime *out)
+{
+    out->fsp = v->column->meta;
+    assert(out->fsp >= 1 && out->fsp <= 6);
+    if (v->column->type == SCHEMA_TYPE_DATETIME)
+        return read_old_datetime_fraction(v->p, v->n, out);
+    if (v->column->type == SCHEMA_TYPE_TIME)
+        return read_old_time_fraction(v->p, v->n, out);
+    return read_old_timestamp_fraction(v->p, v->n, out);
+}
+
+/* HHMMSS and YYYYMMDDhhmmss as decimal numbers. A fraction of which nobody knows gives others. */
+static bool read_old_time(const uint8_t *p, struct cdc_datetime *out)
 {
     int32_t v = (int32_t)(wire_u24(p) << 8) >> 8;
     out->negative = v < 0;
@@ -85,11 +151,14 @@ static void read_old_time(const uint8_t *p, struct cdc_datetime *out)
     out->hour = u / 10000;
     out->minute = u / 100 % 100;
     out->second = u % 100;
+    return out->minute < 60 && out->second < 60;
 }
 
-static void read_old_datetime(const uint8_t *p, struct cdc_datetime *out)
+static bool read_old_datetime(const uint8_t *p, struct cdc_datetime *out)
 {
     uint64_t v = wire_u64(p);
+    if (v > 99991231235959)
+        return false;
     uint32_t date = (uint32_t)(v / 1000000 % 100000000), time = (uint32_t)(v % 1000000);
     out->year = date / 10000;
     out->month = date / 100 % 100;
@@ -97,12 +166,16 @@ static void read_old_datetime(const uint8_t *p, struct cdc_datetime *out)
     out->hour = time / 10000;
     out->minute = time / 100 % 100;
     out->second = time % 100;
+    return out->month < 13 && out->day < 32 && out->hour < 24 && out->minute < 60 &&
+           out->second < 60;
 }
 
 bool cdc_value_datetime(const struct cdc_value *v, struct cdc_datetime *out)
 {
     assert(!v->absent && !v->null);
     *out = (struct cdc_datetime){0};
+    if (schema_type_is_old_time(v->column->type) && v->column->meta > 0)
+        return read_old_fraction(v, out);
     switch (v->column->type) {
     case SCHEMA_TYPE_DATE:
     case SCHEMA_TYPE_NEWDATE:
@@ -123,14 +196,22 @@ bool cdc_value_datetime(const struct cdc_value *v, struct cdc_datetime *out)
         set_from_epoch(wire_u32(v->p), out);
         return true;
     case SCHEMA_TYPE_TIME:
-        read_old_time(v->p, out);
-        return true;
+        return read_old_time(v->p, out);
     case SCHEMA_TYPE_DATETIME:
-        read_old_datetime(v->p, out);
-        return true;
+        return read_old_datetime(v->p, out);
     default:
         return false;
     }
+}
+
+bool cdc_value_no_datetime(const struct cdc_value *v, struct err *e)
+{
+    err_set(e, ERR_LOG_FORMAT, "not a date or time");
+    if (schema_type_is_old_time(v->column->type) && v->column->meta == 0)
+        err_cure(e, "if it has a fraction in the format from before MariaDB 10.1.2 "
+                    "(mysql56_temporal_format=OFF), only the live server knows its digits: use "
+                    "sluice stream, or rebuild the table with that setting ON");
+    return false;
 }
 
 static char *put_digits(char *to, uint32_t v, unsigned n)

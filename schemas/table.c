@@ -89,13 +89,34 @@ void schema_table_unref(const struct schema_table *t)
         table_free((struct schema_table *)(uintptr_t)t);
 }
 
+bool schema_type_is_old_time(uint8_t type)
+{
+    return type == SCHEMA_TYPE_TIME || type == SCHEMA_TYPE_DATETIME ||
+           type == SCHEMA_TYPE_TIMESTAMP;
+}
+
+static bool same_time(const struct schema_column *log, const struct schema_column *known)
+{
+    if (!log->type_open || !schema_type_is_old_time(log->type))
+        return false;
+    return known->type == log->type ||
+           (log->type == SCHEMA_TYPE_TIME && known->type == SCHEMA_TYPE_TIME2) ||
+           (log->type == SCHEMA_TYPE_DATETIME && known->type == SCHEMA_TYPE_DATETIME2) ||
+           (log->type == SCHEMA_TYPE_TIMESTAMP && known->type == SCHEMA_TYPE_TIMESTAMP2);
+}
+
+bool schema_column_same_type(const struct schema_column *log, const struct schema_column *known)
+{
+    return (log->type == known->type && log->meta == known->meta) || same_time(log, known);
+}
+
 bool schema_table_same_types(const struct schema_table *log, const struct schema_table *known)
 {
     if (log->n_columns != known->n_columns)
         return false;
     for (size_t i = 0; i < log->n_columns; i++) {
         const struct schema_column *a = &log->columns[i], *b = &known->columns[i];
-        if (a->type != b->type || a->meta != b->meta)
+        if (!schema_column_same_type(a, b))
             return false;
         if (log->full_metadata && b->name && strcmp(a->name, b->name) != 0)
             return false;

@@ -42,7 +42,8 @@ enum schema_type { /* values are the wire's */
                    SCHEMA_TYPE_STRING = 254,
                    SCHEMA_TYPE_GEOMETRY = 255
 };
-/* MariaDB types that travel as STRING; known only from information_schema. */
+/* MariaDB types that travel as another one; known only from information_schema. So does VECTOR, as
+ * VARCHAR of the character set binary: vector_dim tells it. */
 enum schema_ext {
     SCHEMA_EXT_NONE,
     SCHEMA_EXT_UUID,
@@ -61,7 +62,9 @@ struct schema_column {
     uint8_t type; /* the real type: ENUM and SET already resolved out of STRING */
     /* CHAR and BINARY (STRING), VARCHAR, VAR_STRING: most bytes. BLOB, JSON, GEOMETRY, VECTOR:
      * length bytes. NEWDECIMAL: precision<<8|scale. BIT: (bits/8)<<8|(bits%8). ENUM, SET: bytes a
-     * value takes. TIME2, DATETIME2, TIMESTAMP2: fraction digits. Others: 0 or the type's size. */
+     * value takes. TIME2, DATETIME2, TIMESTAMP2: fraction digits; TIME, DATETIME, TIMESTAMP too, in
+     * MariaDB's format from before 10.1.2, where the log does not say them. Others: 0 or the type's
+     * size. */
     uint16_t meta;
     uint16_t collation; /* id; 63 binary; 0 unknown or not a string */
     bool unsigned_known, is_unsigned;
@@ -70,6 +73,7 @@ struct schema_column {
     bool generated;      /* virtual or stored; only information_schema knows */
     bool auto_increment; /* only information_schema knows */
     bool label_known;    /* labels filled */
+    bool type_open;      /* a table map's: may be one of MariaDB's types that it does not tell */
     enum schema_ext ext;
     struct schema_label *labels; /* ENUM and SET; schemas/labels.h */
     size_t n_labels;
@@ -130,6 +134,11 @@ int schema_table_column(const struct schema_table *t,
 /* Whether a table map's columns can be those of a definition: number, types, and names if it has
  * them. */
 bool schema_table_same_types(const struct schema_table *log, const struct schema_table *known);
+/* The same of one column, but for the name: a time that the log has in the format from before 10.1.2
+ * is the same, whose fraction digits it does not say. */
+bool schema_column_same_type(const struct schema_column *log, const struct schema_column *known);
+/* TIME, DATETIME, TIMESTAMP of the format from before MySQL 5.6 and MariaDB 10.1.2. */
+bool schema_type_is_old_time(uint8_t type);
 bool schema_type_is_integer(uint8_t type);
 bool schema_type_is_string(
     uint8_t type); /* CHAR, VARCHAR, TEXT, BLOB, BINARY … (collation tells which) */

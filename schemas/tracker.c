@@ -41,6 +41,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "schemas/ddl_columns.h"
 #include "state/log_match.h"
 
 #include <assert.h>
@@ -59,7 +60,9 @@ struct range {
 struct found_ddl {
     struct tracker_spot at;
     bool all;
-    char *names; /* schemas/ddl_touch.h */
+    char *names;   /* schemas/ddl_touch.h */
+    char *columns; /* that it may have changed, schemas/ddl_columns.h; NULL: any */
+    bool creates;
 };
 struct version {
     struct tracker_spot from, seen;
@@ -116,6 +119,12 @@ struct schema_tracker *schema_tracker_new(const struct schema_tracker_ops *ops, 
     return t;
 }
 
+static void ddl_fini(struct found_ddl *d)
+{
+    free(d->names);
+    free(d->columns);
+}
+
 static void forget_versions(struct schema_tracker *t)
 {
     for (size_t i = 0; i < t->n_versions; i++)
@@ -127,7 +136,7 @@ static void forget(struct schema_tracker *t)
 {
     forget_versions(t);
     for (size_t i = 0; i < t->n_ddl; i++)
-        free(t->ddl[i].names);
+        ddl_fini(&t->ddl[i]);
     t->n_ddl = t->n_ranges = 0;
     t->server[0] = 0;
     t->log++;
@@ -240,7 +249,7 @@ static void forget_oldest_ddl(struct schema_tracker *t)
     size_t n = t->n_ddl / 2;
     const struct tracker_spot cut = t->ddl[n].at;
     for (size_t i = 0; i < n; i++)
-        free(t->ddl[i].names);
+        ddl_fini(&t->ddl[i]);
     memmove(t->ddl, t->ddl + n, (t->n_ddl - n) * sizeof *t->ddl);
     t->n_ddl -= n;
     while (t->n_ranges && before(&t->ranges[0].to, &cut))
@@ -249,21 +258,45 @@ static void forget_oldest_ddl(struct schema_tracker *t)
         t->ranges[0].from = cut;
 }
 
+static struct found_ddl made_of(const struct tracker_spot *at, const struct ddl_touched *touched,
+                                const struct ddl_text *text)
+{
+    struct ddl_columns columns CLEANUP(ddl_columns_fini) = {.any = false};
+    ddl_columns(text, &columns);
+    return (struct found_ddl){.at = *at,
+                              .all = touched->all,
+                              .names = mem_strdup(buf_str(&touched->names)),
+                              .columns = columns.any ? NULL : mem_strdup(buf_str(&columns.words)),
+                              .creates = columns.creates && !columns.any};
+}
+
+/* Again, or a second one of the same transaction. */
+static void note_second(struct found_ddl *d, const struct ddl_touched *touched,
+                        const struct ddl_text *text)
+{
+    struct found_ddl second CLEANUP(ddl_fini) = made_of(&d->at, touched, text);
+    d->all = d->all || touched->all || strcmp(d->names, second.names) != 0;
+    if (d->columns && second.columns && strcmp(d->columns, second.columns) == 0)
+        return;
+    free(d->columns);
+    d->columns = NULL;
+    d->creates = false;
+}
+
 static void note_ddl(struct schema_tracker *t, const struct tracker_spot *at,
-                     const struct ddl_touched *touched)
+                     const struct ddl_touched *touched, const struct ddl_text *text)
 {
     size_t i = first_ddl(t, at);
     if (!at->file[0] || (!touched->all && touched->names.len == 0))
         return;
     bool known = i < t->n_ddl && tracker_spot_compare(&t->ddl[i].at, at) == 0;
-    if (known) /* again, or a second one of the same transaction */
-        t->ddl[i].all =
-            t->ddl[i].all || touched->all || strcmp(t->ddl[i].names, buf_str(&touched->names)) != 0;
-    if (known)
+    if (known) {
+        note_second(&t->ddl[i], touched, text);
         return;
+    }
     mem_grow((void **)&t->ddl, &t->cap_ddl, t->n_ddl + 1, sizeof *t->ddl);
     memmove(&t->ddl[i + 1], &t->ddl[i], (t->n_ddl - i) * sizeof *t->ddl);
-    t->ddl[i] = (struct found_ddl){*at, touched->all, mem_strdup(buf_str(&touched->names))};
+    t->ddl[i] = made_of(at, touched, text);
     t->n_ddl++;
     if (t->n_ddl > DDL_MAX)
         forget_oldest_ddl(t);
@@ -274,7 +307,7 @@ void schema_tracker_found(struct schema_tracker *t, const struct tracker_spot *a
 {
     struct ddl_touched *touched = mem_alloc(sizeof *touched);
     ddl_touch(ddl, touched);
-    note_ddl(t, at, touched);
+    note_ddl(t, at, touched, ddl);
     ddl_touched_fini(touched);
     free(touched);
 }
@@ -377,10 +410,11 @@ static bool of_one_log(const struct tracker_spot *a, const struct tracker_spot *
 }
 
 /* V1. *v NULL without an error: not proven; later is the DDL that stands against it, or NULL if
- * there is no such table. */
+ * there is no such table. Then the log is read up to where *kept was the definition (kept may be
+ * NULL). */
 static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
                       const char *name, void *ctx, struct version **v, struct tracker_spot *later,
-                      struct err *e)
+                      struct schema_table **kept, struct err *e)
 {
     struct schema_table *now = NULL;
     struct tracker_spot end = {.file = ""};
@@ -396,7 +430,10 @@ static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, c
     const struct found_ddl *touch = last_touch(t, (struct span){at, &end, false}, db, name);
     if (touch || before(&end, at)) {
         *later = touch ? touch->at : end;
-        schema_table_unref(now);
+        if (kept && !before(&end, at))
+            *kept = now;
+        else
+            schema_table_unref(now);
         return true;
     }
     *v = add_version(t, at, &end, now);
@@ -511,7 +548,7 @@ static void ask_at_once(struct schema_tracker *t, const struct tracker_spot *at,
         return; /* another reader was here */
     if (last_touch(t, (struct span){at, &end, false}, table->db, table->name))
         return; /* too late */
-    if (!prove_now(t, at, table->db, table->name, ctx, &v, &later, &e))
+    if (!prove_now(t, at, table->db, table->name, ctx, &v, &later, NULL, &e))
         log_debug("schema", "%s.%s: %s", table->db, table->name, e.text);
 }
 
@@ -523,7 +560,7 @@ void schema_tracker_ddl(struct schema_tracker *t, const struct tracker_place *pl
     {
         LOCKED(t);
         range_add(t, &place->since, &place->at);
-        note_ddl(t, &place->at, touched);
+        note_ddl(t, &place->at, touched, ddl);
         for (size_t i = 0; i < touched->n_tables && ask && place->at.file[0]; i++)
             ask_at_once(t, &place->at, &touched->tables[i], ctx);
     }
@@ -561,7 +598,7 @@ static struct version *find_proof(struct schema_tracker *t, const struct tracker
         return NULL;
     if (v && extend(t, v, &place->at))
         return v;
-    if (!prove_now(t, &place->at, log->db, log->name, ctx, &v, &later, e) || v)
+    if (!prove_now(t, &place->at, log->db, log->name, ctx, &v, &later, NULL, e) || v)
         return v;
     if (!find_proven(t, &place->at, log->db, log->name, ctx, &v, e))
         return NULL;
@@ -596,6 +633,180 @@ const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
             place->at.file, (unsigned long long)place->at.pos);
     err_cure(e, "set binlog_row_metadata=FULL, and do not change tables with sql_log_bin=0");
     return NULL;
+}
+
+/* ---- types that the log leaves open ---- */
+
+/* What is known of a column's type at other places than the one that is asked for. */
+struct elsewhere {
+    const struct tracker_spot *at;
+    const struct schema_table *log;
+    struct schema_table *now; /* behind the place, or NULL */
+    struct tracker_spot now_end;
+    const struct version *before; /* ends before the place, or NULL */
+};
+
+static bool keeps(const struct found_ddl *d, const char *column)
+{
+    return d->columns && !d->creates && !ddl_words_have(d->columns, column);
+}
+
+/* No DDL of the span may have changed the column. */
+static bool span_keeps(const struct schema_tracker *t, struct span span, const char *db,
+                       const char *name, const char *column)
+{
+    for (size_t i = first_ddl(t, span.from); i < t->n_ddl; i++) {
+        const struct found_ddl *d = &t->ddl[i];
+        int to_end = tracker_spot_compare(&d->at, span.to);
+        bool at_end = to_end == 0 || tracker_spot_compare(&d->at, span.from) == 0;
+        if (to_end > 0)
+            break;
+        if ((!at_end || span.with_ends) && (d->all || ddl_names_have(d->names, db, name)) &&
+            !keeps(d, column))
+            return false;
+    }
+    return true;
+}
+
+static const struct schema_column *column_in(const struct schema_table *t,
+                                             const struct schema_column *log)
+{
+    int i = t ? schema_table_column(t, log->name) : -1;
+    return i >= 0 && schema_column_same_type(log, &t->columns[i]) ? &t->columns[i] : NULL;
+}
+
+/* The table was created in what was read before the place, with a text that has none of the types
+ * that look like others. (Digits of a fraction are not read out of a text.) */
+static bool was_created_plain(const struct schema_tracker *t, const struct elsewhere *w,
+                              const struct schema_column *c)
+{
+    static const char *const words[] = {"UUID", "INET4", "INET6", "JSON", "JSON_VALID", "VECTOR"};
+    const struct found_ddl *made = NULL;
+    for (size_t i = 0; i < t->n_ddl && !before(w->at, &t->ddl[i].at); i++) {
+        const struct found_ddl *d = &t->ddl[i];
+        if (d->all || ddl_names_have(d->names, w->log->db, w->log->name))
+            made = d->creates && !d->all ? d : keeps(d, c->name) ? made : NULL;
+    }
+    if (!made || schema_type_is_old_time(c->type) || !is_read(t, &made->at, w->at))
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (ddl_words_have(made->columns, words[i]))
+            return false;
+    return true;
+}
+
+/* *found NULL: it is the type that it looks like. */
+static bool find_column(const struct schema_tracker *t, const struct elsewhere *w,
+                        const struct schema_column *c, const struct schema_column **found)
+{
+    const char *db = w->log->db, *name = w->log->name;
+    *found = column_in(w->now, c);
+    if (*found && span_keeps(t, (struct span){w->at, &w->now_end, false}, db, name, c->name))
+        return true;
+    *found = column_in(w->before ? w->before->table : NULL, c);
+    if (*found && span_keeps(t, (struct span){&w->before->seen, w->at, true}, db, name, c->name))
+        return true;
+    *found = NULL;
+    return was_created_plain(t, w, c);
+}
+
+static bool open_type(const struct elsewhere *w, const char *column, const struct tracker_spot *to,
+                      struct err *e)
+{
+    err_set(
+        e, ERR_SCHEMA_UNKNOWN,
+        "the type of its column %s at %s:%llu is not known: the log does not tell UUID, INET4, "
+        "INET6, JSON and VECTOR from what they are stored as, nor old fractions of seconds, and "
+        "the table was changed since",
+        column, w->at->file, (unsigned long long)w->at->pos);
+    if (to->file[0])
+        return err_cure(e, "start at %s:%llu or later with a new copy, or leave the table out",
+                        to->file, (unsigned long long)to->pos);
+    return err_cure(e, "leave the table out, or start where it is not used any more");
+}
+
+static void take_type(struct schema_column *to, const struct schema_column *log,
+                      const struct schema_column *known)
+{
+    to->name = mem_strdup(log->name);
+    to->type = log->type;
+    to->meta = known ? known->meta : log->meta;
+    to->ext = known ? known->ext : SCHEMA_EXT_NONE;
+    to->vector_dim = known ? known->vector_dim : 0;
+}
+
+/* A table like the log's, its open types resolved. */
+static struct schema_table *resolve(const struct schema_tracker *t, const struct elsewhere *w,
+                                    const struct tracker_spot *later, struct err *e)
+{
+    struct schema_table *out = schema_table_new(w->log->db, w->log->name, w->log->n_columns);
+    for (size_t i = 0; i < out->n_columns; i++) {
+        const struct schema_column *c = &w->log->columns[i], *found = NULL;
+        if (c->type_open && !find_column(t, w, c, &found)) {
+            open_type(w, c->name, later, e);
+            schema_table_unref(out);
+            return NULL;
+        }
+        take_type(&out->columns[i], c, found);
+    }
+    schema_table_seal(out);
+    return out;
+}
+
+static const struct schema_table *resolve_at(struct schema_tracker *t,
+                                             const struct tracker_spot *at,
+                                             const struct schema_table *log, void *ctx,
+                                             struct err *e)
+{
+    struct elsewhere w = {.at = at, .log = log};
+    struct tracker_spot later = {.file = ""};
+    struct version *v;
+    if (!find_proven(t, at, log->db, log->name, ctx, &v, e))
+        return NULL;
+    if (v && extend(t, v, at) && schema_table_same_types(log, v->table))
+        return schema_table_ref(v->table);
+    if (!prove_now(t, at, log->db, log->name, ctx, &v, &later, &w.now, e))
+        return NULL;
+    if (v && schema_table_same_types(log, v->table))
+        return schema_table_ref(v->table);
+    w.now_end = read_up_to(t, at);
+    const struct schema_table *out = NULL;
+    if (find_proven(t, at, log->db, log->name, ctx, &v, e) &&
+        (!v || read_span(t, &v->seen, at, ctx, e))) {
+        w.before = v;
+        out = resolve(t, &w, &later, e);
+    }
+    schema_table_unref(w.now);
+    return out;
+}
+
+/* A log without positions (MariaDB's InnoDB-based one) has nothing to prove by but its names. */
+static const struct schema_table *
+types_of_now(struct schema_tracker *t, const struct schema_table *log, void *ctx, struct err *e)
+{
+    struct schema_table *now = NULL;
+    struct tracker_spot end;
+    if (!t->ops->inspect(ctx, log->db, log->name, &now, &end, e))
+        return NULL;
+    if (now && schema_table_same_types(log, now))
+        return now;
+    schema_table_unref(now);
+    err_set(e, ERR_SCHEMA_UNKNOWN,
+            "its types are not known: the log gives no position, and the table is another one now");
+    err_cure(e, "leave the table out, or start where it is as it is now");
+    return NULL;
+}
+
+const struct schema_table *schema_tracker_types(struct schema_tracker *t,
+                                                const struct tracker_place *place,
+                                                const struct schema_table *log, void *ctx,
+                                                struct err *e)
+{
+    LOCKED(t);
+    if (!place->at.file[0])
+        return types_of_now(t, log, ctx, e);
+    range_add(t, &place->since, &place->at);
+    return resolve_at(t, &place->at, log, ctx, e);
 }
 
 void schema_tracker_seen(struct schema_tracker *t, const struct tracker_place *place)

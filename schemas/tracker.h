@@ -63,6 +63,14 @@ const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
                                                      const struct tracker_place *place,
                                                      const struct schema_table *log, void *ctx,
                                                      struct err *e);
+/* The same for a table whose names the log has, but not all of its types (columns with type_open):
+ * a new reference to a table of the log's columns, in which these are as they are. Known beyond what
+ * is proven as a whole: a column that no DDL between the place and a known definition may have
+ * changed (schemas/ddl_columns.h). */
+const struct schema_table *schema_tracker_types(struct schema_tracker *t,
+                                                const struct tracker_place *place,
+                                                const struct schema_table *log, void *ctx,
+                                                struct err *e);
 /* A reader got to a place; what is known to hold there is stored. */
 void schema_tracker_seen(struct schema_tracker *t, const struct tracker_place *place);
 /* Only for ops.scan, which runs under the tracker's lock. */

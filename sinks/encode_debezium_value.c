@@ -200,7 +200,7 @@ static bool put_temporal(const struct cdc_value *v, bool mariadb, struct buf *ou
 {
     struct cdc_datetime d;
     if (!cdc_value_datetime(v, &d))
-        return err_set(e, ERR_LOG_FORMAT, "not a date or time");
+        return cdc_value_no_datetime(v, e);
     switch (v->column->type) {
     case SCHEMA_TYPE_DATE:
     case SCHEMA_TYPE_NEWDATE:
@@ -317,6 +317,10 @@ static bool put_text(const struct cdc_value *v, struct buf *scratch, struct buf 
 {
     bool valid = true;
     buf_reset(scratch);
+    if (v->column->vector_dim > 0) {
+        put_vector(v, out);
+        return true;
+    }
     if (cdc_value_ext_text(v, scratch)) {
         debezium_put_string(out, buf_str(scratch), scratch->len);
         return true;

@@ -126,9 +126,26 @@ static bool put_text(struct ndjson *x, const struct cdc_value *v, struct buf *ou
     return true;
 }
 
+static void put_vector(const struct cdc_value *v, struct buf *out)
+{
+    buf_put_u8(out, '[');
+    for (size_t i = 0; i + 4 <= v->n; i += 4) {
+        float f;
+        memcpy(&f, v->p + i, sizeof f);
+        if (i > 0)
+            buf_put_u8(out, ',');
+        put_float(out, (double)f, true);
+    }
+    buf_put_u8(out, ']');
+}
+
 static bool put_string_type(struct ndjson *x, const struct cdc_value *v, struct buf *out,
                             struct err *e)
 {
+    if (v->column->vector_dim > 0) { /* MariaDB's travel as VARBINARY */
+        put_vector(v, out);
+        return true;
+    }
     if (v->column->ext != SCHEMA_EXT_NONE && v->column->ext != SCHEMA_EXT_JSON_TEXT) {
         buf_put_u8(out, '"');
         cdc_value_ext_text(v, out);
@@ -191,25 +208,12 @@ static void put_geometry(const struct cdc_value *v, struct buf *out)
     buf_put_str(out, "\"}");
 }
 
-static void put_vector(const struct cdc_value *v, struct buf *out)
-{
-    buf_put_u8(out, '[');
-    for (size_t i = 0; i + 4 <= v->n; i += 4) {
-        float f;
-        memcpy(&f, v->p + i, sizeof f);
-        if (i > 0)
-            buf_put_u8(out, ',');
-        put_float(out, (double)f, true);
-    }
-    buf_put_u8(out, ']');
-}
-
 static bool put_temporal(const struct cdc_value *v, struct buf *out, struct err *e)
 {
     struct cdc_datetime d;
     if (!cdc_value_datetime(v, &d))
-        return err_set(e, ERR_LOG_FORMAT, "%s: not a date or time",
-                       v->column->name ? v->column->name : "column");
+        return cdc_value_no_datetime(v, e) ||
+               err_prepend(e, "%s", v->column->name ? v->column->name : "column");
     buf_put_u8(out, '"');
     cdc_datetime_print(v, &d, out);
     buf_put_u8(out, '"');

@@ -60,7 +60,7 @@ static bool bind_temporal(const struct cdc_value *v, struct value_scratch *scrat
     struct buf *text = fresh(scratch);
     struct cdc_datetime d;
     if (!cdc_value_datetime(v, &d))
-        return err_set(e, ERR_LOG_FORMAT, "not a date or time");
+        return cdc_value_no_datetime(v, e);
     cdc_datetime_print(v, &d, text);
     return bind_text(out, scratch, e);
 }

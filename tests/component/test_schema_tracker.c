@@ -470,6 +470,99 @@ static void nor_does_a_log_that_was_begun_anew(void **state)
     close_store(s, dir);
 }
 
+/* ---- types that the log leaves open ---- */
+
+struct one_table { /* a server that has one table now, or none; its log's DDL was all given */
+    struct schema_table *now;
+};
+
+static bool one_inspect(void *ctx, const char *db, const char *name, struct schema_table **out,
+                        struct tracker_spot *end, struct err *e)
+{
+    struct one_table *o = ctx;
+    (void)db;
+    (void)name;
+    (void)e;
+    *out = o->now ? schema_table_ref(o->now) : NULL;
+    *end = spot(30);
+    return true;
+}
+
+static bool one_scan(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
+                     const struct tracker_spot *to, struct err *e)
+{
+    (void)ctx;
+    (void)t;
+    (void)from;
+    (void)to;
+    (void)e;
+    return true;
+}
+
+static const struct schema_tracker_ops one_ops = {.inspect = one_inspect, .scan = one_scan};
+
+/* u UUID or what looks like it, b BINARY(16). */
+static struct schema_table *uuid_and_binary(bool log)
+{
+    struct schema_table *t = schema_table_new("shop", "a", 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct schema_column *c = &t->columns[i];
+        c->name = mem_strdup(i == 0 ? "u" : "b");
+        c->type = SCHEMA_TYPE_STRING;
+        c->meta = 16;
+        c->type_open = log;
+    }
+    t->columns[0].ext = log ? SCHEMA_EXT_NONE : SCHEMA_EXT_UUID;
+    t->full_metadata = true;
+    schema_table_seal(t);
+    return t;
+}
+
+static void give(struct schema_tracker *t, size_t entry, const char *sql)
+{
+    struct tracker_place place = {.at = spot(entry), .since = spot(0)};
+    struct ddl_text ddl = {.db = "shop", .sql = sql, .n = strlen(sql)};
+    schema_tracker_ddl(t, &place, &ddl, false, NULL);
+}
+
+static void an_open_type_is_proven_by_the_column_or_refused(void **state)
+{
+    static const struct {
+        const char *earlier, *later; /* DDL before and behind the place */
+        bool there, known;
+        enum schema_ext ext;
+    } cases[] = {
+        {NULL, "ALTER TABLE a ADD y INT", true, true, SCHEMA_EXT_UUID},
+        {NULL, "ALTER TABLE a RENAME COLUMN u TO x, RENAME COLUMN b TO u, RENAME COLUMN x TO b",
+         true, false, SCHEMA_EXT_NONE},
+        {NULL, "DROP TABLE a", false, false, SCHEMA_EXT_NONE},
+        {"CREATE TABLE a (u UUID, b BINARY(16))", "DROP TABLE a", false, false, SCHEMA_EXT_NONE},
+        {"CREATE TABLE a (u BINARY(16), b BINARY(16))", "DROP TABLE a", false, true,
+         SCHEMA_EXT_NONE},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err e = ERR_INIT;
+        struct one_table o = {cases[i].there ? uuid_and_binary(false) : NULL};
+        struct schema_table *log = uuid_and_binary(true);
+        struct schema_tracker *t = schema_tracker_new(&one_ops, NULL);
+        struct tracker_place place = {.at = spot(10), .since = spot(0)};
+        if (cases[i].earlier)
+            give(t, 5, cases[i].earlier);
+        give(t, 20, cases[i].later);
+        const struct schema_table *known = schema_tracker_types(t, &place, log, &o, &e);
+        assert_int_equal(known != NULL, cases[i].known);
+        if (known)
+            assert_int_equal(known->columns[0].ext, cases[i].ext);
+        else
+            assert_non_null(strstr(e.text, "the type of its column u at binlog."));
+        schema_table_unref(known);
+        schema_table_unref(log);
+        schema_table_unref(o.now);
+        schema_tracker_free(t);
+    }
+}
+
 static void a_definition_survives_as_json(void **state)
 {
     struct err e = ERR_INIT;
@@ -550,6 +643,7 @@ int main(void)
         cmocka_unit_test(the_error_names_the_place_and_the_cure),
         cmocka_unit_test(another_server_shares_nothing),
         cmocka_unit_test(nor_does_a_log_that_was_begun_anew),
+        cmocka_unit_test(an_open_type_is_proven_by_the_column_or_refused),
         cmocka_unit_test(a_definition_survives_as_json),
         cmocka_unit_test(two_processes_share_the_versions),
     };

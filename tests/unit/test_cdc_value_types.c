@@ -375,6 +375,17 @@ static const struct {
     {SCHEMA_TYPE_TIME, 0, BYTES("\xc0\x1d\xfe"), "-12:34:56"},
     {SCHEMA_TYPE_TIME, 0, BYTES("\xa7\xf5\x7f"), "838:59:59"},
     {SCHEMA_TYPE_DATETIME, 0, BYTES("\x77\xe7\x59\x73\x66\x12\0\0"), "2023-12-31 23:59:59"},
+    /* As MariaDB 10.11 logs them with mysql56_temporal_format=OFF. */
+    {SCHEMA_TYPE_TIME, 1, BYTES("\x01\xcc\xe0\x6b"), "00:00:01.1"},
+    {SCHEMA_TYPE_TIME, 6, BYTES("\x02\xbf\x3d\xef\x44\xe0"), "00:00:01.100000"},
+    {SCHEMA_TYPE_DATETIME, 3, BYTES("\x00\x42\x2a\x7d\xed\xdc\x64"), "2024-01-01 00:00:00.100"},
+    {SCHEMA_TYPE_DATETIME, 6, BYTES("\x01\x02\x75\xfb\xe9\x24\xe6\xa0"),
+     "2024-01-01 00:00:00.100000"},
+    {SCHEMA_TYPE_TIMESTAMP, 2, BYTES("\x65\x92\x00\x80\x0a"), "2024-01-01 00:00:00.10"},
+    {SCHEMA_TYPE_DATETIME, 0, BYTES("\x01\x02\x75\xfb\xe9\x24\xe6\xa0"),
+     NULL}, /* no digits known */
+    {SCHEMA_TYPE_TIME, 0, BYTES("\xd4\x17\0"), NULL},
+    {SCHEMA_TYPE_TIMESTAMP, 1, BYTES("\x65\x92\x00\x80\x0a"), NULL},
     {SCHEMA_TYPE_TIMESTAMP, 0, BYTES("\x00\x00\x00\x00"), "0000-00-00 00:00:00"},
     {SCHEMA_TYPE_TIMESTAMP, 0, BYTES("\x01\x00\x00\x00"), "1970-01-01 00:00:01"},
     {SCHEMA_TYPE_TIMESTAMP, 0, BYTES("\xff\xff\xff\xff"), "2106-02-07 06:28:15"},
