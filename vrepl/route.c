@@ -217,18 +217,27 @@ static bool no_target(const struct vrepl_router *r, const struct vrepl_plan *pla
 {
     CLEANUP(buf_fini) struct buf hex = BUF_INIT;
     CLEANUP(buf_fini) struct buf place = BUF_INIT;
+    const struct vrepl_stream_spec *s = r->o.spec;
     buf_put_hex(&hex, id->bytes, id->n);
     put_place(row, plan, &place);
-    err_set(e, ERR_VINDEX, "%s.%s: row (%s) has keyspace id %s, which no target shard holds",
-            plan->source->db, plan->source->name, buf_str(&place), buf_str(&hex));
+    err_set(e, ERR_VINDEX, "%s.%s: row (%s) has keyspace id %s, which %s", plan->source->db,
+            plan->source->name, buf_str(&place), buf_str(&hex),
+            s->one_key_space && !keyrange_contains(&s->source->range, id)
+                ? "is not of the shard's range"
+                : "no target shard holds");
     return err_cure(e,
                     "such a row does not belong on shard %s/%s: move or delete it there, cancel "
                     "the workflow and create it again",
                     r->o.spec->source->keyspace, r->o.spec->source->name);
 }
 
-static uint16_t target_of(const struct vrepl_stream_spec *s, const struct ksid *id)
+/* ▶ A target may be wider than the source (the way back of a split, a merge): a row inside of it
+ * that the source's range does not hold is a stray one, and its twin on the shard where it belongs
+ * would be overwritten, or removed, by it. */
+uint16_t vrepl_route_target(const struct vrepl_stream_spec *s, const struct ksid *id)
 {
+    if (s->one_key_space && !keyrange_contains(&s->source->range, id))
+        return ROUTE_NONE;
     for (size_t i = 0; i < s->n_targets; i++) {
         if (keyrange_contains(&s->targets[i]->range, id))
             return (uint16_t)i;
@@ -260,7 +269,7 @@ static bool place_row(const struct vrepl_router *r, const struct vrepl_plan *pla
     struct ksid id;
     if (!map_values(plan, values, &id, e))
         return err_prepend(e, "%s.%s", plan->source->db, plan->source->name);
-    *out = target_of(r->o.spec, &id);
+    *out = vrepl_route_target(r->o.spec, &id);
     return *out != ROUTE_NONE || !stays || no_target(r, plan, row, &id, e);
 }
 

@@ -57,6 +57,9 @@ bool vrepl_route(struct vrepl_router *r, const struct cdc_batch *b, struct vrepl
  * when the table is not of the stream. */
 const struct vrepl_plan *vrepl_router_plan(struct vrepl_router *r, const struct schema_table *t,
                                            struct err *e) WARN_UNUSED;
+/* The target that holds a keyspace id; ROUTE_NONE: none, or the source may not have it either. Pure.
+ */
+uint16_t vrepl_route_target(const struct vrepl_stream_spec *s, const struct ksid *id);
 /* Target of one image of plan's table. */
 bool vrepl_route_row(const struct vrepl_router *r, const struct vrepl_plan *plan,
                      const struct cdc_row *row, const struct cdc_row *fallback, uint16_t *out,

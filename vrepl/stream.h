@@ -39,6 +39,7 @@ struct vrepl_stream_spec {
                 */
     bool several_sources; /* others write the same target tables: plain statements guarded by vindex
                              columns */
+    bool one_key_space;   /* a reshard's: the source's range too says which rows it may have */
     const struct position *start; /* for !copy, when the target has no position row yet */
     uint64_t epoch; /* ours; rows of an older epoch are bumped at open, of a newer refuse
                        (ERR_WF_FENCED) */

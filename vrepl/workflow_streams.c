@@ -148,6 +148,7 @@ static struct vrepl_stream *start_one(struct workflow *w, bool back, const struc
                                   .n_tables = w->def->n_tables,
                                   .epoch = lease_key(w->lease)->epoch,
                                   .on_ddl = w->def->on_ddl,
+                                  .one_key_space = w->def->type == WF_RESHARD,
                                   .collation_map = (const char *const *)w->def->collation_map,
                                   .n_collation_map = w->def->n_collation_map,
                                   .copy_memory_bytes = g->o.copy_memory_bytes,
