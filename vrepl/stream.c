@@ -236,8 +236,12 @@ static bool look_at_tables(struct vrepl_stream *s, struct err *e)
     if (t - s->now.tables_ms < STREAM_TABLES_MS)
         return true;
     s->now.tables_ms = t;
-    return stream_check_tables(s, &failed) || failed.class_ == ERR_CLASS_RETRY ||
-           err_copy(e, &failed);
+    bool news = false;
+    if (!stream_check_tables(s, &news, &failed))
+        return failed.class_ == ERR_CLASS_RETRY || err_copy(e, &failed);
+    return !news ||
+           err_set_native(e, ERR_SCHEMA_MISMATCH, ERR_CLASS_RETRY, 0,
+                          "tables of the target were rebuilt or made again: %s", s->unproven);
 }
 
 /* One batch from the log to the appliers. *got false: nothing came within the time. */

@@ -71,7 +71,8 @@ bool stream_check_keys(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
 void stream_close(struct vrepl_stream *s); /* stops appliers, drops everything of the attempt */
 void stream_note_progress(struct vrepl_stream *s);
 
-/* stream_tables.c. Thread: stream's. ERR_WF_STATE: a target's table has lost its rows. */
-bool stream_check_tables(struct vrepl_stream *s, struct err *e) WARN_UNUSED;
+/* stream_tables.c. Thread: stream's. ERR_WF_STATE: a target's table has lost its rows. *news: others
+ * than before are not the ones that were written to. */
+bool stream_check_tables(struct vrepl_stream *s, bool *news, struct err *e) WARN_UNUSED;
 
 #endif

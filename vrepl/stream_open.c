@@ -344,13 +344,14 @@ static bool copies(const struct vrepl_stream *s)
 bool stream_open(struct vrepl_stream *s, struct err *e)
 {
     struct stream_attempt *now = &s->now;
+    bool news = false; /* definitions are read by every attempt */
     if (!stream_take_over(s, e) || !inspect_targets(s, e))
         return false;
     now->source = my_connect(&s->spec.source->primary, "stream", e);
     if (!now->source)
         return err_prepend(e, "source");
     now->source_charsets = plan_charsets_load(now->source, e);
-    if (!now->source_charsets || !ensure_rows(s, e) || !stream_check_tables(s, e))
+    if (!now->source_charsets || !ensure_rows(s, e) || !stream_check_tables(s, &news, e))
         return false;
     if (copies(s) && !(stream_check_keys(s, e) && inspect_sources(s, e) && reload_progress(s, e)))
         return false;

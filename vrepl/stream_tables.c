@@ -3,8 +3,9 @@
  * Asked when an attempt begins, and now and then while the stream runs. A table of another
  * incarnation (vrepl/incarnation.h) that is empty, while its source has rows, has lost them: that
  * is an error, and nothing is applied any more. One that has rows may have been rebuilt by the
- * operator's ALTER, as some cures ask for: the stream goes on, says so, and the switch is refused
- * until a comparison has found no difference.
+ * operator's ALTER, as some cures ask for: a new attempt reads its definition, and refuses it where
+ * it has become narrower; else the stream goes on, says so, and the switch is refused until a
+ * comparison has found no difference.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -71,7 +72,8 @@ static bool check_target(struct vrepl_stream *s, size_t target_no, struct buf *u
     return ok || err_prepend(e, "target %s", s->spec.targets[target_no]->name);
 }
 
-static void note(struct vrepl_stream *s, const struct buf *unproven)
+/* True when it is news. */
+static bool note(struct vrepl_stream *s, const struct buf *unproven)
 {
     pthread_mutex_lock(&s->lock);
     bool news = strncmp(s->unproven, buf_str(unproven), sizeof s->unproven - 1) != 0;
@@ -80,14 +82,15 @@ static void note(struct vrepl_stream *s, const struct buf *unproven)
     if (news && unproven->len > 0)
         log_warn("stream", "%s: tables of the target that were rebuilt, emptied or made again: %s",
                  s->spec.workflow_key, buf_str(unproven));
+    return news && unproven->len > 0;
 }
 
-bool stream_check_tables(struct vrepl_stream *s, struct err *e)
+bool stream_check_tables(struct vrepl_stream *s, bool *news, struct err *e)
 {
     CLEANUP(buf_fini) struct buf unproven = BUF_INIT;
     for (size_t i = 0; i < s->spec.n_targets; i++)
         if (!check_target(s, i, &unproven, e))
             return false;
-    note(s, &unproven);
+    *news = note(s, &unproven);
     return true;
 }
