@@ -328,12 +328,20 @@ struct cdc_decode_options decode_run_options(struct decode_run *r)
     return o;
 }
 
+static void say_prepared(void *ctx, const char *xid, size_t n, const char *file, uint64_t pos)
+{
+    ++*(size_t *)ctx;
+    fprintf(stderr, "%s:%llu: a prepared transaction without an end is left out (%.*s)\n",
+            file[0] ? file : "log", (unsigned long long)pos, n > 200 ? 200 : (int)n, xid);
+}
+
 bool decode_run_source(struct decode_run *r, struct cdc_source *s, struct cdc_decoder *d,
                        struct err *e)
 {
     bool ok = read_source(r, s, d, e);
     ok = flush_out(r, ok ? e : NULL) && ok;
     size_t n = decode_whole_end(r->whole);
+    cdc_decoder_each_prepared(d, say_prepared, &n);
     if (n)
         fprintf(stderr, "transactions without an end: %zu\n", n);
     if (r->stats)

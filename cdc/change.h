@@ -56,9 +56,15 @@ struct cdc_rows {
     size_t images_len;
     uint32_t n_rows;    /* rows (an UPDATE's pair is one) */
     uint32_t first_seq; /* number of the first row within its transaction, from 0 */
-    uint32_t first_row; /* number of the first row within its event: > 0 only for the rest of an
-                         * event that resuming cut in two */
-    const char *query;  /* annotate / rows-query text of the statement or NULL */
+    uint32_t first_row; /* number of the first row within its event, that is the one which stands
+                         * in the log: > 0 for the rest of one that resuming cut in two, and in a
+                         * TRANSACTION_PAYLOAD, which has all rows of its transaction */
+    /* Of rows that were held back until their transaction's end (XA, savepoints): where their event
+     * lies, before log_pos, and perhaps in an earlier file. held_file NULL: at log_pos. So (file,
+     * pos, number of the row in the event) names a row for ever, the same each time it is read. */
+    const char *held_file;
+    uint64_t held_pos;
+    const char *query; /* annotate / rows-query text of the statement or NULL */
 };
 
 struct cdc_change {

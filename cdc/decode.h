@@ -138,6 +138,9 @@ bool cdc_decoder_in_transaction(const struct cdc_decoder *d);
 bool cdc_decoder_is_mariadb(const struct cdc_decoder *d); /* as the last format description says */
 /* Takes out what XA PREPARE of that xid left and no COMMIT or ROLLBACK has ended; NULL: nothing. */
 struct cdc_prepared *cdc_decoder_take_prepared(struct cdc_decoder *d, const char *xid, size_t n);
+/* What XA PREPARE left and nothing has ended: its xid, and where it begins. */
+typedef void (*cdc_left_fn)(void *ctx, const char *xid, size_t n, const char *file, uint64_t pos);
+void cdc_decoder_each_prepared(const struct cdc_decoder *d, cdc_left_fn fn, void *ctx);
 struct cdc_decode_stats { /* for --stats */
     uint64_t events[256], bytes[256];
     uint64_t rows, transactions, skipped_events; /* skipped: of unknown type, ignorable */

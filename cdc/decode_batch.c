@@ -38,7 +38,7 @@ static struct cdc_batch *finish(struct cdc_decoder *d)
     b->bytes = cdc_batch_memory(b);
     b->serial = d->serial++;
     d->open = NULL;
-    d->open_file = NULL;
+    d->open_file = d->open_held = NULL;
     d->open_log = NULL;
     d->tx.begin_index = SIZE_MAX;
     d->tx.query = NULL;

@@ -6,7 +6,8 @@
  *   - any transaction behind its first SAVEPOINT: a ROLLBACK TO may take them back. Servers log
  * that one only where a table without transactions was changed too, but nobody can know it before.
  * Invariants:
- *   1. Of a held_log the spill's bytes come first, then memory; an event is whole in one of them.
+ *   1. Of a held_log the spill's bytes come first, then memory; an event, with the place where it
+ * lies in the log before it, is whole in one of them.
  *   2. d->holding is not NULL while such events have to be held; then none of them is dispatched.
  *   3. While d->replay.log is not NULL the transaction is open, no event is fed, and every take
  * goes on with the replay until a batch is full; its end follows the last held event. So memory is
@@ -26,7 +27,12 @@
 #define READ_BYTES   ((size_t)256 * 1024)
 #define DEFAULT_MAX  ((uint64_t)20 << 30)
 
+/* Before each event: where it begins, and whether it was packed (the last bit). */
+#define PLACE_BYTES 8u
+
 struct held_log {
+    char file[POSITION_FILE_MAX]; /* that all of it lies in: no transaction spans two */
+    uint64_t pos;                 /* where the transaction begins */
     struct buf memory;
     struct spill *spill; /* NULL: none yet */
     uint64_t at;         /* of the walk */
@@ -34,9 +40,18 @@ struct held_log {
     uint64_t window_at;
 };
 
-struct held_log *held_new(void)
+struct held_log *held_new(const struct cdc_decoder *d)
 {
-    return mem_alloc(sizeof(struct held_log));
+    struct held_log *h = mem_alloc(sizeof *h);
+    memcpy(h->file, d->file, sizeof h->file);
+    h->pos = cdc_decoder_place(d).pos;
+    return h;
+}
+
+const char *held_place(const struct held_log *h, uint64_t *pos)
+{
+    *pos = h->pos;
+    return h->file;
 }
 
 void held_free(void *p)
@@ -88,15 +103,16 @@ static bool hold(const struct cdc_decoder *d, struct held_log *h, const struct e
 {
     size_t n = EVENT_HEADER_LEN + ev->n;
     uint64_t max = d->o.held_max_bytes ? d->o.held_max_bytes : DEFAULT_MAX;
-    if (held_bytes(h) + n > max) {
+    if (held_bytes(h) + PLACE_BYTES + n > max) {
         err_set(e, ERR_LIMIT,
                 "a transaction that is held until its end is known is over %llu bytes",
                 (unsigned long long)max);
         return err_cure(e, "raise limits.spill_max and make room for it");
     }
-    if (h->memory.len > 0 && h->memory.len + n > MEMORY_BYTES && !to_disk(d, h, e))
+    if (h->memory.len > 0 && h->memory.len + PLACE_BYTES + n > MEMORY_BYTES && !to_disk(d, h, e))
         return false;
     uint32_t length = (uint32_t)n;
+    buf_put_le(&h->memory, ev->start_pos << 1 | ev->packed, PLACE_BYTES);
     buf_put(&h->memory, ev->raw, n);
     memcpy(h->memory.data + h->memory.len - n + 9, &length, sizeof length);
     return true;
@@ -141,18 +157,21 @@ static bool look(struct held_log *h, size_t n, const uint8_t **p, struct err *e)
 }
 
 /* The next event; *raw NULL behind the last. */
-static bool next(struct held_log *h, const uint8_t **raw, size_t *n, struct err *e)
+static bool next(struct held_log *h, uint64_t *place, const uint8_t **raw, size_t *n, struct err *e)
 {
+    const uint8_t *p;
     *raw = NULL;
     if (h->at == held_bytes(h))
         return true;
-    if (!look(h, EVENT_HEADER_LEN, raw, e))
+    if (!look(h, PLACE_BYTES + EVENT_HEADER_LEN, &p, e))
         return false;
-    *n = wire_u32(*raw + 9);
-    assert(*n >= EVENT_HEADER_LEN && h->at + *n <= held_bytes(h));
-    if (!look(h, *n, raw, e))
+    *place = wire_u64(p);
+    *n = wire_u32(p + PLACE_BYTES + 9);
+    assert(*n >= EVENT_HEADER_LEN && h->at + PLACE_BYTES + *n <= held_bytes(h));
+    if (!look(h, PLACE_BYTES + *n, &p, e))
         return false;
-    h->at += *n;
+    *raw = p + PLACE_BYTES;
+    h->at += PLACE_BYTES + *n;
     return true;
 }
 
@@ -176,6 +195,7 @@ void hold_replay(struct cdc_decoder *d, const struct event *ev, struct held_log 
 {
     assert(d->tx.open && !d->replay.log);
     d->replay = (struct replay){.log = h, .end = *ev, .xid = xid};
+    d->open_held = NULL;
     h->at = 0;
 }
 
@@ -183,8 +203,9 @@ static bool replay_next(struct cdc_decoder *d, struct err *e)
 {
     struct replay *r = &d->replay;
     const uint8_t *raw = NULL;
+    uint64_t place = 0;
     size_t n = 0;
-    if (!next(r->log, &raw, &n, e))
+    if (!next(r->log, &place, &raw, &n, e))
         return false;
     if (!raw) {
         held_free(r->log);
@@ -198,6 +219,9 @@ static bool replay_next(struct cdc_decoder *d, struct err *e)
         .server_id = wire_u32(raw + 5),
         .flags = wire_u16(raw + 17),
         .inner = true,
+        .packed = place & 1,
+        .held_file = r->log->file,
+        .held_pos = place >> 1,
         .raw = raw,
         .body = raw + EVENT_HEADER_LEN,
         .n = n - EVENT_HEADER_LEN,
@@ -241,7 +265,7 @@ void decode_savepoint(struct cdc_decoder *d, const char *name)
     if (!d->holding) {
         if (!tx->open || tx->implicit)
             return;
-        d->holding = held_new();
+        d->holding = held_new(d);
         tx->n_savepoints = 0;
     }
     mem_grow((void **)&tx->savepoints, &tx->cap_savepoints, tx->n_savepoints + 1,

@@ -92,11 +92,14 @@ struct event {
     uint32_t timestamp, server_id;
     uint8_t type;
     uint16_t flags;
-    bool inner;         /* out of a TRANSACTION_PAYLOAD, or held from a prepared XA transaction */
+    bool inner;         /* out of a TRANSACTION_PAYLOAD, or held until it was known to count */
+    bool packed;        /* out of a TRANSACTION_PAYLOAD: its place is that of others too */
     const uint8_t *raw; /* header and body */
     const uint8_t *body;
     size_t n; /* of the body */
     uint64_t start_pos, end_pos;
+    const char *held_file; /* of an event that was held: where it lies; or NULL */
+    uint64_t held_pos;
     struct piece *piece; /* where raw lies, if it may be held */
 };
 
@@ -177,6 +180,7 @@ struct cdc_decoder {
     struct transaction tx;
     struct cdc_batch *open;
     const char *open_file;         /* `file` in the open batch, or NULL */
+    const char *open_held;         /* the same of the held events that run through the decoder */
     const struct log_id *open_log; /* with open_file; NULL: not known */
     struct cdc_batch **ready;
     size_t n_ready, cap_ready;
@@ -279,8 +283,9 @@ bool payload_continue(struct cdc_decoder *d, struct err *e) WARN_UNUSED;
 void payload_free(struct payload *p);
 
 /* decode_hold.c */
-struct held_log *held_new(void);
+struct held_log *held_new(const struct cdc_decoder *d); /* of events of the file that is read */
 void held_free(void *p);
+const char *held_place(const struct held_log *h, uint64_t *pos); /* where its transaction begins */
 /* For an event while d->holding. */
 bool hold_event(struct cdc_decoder *d, const struct event *ev, struct err *e) WARN_UNUSED;
 /* Every event but those of a replay comes through here. */

@@ -178,6 +178,7 @@ static bool next_event(struct cdc_decoder *d, struct err *e)
         .server_id = wire_u32(raw + 5),
         .flags = wire_u16(raw + 17),
         .inner = true,
+        .packed = true,
         .raw = raw,
         .body = raw + EVENT_HEADER_LEN,
         .n = length - EVENT_HEADER_LEN,

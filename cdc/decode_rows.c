@@ -127,6 +127,12 @@ static void add_change(struct cdc_decoder *d, const struct event *ev, const stru
     decode_set_file(d, c);
     c->skippable = skippable;
     c->rows = *rows;
+    if (ev->held_file) {
+        if (!d->open_held)
+            d->open_held = arena_strndup(&d->open->arena, ev->held_file, POSITION_FILE_MAX);
+        c->rows.held_file = d->open_held;
+        c->rows.held_pos = ev->held_pos;
+    }
     cdc_position_advance(&d->pos, c);
 }
 
@@ -254,6 +260,7 @@ static bool take_rows(struct cdc_decoder *d, const struct event *ev,
     rows->n_columns = h->n_columns;
     rows->flags = h->flags;
     rows->first_seq = d->tx.seq;
+    rows->first_row = ev->packed ? d->tx.seq : 0;
     set_bitmaps(rows, h->bitmaps);
     if (rows->n_columns != entry->table->n_columns)
         return err_set(e, ERR_LOG_FORMAT, "%s.%s: %u columns in the rows, %zu in the table map",

@@ -55,7 +55,7 @@ void xa_start(struct cdc_decoder *d, const char *xid, size_t n)
     }
     forget_xid(d->xa);
     hold_drop(d);
-    d->holding = held_new();
+    d->holding = held_new(d);
     d->xa->xid = mem_strndup(xid, n);
 }
 
@@ -75,6 +75,18 @@ static struct held_log *take_prepared(struct cdc_decoder *d, const char *xid, si
 struct cdc_prepared *cdc_decoder_take_prepared(struct cdc_decoder *d, const char *xid, size_t n)
 {
     return (struct cdc_prepared *)take_prepared(d, xid, n);
+}
+
+void cdc_decoder_each_prepared(const struct cdc_decoder *d, cdc_left_fn fn, void *ctx)
+{
+    const void *xid;
+    size_t it = 0, n;
+    void *value;
+    while (d->xa && map_next(d->xa->prepared, &it, &xid, &n, &value)) {
+        uint64_t pos;
+        const char *file = held_place(value, &pos);
+        fn(ctx, xid, n, file, pos);
+    }
 }
 
 void cdc_prepared_free(struct cdc_prepared *p)

@@ -135,6 +135,7 @@ static size_t parts_of(struct cdc_change *c, struct part *parts)
         add_part(parts, &n, AT(c->rows.present_after), bitmap, false);
         add_part(parts, &n, AT(c->rows.images), c->rows.images_len, false);
         add_part(parts, &n, AT(c->rows.query), 0, true);
+        add_part(parts, &n, AT(c->rows.held_file), 0, true);
         break;
     case CDC_DDL:
         add_part(parts, &n, AT(c->ddl.db), 0, true);

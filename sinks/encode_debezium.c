@@ -157,8 +157,11 @@ static void put_source(struct debezium *x, const struct record *r, uint32_t row_
     put_optional(out, "table", r->table->name);
     buf_printf(out, ",\"server_id\":%u", snapshot ? 0 : r->change->server_id);
     put_gtid(out, snapshot ? NULL : begin);
-    put_optional(out, "file", r->change->file ? r->change->file : "");
-    buf_printf(out, ",\"pos\":%llu,\"row\":%u", (unsigned long long)r->change->log_pos, row_number);
+    const struct cdc_rows *rows = &r->change->rows;
+    const char *file = rows->held_file ? rows->held_file : r->change->file;
+    uint64_t pos = rows->held_file ? rows->held_pos : r->change->log_pos;
+    put_optional(out, "file", file ? file : "");
+    buf_printf(out, ",\"pos\":%llu,\"row\":%u", (unsigned long long)pos, row_number);
     if (begin && begin->begin.thread_known && !r->c->mariadb && !snapshot)
         buf_printf(out, ",\"thread\":%u", begin->begin.thread_id);
     else

@@ -98,6 +98,32 @@ static void payloads_unpack_in_each_form(void **state)
     }
 }
 
+static void rows_of_a_payload_are_numbered_through_it(void **state)
+{
+    struct buf events CLEANUP(buf_fini) = BUF_INIT, body CLEANUP(buf_fini) = BUF_INIT;
+    struct feeder f;
+    (void)state;
+    put_begin(&events);
+    put_rows(&events, 3);
+    put_rows(&events, 2);
+    put_inner(&events, 16, "12345678", 8);
+    put_payload(&body, &events, true, events.len);
+    start(&f, 0, NULL);
+    gtid(&f, 1);
+    assert_true(feed_buf(&f, 40, &body));
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    assert_int_equal(b->changes[1].rows.first_row, 0);
+    assert_int_equal(b->changes[2].rows.first_row, 3);
+    assert_int_equal(b->changes[1].log_pos, b->changes[2].log_pos);
+    cdc_batch_unref(b);
+    gtid(&f, 2);
+    assert_true(query(&f, "BEGIN") && rows(&f, 3) && rows(&f, 2)); /* events of their own */
+    b = cdc_decoder_take(f.d, true);
+    assert_int_equal(b->changes[2].rows.first_row, 0);
+    cdc_batch_unref(b);
+    stop(&f);
+}
+
 /* What nobody took is unpacked before the next event; what nobody took at all is let go. */
 static void a_payload_may_wait(void **state)
 {
@@ -296,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(payloads_unpack_in_each_form),
+        cmocka_unit_test(rows_of_a_payload_are_numbered_through_it),
         cmocka_unit_test(a_payload_may_wait),
         cmocka_unit_test(malformed_payloads_are_refused),
         cmocka_unit_test(malformed_events_inside_are_refused),

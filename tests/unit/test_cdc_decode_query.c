@@ -645,6 +645,54 @@ static void mariadbs_prepared_transactions_stand_in_the_gtid(void **state)
     stop(&f);
 }
 
+static const struct cdc_rows *assert_held(const struct cdc_batch *b, size_t i, const char *file,
+                                          uint64_t pos)
+{
+    assert_int_equal(b->changes[i].kind, CDC_ROWS);
+    assert_string_equal(b->changes[i].rows.held_file, file);
+    assert_int_equal(b->changes[i].rows.held_pos, pos);
+    assert_true(b->changes[i].log_pos > pos);
+    return &b->changes[i].rows;
+}
+
+/* Rows that were held lie elsewhere than they are published, in XA perhaps in another file. */
+static void held_rows_keep_their_place(void **state)
+{
+    const uint32_t event = 19 + 12 + 5; /* of one row */
+    struct feeder f;
+    (void)state;
+    start_with(&f, &(struct cdc_decode_options){.batch_bytes = 0}, FEEDER_MYSQL,
+               "FilePos/binlog.000001:4");
+    gtid(&f, 1);
+    assert_true(query(&f, "BEGIN") && rows(&f, 1) && query(&f, "SAVEPOINT a") && rows(&f, 1));
+    uint32_t first = f.pos - event;
+    assert_true(rows(&f, 1));
+    uint32_t second = f.pos - event;
+    xid(&f);
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    assert_null(b->changes[1].rows.held_file);
+    assert_held(b, 2, "binlog.000001", first);
+    assert_held(b, 3, "binlog.000001", second);
+    cdc_batch_unref(b);
+    gtid(&f, 2);
+    assert_true(query(&f, "XA START " XID_X) && rows(&f, 1));
+    first = f.pos - event;
+    assert_true(prepare(&f, 0));
+    f.timestamp = 0; /* the next file, as a source announces it */
+    assert_true(feed(&f, 4, BYTES("\4\0\0\0\0\0\0\0binlog.000002")));
+    f.timestamp = 100;
+    f.pos = 4000;
+    gtid(&f, 3);
+    assert_true(query(&f, "XA COMMIT " XID_X));
+    take(&f, false);
+    b = cdc_decoder_take(f.d, true);
+    const size_t n = b->n_changes;
+    assert_string_equal(b->changes[n - 1].file, "binlog.000002");
+    assert_held(b, n - 2, "binlog.000001", first);
+    cdc_batch_unref(b);
+    stop(&f);
+}
+
 /* The GTID event of an ALTER in two phases: DDL, standing alone, and the byte of extra flags. */
 static void alter_gtid(struct feeder *f, uint8_t seq, uint8_t flags, const char *tail, size_t n)
 {
@@ -758,6 +806,7 @@ int main(void)
         cmocka_unit_test(what_was_being_held_is_dropped_when_it_was_cut_off),
         cmocka_unit_test(an_xa_start_inside_another_begins_anew),
         cmocka_unit_test(mariadbs_prepared_transactions_stand_in_the_gtid),
+        cmocka_unit_test(held_rows_keep_their_place),
         cmocka_unit_test(statements_are_read_in_utf8),
         cmocka_unit_test(statements_that_cannot_be_read_stop),
         cmocka_unit_test(an_alter_in_two_phases_is_one_ddl_at_its_commit),
