@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "schemas/ddl_touch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static char lower(char c)
@@ -70,4 +71,24 @@ bool schema_name_unknown(char *const *stored, size_t n, const char *db, const ch
     if (nearest)
         return err_cure(e, "is it %s that is meant?", nearest);
     return err_cure(e, "name tables as SHOW TABLES prints them");
+}
+
+bool schema_names_exclude(char **names, size_t *n, bool folds, const char *db, char *const *without,
+                          size_t n_without, struct err *e)
+{
+    for (size_t i = 0; i < n_without; i++) {
+        if (!schema_name_find(folds, names, *n, without[i]))
+            return schema_name_unknown(names, *n, db, without[i], e);
+    }
+    for (size_t i = 0; i < n_without; i++) {
+        const char *stored = schema_name_find(folds, names, *n, without[i]);
+        size_t at = 0;
+        while (stored && names[at] != stored)
+            at++;
+        if (!stored) /* it was named twice */
+            continue;
+        free(names[at]);
+        memmove(names + at, names + at + 1, (--*n - at) * sizeof *names);
+    }
+    return true;
 }

@@ -334,6 +334,9 @@ static json_t *plan_of(const struct make *m)
             list,
             json_sprintf("Copy table %s from keyspace %s and follow its changes", t->source, from));
     }
+    if (m->def->left_out != NULL)
+        json_array_append_new(
+            list, json_sprintf("Leave out %s: a schema change of them runs", m->def->left_out));
     return list;
 }
 

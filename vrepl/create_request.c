@@ -203,19 +203,27 @@ static bool sides_of_reshard(struct vrepl_engine *g, struct wf_def *d, const cha
     return check_ranges(g, d, e) && check_serving(g, d, e);
 }
 
-static bool list_all(struct vrepl_engine *g, const struct wf_def *d, char ***names, size_t *n,
-                     struct err *e)
+/* All tables of the source but those that the user left out and those of a schema change that runs. */
+static bool list_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f, char ***names,
+                     size_t *n, struct err *e)
 {
     const struct topo_shard *s = topology_shard(g->o.topo, d->source.keyspace, d->source.shards[0]);
+    const char *db = s->primary.database;
     struct my_conn *c = my_connect(&s->primary, "create", e);
     CLEANUP(buf_fini) struct buf ghosts = BUF_INIT;
-    bool ok = c != NULL && schema_list_tables(c, s->primary.database, names, n, e) &&
-              schema_leave_ghosts(c, s->primary.database, *names, n, &ghosts, e);
-    if (ok && ghosts.len > 0)
+    size_t n_not;
+    char **not = flags_list(f, "exclude_tables", &n_not);
+    bool ok = c != NULL && schema_list_tables(c, db, names, n, e) &&
+              schema_names_exclude(*names, n, my_conn_server(c)->folds_names, db, not, n_not, e) &&
+              schema_leave_ghosts(c, db, *names, n, &ghosts, e);
+    if (ok && ghosts.len > 0) {
         log_warn("workflow", "%s/%s: %s left out: tables of a schema change that runs", s->keyspace,
                  s->name, buf_str(&ghosts));
+        d->left_out = mem_strdup(buf_str(&ghosts));
+    }
     my_close(c);
-    return ok;
+    flags_list_free(not, n_not);
+    return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
 }
 
 /* Takes a table's name as the source stores it: that is its name in the log. */
@@ -290,18 +298,17 @@ bool create_leaves_out(struct vrepl_engine *g, const struct wf_def *d, const cha
 static bool tables_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
 {
     char **names = NULL;
-    size_t n = 0, n_not;
-    if (!list_all(g, d, &names, &n, e))
-        return false;
-    char **not = flags_list(f, "exclude_tables", &n_not);
-    for (size_t i = 0; i < n; i++) {
-        if (!flags_in(not, n_not, names[i]) && !create_leaves_out(g, d, names[i]))
+    size_t n = 0;
+    bool ok = list_all(g, d, f, &names, &n, e);
+    for (size_t i = 0; ok && i < n; i++) {
+        if (!create_leaves_out(g, d, names[i]))
             add_table(d, names[i], names[i]);
     }
     schema_names_free(names, n);
-    flags_list_free(not, n_not);
-    return d->n_tables > 0 ||
-           err_set(e, ERR_WF_PRECONDITION, "source keyspace %s has no tables", d->source.keyspace);
+    return ok &&
+           (d->n_tables > 0 ||
+            err_set(e, ERR_WF_PRECONDITION, "source keyspace %s has no tables, or all are left out",
+                    d->source.keyspace));
 }
 
 static bool tables_listed(struct wf_def *d, const json_t *f, const char *flag)
@@ -318,7 +325,15 @@ static bool tables_listed(struct wf_def *d, const json_t *f, const char *flag)
 
 static bool tables_of_move(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
 {
-    if (flags_bool(f, "all_tables", false))
+    bool all = flags_bool(f, "all_tables", false);
+    size_t n_not, n_named;
+    flags_list_free(flags_list(f, "exclude_tables", &n_not), n_not);
+    flags_list_free(flags_list(f, "tables", &n_named), n_named);
+    if (all && n_named > 0)
+        return err_set(e, ERR_USAGE, "either --tables or --all-tables");
+    if (!all && n_not > 0)
+        return err_set(e, ERR_USAGE, "--exclude-tables is for --all-tables");
+    if (all)
         return tables_all(g, d, f, e);
     if (!tables_listed(d, f, "tables"))
         return err_set(e, ERR_USAGE,

@@ -85,6 +85,7 @@ void wf_def_free(struct wf_def *d)
     texts_free(d->source.shards, d->source.n_shards);
     texts_free(d->target.shards, d->target.n_shards);
     texts_free(d->collation_map, d->n_collation_map);
+    free(d->left_out);
     free(d->pass);
     free(d);
 }
@@ -124,6 +125,8 @@ char *wf_def_print(const struct wf_def *d)
                           d->defer_secondary_keys, "pass", d->pass != NULL ? d->pass : "");
     assert(j != NULL);
     json_object_set_new(j, "collation_map", texts_json(d->collation_map, d->n_collation_map));
+    if (d->left_out != NULL)
+        json_object_set_new(j, "left_out", json_string(d->left_out));
     char *text = json_dumps(j, JSON_COMPACT);
     json_decref(j);
     return text;
@@ -174,6 +177,7 @@ static bool def_parse(const json_t *j, struct wf_def *d)
     d->keep_auto_increment = json_is_true(json_object_get(j, "keep_auto_increment"));
     d->defer_secondary_keys = json_is_true(json_object_get(j, "defer_secondary_keys"));
     d->pass = mem_strdup(json_string_value(json_object_get(j, "pass")));
+    d->left_out = mem_strdup(json_string_value(json_object_get(j, "left_out")));
     (void)texts_parse(json_object_get(j, "collation_map"), &d->collation_map, &d->n_collation_map);
     d->n_tables = json_array_size(tables);
     d->tables = mem_calloc(d->n_tables + 1, sizeof *d->tables);

@@ -37,7 +37,8 @@ struct wf_def {
     bool defer_secondary_keys;
     char **collation_map; /* "FROM=TO": collations of key columns that may differ so */
     size_t n_collation_map;
-    char *pass; /* value of @sluice_pass that the workflow's fences let through */
+    char *left_out; /* tables of a schema change that ran at create, "a, b"; NULL: none */
+    char *pass;     /* value of @sluice_pass that the workflow's fences let through */
 };
 
 const char *wf_type_name(enum wf_type t); /* "MoveTables" "Reshard" "Materialize" */

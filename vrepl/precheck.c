@@ -98,20 +98,57 @@ static bool check_names_alike(const struct precheck *p, struct err *e)
     return true;
 }
 
+static bool check_side(struct precheck *p, enum wf_side_name side, unsigned roles, struct err *e)
+{
+    for (size_t i = 0; i < p->sides[side].n; i++) {
+        if (!check_server(p->conns[side][i], p->sides[side].shards[i], roles, e))
+            return false;
+    }
+    return true;
+}
+
 bool precheck_servers(struct precheck *p, struct err *e)
 {
     bool moves = p->def->type != WF_MATERIALIZE;
     unsigned source = MY_ROLE_STREAM | MY_ROLE_COPY_SOURCE | (moves ? MY_ROLE_SWITCH : 0u);
     unsigned target = MY_ROLE_TARGET | (moves ? MY_ROLE_STREAM | MY_ROLE_SWITCH : 0u);
-    for (size_t i = 0; i < p->sides[WF_SOURCE].n; i++) {
-        if (!check_server(p->conns[WF_SOURCE][i], p->sides[WF_SOURCE].shards[i], source, e))
-            return false;
+    return check_side(p, WF_SOURCE, source, e) && check_side(p, WF_TARGET, target, e) &&
+           check_names_alike(p, e);
+}
+
+bool precheck_switch_servers(struct precheck *p, enum wf_side_name from, bool follow, struct err *e)
+{
+    enum wf_side_name to = from == WF_SOURCE ? WF_TARGET : WF_SOURCE;
+    unsigned writes = MY_ROLE_TARGET | MY_ROLE_SWITCH | (follow ? MY_ROLE_STREAM : 0u);
+    return check_side(p, from, MY_ROLE_STREAM | MY_ROLE_SWITCH, e) &&
+           check_side(p, to, writes, e) && check_names_alike(p, e);
+}
+
+static bool refuse_engine(const char *at, const char *table, const char *engine, struct err *e)
+{
+    err_set(e, ERR_WF_PRECONDITION, "%s: table %s is %s, not InnoDB", at, table, engine);
+    return err_cure(e, "run ALTER TABLE %s ENGINE=InnoDB", table);
+}
+
+bool precheck_engines(const struct precheck *p, struct my_conn *c, const struct topo_shard *s,
+                      const char *const *names, struct err *e)
+{
+    char at[200];
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    struct my_cell cell[2];
+    enum my_next next = MY_FAIL;
+    buf_put_str(&sql, "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE "
+                      "ENGINE <> 'InnoDB' AND TABLE_SCHEMA = ");
+    buf_put_sql_string(&sql, s->primary.database, strlen(s->primary.database));
+    struct my_result *r = my_query(c, buf_str(&sql), e);
+    bool ok = r != NULL;
+    while (ok && (next = my_result_next(r, cell, e)) == MY_ROW) {
+        for (size_t i = 0; ok && i < p->def->n_tables; i++)
+            ok = strcmp(names[i], cell[0].p) != 0 ||
+                 refuse_engine(where(s, at, sizeof at), cell[0].p, cell[1].p, e);
     }
-    for (size_t i = 0; i < p->sides[WF_TARGET].n; i++) {
-        if (!check_server(p->conns[WF_TARGET][i], p->sides[WF_TARGET].shards[i], target, e))
-            return false;
-    }
-    return check_names_alike(p, e);
+    my_result_free(r);
+    return ok && next == MY_END;
 }
 
 static bool is_versioned(const struct schema_table *t)
@@ -150,10 +187,8 @@ static bool check_shape(const struct schema_table *t, const char *at, struct err
 
 static bool check_source_table(const struct schema_table *t, const char *at, struct err *e)
 {
-    if (t->engine != NULL && strcasecmp(t->engine, "InnoDB") != 0) {
-        err_set(e, ERR_WF_PRECONDITION, "%s: table %s is %s, not InnoDB", at, t->name, t->engine);
-        return err_cure(e, "run ALTER TABLE %s ENGINE=InnoDB", t->name);
-    }
+    if (t->engine != NULL && strcasecmp(t->engine, "InnoDB") != 0)
+        return refuse_engine(at, t->name, t->engine, e);
     if (schema_table_identity(t) == NULL) {
         err_set(e, ERR_WF_PRECONDITION,
                 "%s: table %s has no primary key and no unique key of columns that are NOT NULL",

@@ -24,6 +24,12 @@ bool precheck_open(struct precheck *p, struct err *e) WARN_UNUSED;
 void precheck_close(struct precheck *p);
 /* Servers: settings and privileges for what the workflow will do with them. */
 bool precheck_servers(struct precheck *p, struct err *e) WARN_UNUSED;
+/* The same when traffic is to move: the side `from` is fenced and its log read to the end, the other is written; follow:
+ * its log will be read too. Every table of the workflow is InnoDB on both; names: those tables' there. */
+bool precheck_switch_servers(struct precheck *p, enum wf_side_name from, bool follow,
+                             struct err *e) WARN_UNUSED;
+bool precheck_engines(const struct precheck *p, struct my_conn *c, const struct topo_shard *s,
+                      const char *const *names, struct err *e) WARN_UNUSED;
 /* Tables: existence, keys, engines, vindexes, foreign keys, triggers, columns that fit, emptiness.
  */
 bool precheck_tables(struct precheck *p, struct err *e) WARN_UNUSED;

@@ -55,12 +55,13 @@ static bool no_triggers(struct my_conn *c, const struct topo_shard *s, const cha
                                 : "drop them; add them again after complete");
 }
 
-static bool check_names(struct workflow *w, enum wf_side_name side, struct my_conn *c,
-                        const struct topo_shard *s, bool given_up, bool follow, struct err *e)
+static bool check_names(struct precheck *p, struct workflow *w, enum wf_side_name side,
+                        struct my_conn *c, const struct topo_shard *s, bool given_up, bool follow,
+                        struct err *e)
 {
     struct side_names x;
     names_take(&x, w, side);
-    bool ok = foreign_keys_check(w->def, x.names, c, s, e);
+    bool ok = precheck_engines(p, c, s, x.names, e) && foreign_keys_check(w->def, x.names, c, s, e);
     for (size_t i = 0; ok && i < w->def->n_tables; i++)
         ok = no_triggers(c, s, x.names[i], given_up, follow, e);
     names_fini(&x);
@@ -143,7 +144,7 @@ static bool check_sides(struct workflow *w, struct precheck *p, bool back, bool 
         for (size_t i = 0; i < p->sides[side].n; i++) {
             struct my_conn *c = p->conns[side][i];
             const struct topo_shard *s = p->sides[side].shards[i];
-            if (!check_names(w, (enum wf_side_name)side, c, s, given_up, follow, e) ||
+            if (!check_names(p, w, (enum wf_side_name)side, c, s, given_up, follow, e) ||
                 (given_up && !recheck_tables_listed(w, c, s, e)))
                 return false;
         }
@@ -189,8 +190,10 @@ static bool check_written(struct workflow *w, struct precheck *p, bool back, str
 bool recheck_switch(struct workflow *w, bool back, bool follow, struct err *e)
 {
     struct precheck p = {.g = w->engine, .def = w->def};
-    bool ok = precheck_open(&p, e) && limit_waits(&p, e) && check_sides(w, &p, back, follow, e) &&
-              check_written(w, &p, back, e) && (back || check_pairs(w, &p, e));
+    bool ok = precheck_open(&p, e) && limit_waits(&p, e) &&
+              precheck_switch_servers(&p, wf_reads(back), follow, e) &&
+              check_sides(w, &p, back, follow, e) && check_written(w, &p, back, e) &&
+              (back || check_pairs(w, &p, e));
     precheck_close(&p);
     return ok;
 }

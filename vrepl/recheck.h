@@ -6,7 +6,7 @@
 
 #include "vrepl/workflow.h"
 
-/* Before a switch (no writer waits yet): foreign keys and triggers of the application on both
+/* Before a switch (no writer waits yet): settings, privileges and engines of both sides; foreign keys and triggers of the application on both
  * sides; keys, columns and collations of both; for a reshard, that no table is left out. follow:
  * streams the other way are wanted. */
 bool recheck_switch(struct workflow *w, bool back, bool follow, struct err *e) WARN_UNUSED;

@@ -216,6 +216,16 @@ static void put_alarm(const struct workflow *w, json_t *j)
     }
 }
 
+/* Tables that create left out by itself are said wherever somebody asks what the workflow is. */
+static void put_left_out(const struct workflow *w, json_t *j)
+{
+    if (w->def->left_out != NULL)
+        json_object_set_new(
+            j, "tables_left_out",
+            json_sprintf("%s (of a schema change that ran when the workflow was made)",
+                         w->def->left_out));
+}
+
 json_t *status_json(struct workflow *w, bool back)
 {
     const char *traffic = status_traffic(w);
@@ -227,6 +237,7 @@ json_t *status_json(struct workflow *w, bool back)
         json_object_set_new(j, "table_copy_state", table_copy_state(w, &snap));
         json_object_set_new(j, "shard_streams", shard_streams(w, &snap, back));
         snapshot_fini(&snap);
+        put_left_out(w, j);
     }
     json_object_set_new(j, "traffic_state", json_string(traffic));
     json_object_set_new(j, "state", json_string(wf_state_name(w->state)));
@@ -354,6 +365,7 @@ json_t *status_show(struct workflow *w, bool back, bool logs)
         json_object_set_new(j, "shard_streams", streams);
         json_object_set_new(j, "workflow_type", json_string(wf_type_name(w->def->type)));
         json_object_set_new(j, "workflow_sub_type", json_string("None"));
+        put_left_out(w, j);
         json_object_set_new(j, "max_v_replication_transaction_lag",
                             json_sprintf("%lld", (long long)lag));
         json_object_set_new(j, "defer_secondary_keys", json_boolean(w->def->defer_secondary_keys));

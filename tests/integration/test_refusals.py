@@ -71,6 +71,38 @@ def test_a_switch_before_the_copy_is_done_or_without_a_workflow(served):
     refused(served, words, 5, "none")
 
 
+def test_what_is_left_out_of_all_tables_is_a_table_and_is_said(served):
+    source = served.server("commerce")
+    source.query("CREATE TABLE _orders_gho (id INT PRIMARY KEY)", database="commerce")
+    source.query("CREATE TABLE _orders_ghc (id BIGINT PRIMARY KEY, last_update TIMESTAMP, "
+                 "hint VARCHAR(64), value VARCHAR(4096))", database="commerce")
+    words = CREATE[:-2] + ("--all-tables", "--exclude-tables")
+    refused(served, words + ("order_item",), 5, "order_item", "order_items")
+    refused(served, CREATE + ("--exclude-tables", "orders"), 2, "--all-tables")
+    plan = served.sluice(*words, "order_items", "--dry-run")
+    assert "Leave out _orders_ghc, _orders_gho" in plan and "order_items" not in plan, plan
+    served.sluice(*words, "order_items")
+    for verb in ("status", "show"):
+        document = served.sluice_json("movetables", "--workflow", "c2c", "--target-keyspace",
+                                      "customer", verb)
+        said = document if verb == "status" else document["workflows"][0]
+        assert said["tables_left_out"].startswith("_orders_ghc, _orders_gho"), said
+
+
+def test_settings_and_engines_are_asked_again_at_the_switch(served):
+    served.sluice(*CREATE)
+    served.wait_running("movetables", "c2c")
+    words = ("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "switchtraffic")
+    for keyspace, setting, bad, good in (("customer", "binlog_row_image", "MINIMAL", "FULL"),
+                                         ("commerce", "binlog_format", "MIXED", "ROW")):
+        server = served.server(keyspace)
+        server.query("SET GLOBAL %s=%s" % (setting, bad))
+        refused(served, words, 5, keyspace + "/-", setting)
+        server.query("SET GLOBAL %s=%s" % (setting, good))
+    served.server("customer").query("ALTER TABLE order_items ENGINE=MyISAM", database="customer")
+    refused(served, words, 5, "customer/-", "order_items", "MyISAM")
+
+
 def test_an_open_transaction_holds_the_switch_and_is_named(served):
     served.sluice(*CREATE)
     served.wait_running("movetables", "c2c")
