@@ -123,15 +123,34 @@ static bool is_narrowed(const struct schema_table *t, const struct create_spot *
     return memchr(t->create_sql + spot->start, '?', spot->end - spot->start) != NULL;
 }
 
+/* A column that is NOT NULL has no default in the join's row: any row of the table shows it. */
+static void put_default_query(const struct schema_table *t, const struct schema_column *c,
+                              struct buf *sql)
+{
+    buf_put_str(sql, "SELECT HEX(DEFAULT(t.");
+    buf_put_ident(sql, c->name);
+    buf_put_str(sql, "))");
+    if (c->nullable) {
+        put_join(t, sql);
+        return;
+    }
+    buf_put_str(sql, " FROM ");
+    buf_put_ident(sql, t->db);
+    buf_put_u8(sql, '.');
+    buf_put_ident(sql, t->name);
+    buf_put_str(sql, " t LIMIT 1");
+}
+
 static bool ask_default(struct whole *w, size_t column, struct err *e)
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
-    buf_put_str(&sql, "SELECT HEX(DEFAULT(t.");
-    buf_put_ident(&sql, w->t->columns[column].name);
-    buf_put_str(&sql, "))");
-    put_join(w->t, &sql);
-    return my_query_text(w->conn, buf_str(&sql), &w->defaults[column], e) ||
-           cannot_be_read("default", w->t->columns[column].name, e);
+    const struct schema_column *c = &w->t->columns[column];
+    put_default_query(w->t, c, &sql);
+    if (!my_query_text(w->conn, buf_str(&sql), &w->defaults[column], e))
+        return cannot_be_read("default", c->name, e);
+    if (!w->defaults[column] && !w->t->narrowed)
+        w->t->narrowed = mem_strdup(c->name);
+    return true;
 }
 
 static bool ask_defaults(struct whole *w, struct err *e)

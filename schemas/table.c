@@ -72,6 +72,7 @@ static void table_free(struct schema_table *t)
     free(t->name);
     free(t->engine);
     free(t->create_sql);
+    free(t->narrowed);
     free(t->row_format);
     free(t->unknown);
     free(t->unknown_cure);

@@ -112,6 +112,7 @@ struct schema_table {
     char *unknown;         /* why they are not and must not be guessed; NULL: nobody asked */
     char *unknown_cure;
     char *engine, *create_sql, *row_format; /* only from information_schema */
+    char *narrowed; /* a column whose default create_sql does not hold whole; NULL: none */
     void *row_plan; /* made by cdc/row.c on first use, set atomically; one block, freed by free()
                        with the table */
     uint64_t rows_estimate, bytes_estimate;

@@ -123,6 +123,13 @@ static bool edit_table(struct make *m, size_t i, const char *row_format, struct 
     const struct schema_table *source = m->pre.tables[i].source;
     if (source->create_sql == NULL)
         return err_set(e, ERR_INTERNAL, "no SHOW CREATE text of %s", t->source);
+    if (source->narrowed) {
+        err_set(e, ERR_WF_PRECONDITION,
+                "%s.%s: its default has characters beyond utf8mb3, which the server shows as '?' "
+                "and tells only by a row of the table, which has none",
+                t->source, source->narrowed);
+        return err_cure(e, "insert a row, or make the target table beforehand");
+    }
     return schema_create_edit(source->create_sql, &edit, sql, dropped, e);
 }
 

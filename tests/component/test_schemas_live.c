@@ -342,6 +342,22 @@ static void labels_and_defaults_beyond_utf8mb3_come_back_whole(void **state)
     assert_string_equal(values, "F09F98A1 F09F8D8E2C61 FF00FE F09F98803F FF3F00 3F");
 }
 
+/* MariaDB tells such a default of a NOT NULL column only by a row. */
+static void a_default_that_nothing_tells_is_named(void **state)
+{
+    struct live *l = live_begin(state);
+    ddl(l, "CREATE TABLE told (id int, q varchar(9) NOT NULL DEFAULT '😀') CHARSET=utf8mb4");
+    struct schema_table *t = inspect(l, "told");
+    assert_int_equal(t->narrowed != NULL, live_is_mariadb(l));
+    assert_string_equal(t->narrowed ? t->narrowed : "q", "q");
+    schema_table_unref(t);
+    live_exec(l, "INSERT INTO told (id) VALUES (1)");
+    t = inspect(l, "told");
+    assert_null(t->narrowed);
+    assert_non_null(strcasestr(t->create_sql, "f09f9880"));
+    schema_table_unref(t);
+}
+
 static void literals_of_a_definition_are_text(void **state)
 {
     struct live *l = live_begin(state);
@@ -609,6 +625,7 @@ int main(void)
         cmocka_unit_test(foreign_keys_and_triggers_are_listed),
         cmocka_unit_test(edited_texts_are_accepted_and_come_back_whole),
         cmocka_unit_test(labels_and_defaults_beyond_utf8mb3_come_back_whole),
+        cmocka_unit_test(a_default_that_nothing_tells_is_named),
         cmocka_unit_test(literals_of_a_definition_are_text),
         cmocka_unit_test(dropped_things_are_gone),
         cmocka_unit_test(every_byte_and_pair_is_the_servers_character),
