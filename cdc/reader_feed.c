@@ -169,6 +169,8 @@ static void session_close(struct feed *f, struct session *s)
     cdc_decoder_free(s->decoder);
     if (s->source)
         s->source->ops->close(s->source);
+    my_close(f->watch);
+    f->watch = NULL;
 }
 
 /* The batch's place among what this feed published is the mark, whatever was taken out of it. */
@@ -225,6 +227,14 @@ static bool hand_over(struct feed *f, struct session *s, size_t n, struct err *e
     return true;
 }
 
+/* Between transactions, and never of a replay, which has no server to ask. */
+static bool is_beat(const struct feed *f, const struct session *s, const uint8_t *event)
+{
+    enum { TYPE_AT = 4, HEARTBEAT = 27, HEARTBEAT_V2 = 41 };
+    return (event[TYPE_AT] == HEARTBEAT || event[TYPE_AT] == HEARTBEAT_V2) && !f->reader->o.open &&
+           !cdc_decoder_in_transaction(s->decoder);
+}
+
 static bool session_event(struct feed *f, struct session *s, const uint8_t *event, size_t n,
                           struct err *e)
 {
@@ -233,6 +243,8 @@ static bool session_event(struct feed *f, struct session *s, const uint8_t *even
         !cdc_decoder_feed_kept(s->decoder, event, n, from->checked, from->piece, e))
         return false;
     s->open_bytes += n;
+    if (is_beat(f, s, event) && !reader_log_goes_on(f, cdc_decoder_position(s->decoder), e))
+        return false;
     return hand_over(f, s, n, e);
 }
 

@@ -80,6 +80,7 @@ struct feed {
     struct backoff backoff;
     enum err_code told;     /* of the last error that was logged as a warning */
     char identity[40];      /* of the server of this session, as in log_id; "" before */
+    struct my_conn *watch;  /* of this session; NULL before it was needed */
     bool progressed;        /* something was published since the connection was made */
     char schema_server[64]; /* of this session, as far as it asked; "" before */
     unsigned schema_log;    /* the tracker's number of the log, then */
@@ -220,6 +221,8 @@ bool reader_look_at_file(struct my_conn *c, const char *file, struct reader_file
 /* False: the place is not (or no longer) one of this server's log; what is missing yet is waited
  * for, for some seconds. */
 bool reader_check_place(struct my_conn *c, const struct position *p, struct err *e) WARN_UNUSED;
+/* At a heartbeat: false when the log now ends before what was read of it. Thread: the feed's. */
+bool reader_log_goes_on(struct feed *f, const struct position *at, struct err *e) WARN_UNUSED;
 /* cdc/reader_locate.c: the GTIDs before its oldest file; *out NULL: it has none. */
 bool reader_first_gtids(struct my_conn *c, const char *first, struct gtid_set **out,
                         struct err *e) WARN_UNUSED;

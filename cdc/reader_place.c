@@ -17,6 +17,7 @@
 
 #define AHEAD_GRACE_MS              5000
 #define AHEAD_POLL_MS               100
+#define WATCH_TIMEOUT_MS            5000
 #define ERROR_IN_SHOW_BINLOG_EVENTS 1220
 
 /* ---- a file ---- */
@@ -325,4 +326,40 @@ bool reader_check_place(struct my_conn *c, const struct position *p, struct err 
            clock_mono_ms() < until_ms)
         clock_sleep_ms(AHEAD_POLL_MS, NULL);
     return looked && judge(match, &l, p, e);
+}
+
+/* ---- while nothing comes ---- */
+
+static struct my_conn *connect_watch(struct feed *f)
+{
+    const struct cdc_reader *r = f->reader;
+    struct err ignored = ERR_INIT;
+    struct my_params params;
+    my_params_copy(&params, &r->shard->primary);
+    params.connect_timeout_ms = params.read_timeout_ms = WATCH_TIMEOUT_MS;
+    struct my_conn *c = my_connect(&params, "watch", &ignored);
+    my_params_fini(&params);
+    return c;
+}
+
+/* ▶ A dump that waits at the end of a log does not notice that the log is begun anew: it sends
+ * heartbeats until the new log is longer. What cannot be asked is asked at the next heartbeat. */
+bool reader_log_goes_on(struct feed *f, const struct position *at, struct err *e)
+{
+    struct err ignored = ERR_INIT;
+    CLEANUP(position_fini) struct position now = POSITION_INIT;
+    if (!f->watch)
+        f->watch = connect_watch(f);
+    if (!f->watch || !my_current_position(f->watch, &now, &ignored)) {
+        my_close(f->watch);
+        f->watch = NULL;
+        return true;
+    }
+    int order = position_file_compare(now.file, at->file);
+    if (!at->file[0] || strcmp(now.log.server, at->log.server) != 0 || order > 0 ||
+        (order == 0 && now.pos >= at->pos))
+        return true;
+    return err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0,
+                          "the log ends at %s:%llu, before %s:%llu, which was read", now.file,
+                          (unsigned long long)now.pos, at->file, (unsigned long long)at->pos);
 }
