@@ -1,10 +1,14 @@
 /* schemas/ddl_effect.c — what a DDL does to the rows of its tables, and its text for another table.
  *
  * Decided by what a statement can do, so the lists here are of what is known to be harmless: a
- * clause, an attribute or a statement that is not in them changes rows. A new column is harmless
- * only when the value that the rows get is written there (or is NULL, or the type's zero): every
- * server gives the same one. ▶ Without this rule partitions that were dropped, tables that were
- * exchanged and values that an ALTER converted stayed at the target as they had been.
+ * clause, an attribute or a statement that is not in them changes rows, and columns. A new column
+ * is harmless to rows only when the value that they get is written there (or is NULL, or the type's
+ * zero): every server gives the same one. ▶ Without this rule partitions that were dropped, tables
+ * that were exchanged and values that an ALTER converted stayed at the target as they had been.
+ *
+ * Which clauses leave the columns, and the primary key, is a question of its own: dropping a
+ * partition does, adding a column does not. A UNIQUE key counts as a column, because MariaDB makes
+ * a hidden one for a key over long texts (schemas/inspect_log.c).
  */
 #include "schemas/ddl_effect.h"
 
@@ -20,6 +24,8 @@ struct reader {
     size_t clauses;
     size_t name_start, name_end; /* the altered table's name in the text */
     bool name_found;
+    bool changes_rows, changes_columns; /* of what was understood */
+    bool maintains;                     /* as ANALYZE TABLE does: changes nothing at all */
 };
 
 /* Options of a table, "NAME [=] value", that say how its rows are stored and not which they are. */
@@ -140,32 +146,62 @@ static bool column(struct reader *r)
 /* A foreign key may cascade; a primary key makes its columns NOT NULL. */
 static bool constraint(struct reader *r)
 {
-    if (!sqltoken_is(&r->c.at, "CHECK") && !sqltoken_is(&r->c.at, "UNIQUE") && !take_name(r))
-        return false;
-    return (sql_take(&r->c, "CHECK") || sql_take(&r->c, "UNIQUE")) && skip_clause(r);
+    static const char *const kinds[] = {"CHECK", "UNIQUE", "FOREIGN", NULL};
+    struct sqltoken kind = r->c.at;
+    if (!sql_take_any(&r->c, kinds)) {
+        if (!take_name(r))
+            return false;
+        kind = r->c.at;
+        if (!sql_take_any(&r->c, kinds))
+            return false;
+    }
+    r->changes_columns = r->changes_columns || sqltoken_is(&kind, "UNIQUE");
+    r->changes_rows = r->changes_rows || sqltoken_is(&kind, "FOREIGN");
+    return skip_clause(r);
+}
+
+static bool add_column(struct reader *r)
+{
+    r->changes_columns = true;
+    return if_exists(r) && column(r);
+}
+
+/* To the statement's end: no other clause may follow. */
+static bool partitions(struct reader *r, bool keeps_rows)
+{
+    r->changes_rows = r->changes_rows || !keeps_rows;
+    while (skip_clause(r))
+        if (!sql_take_punct(&r->c, ','))
+            return true;
+    return false;
 }
 
 static bool add_clause(struct reader *r)
 {
     if (sql_take(&r->c, "COLUMN"))
-        return if_exists(r) && column(r);
+        return add_column(r);
+    if (sqltoken_is(&r->c.at, "UNIQUE"))
+        r->changes_columns = true;
     if (sql_take_any(&r->c, index_words) || sql_take(&r->c, "CHECK"))
         return skip_clause(r);
-    if (sql_take(&r->c, "CONSTRAINT"))
+    if (sql_take(&r->c, "CONSTRAINT") || sqltoken_is(&r->c.at, "FOREIGN"))
         return constraint(r);
     if (sql_take(&r->c, "PARTITION")) /* … PARTITIONS n deals the rows out anew */
-        return if_exists(r) && sql_at_punct(&r->c, '(') && skip_clause(r);
-    return if_exists(r) && column(r);
+        return if_exists(r) && partitions(r, sql_at_punct(&r->c, '('));
+    return add_column(r);
 }
 
 static bool drop_clause(struct reader *r)
 {
+    if (sql_take(&r->c, "PARTITION"))
+        return partitions(r, false);
     if (sql_take(&r->c, "FOREIGN"))
         return sql_take(&r->c, "KEY") && if_exists(r) && take_name(r);
     if (sql_take(&r->c, "CHECK"))
         return take_name(r);
     if (!sql_take_any(&r->c, index_names) || !if_exists(r))
         return false;
+    r->changes_columns = true; /* it may be a unique one */
     struct sqltoken primary = r->c.at;
     primary.kind = SQLTOKEN_WORD;
     return !sqltoken_is(&primary, "PRIMARY") && take_name(r);
@@ -189,17 +225,46 @@ static bool storage_option(struct reader *r)
            sql_take_kind(&r->c, SQLTOKEN_STRING);
 }
 
+/* What can be done to the partitions that a table has. CONVERT makes or takes a table, and EXCHANGE
+ * is the one that gives rows another table's name. The tables that are moved are InnoDB's: there
+ * REPAIR at most puts a row into its own partition. */
+static bool partition_clause(struct reader *r)
+{
+    static const char *const maintains[] = {"ANALYZE", "CHECK",  "OPTIMIZE",
+                                            "REBUILD", "REPAIR", NULL};
+    static const char *const changes[] = {"TRUNCATE", "COALESCE", "REORGANIZE",
+                                          "DISCARD",  "IMPORT",   NULL};
+    if (sql_take_any(&r->c, maintains)) {
+        r->maintains = true;
+        return sql_take(&r->c, "PARTITION") && partitions(r, true);
+    }
+    if (sql_take_any(&r->c, changes))
+        return (sql_take(&r->c, "PARTITION") || sql_take(&r->c, "TABLESPACE")) &&
+               partitions(r, false);
+    if (sql_take(&r->c, "REMOVE"))
+        return sql_take(&r->c, "PARTITIONING") && partitions(r, false);
+    return sql_take(&r->c, "PARTITION") && sql_take(&r->c, "BY") && partitions(r, false);
+}
+
+/* A column's default, or whether it or an index is visible. */
+static bool alter_part(struct reader *r)
+{
+    if (!sql_take_any(&r->c, index_names))
+        r->changes_columns = true;
+    return skip_clause(r);
+}
+
 static bool alter_clause(struct reader *r)
 {
     if (sql_take(&r->c, "ADD"))
         return add_clause(r);
     if (sql_take(&r->c, "DROP"))
         return drop_clause(r);
-    if (sql_take(&r->c, "ALTER")) /* a default, or whether an index is visible */
-        return skip_clause(r);
+    if (sql_take(&r->c, "ALTER"))
+        return alter_part(r);
     if (sql_take(&r->c, "RENAME"))
         return sql_take_any(&r->c, index_names) && skip_clause(r);
-    return storage_option(r);
+    return partition_clause(r) || storage_option(r);
 }
 
 static bool table_name(struct reader *r)
@@ -225,12 +290,25 @@ static bool skip_wait(struct reader *r)
     return true;
 }
 
+/* MariaDB's ALTER SEQUENCE: its columns are always the same, unless it gets another type (AS). */
+static bool alter_sequence(struct reader *r)
+{
+    r->changes_rows = true;
+    if (!if_exists(r) || !table_name(r))
+        return false;
+    while (!at_end(r) && !sqltoken_is(&r->c.at, "AS") && !sqltoken_is(&r->c.at, "RENAME"))
+        sql_step(&r->c);
+    return at_end(r);
+}
+
 /* At the cursor: what stands behind ALTER. IGNORE removes rows that a key does not take. */
 static bool alter_table(struct reader *r)
 {
     static const char *const how[] = {"ONLINE", "OFFLINE", NULL};
     while (sql_take_any(&r->c, how))
         ;
+    if (sql_take(&r->c, "SEQUENCE"))
+        return alter_sequence(r);
     if (!sql_take(&r->c, "TABLE") || !if_exists(r) || !table_name(r) || !skip_wait(r))
         return false;
     for (r->clauses = 0; !at_end(r); r->clauses++) {
@@ -244,10 +322,14 @@ static bool alter_table(struct reader *r)
 /* CREATE or DROP [UNIQUE …] INDEX name … ON table; the primary key is no index here. */
 static bool index_statement(struct reader *r, bool drops)
 {
-    while (sql_take(&r->c, "OR") || sql_take(&r->c, "REPLACE") || sql_take(&r->c, "ONLINE") ||
-           sql_take(&r->c, "OFFLINE") || sql_take(&r->c, "UNIQUE") || sql_take(&r->c, "FULLTEXT") ||
-           sql_take(&r->c, "SPATIAL"))
-        ;
+    static const char *const before[] = {"OR",       "REPLACE", "ONLINE", "OFFLINE",
+                                         "FULLTEXT", "SPATIAL", NULL};
+    r->changes_columns = drops;
+    for (bool more = true; more;) {
+        bool unique = sql_take(&r->c, "UNIQUE");
+        r->changes_columns = r->changes_columns || unique;
+        more = unique || sql_take_any(&r->c, before);
+    }
     if (!sql_take(&r->c, "INDEX") || !if_exists(r))
         return false;
     struct sqltoken name = r->c.at;
@@ -260,7 +342,8 @@ static bool index_statement(struct reader *r, bool drops)
     return sql_take(&r->c, "ON") && table_name(r);
 }
 
-static bool keeps_rows(struct reader *r, const char *sql, size_t n, bool ansi_quotes)
+/* True: all its clauses are known, and r has what they do. */
+static bool understand(struct reader *r, const char *sql, size_t n, bool ansi_quotes)
 {
     *r = (struct reader){.clauses = 0};
     sql_begin(&r->c, sql, n, ansi_quotes);
@@ -275,6 +358,28 @@ static bool keeps_rows(struct reader *r, const char *sql, size_t n, bool ansi_qu
         return sql_take(&r->c, "IF");
     *r = before;
     return index_statement(r, false);
+}
+
+static bool keeps_rows(struct reader *r, const char *sql, size_t n, bool ansi_quotes)
+{
+    return understand(r, sql, n, ansi_quotes) && !r->changes_rows;
+}
+
+/* A version comment inside: some servers do not read what is in it. Around it all, or none: they
+ * read it. */
+static bool is_conditional(const char *sql, size_t n)
+{
+    for (size_t i = 1; i + 3 < n; i++)
+        if (memcmp(sql + i, "/*!", 3) == 0 || memcmp(sql + i, "/*M!", 4) == 0)
+            return true;
+    return false;
+}
+
+bool ddl_keeps_columns(const char *sql, size_t n, bool ansi_quotes)
+{
+    struct reader r;
+    return !is_conditional(sql, n) && understand(&r, sql, n, ansi_quotes) && r.name_found &&
+           !r.changes_columns;
 }
 
 static bool same_name(const char *a_db, const char *a, const char *b_db, const char *b)
@@ -321,8 +426,9 @@ static bool drops_database(const char *sql, size_t n, bool ansi_quotes, const ch
 /* Statements of other kinds that are known to leave all rows. */
 static bool other_keeps_rows(const char *sql, size_t n, bool ansi_quotes)
 {
-    static const char *const first[] = {"ANALYZE", "OPTIMIZE",  "CHECK", "FLUSH",    "SET",
-                                        "INSTALL", "UNINSTALL", "USE",   "CHECKSUM", NULL};
+    static const char *const first[] = {"ANALYZE",   "OPTIMIZE", "CHECK", "FLUSH",
+                                        "REPAIR",    "SET",      "USE",   "INSTALL",
+                                        "UNINSTALL", "CHECKSUM", NULL};
     struct reader r = {.clauses = 0};
     sql_begin(&r.c, sql, n, ansi_quotes);
     if (sql_take_any(&r.c, first))
@@ -381,7 +487,9 @@ enum ddl_concern ddl_concern(const struct ddl_text *ddl, const char *db, const c
         return DDL_UNRELATED;
     /* Where a backslash is no escape, strings end elsewhere than the tokenizer believes. */
     bool readable = !ddl->no_backslash_escapes || !memchr(ddl->sql, '\\', ddl->n);
-    return readable && keeps_rows(&r, ddl->sql, ddl->n, ddl->ansi_quotes) ? DDL_KEEPS : DDL_CHANGES;
+    if (!readable || !keeps_rows(&r, ddl->sql, ddl->n, ddl->ansi_quotes))
+        return DDL_CHANGES;
+    return r.maintains ? DDL_UNRELATED : DDL_KEEPS;
 }
 
 /* No word of it means another thing in another session, or is a second table's name. */

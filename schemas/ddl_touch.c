@@ -7,6 +7,7 @@
 #include "schemas/ddl_touch.h"
 
 #include "base/mem.h"
+#include "schemas/ddl_effect.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,15 +56,19 @@ static void add(struct ddl_touched *t, const char *db, const char *name)
     buf_put_u8(&t->names, '\n');
 }
 
+/* CREATE TABLE IF NOT EXISTS changes no table that is there: worth a question, but no version ends
+ * at it. Where one is dropped and made anew, the DROP is what ends it. */
 static void add_tables(const struct ddl_text *ddl, const struct sqlstmt *s, struct ddl_touched *t)
 {
+    bool changes = s->kind != SQLSTMT_CREATE_TABLE || !s->if_absent;
     t->all = t->all || s->n_tables == 0 || s->more_tables;
     for (size_t i = 0; i < s->n_tables; i++) {
         struct sqlstmt_table *to = &t->tables[t->n_tables++];
         *to = s->tables[i];
         if (!to->db[0] && ddl->db)
             memcpy(to->db, ddl->db, strnlen(ddl->db, sizeof to->db - 1) + 1);
-        add(t, to->db, to->name);
+        if (changes)
+            add(t, to->db, to->name);
     }
 }
 
@@ -117,8 +122,12 @@ void ddl_touch(const struct ddl_text *ddl, struct ddl_touched *out)
         out->all = true;
     sqlstmt_classify(sql, n, ddl->ansi_quotes, s);
     switch (s->kind) {
-    case SQLSTMT_CREATE_TABLE:
     case SQLSTMT_ALTER_TABLE:
+    case SQLSTMT_CREATE_INDEX:
+        if (!ddl_keeps_columns(sql, n, ddl->ansi_quotes))
+            add_tables(ddl, s, out);
+        break;
+    case SQLSTMT_CREATE_TABLE:
     case SQLSTMT_DROP_TABLE:
     case SQLSTMT_RENAME_TABLE:
     case SQLSTMT_DROP_INDEX: /* may be the primary key's */
@@ -136,7 +145,6 @@ void ddl_touch(const struct ddl_text *ddl, struct ddl_touched *out)
     case SQLSTMT_SAVEPOINT:
     case SQLSTMT_XA:
     case SQLSTMT_TRUNCATE:
-    case SQLSTMT_CREATE_INDEX:
     case SQLSTMT_DML:
     case SQLSTMT_TRIGGER_OR_ROUTINE:
     case SQLSTMT_ACCOUNT:

@@ -24,8 +24,8 @@ struct ddl_touched {
     size_t n_tables;
 };
 /* out is zero. Forms that are not understood set `all`; those that cannot change a column or the
- * primary key (TRUNCATE, CREATE INDEX, triggers, views, new databases) touch nothing. Thread: any.
- */
+ * primary key (TRUNCATE, ddl_keeps_columns, triggers, views, new databases) touch nothing. CREATE
+ * TABLE IF NOT EXISTS is in tables only. Thread: any. */
 void ddl_touch(const struct ddl_text *ddl, struct ddl_touched *out);
 void ddl_touched_fini(struct ddl_touched *t);
 /* "db.table" folded so that all spellings by which a server may know one table are one key: ASCII

@@ -56,7 +56,7 @@ static bool take_table(struct reader *r)
 static void skip_if_exists(struct reader *r)
 {
     if (sql_take(&r->c, "IF")) {
-        sql_take(&r->c, "NOT");
+        r->out->if_absent = sql_take(&r->c, "NOT");
         sql_take(&r->c, "EXISTS");
     }
 }
@@ -307,7 +307,7 @@ static void skip_set_statement(struct reader *r)
 void sqlstmt_classify(const char *sql, size_t n, bool ansi_quotes, struct sqlstmt *out)
 {
     out->kind = SQLSTMT_OTHER;
-    out->temporary = out->more_tables = false;
+    out->temporary = out->if_absent = out->more_tables = false;
     out->n_tables =
         0; /* the tables themselves are large: clearing them all costs more than the reading */
     struct reader r = {.out = out};

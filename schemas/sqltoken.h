@@ -59,6 +59,7 @@ struct sqlstmt_table {
 struct sqlstmt {
     enum sqlstmt_kind kind;
     bool temporary;
+    bool if_absent; /* IF NOT EXISTS */
     struct sqlstmt_table tables[64];
     size_t n_tables;
     bool more_tables; /* there were more than fit */

@@ -41,6 +41,8 @@ static void what_may_change_rows_is_seen(void **state)
         "ALTER TABLE t ADD PARTITION PARTITIONS 2",
         "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE t",
         "ALTER TABLE t REMOVE PARTITIONING",
+        "ALTER TABLE t PARTITION BY HASH (id) PARTITIONS 4",
+        "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES p (id)",
         "ALTER TABLE p CONVERT PARTITION q TO TABLE t",
         "ALTER TABLE p CONVERT TABLE t TO PARTITION q VALUES LESS THAN (3)",
         "ALTER TABLE t MODIFY a BIGINT",
@@ -62,7 +64,6 @@ static void what_may_change_rows_is_seen(void **state)
         "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (b)",
         "DROP INDEX `PRIMARY` ON t",
         "ALTER TABLE t DROP SYSTEM VERSIONING",
-        "REPAIR TABLE t",
         "NEWFANGLED t",
         NULL};
     (void)state;
@@ -92,6 +93,62 @@ static void what_is_harmless_goes_on(void **state)
     expect_each(forms, DDL_KEEPS);
 }
 
+static void columns_are_kept_by_what_is_known_to_keep_them(void **state)
+{
+    static const char *const keeps[] = {"/*!40000 ALTER TABLE `t` DISABLE KEYS */",
+                                        "ALTER TABLE t ENABLE KEYS",
+                                        "ALTER TABLE t ENGINE=InnoDB, FORCE",
+                                        "ALTER TABLE d.t DROP PARTITION p0, p1",
+                                        "ALTER TABLE t ADD PARTITION (PARTITION p VALUES IN (1))",
+                                        "ALTER TABLE t ADD PARTITION PARTITIONS 2",
+                                        "ALTER TABLE t ANALYZE PARTITION p0, p1",
+                                        "ALTER TABLE t REPAIR PARTITION ALL",
+                                        "ALTER TABLE t TRUNCATE PARTITION p",
+                                        "ALTER TABLE t REORGANIZE PARTITION p INTO (PARTITION q "
+                                        "VALUES LESS THAN (1), PARTITION r VALUES LESS THAN (2))",
+                                        "ALTER TABLE t COMMENT='x', REMOVE PARTITIONING",
+                                        "ALTER TABLE t PARTITION BY RANGE (id) (PARTITION p VALUES "
+                                        "LESS THAN MAXVALUE)",
+                                        "ALTER TABLE t IMPORT TABLESPACE",
+                                        "ALTER TABLE t ADD INDEX i (a), ADD FULLTEXT (b)",
+                                        "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES "
+                                        "p (id), ADD CHECK (a > 0), DROP FOREIGN KEY g",
+                                        "ALTER TABLE t ALTER INDEX i INVISIBLE",
+                                        "ALTER TABLE t AUTO_INCREMENT=9",
+                                        "CREATE INDEX i ON t (a)",
+                                        "ALTER SEQUENCE IF EXISTS t RESTART 9",
+                                        NULL};
+    static const char *const changes[] = {"ALTER TABLE t ADD a INT",
+                                          "ALTER TABLE t ADD UNIQUE (a)",
+                                          "ALTER TABLE t ADD CONSTRAINT u UNIQUE (a)",
+                                          "ALTER TABLE t DROP KEY k",
+                                          "ALTER TABLE t DROP a",
+                                          "ALTER TABLE t ADD PRIMARY KEY (a)",
+                                          "ALTER TABLE t MODIFY a BIGINT",
+                                          "ALTER TABLE t RENAME COLUMN a TO b",
+                                          "ALTER TABLE t ALTER COLUMN a SET INVISIBLE",
+                                          "ALTER TABLE t CONVERT TO CHARACTER SET latin1",
+                                          "ALTER TABLE t ADD SYSTEM VERSIONING",
+                                          "ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u",
+                                          "ALTER TABLE t CONVERT PARTITION p TO TABLE u",
+                                          "ALTER TABLE t DROP /*!99999 PARTITION */ p",
+                                          "ALTER TABLE t DISABLE KEYS /*M!999999 , ADD b INT */",
+                                          "ALTER TABLE t RENAME TO u",
+                                          "CREATE UNIQUE INDEX i ON t (a)",
+                                          "DROP INDEX i ON t",
+                                          "ALTER SEQUENCE t AS INT",
+                                          "CREATE TABLE IF NOT EXISTS t (a INT)",
+                                          "NEWFANGLED t",
+                                          NULL};
+    (void)state;
+    for (const char *const *p = keeps; *p; p++)
+        if (!ddl_keeps_columns(*p, strlen(*p), false))
+            fail_msg("%s", *p);
+    for (const char *const *p = changes; *p; p++)
+        if (ddl_keeps_columns(*p, strlen(*p), false))
+            fail_msg("%s", *p);
+}
+
 static void other_tables_are_unrelated(void **state)
 {
     static const char *const forms[] = {
@@ -101,6 +158,12 @@ static void other_tables_are_unrelated(void **state)
         "DROP DATABASE other",
         "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
         "ANALYZE TABLE t",
+        "REPAIR TABLE t",
+        "ALTER TABLE t ANALYZE PARTITION p0, p1",
+        "ALTER TABLE t CHECK PARTITION ALL FOR UPGRADE",
+        "ALTER TABLE t OPTIMIZE PARTITION p0",
+        "ALTER TABLE t REBUILD PARTITION p0",
+        "ALTER TABLE t REPAIR PARTITION p0 QUICK",
         "DROP TEMPORARY TABLE t",
         "GRANT SELECT ON t TO u",
         "CREATE VIEW v AS SELECT * FROM t",
@@ -159,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_may_change_rows_is_seen),
         cmocka_unit_test(what_is_harmless_goes_on),
+        cmocka_unit_test(columns_are_kept_by_what_is_known_to_keep_them),
         cmocka_unit_test(other_tables_are_unrelated),
         cmocka_unit_test(the_text_for_another_table_names_no_other),
         cmocka_unit_test(strings_of_other_character_sets_are_not_repeated_blindly),

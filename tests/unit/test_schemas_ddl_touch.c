@@ -36,7 +36,7 @@ static void every_form_that_changes_t_is_seen(void **state)
         "RENAME TABLE x TO y, t TO z, y TO x",
         "DROP TABLE IF EXISTS a, b, d.t",
         "CREATE OR REPLACE TABLE t (a INT)",
-        "CREATE TABLE IF NOT EXISTS t LIKE u",
+        "CREATE UNIQUE INDEX i ON t (a)",
         "CREATE TABLE t SELECT 1",
         "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE t",
         "ALTER TABLE u RENAME TO t",
@@ -65,7 +65,12 @@ static void what_cannot_change_t_touches_nothing(void **state)
         "CREATE TABLE u LIKE t",
         "CREATE TABLE u SELECT * FROM t",
         "TRUNCATE TABLE t",
-        "CREATE UNIQUE INDEX t ON t (a)",
+        "CREATE INDEX t ON t (a)",
+        "CREATE TABLE IF NOT EXISTS t LIKE u",
+        "/*!40000 ALTER TABLE `t` DISABLE KEYS */",
+        "ALTER TABLE t ADD PARTITION (PARTITION p1 VALUES LESS THAN (20))",
+        "ALTER TABLE t DROP PARTITION p0",
+        "ALTER TABLE t ANALYZE PARTITION p0",
         "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
         "CREATE ALGORITHM=MERGE DEFINER=`a`@`b` SQL SECURITY INVOKER VIEW t AS SELECT 1",
         "DROP VIEW t",
@@ -83,6 +88,19 @@ static void what_cannot_change_t_touches_nothing(void **state)
         if (touches(&ddl, "d", "t"))
             fail_msg("%s", forms[i]);
     }
+}
+
+static void a_table_that_may_be_new_is_asked_for(void **state)
+{
+    struct ddl_touched *t = mem_alloc(sizeof *t);
+    struct ddl_text ddl = text("CREATE TABLE IF NOT EXISTS t (a INT)");
+    (void)state;
+    ddl_touch(&ddl, t);
+    assert_false(t->all);
+    assert_int_equal(t->n_tables, 1);
+    assert_string_equal(t->tables[0].name, "t");
+    ddl_touched_fini(t);
+    free(t);
 }
 
 static void letters_beyond_ascii_are_all_alike(void **state)
@@ -124,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_that_changes_t_is_seen),
         cmocka_unit_test(what_cannot_change_t_touches_nothing),
+        cmocka_unit_test(a_table_that_may_be_new_is_asked_for),
         cmocka_unit_test(letters_beyond_ascii_are_all_alike),
         cmocka_unit_test(backslashes_that_are_no_escapes_are_not_trusted),
         cmocka_unit_test(more_tables_than_fit_are_all_tables),
