@@ -48,7 +48,7 @@ struct cdc_rows {
     enum cdc_op op;
     bool partial_json; /* UPDATE whose after images may hold JSON diffs (event 39) */
     uint16_t flags;
-    uint32_t n_columns;            /* of the event; equals table->n_columns */
+    uint32_t n_columns;            /* of the event: schema_table_width(table) */
     const uint8_t *present_before; /* bitmap, LSB first; UPDATE and DELETE (NULL for INSERT) */
     const uint8_t *present_after;  /* INSERT and UPDATE (NULL for DELETE) */
     const uint8_t

@@ -145,6 +145,8 @@ struct cdc_decode_stats { /* for --stats */
     uint64_t events[256], bytes[256];
     uint64_t rows, transactions, skipped_events; /* skipped: of unknown type, ignorable */
     uint64_t skipped_statements;                 /* as .statement said */
+    uint64_t skipped_sequence_rows;              /* MariaDB's sequences are no tables */
+    uint64_t skipped_history_rows;               /* of MariaDB's system-versioned tables */
 };
 const struct cdc_decode_stats *cdc_decoder_stats(const struct cdc_decoder *d);
 const char *cdc_event_type_name(uint8_t type); /* "WRITE_ROWS_EVENT_V1" */

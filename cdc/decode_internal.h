@@ -263,6 +263,22 @@ const struct table_entry *table_cache_find(const struct table_cache *c, uint64_t
 bool decode_metadata(struct schema_table *t, bool mariadb, struct wire *w,
                      struct err *e) WARN_UNUSED;
 
+struct rows_head {
+    uint64_t table_id;
+    uint16_t flags;
+    const uint8_t *bitmaps; /* from here on copied */
+    size_t bitmaps_len;
+    uint32_t n_columns;
+    bool unpacked; /* the images do not lie in the event */
+};
+/* decode_rows.c: the rows become a change (two, where some were delivered before). */
+bool decode_publish_rows(struct cdc_decoder *d, const struct event *ev,
+                         const struct table_entry *entry, const struct rows_head *h,
+                         struct cdc_rows *rows, struct err *e) WARN_UNUSED;
+/* decode_history.c: those of them that change the current rows of a table that keeps_history. */
+bool decode_publish_current(struct cdc_decoder *d, const struct event *ev,
+                            const struct table_entry *entry, const struct rows_head *h,
+                            struct cdc_rows *rows, struct err *e) WARN_UNUSED;
 /* decode_rows.c: MariaDB's block (algorithm, length, deflate) appended to out. */
 bool decode_inflate_block(struct wire *w, struct buf *out, struct err *e) WARN_UNUSED;
 /* The checksum that an event's bytes (n: without it) have. */

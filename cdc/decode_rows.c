@@ -71,15 +71,6 @@ bool decode_inflate_block(struct wire *w, struct buf *out, struct err *e)
     return true;
 }
 
-struct rows_head {
-    uint64_t table_id;
-    uint16_t flags;
-    const uint8_t *bitmaps; /* from here on copied */
-    size_t bitmaps_len;
-    uint32_t n_columns;
-    bool unpacked; /* the images do not lie in the event */
-};
-
 static bool skip_extra(struct wire *w)
 {
     uint64_t len = wire_get(w, 2);
@@ -238,8 +229,9 @@ static void keep_bytes(struct cdc_decoder *d, struct cdc_rows *rows, const struc
     cdc_batch_hold_table(b, rows->table);
 }
 
-static bool publish(struct cdc_decoder *d, const struct event *ev, const struct table_entry *entry,
-                    const struct rows_head *h, struct cdc_rows *rows, struct err *e)
+bool decode_publish_rows(struct cdc_decoder *d, const struct event *ev,
+                         const struct table_entry *entry, const struct rows_head *h,
+                         struct cdc_rows *rows, struct err *e)
 {
     keep_bytes(d, rows, h, h->unpacked ? NULL : ev->piece);
     if (entry->journal && rows->op == CDC_OP_INSERT && !add_journals(d, ev, rows, e))
@@ -262,18 +254,22 @@ static bool take_rows(struct cdc_decoder *d, const struct event *ev,
     rows->first_seq = d->tx.seq;
     rows->first_row = ev->packed ? d->tx.seq : 0;
     set_bitmaps(rows, h->bitmaps);
-    if (rows->n_columns != entry->table->n_columns)
+    if (rows->n_columns != schema_table_width(entry->table))
         return err_set(e, ERR_LOG_FORMAT, "%s.%s: %u columns in the rows, %zu in the table map",
                        entry->table->db, entry->table->name, rows->n_columns,
-                       entry->table->n_columns);
+                       schema_table_width(entry->table));
     if (!entry->wanted && !row_plan_of(entry->table)->all_supported)
         return true; /* cannot be counted; the same each time it is read */
     if (!cdc_rows_validate(rows, e))
         return false;
     if (UINT32_MAX - d->tx.seq < rows->n_rows)
         return err_set(e, ERR_LIMIT, "more than %u rows in one transaction", UINT32_MAX);
-    if (entry->wanted && rows->n_rows > 0 && !publish(d, ev, entry, h, rows, e))
+    bool history = entry->table->keeps_history;
+    if (entry->wanted && rows->n_rows > 0 &&
+        !(history ? decode_publish_current : decode_publish_rows)(d, ev, entry, h, rows, e))
         return false;
+    if (entry->table->sequence)
+        d->stats.skipped_sequence_rows += rows->n_rows;
     d->tx.seq += rows->n_rows;
     d->stats.rows += rows->n_rows;
     return true;

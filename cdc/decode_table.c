@@ -265,6 +265,10 @@ static void merge_column(struct schema_column *to, const struct schema_column *f
 
 static void merge(struct schema_table *t, const struct schema_table *known)
 {
+    t->sequence = known->sequence;
+    t->keeps_history = known->keeps_history;
+    if (known->n_hidden > 0)
+        schema_table_hide(t, known->n_hidden);
     for (size_t i = 0; i < t->n_columns; i++)
         merge_column(&t->columns[i], &known->columns[i], !t->full_metadata);
     if (!t->full_metadata && known->n_pk > 0) {
@@ -274,6 +278,48 @@ static void merge(struct schema_table *t, const struct schema_table *known)
         t->n_pk = known->n_pk;
     }
     t->full_metadata = true;
+}
+
+/* ---- what only MariaDB has, and its names betray ---- */
+
+static const char *const sequence_names[] = {
+    "next_not_cached_value", "minimum_value", "maximum_value",
+    "start_value",           "increment",     "cache_size",
+    "cycle_option",          "cycle_count"};
+enum { SEQUENCE_COLUMNS = sizeof sequence_names / sizeof *sequence_names };
+
+static bool named_as_sequence(const struct schema_table *t)
+{
+    bool same = t->n_columns == SEQUENCE_COLUMNS;
+    for (size_t i = 0; same && i < t->n_columns; i++)
+        same = strcmp(t->columns[i].name, sequence_names[i]) == 0;
+    return same;
+}
+
+static bool named_as_hash(const struct schema_column *c)
+{
+    static const char prefix[] = "DB_ROW_HASH_";
+    return c->type == SCHEMA_TYPE_LONGLONG && strncmp(c->name, prefix, sizeof prefix - 1) == 0;
+}
+
+/* Its last columns may be hidden, or it may be no table: the server is to be asked. */
+static bool may_be_special(const struct schema_table *t)
+{
+    const struct schema_column *last = &t->columns[t->n_columns - 1];
+    return named_as_hash(last) || strcmp(last->name, "row_end") == 0 || named_as_sequence(t);
+}
+
+/* Where the whole table is not known: only what no table of a user has. */
+static void hide_by_name(struct schema_table *t, const struct schema_table *known)
+{
+    size_t n = 0;
+    if (known && known->whole)
+        return;
+    while (n + 1 < t->n_columns && named_as_hash(&t->columns[t->n_columns - 1 - n]))
+        n++;
+    if (n > 0)
+        schema_table_hide(t, n);
+    t->sequence = named_as_sequence(t);
 }
 
 /* Why names or types are not known becomes the table's; only who needs its rows fails. */
@@ -292,16 +338,18 @@ static bool keep_reason(struct schema_table *t, struct err *e)
 static bool ask_schema(const struct cdc_decoder *d, const struct event *ev, struct schema_table *t,
                        struct err *e)
 {
-    bool open = mark_open(d, t);
-    if (!d->o.schema || (t->full_metadata && !open))
+    bool full = t->full_metadata, open = mark_open(d, t);
+    if (!d->o.schema || (full && !open && !(d->mariadb && may_be_special(t))))
         return true;
     struct err why = ERR_INIT;
     struct cdc_schema_place at = decode_place(d, ev);
     const struct schema_table *known = d->o.schema(d->o.schema_ctx, &at, t, &why);
+    if (known && schema_table_same_types(t, known))
+        merge(t, known);
+    if (full && t->n_hidden == 0)
+        hide_by_name(t, known);
     if (!known)
         return keep_reason(t, &why) || err_copy(e, &why);
-    if (schema_table_same_types(t, known))
-        merge(t, known);
     schema_table_unref(known);
     return true;
 }
@@ -321,6 +369,7 @@ static struct table_entry *make_entry(struct cdc_decoder *d, const struct event 
         entry_free(entry);
         return NULL;
     }
+    entry->wanted = entry->wanted && !t->sequence;
     schema_table_seal(t);
     entry->body_len = wire_left(&w);
     entry->body = mem_realloc(NULL, entry->body_len, 1);

@@ -32,7 +32,7 @@ bool cdc_rows_origin(const struct cdc_rows *rows, char *out, size_t out_len)
     if (rows->op != CDC_OP_UPDATE || !cdc_is_sidecar(rows->table) ||
         strcmp(rows->table->name, "position") != 0)
         return false;
-    struct cdc_row *before = cdc_row_new(rows->table->n_columns);
+    struct cdc_row *before = cdc_row_new(rows->n_columns);
     struct cdc_rows_iter it;
     struct err ignored = ERR_INIT;
     bool found = false;

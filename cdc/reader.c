@@ -857,6 +857,10 @@ struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard
                                   "Connections to a log made anew after an error.");
     r->m_statements = metrics_get(METRIC_COUNTER, "stream_statements_skipped_total", labels,
                                   "Statements in the log instead of rows that were passed over.");
+    r->m_skipped_rows =
+        metrics_get(METRIC_COUNTER, "stream_rows_skipped_total", labels,
+                    "Rows in the log that are no table's current rows: of sequences, "
+                    "and the history of system-versioned tables");
     metrics_labels(labels, sizeof labels, "arena", "ring", "keyspace", shard->keyspace, "shard",
                    shard->name, NULL);
     r->m_ring = metrics_get(METRIC_GAUGE, "memory_bytes", labels, "Bytes held, by purpose.");
@@ -909,9 +913,9 @@ void cdc_reader_status(struct cdc_reader *r, struct buf *json)
     buf_put_json_escaped(json, buf_str(&pos), pos.len);
     buf_printf(json,
                "\",\"lag_seconds\":%.3f,\"connected\":%s,\"private_readers\":%u,\"consumers\":%u,"
-               "\"skipped_statements\":%llu,\"last_error\":\"",
+               "\"skipped_statements\":%llu,\"skipped_rows\":%llu,\"last_error\":\"",
                lag_seconds, r->connected ? "true" : "false", r->n_private, consumers,
-               (unsigned long long)r->skipped_statements);
+               (unsigned long long)r->skipped_statements, (unsigned long long)r->skipped_rows);
     buf_put_json_escaped(json, r->last_error.text, strlen(r->last_error.text));
     buf_put_str(json, "\"}");
     pthread_mutex_unlock(&r->lock);

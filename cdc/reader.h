@@ -55,7 +55,7 @@ struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard
 void cdc_reader_free(struct cdc_reader *r); /* all streams must be closed */
 /* Status for people: JSON object
  * {"position","lag_seconds","connected","private_readers","consumers","skipped_statements",
- * "last_error"}. */
+ * "skipped_rows","last_error"}. */
 void cdc_reader_status(struct cdc_reader *r, struct buf *json);
 
 /* Whether the server of the last connection folds names (lower_case_table_names). Thread: any. */

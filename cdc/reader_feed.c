@@ -41,6 +41,8 @@ struct session {
     size_t open_bytes; /* fed since the last batch was taken, about */
     size_t backlog;    /* fed since the log had nothing more; counted to BACKLOG_BYTES */
     bool yields;
+    uint64_t skipped_rows; /* that were counted */
+    bool live;             /* definitions are asked from the server by this reader */
 };
 
 bool reader_feed_stopping(struct feed *f)
@@ -116,7 +118,8 @@ static bool session_open(struct feed *f, struct session *s, struct err *e)
                                          .spill_dir = reader_spill_dir(r),
                                          .held_max_bytes = r->o.spill_max_bytes};
     struct position start = POSITION_INIT;
-    if (!r->o.open && !options.schema) {
+    s->live = !r->o.open && !options.schema;
+    if (s->live) {
         options.schema = reader_live_schema;
         options.ddl = reader_live_ddl;
         options.schema_ctx = f;
@@ -212,6 +215,19 @@ static bool publish_open_batch(struct feed *f, struct session *s, bool flush, st
     return !cdc_decoder_failed(s->decoder, e);
 }
 
+static void count_skipped(struct feed *f, struct session *s)
+{
+    const struct cdc_decode_stats *stats = cdc_decoder_stats(s->decoder);
+    uint64_t now = stats->skipped_sequence_rows + stats->skipped_history_rows;
+    if (now == s->skipped_rows)
+        return;
+    metric_add(f->reader->m_skipped_rows, (double)(now - s->skipped_rows));
+    pthread_mutex_lock(&f->reader->lock);
+    f->reader->skipped_rows += now - s->skipped_rows;
+    pthread_mutex_unlock(&f->reader->lock);
+    s->skipped_rows = now;
+}
+
 /* After one event (n bytes): hands over a full batch, and anything when the log has nothing more at
  * the moment. */
 static bool hand_over(struct feed *f, struct session *s, size_t n, struct err *e)
@@ -243,6 +259,7 @@ static bool session_event(struct feed *f, struct session *s, const uint8_t *even
         !cdc_decoder_feed_kept(s->decoder, event, n, from->checked, from->piece, e))
         return false;
     s->open_bytes += n;
+    count_skipped(f, s);
     if (is_beat(f, s, event) && !reader_log_goes_on(f, cdc_decoder_position(s->decoder), e))
         return false;
     return hand_over(f, s, n, e);
@@ -290,8 +307,12 @@ static enum session_end feed_session(struct feed *f, struct err *e)
     struct session s = {0};
     enum session_end end = SESSION_ERROR;
     f->progressed = false;
-    if (session_open(f, &s, e))
-        end = show_source(f, s.source) ? session_read(f, &s, e) : SESSION_STOP;
+    if (session_open(f, &s, e)) {
+        bool go = show_source(f, s.source);
+        if (go && s.live)
+            reader_live_begin(f);
+        end = go ? session_read(f, &s, e) : SESSION_STOP;
+    }
     session_close(f, &s);
     return end;
 }

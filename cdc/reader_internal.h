@@ -150,8 +150,8 @@ struct cdc_reader {
     struct store *own_store; /* of o.state_dir */
     bool store_tried;
     struct err last_error;
-    struct metric *m_reconnects, *m_ring, *m_statements;
-    uint64_t skipped_statements;
+    struct metric *m_reconnects, *m_ring, *m_statements, *m_skipped_rows;
+    uint64_t skipped_statements, skipped_rows;
     bool told_of_triggers; /* schema_lock is held */
 };
 
@@ -176,6 +176,8 @@ bool reader_live_statement(void *ctx, const struct cdc_statement *st, struct err
 /* Takes schema_lock. The connection for questions, on the session's server; NULL: *e. */
 struct my_conn *reader_schema_lock(struct feed *f, struct err *e);
 void reader_schema_unlock(struct feed *f);
+/* A session begins: the definitions of the shard's tables are read, if its log does not say them. */
+void reader_live_begin(struct feed *f);
 /* The session is over: what it has read is kept. */
 void reader_live_seen(struct feed *f, const struct cdc_schema_place *at);
 /* cdc/reader_xa.c: cdc_prepared_fn; ctx: the feed. Thread: the feed's. */

@@ -1,12 +1,15 @@
 /* cdc/reader_schema.c — what table maps do not say, asked from the live server: the tracker's eyes.
  *
  * Names, signs and labels where the metadata is not FULL come from the tracker (schemas/tracker.h),
- * for which this file reads definitions under a lock that no DDL passes, and scans the log for DDL.
- * With FULL metadata only what MariaDB's log leaves open of its types is asked for.
+ * for which this file reads definitions between two ends of the log, and scans the log for DDL.
+ * With FULL metadata only what MariaDB's log leaves open is asked for.
  *
  * ▶ information_schema alone may show a table as it was before a DDL that is in the log already
- * (the log is written before the change is visible). A SELECT in a transaction waits for the DDL
- * and keeps further ones away until the log's end has been read.
+ * (the log is written before the change is visible). SHOW CREATE TABLE waits for such a DDL, which
+ * holds its lock on the table until its change can be seen; so what is read after it has all DDL
+ * that was in the log before. What comes while it is read is in the log before the end that is
+ * asked for afterwards. Nothing is held meanwhile, because a lock that keeps DDL away waits for LOCK
+ * TABLES … WRITE: as long as a dump is loaded.
  *
  * One connection a reader, made when it is first needed. It must be on the server whose log the
  * session reads: compared once a session and after each connect.
@@ -158,18 +161,15 @@ static bool meet(struct feed *f, struct err *e)
 
 /* ---- the definition now ---- */
 
-/* Keeps DDL off the table until the transaction's end. *there: false if there is no such table. */
-static bool hold_table(struct my_conn *c, const char *db, const char *name, bool *there,
-                       struct err *e)
+/* Returns when the DDL that the log has of the table can be seen, or there is no such table. */
+static bool await_ddl(struct my_conn *c, const char *db, const char *name, struct err *e)
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
-    buf_put_str(&sql, "SELECT 1 FROM ");
+    buf_put_str(&sql, "SHOW CREATE TABLE ");
     buf_put_ident(&sql, db);
     buf_put_u8(&sql, '.');
     buf_put_ident(&sql, name);
-    buf_put_str(&sql, " LIMIT 0");
     struct my_result *res = my_query(c, buf_str(&sql), e);
-    *there = res != NULL;
     my_result_free(res);
     if (res)
         return true;
@@ -179,38 +179,42 @@ static bool hold_table(struct my_conn *c, const char *db, const char *name, bool
     return true;
 }
 
-static bool inspect_held(struct my_conn *c, const char *db, const char *name,
-                         struct schema_table **out, struct tracker_spot *end, struct err *e)
+/* MariaDB's information_schema opens each table, and waits by itself. */
+static bool await_all(struct feed *f, const char *db, struct err *e)
 {
-    bool there;
-    if (!hold_table(c, db, name, &there, e))
-        return false;
-    if (there) {
-        *out = schema_inspect(c, db, name, e);
-        if (!*out)
-            return false;
+    struct my_conn *c = f->reader->schema_conn;
+    char **names;
+    size_t n;
+    if (my_conn_server(c)->flavor == MY_FLAVOR_MARIADB)
+        return true;
+    bool ok = schema_list_tables(c, db, &names, &n, e);
+    for (size_t i = 0; ok && i < n; i++) {
+        if (reader_feed_stopping(f))
+            ok = err_set(e, ERR_SHUTDOWN, "the reader was stopped");
+        else if (!await_ddl(c, db, names[i], e) && e->class_ == ERR_CLASS_RETRY)
+            ok = false;
     }
-    return log_end(c, end, e);
+    schema_names_free(names, n);
+    if (ok)
+        err_clear(e); /* of a table that is not for us: it is not shown either */
+    return ok;
 }
 
-static bool inspect(void *ctx, const char *db, const char *name, struct schema_table **out,
-                    struct tracker_spot *end, struct err *e)
+static bool read_between(struct feed *f, const char *db, const char *name,
+                         struct tracker_reading *out, struct err *e)
 {
-    struct cdc_reader *r = ((struct feed *)ctx)->reader;
-    struct err undo = ERR_INIT;
-    *out = NULL;
-    if (!my_exec(r->schema_conn, "START TRANSACTION", NULL, e))
-        return false;
-    bool ok = inspect_held(r->schema_conn, db, name, out, end, e);
-    if (!my_exec(r->schema_conn, "ROLLBACK", NULL, &undo)) {
-        disconnect(r);
-        ok = ok && err_copy(e, &undo);
-    }
-    ok = ok && end_begun(r->schema_conn, end, e);
-    if (ok)
+    struct my_conn *c = f->reader->schema_conn;
+    return log_end(c, &out->since, e) && end_begun(c, &out->since, e) &&
+           (name ? await_ddl(c, db, name, e) : await_all(f, db, e)) &&
+           schema_inspect_logged(c, db, name, &out->list, e) && log_end(c, &out->end, e) &&
+           end_begun(c, &out->end, e);
+}
+
+static bool inspect(void *ctx, const char *db, const char *name, struct tracker_reading *out,
+                    struct err *e)
+{
+    if (read_between(ctx, db, name, out, e))
         return true;
-    schema_table_unref(*out);
-    *out = NULL;
     if (e->class_ == ERR_CLASS_RETRY)
         return false;
     struct err why = *e; /* only this table cannot be asked for: no privilege, a view */
@@ -352,6 +356,30 @@ bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct 
         schema_tracker_ddl(r->tracker, &place, &text, !log_says_all(r->schema_conn), f);
     pthread_mutex_unlock(&r->schema_lock);
     return ok;
+}
+
+/* What cannot be read now is asked for again when a row needs it. */
+static void begin_tables(struct feed *f)
+{
+    struct cdc_reader *r = f->reader;
+    const char *db = r->shard->primary.database;
+    struct err e = ERR_INIT;
+    int64_t begun = clock_mono_ms();
+    bool ok = meet(f, &e);
+    if (ok && (!db || !db[0] || log_has_names(r->schema_conn)))
+        return;
+    if (ok && schema_tracker_begin(r->tracker, db, f, &e))
+        log_debug("schema", "the tables of %s were read in %lld ms", db,
+                  (long long)(clock_mono_ms() - begun));
+    else
+        log_err(LOG_DEBUG, "schema", &e);
+}
+
+void reader_live_begin(struct feed *f)
+{
+    (void)locked(f);
+    begin_tables(f);
+    pthread_mutex_unlock(&f->reader->schema_lock);
 }
 
 void reader_live_seen(struct feed *f, const struct cdc_schema_place *at)

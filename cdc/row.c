@@ -69,8 +69,8 @@ static void set_all_absent(const struct cdc_rows_iter *it, struct cdc_row *out)
         return;
     out->absent_of = it->plan->id;
     out->full_of = 0;
-    assert(out->n_columns >= t->n_columns);
-    for (size_t i = 0; i < t->n_columns; i++)
+    assert(out->n_columns >= it->plan->n_columns);
+    for (size_t i = 0; i < it->plan->n_columns; i++)
         out->values[i] = (struct cdc_value){.column = &t->columns[i], .absent = true};
 }
 
@@ -229,7 +229,7 @@ static const uint8_t *walk_options(struct image *im, const uint8_t *at)
 static bool image_fail(const struct image *im, const char *which, struct err *e)
 {
     const struct schema_table *t = im->table;
-    if (im->failed_column >= t->n_columns)
+    if (im->failed_column >= im->plan->n_columns)
         return err_set(e, ERR_LOG_FORMAT, "%s.%s: %s image ends inside its head", t->db, t->name,
                        which);
     const char *name = t->columns[im->failed_column].name;
@@ -276,7 +276,7 @@ static bool next_before(struct cdc_rows_iter *it, struct cdc_row *before, struct
     const uint8_t *at = walk_image(it, &im, it->at, before);
     if (!at)
         return image_fail(&im, "before", e);
-    it->at = at;
+    it->at = it->after_at = at;
     return true;
 }
 

@@ -144,7 +144,7 @@ static void add_run(struct row_plan *p, struct row_column *c)
 
 static struct row_plan *make_plan(const struct schema_table *t)
 {
-    size_t n = t->n_columns;
+    size_t n = schema_table_width(t);
     size_t bytes = sizeof(struct row_plan) + n * sizeof(struct row_column);
     struct row_plan *p = mem_alloc(bytes + (n + 1) * sizeof(struct row_run));
     static uint64_t last_id;

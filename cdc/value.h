@@ -35,7 +35,8 @@ struct cdc_rows_iter {
     uint32_t n_before, n_after; /* columns present in the images */
     bool whole;                 /* not an UPDATE, and all columns are present */
     const uint8_t *at, *end;
-    uint32_t row; /* number of the row that cdc_rows_next returned last */
+    const uint8_t *after_at; /* of an UPDATE: where the last row's after image begins */
+    uint32_t row;            /* number of the row that cdc_rows_next returned last */
     uint32_t next;
 };
 void cdc_rows_begin(struct cdc_rows_iter *it, const struct cdc_rows *rows);

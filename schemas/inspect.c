@@ -3,7 +3,7 @@
  * Names are compared as bytes, exactly as the server stores them. The definition is not read under
  * a lock: who needs it at a position of the log compares it with the table map.
  */
-#include "schemas/inspect.h"
+#include "schemas/inspect_internal.h"
 
 #include "base/mem.h"
 #include "base/sys.h"
@@ -16,15 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RESULT_COLUMNS = 32, MAX_COLUMNS = 8192 };
+enum { MAX_RESULT_COLUMNS = 32 };
 
-static bool is_mariadb(struct my_conn *c)
+bool inspect_is_mariadb(struct my_conn *c)
 {
     return my_conn_server(c)->flavor == MY_FLAVOR_MARIADB;
 }
 
-static void put_condition(struct buf *sql, const char *db_column, const char *db,
-                          const char *table_column, const char *table)
+void inspect_put_condition(struct buf *sql, const char *db_column, const char *db,
+                           const char *table_column, const char *table)
 {
     buf_printf(sql, "%s = ", db_column);
     buf_put_sql_string(sql, db, strlen(db));
@@ -34,7 +34,7 @@ static void put_condition(struct buf *sql, const char *db_column, const char *db
     buf_put_sql_string(sql, table, strlen(table));
 }
 
-static uint64_t cell_u64(const struct my_cell *cell)
+uint64_t inspect_u64(const struct my_cell *cell)
 {
     uint64_t value = 0;
     return cell->p && sys_parse_u64(cell->p, &value) ? value : 0;
@@ -48,7 +48,8 @@ static bool cell_has(const struct my_cell *cell, const char *word)
 /* MySQL caches row counts for a day otherwise. */
 static bool fresh_statistics(struct my_conn *c, struct err *e)
 {
-    return is_mariadb(c) || my_exec(c, "SET SESSION information_schema_stats_expiry = 0", NULL, e);
+    return inspect_is_mariadb(c) ||
+           my_exec(c, "SET SESSION information_schema_stats_expiry = 0", NULL, e);
 }
 
 static bool unknown_table(const char *db, const char *table, struct err *e)
@@ -63,7 +64,7 @@ static bool read_table_row(struct my_conn *c, struct schema_table *t, struct err
     buf_put_str(&sql,
                 "SELECT ENGINE, TABLE_ROWS, DATA_LENGTH, ROW_FORMAT FROM information_schema.TABLES "
                 "WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND ");
-    put_condition(&sql, "TABLE_SCHEMA", t->db, "TABLE_NAME", t->name);
+    inspect_put_condition(&sql, "TABLE_SCHEMA", t->db, "TABLE_NAME", t->name);
     struct my_result *r = my_query(c, buf_str(&sql), e);
     if (!r)
         return false;
@@ -72,43 +73,45 @@ static bool read_table_row(struct my_conn *c, struct schema_table *t, struct err
     if (next == MY_ROW) {
         t->engine = mem_strdup(cells[0].p);
         t->row_format = mem_strdup(cells[3].p);
-        t->rows_estimate = cell_u64(&cells[1]);
-        t->bytes_estimate = cell_u64(&cells[2]);
+        t->rows_estimate = inspect_u64(&cells[1]);
+        t->bytes_estimate = inspect_u64(&cells[2]);
     }
     my_result_free(r);
     return next == MY_ROW || (next == MY_END && unknown_table(t->db, t->name, e));
 }
 
 /* Collation ids are named by COLLATIONS, but MariaDB's newer ones only with their character set. */
-static const char *columns_query(const struct my_server *server)
+const char *inspect_columns_query(const struct my_server *server)
 {
     bool by_full_name = server->flavor == MY_FLAVOR_MARIADB && server->version >= 101000;
     if (by_full_name)
         return "SELECT c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.CHARACTER_OCTET_LENGTH, "
                "c.NUMERIC_PRECISION, c.NUMERIC_SCALE, c.DATETIME_PRECISION, c.IS_NULLABLE, "
-               "c.EXTRA, k.ID, c.COLLATION_NAME, c.COLUMN_DEFAULT, c.GENERATION_EXPRESSION "
+               "c.EXTRA, k.ID, c.COLLATION_NAME, c.COLUMN_DEFAULT, c.GENERATION_EXPRESSION, "
+               "c.TABLE_NAME "
                "FROM information_schema.COLUMNS c LEFT JOIN "
                "information_schema.COLLATION_CHARACTER_SET_APPLICABILITY k "
                "ON k.FULL_COLLATION_NAME = c.COLLATION_NAME WHERE ";
     return "SELECT c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.CHARACTER_OCTET_LENGTH, "
            "c.NUMERIC_PRECISION, c.NUMERIC_SCALE, c.DATETIME_PRECISION, c.IS_NULLABLE, "
-           "c.EXTRA, k.ID, c.COLLATION_NAME, c.COLUMN_DEFAULT, c.GENERATION_EXPRESSION "
+           "c.EXTRA, k.ID, c.COLLATION_NAME, c.COLUMN_DEFAULT, c.GENERATION_EXPRESSION, "
+           "c.TABLE_NAME "
            "FROM information_schema.COLUMNS c LEFT JOIN "
            "information_schema.COLLATIONS k ON k.COLLATION_NAME = c.COLLATION_NAME WHERE ";
 }
 
-static bool fill_column(const struct my_cell *cells, bool mariadb, struct schema_column *out,
-                        struct err *e)
+bool inspect_fill_column(const struct my_cell *cells, bool mariadb, struct schema_column *out,
+                         struct err *e)
 {
     out->name = mem_strdup(cells[0].p);
     const struct schema_column_info info = {
         .data_type = cells[1].p ? cells[1].p : "",
         .column_type = cells[2].p ? cells[2].p : "",
-        .octet_length = cell_u64(&cells[3]),
-        .precision = (unsigned)cell_u64(&cells[4]),
-        .scale = (unsigned)cell_u64(&cells[5]),
-        .fraction_digits = (unsigned)cell_u64(&cells[6]),
-        .collation = (uint16_t)cell_u64(&cells[9]),
+        .octet_length = inspect_u64(&cells[3]),
+        .precision = (unsigned)inspect_u64(&cells[4]),
+        .scale = (unsigned)inspect_u64(&cells[5]),
+        .fraction_digits = (unsigned)inspect_u64(&cells[6]),
+        .collation = (uint16_t)inspect_u64(&cells[9]),
         .mariadb = mariadb,
     };
     out->nullable = cell_has(&cells[7], "YES");
@@ -128,46 +131,49 @@ static bool fill_column(const struct my_cell *cells, bool mariadb, struct schema
 static bool read_columns(struct my_conn *c, struct schema_table *t, struct err *e)
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
-    buf_put_str(&sql, columns_query(my_conn_server(c)));
-    put_condition(&sql, "c.TABLE_SCHEMA", t->db, "c.TABLE_NAME", t->name);
+    buf_put_str(&sql, inspect_columns_query(my_conn_server(c)));
+    inspect_put_condition(&sql, "c.TABLE_SCHEMA", t->db, "c.TABLE_NAME", t->name);
     buf_put_str(&sql, " ORDER BY c.ORDINAL_POSITION");
     struct my_result *r = my_query(c, buf_str(&sql), e);
     if (!r)
         return false;
     assert(t->n_columns == 0);
     size_t n = (size_t)my_result_rows(r);
-    bool ok = (n > 0 && n <= MAX_COLUMNS) || unknown_table(t->db, t->name, e);
+    bool ok = (n > 0 && n <= INSPECT_MAX_COLUMNS) || unknown_table(t->db, t->name, e);
     t->columns = mem_realloc(t->columns, n ? n : 1, sizeof t->columns[0]);
     memset(t->columns, 0, n * sizeof t->columns[0]);
-    struct my_cell cells[13];
+    struct my_cell cells[INSPECT_COLUMN_CELLS];
     enum my_next next = MY_END;
     while (ok && t->n_columns < n && (next = my_result_next(r, cells, e)) == MY_ROW)
-        ok = fill_column(cells, is_mariadb(c), &t->columns[t->n_columns++], e);
+        ok = inspect_fill_column(cells, inspect_is_mariadb(c), &t->columns[t->n_columns++], e);
     my_result_free(r);
     return ok && next != MY_FAIL;
 }
 
 /* MariaDB's JSON is a LONGTEXT whose own check is json_valid(column). */
+void inspect_mark_json_text(struct schema_table *t, const char *name, const char *clause)
+{
+    int i = name ? schema_table_column(t, name) : -1;
+    if (i >= 0 && t->columns[i].type == SCHEMA_TYPE_BLOB && t->columns[i].meta == 4 && clause &&
+        strncmp(clause, "json_valid(", 11) == 0)
+        t->columns[i].ext = SCHEMA_EXT_JSON_TEXT;
+}
+
 static bool mark_json_text(struct my_conn *c, struct schema_table *t, struct err *e)
 {
-    if (!is_mariadb(c))
+    if (!inspect_is_mariadb(c))
         return true;
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
     buf_put_str(&sql, "SELECT CONSTRAINT_NAME, CHECK_CLAUSE FROM "
                       "information_schema.CHECK_CONSTRAINTS WHERE LEVEL = 'Column' AND ");
-    put_condition(&sql, "CONSTRAINT_SCHEMA", t->db, "TABLE_NAME", t->name);
+    inspect_put_condition(&sql, "CONSTRAINT_SCHEMA", t->db, "TABLE_NAME", t->name);
     struct my_result *r = my_query(c, buf_str(&sql), e);
     if (!r)
         return false;
     struct my_cell cells[2];
     enum my_next next;
-    while ((next = my_result_next(r, cells, e)) == MY_ROW) {
-        int column = cells[0].p ? schema_table_column(t, cells[0].p) : -1;
-        if (column >= 0 && t->columns[column].type == SCHEMA_TYPE_BLOB &&
-            t->columns[column].meta == 4 && cells[1].p &&
-            strncmp(cells[1].p, "json_valid(", 11) == 0)
-            t->columns[column].ext = SCHEMA_EXT_JSON_TEXT;
-    }
+    while ((next = my_result_next(r, cells, e)) == MY_ROW)
+        inspect_mark_json_text(t, cells[0].p, cells[1].p);
     my_result_free(r);
     return next == MY_END;
 }
@@ -242,7 +248,7 @@ static void add_key_part(struct schema_table *t, struct schema_key *k, const cha
     k->not_null = k->not_null && !t->columns[number].nullable;
 }
 
-static bool read_keys(struct my_conn *c, struct schema_table *t, struct err *e)
+bool inspect_read_keys(struct my_conn *c, struct schema_table *t, struct err *e)
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
     buf_put_str(&sql, "SHOW INDEX FROM ");
@@ -258,11 +264,11 @@ static bool read_keys(struct my_conn *c, struct schema_table *t, struct err *e)
     if (find_index_columns(r, &at, e))
         while ((next = my_result_next(r, cells, e)) == MY_ROW) {
             struct schema_key *k = key_of(t, cells[at.key_name].p ? cells[at.key_name].p : "");
-            k->unique = cell_u64(&cells[at.non_unique]) == 0;
+            k->unique = inspect_u64(&cells[at.non_unique]) == 0;
             if (at.expression < at.n && cells[at.expression].p)
                 add_expression(k, cells[at.expression].p);
             else
-                add_key_part(t, k, cells[at.column_name].p, cell_u64(&cells[at.sub_part]));
+                add_key_part(t, k, cells[at.column_name].p, inspect_u64(&cells[at.sub_part]));
         }
     my_result_free(r);
     return next == MY_END;
@@ -326,7 +332,7 @@ struct schema_table *schema_inspect(struct my_conn *c, const char *db, const cha
 {
     struct schema_table *t = schema_table_new(db, table, 0);
     if (!fresh_statistics(c, e) || !read_table_row(c, t, e) || !read_columns(c, t, e) ||
-        !mark_json_text(c, t, e) || !read_keys(c, t, e) || !read_create(c, t, e) ||
+        !mark_json_text(c, t, e) || !inspect_read_keys(c, t, e) || !read_create(c, t, e) ||
         !schema_inspect_whole(c, t, e)) {
         err_prepend(e, "%s.%s", db, table);
         schema_table_unref(t);
@@ -374,7 +380,7 @@ bool schema_list_tables(struct my_conn *c, const char *db, char ***names, size_t
     *n = 0;
     buf_put_str(&sql, "SELECT TABLE_NAME FROM information_schema.TABLES "
                       "WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND ");
-    put_condition(&sql, "TABLE_SCHEMA", db, NULL, NULL);
+    inspect_put_condition(&sql, "TABLE_SCHEMA", db, NULL, NULL);
     struct my_result *r = my_query(c, buf_str(&sql), e);
     if (!r)
         return false;
@@ -419,7 +425,7 @@ static struct my_result *query_ghosts(struct my_conn *c, const char *db, struct 
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
     buf_put_str(&sql, "SELECT g.TABLE_NAME FROM information_schema.TABLES g WHERE ");
-    put_condition(&sql, "g.TABLE_SCHEMA", db, NULL, NULL);
+    inspect_put_condition(&sql, "g.TABLE_SCHEMA", db, NULL, NULL);
     buf_put_str(&sql, " AND ((g.TABLE_NAME LIKE '\\_%\\_gh_' AND (SELECT GROUP_CONCAT("
                       "l.COLUMN_NAME ORDER BY l.ORDINAL_POSITION) FROM information_schema.COLUMNS "
                       "l WHERE l.TABLE_SCHEMA = g.TABLE_SCHEMA AND l.TABLE_NAME = CONCAT(LEFT("
@@ -483,9 +489,9 @@ bool schema_foreign_keys(struct my_conn *c, const char *db, const char *table, s
     buf_put_str(&sql, "SELECT CONCAT(TABLE_NAME, '.', CONSTRAINT_NAME, ' -> ', "
                       "REFERENCED_TABLE_NAME, ' ON UPDATE ', UPDATE_RULE, ' ON DELETE ', "
                       "DELETE_RULE) FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE (");
-    put_condition(&sql, "CONSTRAINT_SCHEMA", db, "TABLE_NAME", table);
+    inspect_put_condition(&sql, "CONSTRAINT_SCHEMA", db, "TABLE_NAME", table);
     buf_put_str(&sql, ") OR (");
-    put_condition(&sql, "UNIQUE_CONSTRAINT_SCHEMA", db, "REFERENCED_TABLE_NAME", table);
+    inspect_put_condition(&sql, "UNIQUE_CONSTRAINT_SCHEMA", db, "REFERENCED_TABLE_NAME", table);
     buf_put_str(&sql, ") ORDER BY 1");
     return list_rows(c, buf_str(&sql), out, e);
 }
@@ -497,7 +503,7 @@ bool schema_triggers(struct my_conn *c, const char *db, const char *table, struc
     buf_put_str(&sql, "SELECT CONCAT(TRIGGER_NAME, ' ', ACTION_TIMING, ' ', EVENT_MANIPULATION) "
                       "FROM information_schema.TRIGGERS WHERE "
                       "LEFT(TRIGGER_NAME, 7) <> '_sluice' AND ");
-    put_condition(&sql, "EVENT_OBJECT_SCHEMA", db, "EVENT_OBJECT_TABLE", table);
+    inspect_put_condition(&sql, "EVENT_OBJECT_SCHEMA", db, "EVENT_OBJECT_TABLE", table);
     buf_put_str(&sql, " ORDER BY 1");
     return list_rows(c, buf_str(&sql), out, e);
 }

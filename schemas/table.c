@@ -61,7 +61,7 @@ static void key_fini(struct schema_key *k)
 
 static void table_free(struct schema_table *t)
 {
-    for (size_t i = 0; i < t->n_columns; i++)
+    for (size_t i = 0; i < schema_table_width(t); i++)
         column_fini(&t->columns[i]);
     for (size_t i = 0; i < t->n_keys; i++)
         key_fini(&t->keys[i]);
@@ -111,15 +111,28 @@ bool schema_column_same_type(const struct schema_column *log, const struct schem
     return (log->type == known->type && log->meta == known->meta) || same_time(log, known);
 }
 
+void schema_table_hide(struct schema_table *t, size_t n)
+{
+    size_t kept = 0;
+    assert(n < t->n_columns);
+    t->n_columns -= n;
+    t->n_hidden += n;
+    for (size_t i = 0; i < t->n_pk; i++)
+        if (t->pk[i] < t->n_columns)
+            t->pk[kept++] = t->pk[i];
+    t->n_pk = kept;
+}
+
 bool schema_table_same_types(const struct schema_table *log, const struct schema_table *known)
 {
-    if (log->n_columns != known->n_columns)
+    size_t n = schema_table_width(log);
+    if (n != schema_table_width(known))
         return false;
-    for (size_t i = 0; i < log->n_columns; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct schema_column *a = &log->columns[i], *b = &known->columns[i];
         if (!schema_column_same_type(a, b))
             return false;
-        if (log->full_metadata && b->name && strcmp(a->name, b->name) != 0)
+        if (log->full_metadata && b->name && b->name[0] && strcmp(a->name, b->name) != 0)
             return false;
     }
     return true;
@@ -186,7 +199,8 @@ void schema_table_seal(struct schema_table *t)
     put_text(&b, t->db);
     put_text(&b, t->name);
     buf_put_le(&b, t->n_columns, 8);
-    for (size_t i = 0; i < t->n_columns; i++)
+    buf_put_le(&b, t->n_hidden, 8);
+    for (size_t i = 0; i < schema_table_width(t); i++)
         put_column(&b, &t->columns[i]);
     buf_put_le(&b, t->n_pk, 8);
     for (size_t i = 0; i < t->n_pk; i++)

@@ -103,7 +103,11 @@ struct schema_table {
     char *db, *name;
     struct schema_column *columns;
     size_t n_columns;
-    uint16_t *pk; /* column numbers in key order; from metadata or information_schema */
+    size_t n_hidden;    /* further columns, behind these, that rows have and SQL does not show */
+    bool whole;         /* the hidden ones are known to be these */
+    bool keeps_history; /* MariaDB: the second hidden column is the end of each row's validity */
+    bool sequence;      /* MariaDB: rows are a sequence's state, no table's */
+    uint16_t *pk;       /* column numbers in key order; from metadata or information_schema */
     size_t n_pk;
     struct schema_key *keys; /* all keys, PRIMARY first; only from information_schema */
     size_t n_keys;
@@ -117,6 +121,13 @@ struct schema_table {
                        with the table */
     uint64_t rows_estimate, bytes_estimate;
 };
+/* Columns of a row in the log. */
+static inline size_t schema_table_width(const struct schema_table *t)
+{
+    return t->n_columns + t->n_hidden;
+}
+/* The last n columns become hidden ones; they are in no key then. */
+void schema_table_hide(struct schema_table *t, size_t n);
 /* One reference, all columns visible, nothing known of them. Thread: any. */
 struct schema_table *schema_table_new(const char *db, const char *name, size_t n_columns);
 /* A further reference to the same table (its count is the only thing that changes). Thread: any. */

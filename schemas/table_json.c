@@ -65,12 +65,16 @@ static json_t *column_json(const struct schema_column *c)
 void schema_table_to_json(const struct schema_table *t, struct buf *out)
 {
     json_t *columns = json_array(), *pk = json_array();
-    for (size_t i = 0; i < t->n_columns; i++)
+    for (size_t i = 0; i < schema_table_width(t); i++)
         json_array_append_new(columns, column_json(&t->columns[i]));
     for (size_t i = 0; i < t->n_pk; i++)
         json_array_append_new(pk, json_integer(t->pk[i]));
     json_t *doc = json_pack("{s:s, s:s, s:o, s:o}", "db", t->db, "name", t->name, "columns",
                             columns, "pk", pk);
+    put_number(doc, "hidden", t->n_hidden);
+    put_flag(doc, "whole", t->whole);
+    put_flag(doc, "keeps_history", t->keeps_history);
+    put_flag(doc, "sequence", t->sequence);
     char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
     buf_put_str(out, text ? text : "");
     free(text);
@@ -172,6 +176,13 @@ static struct schema_table *table_of(const json_t *doc)
     bool ok = true;
     for (size_t i = 0; i < n && ok; i++)
         ok = column_of(json_array_get(columns, i), &t->columns[i]);
+    t->whole = flag_of(doc, "whole");
+    t->keeps_history = flag_of(doc, "keeps_history");
+    t->sequence = flag_of(doc, "sequence");
+    t->n_hidden = (size_t)number_of(doc, "hidden");
+    ok = ok && t->n_hidden < n;
+    t->n_hidden = ok ? t->n_hidden : 0;
+    t->n_columns = n - t->n_hidden;
     if (ok && key_of(json_object_get(doc, "pk"), t)) {
         t->full_metadata = true;
         schema_table_seal(t);

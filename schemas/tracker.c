@@ -3,14 +3,21 @@
  * The log of a server with MINIMAL metadata gives a row event's column types but not their names,
  * and the server only knows its tables as they are now. A version {table, from, seen, definition}
  * says: for every transaction that begins in [from, seen] the table was so. It is made and extended
- * by two rules only, both about the DDL that the log has between two places:
+ * by four rules only, all about the DDL that the log has between two places:
  *
- *  V1  The definition D is read now, together with an end E of the log, under a lock that keeps DDL
- *      off the table (ops.inspect). If the log from P to E has no DDL that touches the table, D was
- *      the definition at P already: version [P, E]. A DDL whose transaction begins at P itself does
- *      not count: it comes first in its transaction, rows after it in the same one (CREATE …
- * SELECT) have its result. V2  A version [F, S] becomes [F, P] if the log from S to P, both
- * included, has no such DDL.
+ *  V1  The definition D is read now, between two ends S and E of the log (tracker_reading). If the
+ *      log from P ≤ S to E has no DDL that touches the table, D was the definition at P already:
+ *      version [P, E]. A DDL whose transaction begins at P itself does not count: it comes first in
+ *      its transaction, rows after it in the same one (CREATE … SELECT) have its result.
+ *  V2  A version [F, S] becomes [F, P] if the log from S to P, both included, has no such DDL.
+ *  V3  D is read as in V1, for no place in particular. If the log from S on to E has no such DDL
+ *      (one at S counts: D need not contain it), D is the version [S, E]. It is "fresh": whatever
+ *      DDL begins at its `from` is not in it, because it is an end of the log, or there is none.
+ *  V4  A version [F, S] becomes [P, S], P < F, if the log from P to F has no such DDL. One at P
+ *      does not count, as in V1; one at F counts unless the version is fresh.
+ *
+ * ▶ V3 and V4 are why a row may be followed at once by the DDL that changes its table: the
+ * definition was read when the reader began, not when the row came.
  *
  * "Has no DDL" is only said of a span that was read completely (`ranges`): by a reader that reports
  * its places, or by a scan of the log made for it. What a DDL touches is over-estimated
@@ -23,15 +30,15 @@
  * All of this is about one log, while names and offsets of files come again in a log that was reset
  * or restored. So:
  *
- *  V3  A version that was made or extended before this session is used only if the server has the
+ *  L1  A version that was made or extended before this session is used only if the server has the
  *      place where it was last seen: that file, begun at that time, and as long. A log is written
  *      only at its end: whoever has that place has all that was before it, so the version is true
  *      of this log, and stays so. Where the place cannot be shown (the file is purged) the version
  *      is of no use anyway: what has been written since then cannot be read.
- *  V4  Ranges and DDL in memory are kept from one session to the next if the server has the end of
+ *  L2  Ranges and DDL in memory are kept from one session to the next if the server has the end of
  *      the last range, for the same reason. Otherwise they are forgotten, and sessions of the old
  *      log are told apart by the log's number.
- *  V5  A span is only scanned in the log that its places are of (ops.scan), and an end E in the same
+ *  L3  A span is only scanned in the log that its places are of (ops.scan), and an end E in the same
  *      file as P is of P's log if the file was begun at the same time.
  *
  * A crash between the noticing of another log and anything else is harmless: nothing is written when
@@ -66,6 +73,8 @@ struct found_ddl {
 };
 struct version {
     struct tracker_spot from, seen;
+    bool fresh;  /* V3, and not reached back since */
+    bool used;   /* for a row, or read because of a DDL: worth storing */
     bool stored; /* as it is */
     bool proven; /* to be of this session's log */
     struct schema_table *table;
@@ -83,6 +92,8 @@ struct schema_tracker {
     size_t n_ddl, cap_ddl;
     struct version *versions; /* in no order */
     size_t n_versions, cap_versions;
+    struct tracker_spot end; /* the last that the log is known to have had */
+    bool begun;              /* all tables of this server were read */
 };
 
 int tracker_spot_compare(const struct tracker_spot *a, const struct tracker_spot *b)
@@ -140,6 +151,8 @@ static void forget(struct schema_tracker *t)
     t->n_ddl = t->n_ranges = 0;
     t->server[0] = 0;
     t->log++;
+    t->end = (struct tracker_spot){.file = ""};
+    t->begun = false;
 }
 
 void schema_tracker_free(struct schema_tracker *t)
@@ -215,16 +228,18 @@ static bool is_read(const struct schema_tracker *t, const struct tracker_spot *f
     return !before(&end, to);
 }
 
-/* Reads what is missing between two places. */
+/* Reads what is missing between two places; if anything, then as far as the log is known to go, so
+ * that many tables that were asked for one after the other take one scan. */
 static bool read_span(struct schema_tracker *t, const struct tracker_spot *from,
                       const struct tracker_spot *to, void *ctx, struct err *e)
 {
     struct tracker_spot have = read_up_to(t, from);
     if (!before(&have, to))
         return true;
-    if (!t->ops->scan(ctx, t, &have, to, e))
+    struct tracker_spot end = before(to, &t->end) ? t->end : *to;
+    if (!t->ops->scan(ctx, t, &have, &end, e))
         return false;
-    range_add(t, from, to);
+    range_add(t, from, &end);
     return true;
 }
 
@@ -314,7 +329,7 @@ void schema_tracker_found(struct schema_tracker *t, const struct tracker_spot *a
 
 struct span {
     const struct tracker_spot *from, *to;
-    bool with_ends;
+    bool with_from, with_to; /* what begins at these places counts */
 };
 
 /* The last DDL in the span that touches the table; NULL if none does. */
@@ -327,8 +342,8 @@ static const struct found_ddl *last_touch(const struct schema_tracker *t, struct
         int to_end = tracker_spot_compare(&d->at, span.to);
         if (to_end > 0)
             break;
-        bool at_end = to_end == 0 || tracker_spot_compare(&d->at, span.from) == 0;
-        if (at_end && !span.with_ends)
+        bool at_from = tracker_spot_compare(&d->at, span.from) == 0;
+        if ((to_end == 0 && !span.with_to) || (at_from && !span.with_from))
             continue;
         if (d->all || ddl_names_have(d->names, db, name))
             found = d;
@@ -364,14 +379,36 @@ static bool is_of(const struct version *v, const char *db, const char *name)
     return strcmp(v->table->db, db) == 0 && strcmp(v->table->name, name) == 0;
 }
 
-/* The last version that begins at or before the place. */
+/* The last version that begins at or before the place; of several, the one made last. */
 static struct version *find_version(struct schema_tracker *t, const struct tracker_spot *at,
                                     const char *db, const char *name)
 {
     struct version *best = NULL;
     for (size_t i = 0; i < t->n_versions; i++) {
         struct version *v = &t->versions[i];
-        if (is_of(v, db, name) && !before(at, &v->from) && (!best || before(&best->from, &v->from)))
+        if (is_of(v, db, name) && !before(at, &v->from) &&
+            (!best || !before(&v->from, &best->from)))
+            best = v;
+    }
+    return best;
+}
+
+/* V4 needs to know what begins at `from`: nothing that is not in the definition, or it lies inside of
+ * what can be read. */
+static bool can_reach_back(const struct version *v)
+{
+    return v->fresh || before(&v->from, &v->seen);
+}
+
+/* The first one that begins behind the place and may be made to begin there. */
+static struct version *find_next_version(struct schema_tracker *t, const struct tracker_spot *at,
+                                         const char *db, const char *name)
+{
+    struct version *best = NULL;
+    for (size_t i = 0; i < t->n_versions; i++) {
+        struct version *v = &t->versions[i];
+        if (is_of(v, db, name) && before(at, &v->from) && can_reach_back(v) &&
+            (!best || before(&v->from, &best->from)))
             best = v;
     }
     return best;
@@ -394,14 +431,14 @@ static bool extend(struct schema_tracker *t, struct version *v, const struct tra
     if (before(at, &v->seen))
         return true; /* a DDL at `seen` itself may have come after it was seen */
     if (!is_read(t, &v->seen, at) ||
-        last_touch(t, (struct span){&v->seen, at, true}, v->table->db, v->table->name))
+        last_touch(t, (struct span){&v->seen, at, true, true}, v->table->db, v->table->name))
         return false;
     v->seen = *at;
     v->stored = false;
     return true;
 }
 
-/* V5 */
+/* L3 */
 static bool of_one_log(const struct tracker_spot *a, const struct tracker_spot *b, struct err *e)
 {
     if (strcmp(a->file, b->file) != 0 || !a->begun || !b->begun || a->begun == b->begun)
@@ -409,36 +446,90 @@ static bool of_one_log(const struct tracker_spot *a, const struct tracker_spot *
     return err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "%s was begun anew", a->file);
 }
 
-/* V1. *v NULL without an error: not proven; later is the DDL that stands against it, or NULL if
+static bool inspect(struct schema_tracker *t, const char *db, const char *name, void *ctx,
+                    struct tracker_reading *out, struct err *e)
+{
+    *out = (struct tracker_reading){.end = {.file = ""}};
+    if (!t->ops->inspect(ctx, db, name, out, e) || !of_one_log(&out->since, &out->end, e)) {
+        schema_list_fini(&out->list);
+        return false;
+    }
+    if (before(&t->end, &out->end))
+        t->end = out->end;
+    return true;
+}
+
+/* V1. *v NULL without an error: not proven; later is the DDL that stands against it, or empty if
  * there is no such table. Then the log is read up to where *kept was the definition (kept may be
  * NULL). */
 static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
                       const char *name, void *ctx, struct version **v, struct tracker_spot *later,
                       struct schema_table **kept, struct err *e)
 {
-    struct schema_table *now = NULL;
-    struct tracker_spot end = {.file = ""};
+    struct tracker_reading now;
     *v = NULL;
-    if (!t->ops->inspect(ctx, db, name, &now, &end, e))
+    if (!inspect(t, db, name, ctx, &now, e))
         return false;
-    if (!now)
-        return true;
-    if (!of_one_log(at, &end, e) || !read_span(t, at, &end, ctx, e)) {
-        schema_table_unref(now);
+    struct schema_table *d = now.list.n > 0 ? now.list.tables[0] : NULL;
+    bool ok = !d || (of_one_log(at, &now.end, e) && read_span(t, at, &now.end, ctx, e));
+    const struct found_ddl *touch =
+        ok && d ? last_touch(t, (struct span){at, &now.end, false, false}, db, name) : NULL;
+    if (ok && d && (touch || before(&now.since, at))) {
+        *later = touch ? touch->at : now.end;
+        if (kept && !before(&now.end, at))
+            *kept = schema_table_ref(d);
+    } else if (ok && d) {
+        *v = add_version(t, at, &now.end, schema_table_ref(d));
+        (*v)->used = true;
+        store_version(t, *v);
+    }
+    schema_list_fini(&now.list);
+    return ok;
+}
+
+/* V4. *reached false without an error: later is the DDL that stands against it. */
+static bool reach_back(struct schema_tracker *t, struct version *v, const struct tracker_spot *at,
+                       void *ctx, bool *reached, struct tracker_spot *later, struct err *e)
+{
+    if (!read_span(t, at, v->fresh ? &v->from : &v->seen, ctx, e))
         return false;
-    }
-    const struct found_ddl *touch = last_touch(t, (struct span){at, &end, false}, db, name);
-    if (touch || before(&end, at)) {
-        *later = touch ? touch->at : end;
-        if (kept && !before(&end, at))
-            *kept = now;
-        else
-            schema_table_unref(now);
+    const struct found_ddl *touch =
+        last_touch(t, (struct span){at, &v->from, false, !v->fresh}, v->table->db, v->table->name);
+    *reached = !touch;
+    if (touch) {
+        *later = touch->at;
         return true;
     }
-    *v = add_version(t, at, &end, now);
-    store_version(t, *v);
+    v->from = *at;
+    v->fresh = v->stored = false;
+    store_version(t, v);
     return true;
+}
+
+/* ---- what is asked before anything is read ---- */
+
+/* V3. */
+static void add_reading(struct schema_tracker *t, const struct tracker_reading *now,
+                        struct schema_table *d)
+{
+    if (!last_touch(t, (struct span){&now->since, &now->end, true, false}, d->db, d->name))
+        add_version(t, &now->since, &now->end, schema_table_ref(d))->fresh = true;
+}
+
+bool schema_tracker_begin(struct schema_tracker *t, const char *db, void *ctx, struct err *e)
+{
+    struct tracker_reading now;
+    LOCKED(t);
+    if (t->begun)
+        return true;
+    if (!inspect(t, db, NULL, ctx, &now, e))
+        return false;
+    t->begun = read_span(t, &now.since, &now.end, ctx, e);
+    range_add(t, &now.since, &now.since); /* so that L2 asks whether the log is still this one */
+    for (size_t i = 0; i < now.list.n && t->begun; i++)
+        add_reading(t, &now, now.list.tables[i]);
+    schema_list_fini(&now.list);
+    return t->begun;
 }
 
 struct load {
@@ -486,7 +577,7 @@ static bool is_there(struct schema_tracker *t, const struct tracker_spot *s, voi
     return true;
 }
 
-/* V4 */
+/* L2 */
 static bool is_the_same_log(struct schema_tracker *t, const char *server, void *ctx, bool *same,
                             struct err *e)
 {
@@ -501,7 +592,7 @@ bool schema_tracker_session(struct schema_tracker *t, const char *server, void *
 {
     bool same;
     LOCKED(t);
-    t->looked.file[0] = 0;
+    t->looked.file[0] = t->end.file[0] = 0;
     if (!is_the_same_log(t, server, ctx, &same, e))
         return false;
     for (size_t i = 0; i < t->n_versions; i++)
@@ -520,11 +611,15 @@ unsigned schema_tracker_log(struct schema_tracker *t)
     return t->log;
 }
 
-/* V3. The last version that begins at or before the place; *v NULL: there is none. */
-static bool find_proven(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
-                        const char *name, void *ctx, struct version **v, struct err *e)
+typedef struct version *(*find_fn)(struct schema_tracker *t, const struct tracker_spot *at,
+                                   const char *db, const char *name);
+
+/* L1. The version that `find` finds in this log; *v NULL: there is none. */
+static bool find_in_log(struct schema_tracker *t, find_fn find, const struct tracker_spot *at,
+                        const char *db, const char *name, void *ctx, struct version **v,
+                        struct err *e)
 {
-    while ((*v = find_version(t, at, db, name)) && !(*v)->proven) {
+    while ((*v = find(t, at, db, name)) && !(*v)->proven) {
         if (!is_there(t, &(*v)->seen, ctx, &(*v)->proven, e))
             return false;
         if ((*v)->proven)
@@ -533,6 +628,12 @@ static bool find_proven(struct schema_tracker *t, const struct tracker_spot *at,
         **v = t->versions[--t->n_versions];
     }
     return true;
+}
+
+static bool find_proven(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
+                        const char *name, void *ctx, struct version **v, struct err *e)
+{
+    return find_in_log(t, find_version, at, db, name, ctx, v, e);
 }
 
 /* ---- questions ---- */
@@ -544,9 +645,9 @@ static void ask_at_once(struct schema_tracker *t, const struct tracker_spot *at,
     struct tracker_spot later = {.file = ""}, end = read_up_to(t, at);
     struct err e = ERR_INIT;
     if (find_proven(t, at, table->db, table->name, ctx, &v, &e) && v &&
-        tracker_spot_compare(&v->from, at) == 0)
-        return; /* another reader was here */
-    if (last_touch(t, (struct span){at, &end, false}, table->db, table->name))
+        ((!v->fresh && tracker_spot_compare(&v->from, at) == 0) || extend(t, v, at)))
+        return; /* another reader was here, or the table was there before */
+    if (last_touch(t, (struct span){at, &end, false, true}, table->db, table->name))
         return; /* too late */
     if (!prove_now(t, at, table->db, table->name, ctx, &v, &later, NULL, &e))
         log_debug("schema", "%s.%s: %s", table->db, table->name, e.text);
@@ -589,6 +690,21 @@ static void unknown(const struct tracker_spot *at, const struct tracker_spot *la
                 "binlog_row_metadata=FULL makes such rows readable");
 }
 
+/* By a version that begins later, else by the table as it is now. */
+static bool prove_back(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
+                       const char *name, void *ctx, struct version **v, struct tracker_spot *later,
+                       struct err *e)
+{
+    bool reached = false;
+    if (!find_in_log(t, find_next_version, at, db, name, ctx, v, e))
+        return false;
+    if (!*v)
+        return prove_now(t, at, db, name, ctx, v, later, NULL, e);
+    bool ok = reach_back(t, *v, at, ctx, &reached, later, e);
+    *v = ok && reached ? *v : NULL;
+    return ok;
+}
+
 static struct version *find_proof(struct schema_tracker *t, const struct tracker_place *place,
                                   const struct schema_table *log, void *ctx, struct err *e)
 {
@@ -598,7 +714,7 @@ static struct version *find_proof(struct schema_tracker *t, const struct tracker
         return NULL;
     if (v && extend(t, v, &place->at))
         return v;
-    if (!prove_now(t, &place->at, log->db, log->name, ctx, &v, &later, NULL, e) || v)
+    if (!prove_back(t, &place->at, log->db, log->name, ctx, &v, &later, e) || v)
         return v;
     if (!find_proven(t, &place->at, log->db, log->name, ctx, &v, e))
         return NULL;
@@ -625,6 +741,7 @@ const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
     struct version *v = find_proof(t, place, log, ctx, e);
     if (!v)
         return NULL;
+    v->used = true;
     if (schema_table_same_types(log, v->table))
         return schema_table_ref(v->table);
     err_set(e, ERR_SCHEMA_UNKNOWN,
@@ -658,11 +775,11 @@ static bool span_keeps(const struct schema_tracker *t, struct span span, const c
     for (size_t i = first_ddl(t, span.from); i < t->n_ddl; i++) {
         const struct found_ddl *d = &t->ddl[i];
         int to_end = tracker_spot_compare(&d->at, span.to);
-        bool at_end = to_end == 0 || tracker_spot_compare(&d->at, span.from) == 0;
+        bool at_from = tracker_spot_compare(&d->at, span.from) == 0;
+        bool counts = (to_end < 0 || span.with_to) && (!at_from || span.with_from);
         if (to_end > 0)
             break;
-        if ((!at_end || span.with_ends) && (d->all || ddl_names_have(d->names, db, name)) &&
-            !keeps(d, column))
+        if (counts && (d->all || ddl_names_have(d->names, db, name)) && !keeps(d, column))
             return false;
     }
     return true;
@@ -701,10 +818,11 @@ static bool find_column(const struct schema_tracker *t, const struct elsewhere *
 {
     const char *db = w->log->db, *name = w->log->name;
     *found = column_in(w->now, c);
-    if (*found && span_keeps(t, (struct span){w->at, &w->now_end, false}, db, name, c->name))
+    if (*found && span_keeps(t, (struct span){w->at, &w->now_end, false, false}, db, name, c->name))
         return true;
     *found = column_in(w->before ? w->before->table : NULL, c);
-    if (*found && span_keeps(t, (struct span){&w->before->seen, w->at, true}, db, name, c->name))
+    if (*found &&
+        span_keeps(t, (struct span){&w->before->seen, w->at, true, true}, db, name, c->name))
         return true;
     *found = NULL;
     return was_created_plain(t, w, c);
@@ -784,13 +902,14 @@ static const struct schema_table *resolve_at(struct schema_tracker *t,
 static const struct schema_table *
 types_of_now(struct schema_tracker *t, const struct schema_table *log, void *ctx, struct err *e)
 {
-    struct schema_table *now = NULL;
-    struct tracker_spot end;
-    if (!t->ops->inspect(ctx, log->db, log->name, &now, &end, e))
+    struct tracker_reading now;
+    if (!inspect(t, log->db, log->name, ctx, &now, e))
         return NULL;
-    if (now && schema_table_same_types(log, now))
-        return now;
-    schema_table_unref(now);
+    struct schema_table *d = now.list.n > 0 ? schema_table_ref(now.list.tables[0]) : NULL;
+    schema_list_fini(&now.list);
+    if (d && schema_table_same_types(log, d))
+        return d;
+    schema_table_unref(d);
     err_set(e, ERR_SCHEMA_UNKNOWN,
             "its types are not known: the log gives no position, and the table is another one now");
     err_cure(e, "leave the table out, or start where it is as it is now");
@@ -815,7 +934,7 @@ void schema_tracker_seen(struct schema_tracker *t, const struct tracker_place *p
     range_add(t, &place->since, &place->at);
     for (size_t i = 0; i < t->n_versions; i++) {
         struct version *v = &t->versions[i];
-        if (v->proven && !before(&place->at, &v->from) && extend(t, v, &place->at))
+        if (v->proven && !before(&place->at, &v->from) && extend(t, v, &place->at) && v->used)
             store_version(t, v);
     }
 }

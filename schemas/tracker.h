@@ -10,6 +10,7 @@
 #define SLUICE_SCHEMAS_TRACKER_H
 
 #include "schemas/ddl_touch.h"
+#include "schemas/inspect_log.h"
 #include "schemas/table.h"
 #include "state/store.h"
 
@@ -26,12 +27,17 @@ struct tracker_place {
     struct tracker_spot at, since;
 };
 struct schema_tracker;
+/* Definitions, and the ends that the log had before and after they were read: they contain every DDL
+ * that is before `since`, and none that is at or behind `end`. */
+struct tracker_reading {
+    struct schema_list list;
+    struct tracker_spot since, end;
+};
 struct schema_tracker_ops {
-    /* The definition now, and an end of the log, both read while no DDL on the table can be under
-     * way: a DDL is before `end` exactly if the definition contains it. *out NULL: no such table.
-     * An error (not UNKNOWN) means that it may be tried again. */
-    bool (*inspect)(void *ctx, const char *db, const char *name, struct schema_table **out,
-                    struct tracker_spot *end, struct err *e);
+    /* The table now (none: there is no such table), or with NULL all tables of db; out is zero. An
+     * error (not UNKNOWN) means that it may be tried again. */
+    bool (*inspect)(void *ctx, const char *db, const char *name, struct tracker_reading *out,
+                    struct err *e);
     /* Reads the log from a place to at least another and gives each DDL to schema_tracker_found. */
     bool (*scan)(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
                  const struct tracker_spot *to, struct err *e);
@@ -53,6 +59,10 @@ bool schema_tracker_session(struct schema_tracker *t, const char *server, void *
 /* The number of the log that the last session began with. A session with another one is of a log
  * that is gone: it must not call any more. */
 unsigned schema_tracker_log(struct schema_tracker *t);
+/* Before a reader reads on: the definitions of all tables of db are read, once a server, so that rows
+ * that are in the log by now, or come next, are known also when a DDL follows at once. */
+bool schema_tracker_begin(struct schema_tracker *t, const char *db, void *ctx,
+                          struct err *e) WARN_UNUSED;
 /* A reader passed a DDL. ask: the server's definitions of its tables are read at once, so that they
  * are known also when further DDL follows before the next row. What cannot be had stays unknown. */
 void schema_tracker_ddl(struct schema_tracker *t, const struct tracker_place *place,

@@ -207,7 +207,7 @@ static bool give_rows(struct sink_tx *t, const struct cdc_change *c, struct err 
 {
     struct cdc_rows_iter it;
     enum cdc_rows_result r;
-    fit_rows(t, c->rows.table->n_columns);
+    fit_rows(t, c->rows.n_columns);
     if (t->typed)
         typed_rows_table(t->typed, c->rows.table);
     t->stats.bytes += c->rows.images_len;

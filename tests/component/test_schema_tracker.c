@@ -117,20 +117,29 @@ static struct ddl_text text_of(const struct entry *d, char *sql, size_t n)
     return (struct ddl_text){.db = "shop", .sql = sql, .n = strlen(sql)};
 }
 
-static bool world_inspect(void *ctx, const char *db, const char *name, struct schema_table **out,
-                          struct tracker_spot *end, struct err *e)
+static void others_write(struct world *w)
+{
+    for (unsigned i = dice(w, 4); i && w->writes_while_asked; i--)
+        add_random(w);
+}
+
+/* DDL comes before, between and after the three steps. */
+static bool world_inspect(void *ctx, const char *db, const char *name, struct tracker_reading *out,
+                          struct err *e)
 {
     struct world *w = ctx;
     (void)e;
     assert_string_equal(db, "shop");
-    *out = NULL;
+    out->since = spot(w->n);
+    others_write(w);
+    out->list.tables = mem_calloc(TABLES, sizeof *out->list.tables);
     for (unsigned i = 0; i < TABLES; i++)
-        if (strcmp(name, name_of(i)) == 0 && w->current[i])
-            *out = table_of(i, w->current[i]);
-    *end = spot(w->n);
+        if ((!name || strcmp(name, name_of(i)) == 0) && w->current[i])
+            out->list.tables[out->list.n++] = table_of(i, w->current[i]);
+    others_write(w);
+    out->end = spot(w->n);
     w->asked++;
-    for (unsigned i = dice(w, 4); i && w->writes_while_asked; i--)
-        add_random(w);
+    others_write(w);
     return true;
 }
 
@@ -235,7 +244,7 @@ static void read_on(struct world *w, struct schema_tracker *t, struct reader *r,
         struct ddl_text ddl = text_of(d, sql, sizeof sql);
         schema_tracker_ddl(t, &place, &ddl, dice(w, 3) > 0, w);
     }
-    if (d->rows)
+    if (d->rows && d->version)
         ask_rows(w, t, r, tally);
     r->at++;
 }
@@ -268,6 +277,12 @@ static void lose_log(struct world *w, struct schema_tracker *t, struct reader *r
     begin_session(t, w, w->server);
 }
 
+static void begin(struct schema_tracker *t, struct world *w)
+{
+    struct err e = ERR_INIT;
+    assert_true(schema_tracker_begin(t, "shop", w, &e));
+}
+
 static struct tally live_through(unsigned seed, struct store *store, unsigned steps)
 {
     struct world *w = mem_alloc(sizeof *w);
@@ -292,6 +307,8 @@ static struct tally live_through(unsigned seed, struct store *store, unsigned st
         } else if (what < 97) { /* connects anew, somewhere behind or before */
             r->at = r->since = dice(w, (unsigned)w->n + 1);
             begin_session(t, w, server);
+            if (dice(w, 2))
+                begin(t, w);
         } else if (what < 98) {
             struct tracker_place place = {.at = spot(r->at), .since = spot(r->since)};
             schema_tracker_seen(t, &place);
@@ -387,6 +404,36 @@ static void who_keeps_up_knows_everything(void **state)
     free(w);
 }
 
+/* What is in the log when the reader begins, or comes next, and is followed by a DDL before its row
+ * is read. */
+static void a_row_that_is_followed_by_a_ddl_is_known(void **state)
+{
+    struct world *w = mem_alloc(sizeof *w);
+    struct reader r = {3, 3};
+    struct tally tally = {0, 0};
+    (void)state;
+    w->seed = 5;
+    for (unsigned i = 0; i < TABLES; i++)
+        add_entry(w, true, false, i);
+    add_entry(w, false, true, 0); /* the reader begins here, while the log goes on */
+    struct schema_tracker *t = tracker_of(NULL, w);
+    begin(t, w);
+    assert_int_equal(w->asked, 1);
+    add_entry(w, true, false, 0); /* right where the log ended */
+    add_entry(w, false, true, 1);
+    add_entry(w, true, false, 1);
+    add_entry(w, false, true, 1);
+    while (r.at < w->n)
+        read_on(w, t, &r, &tally);
+    assert_int_equal(tally.refused, 0);
+    assert_int_equal(tally.known, 3);
+    unsigned asked = w->asked;
+    begin(t, w);
+    assert_int_equal(w->asked, asked);
+    schema_tracker_free(t);
+    free(w);
+}
+
 static void the_error_names_the_place_and_the_cure(void **state)
 {
     struct world *w = mem_alloc(sizeof *w);
@@ -476,15 +523,17 @@ struct one_table { /* a server that has one table now, or none; its log's DDL wa
     struct schema_table *now;
 };
 
-static bool one_inspect(void *ctx, const char *db, const char *name, struct schema_table **out,
-                        struct tracker_spot *end, struct err *e)
+static bool one_inspect(void *ctx, const char *db, const char *name, struct tracker_reading *out,
+                        struct err *e)
 {
     struct one_table *o = ctx;
     (void)db;
     (void)name;
     (void)e;
-    *out = o->now ? schema_table_ref(o->now) : NULL;
-    *end = spot(30);
+    out->since = out->end = spot(30);
+    out->list.tables = mem_calloc(1, sizeof *out->list.tables);
+    if (o->now)
+        out->list.tables[out->list.n++] = schema_table_ref(o->now);
     return true;
 }
 
@@ -640,6 +689,7 @@ int main(void)
         cmocka_unit_test(no_history_gives_a_wrong_definition),
         cmocka_unit_test(nor_does_one_with_restarts),
         cmocka_unit_test(who_keeps_up_knows_everything),
+        cmocka_unit_test(a_row_that_is_followed_by_a_ddl_is_known),
         cmocka_unit_test(the_error_names_the_place_and_the_cure),
         cmocka_unit_test(another_server_shares_nothing),
         cmocka_unit_test(nor_does_a_log_that_was_begun_anew),

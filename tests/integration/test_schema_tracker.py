@@ -156,6 +156,76 @@ def test_what_changes_no_column_ends_no_version(source):
     assert source.rows("--tables", "t")[0] == [{"id": 1, "a": 1}, {"id": 2, "a": 2}]
 
 
+# As mysqldump writes a table, in one go.
+DUMP = ["DROP TABLE IF EXISTS `t`", "CREATE TABLE `t` (`id` INT NOT NULL, `z` INT, PRIMARY KEY (`id`))", "LOCK TABLES `t` WRITE",
+        "/*!40000 ALTER TABLE `t` DISABLE KEYS */", "INSERT INTO `t` VALUES (1,1),(2,2)",
+        "/*!40000 ALTER TABLE `t` ENABLE KEYS */", "UNLOCK TABLES"]
+
+
+def test_a_loaded_dump_and_rows_before_a_ddl_are_known(source):
+    source.run("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "CREATE TABLE u (id INT PRIMARY KEY, a INT)",
+               "CREATE TABLE p (id INT PRIMARY KEY, a INT) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10))")
+    path = source.scratch.path("out.ndjson")
+    capture = fleet_module.Capture(source.words("--from", "beginning"), path, path + ".err", stamp=False)
+
+    def rows():
+        with open(path, encoding="utf-8") as out:
+            return [r["after"] for r in map(json.loads, out.read().splitlines()) if r["op"] == "c"]
+
+    try:
+        source.run("INSERT INTO p VALUES (0, 0)")
+        wait_until(rows, 20, "row")
+        source.run("INSERT INTO u VALUES (1, 1)", "ALTER TABLE u RENAME COLUMN a TO z", "INSERT INTO u VALUES (2, 2)", *DUMP,
+                   "ALTER TABLE p ADD PARTITION (PARTITION p1 VALUES LESS THAN (20))", "INSERT INTO p VALUES (11, 1)",
+                   "ALTER TABLE p ANALYZE PARTITION p0, p1", "ALTER TABLE p DROP PARTITION p0",
+                   "CREATE TABLE IF NOT EXISTS p (id INT)", "INSERT INTO p VALUES (12, 2)")
+        wait_until(lambda: len(rows()) == 7, 20, "rows")
+    finally:
+        capture.stop()
+    assert rows() == [{"id": 0, "a": 0}, {"id": 1, "a": 1}, {"id": 2, "z": 2}, {"id": 1, "z": 1}, {"id": 2, "z": 2},
+                      {"id": 11, "a": 1}, {"id": 12, "a": 2}]
+
+
+def current(records, table):
+    """What is left of the table's rows, by their keys."""
+    left = {}
+    for r in (r for r in records if r.get("table") == table and r["op"] in "crud"):
+        if r["op"] in "ud":
+            left.pop(tuple(r["before"][name] for name in r["key"]), None)
+        if r["op"] != "d":
+            left[tuple(r["key"].values())] = r["after"]
+    return left
+
+
+HIDDEN = ["CREATE TABLE v (id INT PRIMARY KEY, x INT) WITH SYSTEM VERSIONING", "INSERT INTO v VALUES (1,1),(2,2),(3,3)",
+          "UPDATE v SET x=x+10 WHERE id < 3", "DELETE FROM v WHERE id=2", "REPLACE INTO v VALUES (1,5)",
+          "UPDATE v SET id=9 WHERE id=3", "DELETE HISTORY FROM v", "CREATE TABLE u (b INT, a INT NOT NULL, c TEXT, h INT, "
+          "UNIQUE (a), UNIQUE (c), UNIQUE (h) USING HASH) WITH SYSTEM VERSIONING", "INSERT INTO u VALUES (1,2,'x',3)",
+          "UPDATE u SET c='y'", "CREATE SEQUENCE s", "CREATE TABLE q (id INT PRIMARY KEY DEFAULT NEXTVAL(s), a INT)",
+          "INSERT INTO q (a) VALUES (1),(2)", "ALTER SEQUENCE s RESTART 100", "INSERT INTO q (a) VALUES (3)"]
+
+
+@pytest.mark.parametrize("metadata", ["NO_LOG", "FULL"])
+def test_hidden_columns_and_sequences_are_what_sql_shows(scratch, need_sluice, metadata):
+    source = Source(scratch, MariaDB, metadata=metadata)
+    source.run(*HIDDEN)
+    logged, _ = source.stream()
+    copied, _ = source.stream("--copy")
+    for table, n in (("v", 2), ("u", 1), ("q", 3)):
+        assert current(logged, table) == current(copied, table) and len(current(logged, table)) == n
+    assert not [r for r in logged if r.get("table") == "s" and r["op"] != "ddl"]
+    assert list(current(logged, "u")) == [(2,)]
+
+
+def test_a_generated_invisible_key_is_the_key(scratch, need_sluice):
+    source = Source(scratch, MySQL, metadata="MINIMAL")
+    source.run("SET sql_generate_invisible_primary_key = 1", "CREATE TABLE g (a INT)", "INSERT INTO g VALUES (7)",
+               "SET GLOBAL show_gipk_in_create_table_and_information_schema = 0")
+    logged, _ = source.stream("--tables", "g")
+    copied, _ = source.stream("--tables", "g", "--copy")
+    assert current(logged, "g") == current(copied, "g") == {(1,): {"my_row_id": 1, "a": 7}}
+
+
 def test_create_select_has_its_own_names(source):
     source.run("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "INSERT INTO t VALUES (1, 1)",
                "CREATE TABLE u (PRIMARY KEY (id)) SELECT id, a AS z FROM t", "INSERT INTO u VALUES (2, 2)")

@@ -697,6 +697,99 @@ static void old_ids_of_one_table_are_forgotten(void **state)
     stop(&f);
 }
 
+/* ---- what only MariaDB has ---- */
+
+#define NOW  "\x60\0\0\0\0\0\1"
+#define EVER "\xff\xff\xff\xff\x0f\x42\x3f"
+#define OLD  "\x7f\xff\xff\xff\x0f\x42\x3f" /* the end of time before 11.5 */
+
+/* d.t (id INT PRIMARY KEY) WITH SYSTEM VERSIONING, as the server describes it. */
+static struct schema_table *versioned_table(void)
+{
+    struct schema_table *t = schema_table_new("d", "t", 3);
+    static const char *const names[] = {"id", "row_start", "row_end"};
+    for (size_t i = 0; i < 3; i++) {
+        t->columns[i].name = mem_strdup(names[i]);
+        t->columns[i].type = i == 0 ? SCHEMA_TYPE_LONG : SCHEMA_TYPE_TIMESTAMP2;
+        t->columns[i].meta = i == 0 ? 0 : 6;
+    }
+    t->pk = mem_calloc(1, sizeof *t->pk);
+    t->n_pk = 1;
+    schema_table_hide(t, 2);
+    t->full_metadata = t->keeps_history = true;
+    schema_table_seal(t);
+    return t;
+}
+
+/* One row an image: id 1, row_start, row_end. */
+static bool versioned_rows(struct feeder *f, uint8_t type, const char *images, size_t n)
+{
+    struct buf body CLEANUP(buf_fini) = BUF_INIT;
+    buf_put(&body, "\x09\0\0\0\0\0\1\0\3\7", 10);
+    if (type == 24)
+        buf_put_u8(&body, 7);
+    buf_put(&body, images, n);
+    return feed_buf(f, type, &body);
+}
+#define IMAGE(end) "\0\1\0\0\0" NOW end
+
+static void history_is_not_published(void **state)
+{
+    struct asked a;
+    struct feeder f;
+    struct buf map CLEANUP(buf_fini) = BUF_INIT;
+    static const uint8_t kinds[] = {SCHEMA_TYPE_LONG, SCHEMA_TYPE_TIMESTAMP2,
+                                    SCHEMA_TYPE_TIMESTAMP2};
+    (void)state;
+    start_asking(&f, &a, FEEDER_MARIADB);
+    struct schema_table *known = versioned_table();
+    a.known = known;
+    put_map(&map, kinds, 3, "\6\6", 2);
+    assert_true(query(&f, "BEGIN") && feed_buf(&f, 19, &map));
+    assert_true(versioned_rows(&f, 23, BYTES(IMAGE(EVER) IMAGE(NOW) IMAGE(OLD))));
+    assert_true(versioned_rows(&f, 24, BYTES(IMAGE(EVER) IMAGE(EVER) IMAGE(EVER) IMAGE(NOW))));
+    assert_true(versioned_rows(&f, 25, BYTES(IMAGE(NOW))));
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    assert_int_equal(b->n_changes, 5);
+    assert_int_equal(b->changes[1].rows.op, CDC_OP_INSERT);
+    assert_int_equal(b->changes[1].rows.first_seq, 0);
+    assert_int_equal(b->changes[2].rows.first_seq, 2);
+    assert_int_equal(b->changes[3].rows.op, CDC_OP_UPDATE);
+    assert_int_equal(b->changes[3].rows.n_rows, 1);
+    const struct cdc_rows *deleted = &b->changes[4].rows;
+    assert_int_equal(deleted->op, CDC_OP_DELETE);
+    assert_int_equal(deleted->first_seq, 4);
+    assert_int_equal(deleted->images_len, sizeof(IMAGE(EVER)) - 1);
+    assert_int_equal(deleted->table->n_columns, 1);
+    assert_int_equal(cdc_decoder_stats(f.d)->skipped_history_rows, 2);
+    cdc_batch_unref(b);
+    assert_false(versioned_rows(&f, 24, BYTES(IMAGE(NOW) IMAGE(EVER))));
+    assert_fails(&f, "revived", ERR_LOG_UNSUPPORTED, "system-versioned");
+    stop_asking(&f, &a);
+    schema_table_unref(known);
+}
+
+static void a_sequences_rows_only_count(void **state)
+{
+    struct asked a;
+    struct feeder f;
+    struct buf map CLEANUP(buf_fini) = BUF_INIT;
+    static const uint8_t kinds[] = {SCHEMA_TYPE_LONG, SCHEMA_TYPE_TIMESTAMP2,
+                                    SCHEMA_TYPE_TIMESTAMP2};
+    (void)state;
+    start_asking(&f, &a, FEEDER_MARIADB);
+    struct schema_table *known = versioned_table();
+    known->sequence = true;
+    a.known = known;
+    put_map(&map, kinds, 3, "\6\6", 2);
+    assert_true(query(&f, "BEGIN") && feed_buf(&f, 19, &map));
+    assert_true(versioned_rows(&f, 23, BYTES(IMAGE(EVER))));
+    assert_seen(&f, "B / ");
+    assert_int_equal(cdc_decoder_stats(f.d)->skipped_sequence_rows, 1);
+    stop_asking(&f, &a);
+    schema_table_unref(known);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -713,6 +806,8 @@ int main(void)
         cmocka_unit_test(what_is_not_known_fails_where_rows_are_wanted),
         cmocka_unit_test(columns_that_may_be_extensions_are_asked_about),
         cmocka_unit_test(a_full_definition_takes_only_what_the_log_cannot_say),
+        cmocka_unit_test(history_is_not_published),
+        cmocka_unit_test(a_sequences_rows_only_count),
         cmocka_unit_test(rows_of_unwanted_tables_only_count),
         cmocka_unit_test(ids_of_one_transaction_are_many),
         cmocka_unit_test(tables_of_an_open_transaction_are_never_forgotten),
