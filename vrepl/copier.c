@@ -21,6 +21,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define COPY_LOCK_S 20 /* then the wait for a lock at the target is said, and tried again */
+
 static void close_target(struct copier_target *t)
 {
     vrepl_writer_free(t->writer);
@@ -53,7 +55,8 @@ static bool open_target(struct copier *k, size_t i, struct err *e)
         return false;
     t->tx = target_tx_new(t->conn, &o->key);
     t->writer = vrepl_writer_new(t->conn, 2000, k->copy->chunk_bytes);
-    return my_exec(t->conn, "SET SESSION foreign_key_checks=0", NULL, e);
+    return my_limit_lock_waits(t->conn, COPY_LOCK_S, e) &&
+           my_exec(t->conn, "SET SESSION foreign_key_checks=0", NULL, e);
 }
 
 /* MySQL's JSON has types inside that a target on MySQL keeps; MariaDB's is its text. */
@@ -302,8 +305,8 @@ static void name_row_error(struct err *e)
         err_set_native(e, ERR_COPY_ROW, ERR_CLASS_FATAL, e->native, "%s", e->text);
 }
 
-bool copier_write(struct copier *k, size_t target_no, struct progress_range *r,
-                  const struct copier_chunk *c, struct err *e)
+static bool attempts(struct copier *k, size_t target_no, struct progress_range *r,
+                     const struct copier_chunk *c, bool *waited, struct err *e)
 {
     struct backoff b;
     bool one_by_one = false;
@@ -323,6 +326,10 @@ bool copier_write(struct copier *k, size_t target_no, struct progress_range *r,
             return err_copy(e, &failed);
         }
         one_by_one = one_by_one || !retry;
+        if (retry && !moved) {
+            *waited = true;
+            k->copy->o.waits(k->copy->o.waits_ctx, &failed);
+        }
         if (retry && !reread_surely(k, target_no, r, c->table_no, &b, e))
             return false;
         if (retry && is_written(r, c))
@@ -331,4 +338,14 @@ bool copier_write(struct copier *k, size_t target_no, struct progress_range *r,
             return err_set(e, ERR_WF_FENCED, "%s: somebody else moved copy range %u",
                            c->plan ? c->plan->target->name : "", r->no);
     }
+}
+
+bool copier_write(struct copier *k, size_t target_no, struct progress_range *r,
+                  const struct copier_chunk *c, struct err *e)
+{
+    bool waited = false;
+    bool ok = attempts(k, target_no, r, c, &waited, e);
+    if (ok && waited)
+        k->copy->o.waits(k->copy->o.waits_ctx, NULL);
+    return ok;
 }

@@ -20,6 +20,10 @@ struct vrepl_copy_options {
     struct vrepl_router *router;
     struct schema_table *const *sources; /* definitions of the source tables, in the spec's order */
     const volatile int *stop;
+    /* A copier cannot write a chunk now and tries again: why. NULL: it has written it. Thread: the
+     * copier's. */
+    void (*waits)(void *ctx, const struct err *why);
+    void *waits_ctx;
 };
 struct vrepl_copy;
 struct vrepl_copy *vrepl_copy_new(const struct vrepl_copy_options *o, struct err *e) WARN_UNUSED;

@@ -323,15 +323,20 @@ static bool tables_listed(struct wf_def *d, const json_t *f, const char *flag)
     return n > 0;
 }
 
+static bool names_any(const json_t *f, const char *flag)
+{
+    size_t n;
+    char **names = flags_list(f, flag, &n);
+    flags_list_free(names, n);
+    return n > 0;
+}
+
 static bool tables_of_move(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
 {
     bool all = flags_bool(f, "all_tables", false);
-    size_t n_not, n_named;
-    flags_list_free(flags_list(f, "exclude_tables", &n_not), n_not);
-    flags_list_free(flags_list(f, "tables", &n_named), n_named);
-    if (all && n_named > 0)
+    if (all && names_any(f, "tables"))
         return err_set(e, ERR_USAGE, "either --tables or --all-tables");
-    if (!all && n_not > 0)
+    if (!all && names_any(f, "exclude_tables"))
         return err_set(e, ERR_USAGE, "--exclude-tables is for --all-tables");
     if (all)
         return tables_all(g, d, f, e);

@@ -422,6 +422,12 @@ static bool run_keys(struct vrepl_stream *s, struct err *e)
     return true;
 }
 
+/* A status without it would say that a copy goes on which stands still. */
+static void copier_waits(void *ctx, const struct err *why)
+{
+    set_error(ctx, why, false);
+}
+
 static bool copy(struct vrepl_stream *s, struct err *e)
 {
     set_state(s, VREPL_STREAM_COPYING);
@@ -436,7 +442,9 @@ static bool copy(struct vrepl_stream *s, struct err *e)
                                    .targets = targets,
                                    .router = s->now.router,
                                    .sources = s->now.sources,
-                                   .stop = &s->stop};
+                                   .stop = &s->stop,
+                                   .waits = copier_waits,
+                                   .waits_ctx = s};
     struct vrepl_copy *c = vrepl_copy_new(&o, e);
     bool ok = c && vrepl_copy_prepare(c, e) && rounds(s, c, e) && barrier(s, e) && run_keys(s, e) &&
               stream_check_keys(s, e) && set_u(s, e);

@@ -208,7 +208,22 @@ def test_a_create_that_died_is_taken_up_or_cancelled(make_fleet, need_sluice):  
     assert other.returncode == 5 and "already exists" in other.stderr
     fleet.workflow("movetables", "c2c", "cancel")
     assert fleet.server("customer").query("SHOW TABLES", database="customer") == ()
+    fleet.stop_daemon()
+    a_copy_that_cannot_write_says_so(fleet)
+
+
+def a_copy_that_cannot_write_says_so(fleet):
+    fleet.start_daemon(fault="copy.before_insert:fail:*")
     create(fleet)
+
+    def says_why():
+        shards = fleet.status("movetables", "c2c")["shard_streams"].values()
+        return any(stream["status"] == "Copying" and "copy.before_insert" in stream["info"]
+                   for shard in shards for stream in shard["streams"])
+
+    wait_until(says_why, 30, "the status")
+    fleet.stop_daemon()
+    fleet.start_daemon()
     fleet.wait_running("movetables", "c2c")
 
 
