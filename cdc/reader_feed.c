@@ -322,6 +322,8 @@ static bool may_retry(struct feed *f, const struct err *e)
 {
     if (e->class_ != ERR_CLASS_RETRY)
         return false;
+    if (e->code == ERR_DB_LOST && !f->reader->o.open)
+        reader_live_lost(f);
     if (e->code == ERR_LOG_CHECKSUM && ++f->bad_events >= MAX_BAD_EVENTS)
         return false;
     if (e->code == ERR_DB_AUTH && f->reader->o.refuse_bad_login && !f->identity[0])

@@ -178,6 +178,8 @@ struct my_conn *reader_schema_lock(struct feed *f, struct err *e);
 void reader_schema_unlock(struct feed *f);
 /* A session begins: the definitions of the shard's tables are read, if its log does not say them. */
 void reader_live_begin(struct feed *f);
+/* The connection to the log broke. */
+void reader_live_lost(struct feed *f);
 /* The session is over: what it has read is kept. */
 void reader_live_seen(struct feed *f, const struct cdc_schema_place *at);
 /* cdc/reader_xa.c: cdc_prepared_fn; ctx: the feed. Thread: the feed's. */

@@ -26,6 +26,7 @@
 #include <strings.h>
 
 #define LOCK_WAIT_S         5
+#define ASK_TIMEOUT_MS      60000
 #define NO_SUCH_TABLE       1146
 #define NO_SUCH_DATABASE    1049
 #define SCAN_ROUNDS         50 /* for the server's dump to show what its own status shows */
@@ -77,13 +78,24 @@ static bool end_begun(struct my_conn *c, struct tracker_spot *end, struct err *e
                                    end->file);
 }
 
+static struct my_conn *connect_asker(const struct cdc_reader *r, struct err *e)
+{
+    struct my_params params;
+    my_params_copy(&params, &r->shard->primary);
+    if (params.read_timeout_ms == 0)
+        params.read_timeout_ms = ASK_TIMEOUT_MS;
+    struct my_conn *c = my_connect(&params, "schema", e);
+    my_params_fini(&params);
+    return c;
+}
+
 static bool connect_schema(struct cdc_reader *r, struct err *e)
 {
     if (r->schema_conn && my_ping(r->schema_conn, e))
         return true;
     err_clear(e);
     disconnect(r);
-    r->schema_conn = my_connect(&r->shard->primary, "schema", e);
+    r->schema_conn = connect_asker(r, e);
     bool ok = r->schema_conn &&
               my_execf(r->schema_conn, e, "SET SESSION lock_wait_timeout = %d", LOCK_WAIT_S) &&
               identify(r, e);
@@ -373,6 +385,14 @@ static void begin_tables(struct feed *f)
                   (long long)(clock_mono_ms() - begun));
     else
         log_err(LOG_DEBUG, "schema", &e);
+}
+
+/* What broke it may have broken the connection that definitions are asked on, silently. */
+void reader_live_lost(struct feed *f)
+{
+    struct cdc_reader *r = locked(f);
+    disconnect(r);
+    pthread_mutex_unlock(&r->schema_lock);
 }
 
 void reader_live_begin(struct feed *f)
