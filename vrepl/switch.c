@@ -336,6 +336,8 @@ static void freeze_all(struct run *r)
     }
 }
 
+/* Asked for before the hold too: the connections then know whose log it is, which takes a dump, and
+ * only its end is asked for while writers wait. */
 static bool take_starts(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->to->n; i++) {
@@ -573,13 +575,13 @@ static bool until_decision(struct run *r, struct err *e)
     bool back = r->o->back;
     r->lap_ms = clock_mono_ms();
     return open_holds(r, e) && lap(r, "sessions") && carry_counters(r, e) && arm(r, e) &&
-           lap(r, "arm") && switch_fault(back, "after_arm", e) && approach(r, e) &&
-           lap(r, "approach") && switch_fault(back, "before_hold", e) && hold_and_drain(r, e) &&
-           switch_fault(back, "after_wait", e) && carry_counters(r, e) && take_starts(r, e) &&
-           lap(r, "starts") && switch_fault(back, "after_reverse_prepared", e) && gate_all(r, e) &&
-           fence_all(r, e) && tables_listed(r, e) && lap(r, "fence") &&
-           switch_fault(back, "after_fence", e) && switch_fault(back, "before_decision", e) &&
-           decide(r, e) && lap(r, "decision");
+           take_starts(r, e) && lap(r, "arm") && switch_fault(back, "after_arm", e) &&
+           approach(r, e) && lap(r, "approach") && switch_fault(back, "before_hold", e) &&
+           hold_and_drain(r, e) && switch_fault(back, "after_wait", e) && carry_counters(r, e) &&
+           take_starts(r, e) && lap(r, "starts") &&
+           switch_fault(back, "after_reverse_prepared", e) && gate_all(r, e) && fence_all(r, e) &&
+           tables_listed(r, e) && lap(r, "fence") && switch_fault(back, "after_fence", e) &&
+           switch_fault(back, "before_decision", e) && decide(r, e) && lap(r, "decision");
 }
 
 static void run_fini(struct run *r)
