@@ -16,7 +16,7 @@ HOSTILE = {
     "sql_auto_is_null": "1", "div_precision_increment": "0", "default_week_format": "3",
     "default_regex_flags": "'EXTENDED'", "block_encryption_mode": "'aes-256-cbc'",
     "group_concat_max_len": "4", "max_sort_length": "8", "old_mode": "'ZERO_DATE_TIME_CAST'",
-    "sql_if_exists": "1", 
+    "sql_if_exists": "1", "cte_max_recursion_depth": "0", "max_recursive_iterations": "0",
     "windowing_use_high_precision": "0", "optimizer_switch": "'index_merge=off,materialization=off'",
     "max_join_size": "1", "sql_big_selects": "0", "sql_select_limit": "1", "sql_safe_updates": "1",
     "max_statement_time": "0.05", "max_execution_time": "1", "net_read_timeout": "1",
