@@ -32,7 +32,7 @@
 #define UNSERVED_MS      5000 /* a shard that does not serve may be quiet for so long */
 #define LOOK_MS          1000 /* between two looks at which shards serve */
 
-struct feed { /* one shard */
+struct shard_feed { /* one shard */
     struct vstream *v;
     size_t i;
     const struct topo_shard *shard;
@@ -48,7 +48,7 @@ struct vstream {
     struct daemon *daemon;
     const struct topo_keyspace *ks;
     struct vstream_out out;
-    struct feed *feeds;
+    struct shard_feed *feeds;
     const char **shards;
     size_t n;
     char **wanted; /* tables; none: all */
@@ -64,7 +64,7 @@ struct vstream {
 static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
                  const void *value, size_t value_len, struct err *e)
 {
-    struct feed *f = ctx;
+    struct shard_feed *f = ctx;
     (void)table, (void)key, (void)key_len;
     if (value == NULL)
         return true;
@@ -75,7 +75,7 @@ static bool emit(void *ctx, const struct schema_table *table, const void *key, s
 
 static bool on_journal(void *ctx, const char *json, size_t n, struct err *e)
 {
-    struct feed *f = ctx;
+    struct shard_feed *f = ctx;
     bool ends = false;
     (void)n;
     if (!handover_take(&f->v->handover, f->i, json, cdc_reader_folds_names(f->reader),
@@ -124,7 +124,7 @@ static bool send_heartbeat(struct vstream *v, struct err *e)
 
 /* ---- reading ---- */
 
-static bool take_batch(struct feed *f, struct cdc_batch *b, struct err *e)
+static bool take_batch(struct shard_feed *f, struct cdc_batch *b, struct err *e)
 {
     size_t at = 0;
     bool clean = false;
@@ -138,13 +138,13 @@ static bool take_batch(struct feed *f, struct cdc_batch *b, struct err *e)
     return !f->v->fresh || send_vgtid(f->v, e);
 }
 
-static void note_rest(struct feed *f)
+static void note_rest(struct shard_feed *f)
 {
     err_clear(&f->why);
     f->rest = cdc_stream_rest(f->stream, &f->why);
 }
 
-static bool poll_feed(struct feed *f, struct err *e)
+static bool poll_feed(struct shard_feed *f, struct err *e)
 {
     struct cdc_batch *b = NULL;
     switch (cdc_stream_next(f->stream, &b, f->v->n == 1 ? POLL_ONE_MS : POLL_EACH_MS, e)) {
@@ -189,7 +189,7 @@ static bool is_among(const char *const *names, size_t n, const char *name)
     return found;
 }
 
-static bool refuse_unserved(const struct feed *f, const char *const *serving, size_t n,
+static bool refuse_unserved(const struct shard_feed *f, const char *const *serving, size_t n,
                             struct err *e)
 {
     CLEANUP(buf_fini) struct buf names = BUF_INIT;
@@ -212,7 +212,7 @@ static bool check_serving(struct vstream *v, struct err *e)
     int64_t now_ms = clock_mono_ms();
     bool ok = true;
     for (size_t i = 0; ok && i < v->n; i++) {
-        struct feed *f = &v->feeds[i];
+        struct shard_feed *f = &v->feeds[i];
         bool fine = v->handover.shards[i].reached || f->rest != CDC_REST_IDLE ||
                     is_among(serving, n, f->shard->name);
         if (fine)
@@ -326,7 +326,7 @@ static bool tables_exist(const struct vstream *v, const struct topo_shard *s, st
 }
 
 /* entry: the shard's place in a VGTID, or NULL; else text names one. */
-static bool start_place(const struct feed *f, const struct position *entry, const char *text,
+static bool start_place(const struct shard_feed *f, const struct position *entry, const char *text,
                         struct position *out, struct err *e)
 {
     bool named = true;
@@ -338,7 +338,7 @@ static bool start_place(const struct feed *f, const struct position *entry, cons
            err_set(e, ERR_USAGE, "vgtid=%.100s is no VGTID, time, current or beginning", text);
 }
 
-static void open_tx(struct feed *f)
+static void open_tx(struct shard_feed *f)
 {
     const struct config *c = daemon_config(f->v->daemon);
     struct sink_tx_options o = {.database = f->shard->primary.database,
@@ -358,7 +358,8 @@ static void open_tx(struct feed *f)
     f->tx = sink_tx_new(&o, cdc_stream_position(f->stream));
 }
 
-static bool attach(struct feed *f, const struct position *entry, const char *text, struct err *e)
+static bool attach(struct shard_feed *f, const struct position *entry, const char *text,
+                   struct err *e)
 {
     struct cdc_stream_options o = {.name = "vstream"};
     CLEANUP(position_fini) struct position at = POSITION_INIT;
@@ -382,8 +383,8 @@ static bool attach_all(struct vstream *v, const char *text, struct err *e)
     handover_init(&v->handover, v->ks->name, v->shards, v->n, (const char *const *)v->wanted,
                   v->n_wanted);
     for (size_t i = 0; i < v->n; i++) {
-        struct feed *f = &v->feeds[i];
-        *f = (struct feed){.v = v, .i = i};
+        struct shard_feed *f = &v->feeds[i];
+        *f = (struct shard_feed){.v = v, .i = i};
         f->shard = topology_shard(daemon_config(v->daemon)->topo, v->ks->name, v->shards[i]);
         f->reader = daemon_reader(v->daemon, v->ks->name, v->shards[i]);
         const struct position *entry = vgtid_get(&start, v->ks->name, v->shards[i]);
@@ -396,7 +397,7 @@ static bool attach_all(struct vstream *v, const char *text, struct err *e)
 static void vstream_fini(struct vstream *v)
 {
     for (size_t i = 0; v->feeds != NULL && i < v->n; i++) {
-        struct feed *f = &v->feeds[i];
+        struct shard_feed *f = &v->feeds[i];
         cdc_stream_close(f->stream);
         sink_tx_free(f->tx);
         if (f->encoder != NULL)

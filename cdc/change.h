@@ -88,15 +88,7 @@ struct cdc_change {
             uint32_t thread_id; /* of the session, from the BEGIN or DDL statement (MySQL) */
         } begin;
         struct cdc_rows rows; /* ROWS, COPY_ROWS */
-        struct {
-            const char *db;  /* default database */
-            const char *sql; /* UTF-8 (bytes that are not, as a UTF-8 session sent them, may be in
-                                its strings); n bytes, zero-terminated too */
-            size_t n;
-            bool ansi_quotes;
-            bool no_backslash_escapes;
-            enum ddl_strings strings;
-        } ddl;
+        struct ddl_text ddl;  /* its sql is zero-terminated too */
         struct {
             struct gtid gtid;   /* of the transaction that ends */
             uint64_t next_pos;  /* = log_pos */

@@ -330,18 +330,6 @@ bool reader_check_place(struct my_conn *c, const struct position *p, struct err 
 
 /* ---- while nothing comes ---- */
 
-static struct my_conn *connect_watch(struct feed *f)
-{
-    const struct cdc_reader *r = f->reader;
-    struct err ignored = ERR_INIT;
-    struct my_params params;
-    my_params_copy(&params, &r->shard->primary);
-    params.connect_timeout_ms = params.read_timeout_ms = WATCH_TIMEOUT_MS;
-    struct my_conn *c = my_connect(&params, "watch", &ignored);
-    my_params_fini(&params);
-    return c;
-}
-
 /* ▶ A dump that waits at the end of a log does not notice that the log is begun anew: it sends
  * heartbeats until the new log is longer. What cannot be asked is asked at the next heartbeat. */
 bool reader_log_goes_on(struct feed *f, const struct position *at, struct err *e)
@@ -349,7 +337,8 @@ bool reader_log_goes_on(struct feed *f, const struct position *at, struct err *e
     struct err ignored = ERR_INIT;
     CLEANUP(position_fini) struct position now = POSITION_INIT;
     if (!f->watch)
-        f->watch = connect_watch(f);
+        f->watch =
+            my_connect_within(&f->reader->shard->primary, "watch", WATCH_TIMEOUT_MS, &ignored);
     if (!f->watch || !my_current_position(f->watch, &now, &ignored)) {
         my_close(f->watch);
         f->watch = NULL;

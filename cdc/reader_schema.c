@@ -78,24 +78,13 @@ static bool end_begun(struct my_conn *c, struct tracker_spot *end, struct err *e
                                    end->file);
 }
 
-static struct my_conn *connect_asker(const struct cdc_reader *r, struct err *e)
-{
-    struct my_params params;
-    my_params_copy(&params, &r->shard->primary);
-    if (params.read_timeout_ms == 0)
-        params.read_timeout_ms = ASK_TIMEOUT_MS;
-    struct my_conn *c = my_connect(&params, "schema", e);
-    my_params_fini(&params);
-    return c;
-}
-
 static bool connect_schema(struct cdc_reader *r, struct err *e)
 {
     if (r->schema_conn && my_ping(r->schema_conn, e))
         return true;
     err_clear(e);
     disconnect(r);
-    r->schema_conn = connect_asker(r, e);
+    r->schema_conn = my_connect_within(&r->shard->primary, "schema", ASK_TIMEOUT_MS, e);
     bool ok = r->schema_conn &&
               my_execf(r->schema_conn, e, "SET SESSION lock_wait_timeout = %d", LOCK_WAIT_S) &&
               identify(r, e);
@@ -236,23 +225,12 @@ static bool inspect(void *ctx, const char *db, const char *name, struct tracker_
 
 /* ---- reading the log for DDL ---- */
 
-static struct ddl_text text_of(const struct cdc_change *c)
-{
-    return (struct ddl_text){.db = c->ddl.db,
-                             .sql = c->ddl.sql,
-                             .n = c->ddl.n,
-                             .ansi_quotes = c->ddl.ansi_quotes,
-                             .no_backslash_escapes = c->ddl.no_backslash_escapes,
-                             .strings = c->ddl.strings};
-}
-
 static bool scan_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
                      struct err *e)
 {
     struct tracker_spot spot = reader_spot(at->file, at->pos, &at->log);
-    struct ddl_text text = text_of(ddl);
     (void)e;
-    schema_tracker_found(ctx, &spot, &text);
+    schema_tracker_found(ctx, &spot, &ddl->ddl);
     return true;
 }
 
@@ -361,11 +339,10 @@ bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct 
 {
     struct feed *f = ctx;
     struct tracker_place place = place_of(at);
-    struct ddl_text text = text_of(ddl);
     struct cdc_reader *r = locked(f);
     bool ok = meet(f, e);
     if (ok)
-        schema_tracker_ddl(r->tracker, &place, &text, !log_says_all(r->schema_conn), f);
+        schema_tracker_ddl(r->tracker, &place, &ddl->ddl, !log_says_all(r->schema_conn), f);
     pthread_mutex_unlock(&r->schema_lock);
     return ok;
 }

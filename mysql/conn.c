@@ -230,6 +230,19 @@ failed:
     return NULL;
 }
 
+struct my_conn *my_connect_within(const struct my_params *p, const char *role, unsigned timeout_ms,
+                                  struct err *e)
+{
+    struct my_params params;
+    my_params_copy(&params, p);
+    params.read_timeout_ms = timeout_ms;
+    if (timeout_ms < (p->connect_timeout_ms ? p->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS))
+        params.connect_timeout_ms = timeout_ms;
+    struct my_conn *c = my_connect(&params, role, e);
+    my_params_fini(&params);
+    return c;
+}
+
 void my_close(struct my_conn *c)
 {
     if (!c)

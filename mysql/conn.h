@@ -41,6 +41,10 @@ struct my_conn;
 /* Connects, checks TLS (▶ mysql_get_ssl_cipher is NULL before any query → ERR_DB_TLS in REQUIRED
  * and above), prepares the session. role: "copy", "apply", … shown in program_name and errors. */
 struct my_conn *my_connect(const struct my_params *p, const char *role, struct err *e) WARN_UNUSED;
+/* The same, for one that is kept between questions: neither the connect nor an answer takes longer
+ * than that, where a network has broken without a word. */
+struct my_conn *my_connect_within(const struct my_params *p, const char *role, unsigned timeout_ms,
+                                  struct err *e) WARN_UNUSED;
 void my_close(struct my_conn *c);
 const struct my_server *my_conn_server(const struct my_conn *c);
 /* The name of a server in positions: struct log_id. */

@@ -12,7 +12,8 @@ enum ddl_strings {
 };
 struct ddl_text {
     const char *db;  /* default database, UTF-8; may be NULL */
-    const char *sql; /* UTF-8, whatever the session's character set was */
+    const char *sql; /* UTF-8, whatever the session's character set was; bytes that are not, as a
+                        UTF-8 session sent them, may be in its strings */
     size_t n;
     bool ansi_quotes, no_backslash_escapes;
     enum ddl_strings strings;

@@ -37,24 +37,39 @@ static bool ask_metadata(const struct kafka_sink *s, rd_kafka_t *rk, rd_kafka_to
     return kafka_unreachable(s, e, code, what);
 }
 
-/* The answer to an administrator's request; NULL: none came, or the driver stops. */
-static rd_kafka_event_t *wait_for_answer(const struct kafka_sink *s, rd_kafka_queue_t *queue,
-                                         int timeout_ms)
-{
-    int64_t until_ms = clock_mono_ms() + timeout_ms + 1000;
-    rd_kafka_event_t *event = NULL;
-    while (!event && !kafka_asked_to_stop(s, NULL) && clock_mono_ms() < until_ms)
-        event = rd_kafka_queue_poll(queue, STEP_MS);
-    return event;
-}
+/* One administrator's request: begin, send with its options and queue, wait, end. */
+struct admin_call {
+    rd_kafka_queue_t *queue;
+    rd_kafka_AdminOptions_t *options;
+    rd_kafka_event_t *answer; /* NULL: none came, or the driver stops */
+    int timeout_ms;
+};
 
-static rd_kafka_AdminOptions_t *admin_options(const struct kafka_sink *s, rd_kafka_admin_op_t op,
-                                              int timeout_ms)
+static struct admin_call call_begin(const struct kafka_sink *s, rd_kafka_admin_op_t op,
+                                    int timeout_ms)
 {
     char text[200];
-    rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(s->producer, op);
-    rd_kafka_AdminOptions_set_request_timeout(o, timeout_ms, text, sizeof text);
-    return o;
+    struct admin_call c = {.queue = rd_kafka_queue_new(s->producer),
+                           .options = rd_kafka_AdminOptions_new(s->producer, op),
+                           .timeout_ms = timeout_ms};
+    rd_kafka_AdminOptions_set_request_timeout(c.options, timeout_ms, text, sizeof text);
+    return c;
+}
+
+static rd_kafka_event_t *call_wait(struct admin_call *c, const struct kafka_sink *s)
+{
+    int64_t until_ms = clock_mono_ms() + c->timeout_ms + 1000;
+    while (!c->answer && !kafka_asked_to_stop(s, NULL) && clock_mono_ms() < until_ms)
+        c->answer = rd_kafka_queue_poll(c->queue, STEP_MS);
+    return c->answer;
+}
+
+static void call_end(struct admin_call *c)
+{
+    if (c->answer)
+        rd_kafka_event_destroy(c->answer);
+    rd_kafka_AdminOptions_destroy(c->options);
+    rd_kafka_queue_destroy(c->queue);
 }
 
 /* ---- topics ---- */
@@ -93,15 +108,10 @@ static rd_kafka_resp_err_t create(struct kafka_sink *s, const char *topic, bool 
         return RD_KAFKA_RESP_ERR__INVALID_ARG;
     if (compacted)
         rd_kafka_NewTopic_set_config(new_topic, "cleanup.policy", "compact");
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(s->producer);
-    rd_kafka_AdminOptions_t *o = admin_options(s, RD_KAFKA_ADMIN_OP_CREATETOPICS, ADMIN_TIMEOUT_MS);
-    rd_kafka_CreateTopics(s->producer, &new_topic, 1, o, queue);
-    rd_kafka_event_t *event = wait_for_answer(s, queue, ADMIN_TIMEOUT_MS);
-    rd_kafka_resp_err_t code = result_of(event);
-    if (event)
-        rd_kafka_event_destroy(event);
-    rd_kafka_AdminOptions_destroy(o);
-    rd_kafka_queue_destroy(queue);
+    struct admin_call call = call_begin(s, RD_KAFKA_ADMIN_OP_CREATETOPICS, ADMIN_TIMEOUT_MS);
+    rd_kafka_CreateTopics(s->producer, &new_topic, 1, call.options, call.queue);
+    rd_kafka_resp_err_t code = result_of(call_wait(&call, s));
+    call_end(&call);
     rd_kafka_NewTopic_destroy(new_topic);
     return code;
 }
@@ -158,16 +168,10 @@ uint64_t kafka_ask_topic_limit(struct kafka_sink *s, const char *topic)
         return 0;
     rd_kafka_ConfigResource_t *resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(s->producer);
-    rd_kafka_AdminOptions_t *o =
-        admin_options(s, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, LIMIT_TIMEOUT_MS);
-    rd_kafka_DescribeConfigs(s->producer, &resource, 1, o, queue);
-    rd_kafka_event_t *event = wait_for_answer(s, queue, LIMIT_TIMEOUT_MS);
-    uint64_t limit = limit_in(event);
-    if (event)
-        rd_kafka_event_destroy(event);
-    rd_kafka_AdminOptions_destroy(o);
-    rd_kafka_queue_destroy(queue);
+    struct admin_call call = call_begin(s, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, LIMIT_TIMEOUT_MS);
+    rd_kafka_DescribeConfigs(s->producer, &resource, 1, call.options, call.queue);
+    uint64_t limit = limit_in(call_wait(&call, s));
+    call_end(&call);
     rd_kafka_ConfigResource_destroy(resource);
     return limit;
 }

@@ -622,8 +622,7 @@ static bool is_done_already(const struct err *e)
 
 static bool ddl_here(struct vrepl_apply *a, const struct group *g, struct buf *out)
 {
-    const struct ddl_text ddl = route_ddl_text(g->ddl);
-    return ddl_for_table(&ddl, a->o.spec->targets[a->o.target_no]->primary.database,
+    return ddl_for_table(&g->ddl->ddl, a->o.spec->targets[a->o.target_no]->primary.database,
                          a->o.spec->tables[g->ddl_route->ddl_table].target_table, out);
 }
 

@@ -409,24 +409,13 @@ static bool is_our_fence(const struct cdc_change *c)
     return ours;
 }
 
-struct ddl_text route_ddl_text(const struct cdc_change *c)
-{
-    return (struct ddl_text){.db = c->ddl.db,
-                             .sql = c->ddl.sql,
-                             .n = c->ddl.n,
-                             .ansi_quotes = c->ddl.ansi_quotes,
-                             .no_backslash_escapes = c->ddl.no_backslash_escapes,
-                             .strings = c->ddl.strings};
-}
-
 static void route_ddl(struct vrepl_router *r, const struct cdc_change *c, struct route_change *rc)
 {
-    const struct ddl_text ddl = route_ddl_text(c);
     size_t table_no = 0;
     r->foreign = true;
     if (r->own_origin || is_our_fence(c))
         return;
-    enum ddl_concern what = concern(r, &ddl, &table_no);
+    enum ddl_concern what = concern(r, &c->ddl, &table_no);
     rc->ddl_ours = what != DDL_UNRELATED;
     rc->ddl_changes = what == DDL_CHANGES;
     rc->ddl_table = (uint16_t)table_no;

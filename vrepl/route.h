@@ -38,9 +38,6 @@ void vrepl_routing_unref(struct vrepl_routing *r); /* Thread: any; NULL is fine 
 struct vrepl_routing *vrepl_routing_ref(struct vrepl_routing *r);
 bool vrepl_route_hits(uint16_t route, size_t target);
 
-/* A DDL change's text and how it is to be read; borrows the change's memory. */
-struct ddl_text route_ddl_text(const struct cdc_change *c);
-
 struct vrepl_router;
 struct vrepl_router_options {
     const struct vrepl_stream_spec *spec;

@@ -16,6 +16,7 @@ struct stream_target {
     struct progress progress;
     struct left_out left_out;
     struct vrepl_apply *apply; /* pointer guarded by vrepl_stream.lock */
+    struct my_conn *looker;    /* of stream_tables.c, for the attempt; NULL: not connected */
 };
 
 /* What one attempt holds. An attempt goes from take-over to an error or the end. */

@@ -401,6 +401,10 @@ void stream_close(struct vrepl_stream *s)
     plan_charsets_free(now->source_charsets);
     plan_charsets_free(now->target_charsets);
     my_close(now->source);
+    for (size_t i = 0; i < s->spec.n_targets; i++) {
+        my_close(s->targets[i].looker);
+        s->targets[i].looker = NULL;
+    }
     position_fini(&now->start);
     *now = (struct stream_attempt){.in = NULL};
 }

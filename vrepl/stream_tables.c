@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_LOCK_S 1u
+#define LOOK_LOCK_S     1u
+#define LOOK_TIMEOUT_MS 10000u
 
 /* A table that cannot be looked at (gone, locked) is judged by nobody here. */
 static bool has_rows(const struct my_params *p, const char *table, bool otherwise)
@@ -53,18 +54,31 @@ static bool judge(struct vrepl_stream *s, size_t target_no, size_t i, struct buf
                        "--recopy)");
 }
 
+/* Kept from look to look: a connect takes the stream's thread, and so every target, some 50 ms. */
+static bool ask(struct vrepl_stream *s, size_t target_no, const char *const *names, bool *changed,
+                struct err *e)
+{
+    struct stream_target *t = &s->targets[target_no];
+    const struct my_params *to = &s->spec.targets[target_no]->primary;
+    if (t->looker == NULL)
+        t->looker = my_connect_within(to, "stream", LOOK_TIMEOUT_MS, e);
+    bool ok = t->looker && incarnations_check(t->looker, s->spec.workflow_key, to->database, names,
+                                              s->spec.n_tables, changed, e);
+    if (!ok) {
+        my_close(t->looker);
+        t->looker = NULL;
+    }
+    return ok;
+}
+
 static bool check_target(struct vrepl_stream *s, size_t target_no, struct buf *unproven,
                          struct err *e)
 {
-    const struct my_params *to = &s->spec.targets[target_no]->primary;
     const char **names = mem_calloc(s->spec.n_tables + 1, sizeof *names);
     bool *changed = mem_calloc(s->spec.n_tables + 1, sizeof *changed);
-    struct my_conn *c = my_connect(to, "stream", e);
     for (size_t i = 0; i < s->spec.n_tables; i++)
         names[i] = s->spec.tables[i].target_table;
-    bool ok = c && incarnations_check(c, s->spec.workflow_key, to->database, names,
-                                      s->spec.n_tables, changed, e);
-    my_close(c);
+    bool ok = ask(s, target_no, names, changed, e);
     for (size_t i = 0; ok && i < s->spec.n_tables; i++)
         ok = !changed[i] || judge(s, target_no, i, unproven, e);
     free(names);

@@ -456,6 +456,15 @@ static void the_error_names_the_place_and_the_cure(void **state)
     free(w);
 }
 
+static void read_two_entries(struct world *w, struct schema_tracker *t, struct reader *r,
+                             struct tally *tally)
+{
+    add_entry(w, true, true, 0);
+    add_entry(w, false, true, 0);
+    while (r->at < w->n)
+        read_on(w, t, r, tally);
+}
+
 static void another_server_shares_nothing(void **state)
 {
     char dir[] = "/tmp/sluice-tracker-XXXXXX";
@@ -465,10 +474,7 @@ static void another_server_shares_nothing(void **state)
     struct reader r = {0, 0};
     struct tally tally = {0, 0};
     (void)state;
-    add_entry(w, true, true, 0);
-    add_entry(w, false, true, 0);
-    while (r.at < w->n)
-        read_on(w, t, &r, &tally);
+    read_two_entries(w, t, &r, &tally);
     assert_int_equal(tally.known, 2);
     begin_session(t, w, "another");
     unsigned asked = w->asked;
@@ -490,10 +496,7 @@ static void nor_does_a_log_that_was_begun_anew(void **state)
     struct reader r = {0, 0};
     struct tally tally = {0, 0};
     (void)state;
-    add_entry(w, true, true, 0);
-    add_entry(w, false, true, 0);
-    while (r.at < w->n)
-        read_on(w, t, &r, &tally);
+    read_two_entries(w, t, &r, &tally);
     unsigned log = schema_tracker_log(t);
     assert_int_equal(begin_session(t, w, "server"), log);
     for (unsigned restarts = 0; restarts < 2; restarts++) {
