@@ -319,7 +319,9 @@ def test_a_source_that_lost_what_it_had_sent_is_found(start, scratch, flavour):
         shutil.rmtree(server.datadir)
         shutil.move(scratch.path("older"), server.datadir)
         server.restart()
-        ended(stream, "SRC_IDENTITY", "lacks transactions that were read before")
+        said = ended(stream, "lacks transactions that were read before")
+        # A file that was begun in the very second of the lost one is told by its end, not by its time.
+        assert "SRC_IDENTITY" in said or "SRC_AHEAD" in said, said
 
 
 @pytest.mark.parametrize("flavour", BOTH)
