@@ -4,7 +4,8 @@
 # usage: ./test.sh [checks|unit|golden|component|model|integration|fault|fuzz]... [options]
 #   no group      checks, unit, golden, component (dev and asan builds), model, integration,
 #                 40 seeded kills, 10 s of fuzzing for each target
-#   --deep        500 seeded kills, a larger model, longer fuzzing, the slow checks
+#   --deep        500 seeded kills, 200 seeds of altered moves, a larger model, longer fuzzing, the slow
+#                 checks; leaves a line in tests/fault/results/ledger.tsv
 #   -k NAME       only programs and tests whose name contains NAME
 #   --asan, --tsan, --clang   unit, golden and component tests in that build alone
 #   --libmysqlclient          the same, built on MySQL's client library (fetched into the cache)
@@ -14,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 usage() {
-    sed -n '4,12s/^# \{0,1\}//p' "$0"
+    sed -n '4,13s/^# \{0,1\}//p' "$0"
     exit "$1"
 }
 
@@ -126,5 +127,5 @@ fi
 if [ -n "$coverage" ]; then
     /usr/bin/python3 tests/support/coverage.py --build build/cov --name "$name" --into "$sum/all.json" || status=1
 fi
-/usr/bin/python3 tests/support/runner.py --build build --report "$sum/all.json" || status=1
+/usr/bin/python3 tests/support/runner.py --build build --report "$sum/all.json" ${deep:+--deep} || status=1
 exit $status

@@ -19,7 +19,7 @@ def put_routing(fleet):
 
 
 @pytest.mark.usefixtures("need_sluice")
-def test_a_killed_sink_loses_no_record(make_fleet):
+def test_a_killed_sink_loses_no_record(make_fleet, record_property):
     fleet = make_fleet(rows=500)
     out_path = fleet.path("records.ndjson")
     put_routing(fleet)
@@ -43,6 +43,8 @@ def test_a_killed_sink_loses_no_record(make_fleet):
     wanted = acknowledged_versions(fleet)
     found = published_versions(out_path)
     missing = wanted - found
+    record_property("kills", kills)
+    record_property("lost", len(missing))
     assert not missing, "%d of %d records are missing: %s" % (len(missing), len(wanted),
                                                               sorted(missing)[:5])
     assert kills == 12

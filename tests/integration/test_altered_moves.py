@@ -266,7 +266,7 @@ def one_seed(pair, seed):  # pylint: disable=redefined-outer-name
         move.close()
 
 
-def test_a_move_under_ddl_is_equal_or_stands_with_a_word(pair):  # pylint: disable=redefined-outer-name
+def test_a_move_under_ddl_is_equal_or_stands_with_a_word(pair, record_property):  # pylint: disable=redefined-outer-name
     seeds = range(FIRST, FIRST + SEEDS)
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(lambda seed: one_seed(pair, seed), seeds))
@@ -274,5 +274,6 @@ def test_a_move_under_ddl_is_equal_or_stands_with_a_word(pair):  # pylint: disab
     for seed, (_, (state, message)) in zip(seeds, results):
         print("seed %d: %s %s" % (seed, state, message[:160]))
     bad = [verdict for verdict, _ in results if verdict]
+    record_property("ddl_seeds", SEEDS)
     assert not bad, "\n\n".join(bad)
     assert SEEDS < 6 or 0 < ran < SEEDS, "%d of %d ran to the end: the workload is too tame or too wild" % (ran, SEEDS)

@@ -410,8 +410,7 @@ class Fleet:
 
     def assert_nothing_lost(self, **options):
         findings, figures = self.verify(**options)
-        assert findings.clean(), "%s\n%s\n%s" % (findings.line(), json.dumps(figures),
-                                                 "\n".join(findings.texts()))
+        findings.check(json.dumps(figures))
         return figures
 
 

@@ -28,6 +28,7 @@ def fuzz_one(program, seconds, tally):
     runner.say("FAIL" if failed else "ok", "fuzz/" + name, time.monotonic() - begun,
                "%s executions" % (executed[0] if executed else "?"))
     tally.add(1 - failed, failed, [], "fuzz/" + name, output)
+    tally.count("fuzz_executions", int(executed[0]) if executed else 0)
 
 
 def main():

@@ -30,6 +30,8 @@ PYTEST_GROUPS = ("integration", "fault")
 PROGRAM_TIMEOUT_S = 300
 MODEL_TIMEOUT_S = 1800
 SLOW_CHECKS = ("check_tidy",)
+LEDGER = os.path.join(ROOT, "tests", "fault", "results", "ledger.tsv")
+LEDGER_COLUMNS = ("kills", "lost", "ddl_seeds", "fuzz_executions")
 
 
 class Tally:
@@ -39,6 +41,10 @@ class Tally:
         self.passed = self.failed = 0
         self.skips = []
         self.failures = []
+        self.facts = {}  # column of the ledger: what the tests counted themselves
+
+    def count(self, column, number):
+        self.facts[column] = self.facts.get(column, 0) + number
 
     def add(self, passed, failed, skips, name, output=""):
         self.passed += passed
@@ -200,6 +206,9 @@ def read_junit(path, label, tally):
     tree = xml.etree.ElementTree.parse(path)
     for case in tree.iter("testcase"):
         name = "%s/%s" % (label, case.get("name"))
+        for fact in case.iter("property"):
+            if fact.get("name") in LEDGER_COLUMNS:
+                tally.count(fact.get("name"), int(fact.get("value")))
         skipped = case.find("skipped")
         broken = case.find("failure") if case.find("failure") is not None else case.find("error")
         if broken is not None:
@@ -223,7 +232,7 @@ def run_pytest(group, options, tally):
         environment = dict(os.environ, SLUICE_BUILD=os.path.abspath(options.build[0]),
                            SLUICE_KILLS=str(options.kills), PYTHONDONTWRITEBYTECODE="1")
         if options.deep:
-            environment.update(SLUICE_KEEP_RESULTS="1", SLUICE_VALUES="120", SLUICE_DEEP="1")
+            environment.update(SLUICE_VALUES="120", SLUICE_DEEP="1")
         done = subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
         before = (tally.passed, tally.failed)
         if os.path.getsize(report.name):
@@ -274,8 +283,24 @@ def carry(tally, path):
         tally.failed += stored["failed"]
         tally.skips = stored["skips"] + tally.skips
         tally.failures = stored["failures"] + tally.failures
+        for column, number in stored["facts"].items():
+            tally.count(column, number)
     with open(path, "w", encoding="utf-8") as out:
         json.dump(vars(tally), out)
+
+
+def append_to_ledger(tally):
+    """One line a deep run: the commit (+ with changes that are not in it) and what it counted."""
+    git = ["git", "-C", ROOT]
+    commit = subprocess.run(git + ["rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+    changed = subprocess.run(git + ["diff", "--quiet", "HEAD"], check=False).returncode != 0
+    line = [commit.stdout.strip() + "+" * changed] + [str(tally.facts.get(c, "-")) for c in LEDGER_COLUMNS]
+    os.makedirs(os.path.dirname(LEDGER), exist_ok=True)
+    is_new = not os.path.exists(LEDGER)
+    with open(LEDGER, "a", encoding="utf-8") as out:
+        if is_new:
+            print("commit", *LEDGER_COLUMNS, sep="\t", file=out)
+        print(*line, sep="\t", file=out)
 
 
 def main():
@@ -284,6 +309,8 @@ def main():
     if options.report:
         if os.path.exists(options.report):
             carry(tally, options.report)
+        if options.deep and tally.facts:
+            append_to_ledger(tally)
         tally.report(sys.stdout)
         return 1 if tally.failed or tally.passed == 0 else 0
     if "checks" in options.groups:

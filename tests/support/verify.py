@@ -85,6 +85,9 @@ class Findings:
     def clean(self):
         return sum(self.count.values()) == 0
 
+    def check(self, about=""):
+        assert self.clean(), "\n".join([self.line(), about] + self.texts())
+
 
 class Expected:
     """The state that the application was promised, and the changes that led to it."""
