@@ -224,7 +224,7 @@ def run_pytest(group, options, tally):
     if not glob.glob(os.path.join(folder, "test_*.py")):
         return
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        words = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short",
+        words = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short", "-o", "junit_family=xunit1",
                  "--junitxml=" + report.name, folder]
         if options.name:
             words += ["-k", options.name]
