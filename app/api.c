@@ -7,8 +7,8 @@
  */
 #include "app/api.h"
 
+#include "app/error_document.h"
 #include "app/operations.h"
-#include "app/render.h"
 #include "app/vstream.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -75,7 +75,7 @@ static void reply_buf(struct http_call *call, int status, struct buf *body)
 static void reply_error(struct http_call *call, const struct err *e)
 {
     struct buf body = BUF_INIT;
-    render_error(e, &body);
+    error_document_put(e, &body);
     reply_buf(call, api_error_status(e), &body);
     buf_fini(&body);
 }
@@ -85,7 +85,7 @@ static void reply_not_found(struct http_call *call)
     struct err e = ERR_INIT;
     err_set(&e, ERR_API, "there is nothing at %s %s", http_method(call), http_path(call));
     struct buf body = BUF_INIT;
-    render_error(&e, &body);
+    error_document_put(&e, &body);
     reply_buf(call, 404, &body);
     buf_fini(&body);
 }
@@ -96,7 +96,7 @@ static void reply_wrong_method(struct http_call *call, const char *methods)
     struct buf body = BUF_INIT;
     err_set(&e, ERR_API, "%s takes no %s", http_path(call), http_method(call));
     err_cure(&e, "it takes %s", methods);
-    render_error(&e, &body);
+    error_document_put(&e, &body);
     reply_buf(call, 405, &body);
     buf_fini(&body);
 }
@@ -178,7 +178,7 @@ static void run_verb(struct verb_run *run, const struct vrepl_command *cmd)
     if (ok)
         buf_put(&document, result.data, result.len);
     else
-        render_error(&e, &document);
+        error_document_put(&e, &document);
     if (document.len == 0)
         buf_put_str(&document, "{}");
     operations_end(run->api->operations, run->id, status, buf_str(&document));
@@ -332,7 +332,7 @@ static void change_sink(struct api *a, struct http_call *call, const char *verb,
     int status = ok ? 200 : api_error_status(&e);
     if (!ok) {
         buf_reset(&result);
-        render_error(&e, &result);
+        error_document_put(&e, &result);
     }
     operations_end(a->operations, id, status, buf_str(&result));
     reply_buf(call, status, &result);

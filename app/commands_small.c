@@ -3,6 +3,7 @@
 #include "app/cmd_decode.h"
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/error_document.h"
 #include "app/remote.h"
 #include "app/render.h"
 #include "app/sink_flags.h"
@@ -33,7 +34,7 @@ int cmd_fail(const struct opt_values *v, const struct err *e)
     char text[2300];
     if (cmd_json(v)) {
         struct buf out = BUF_INIT;
-        render_error(e, &out);
+        error_document_put(e, &out);
         buf_put_u8(&out, '\n');
         fwrite(buf_str(&out), 1, out.len, stderr);
         buf_fini(&out);

@@ -1,8 +1,8 @@
 /* app/config_keys.c — the table of configuration keys and the check of a file against it. */
 #include "app/config_keys.h"
 
-#include "app/options.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -168,7 +168,7 @@ static bool unknown_key(const char *path, const char *file, unsigned line, struc
         if (last[0] != '*' && path_matches(k->path, candidate))
             names[n++] = last;
     }
-    const char *near = opt_nearest(leaf, names, n);
+    const char *near = text_nearest(leaf, names, n);
     err_set(e, ERR_CONFIG, "%s:%u: unknown key '%s'", file, line, leaf);
     if (near != NULL)
         return err_cure(e, "did you mean '%s'? `sluice config reference` lists all keys", near);

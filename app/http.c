@@ -7,9 +7,9 @@
  */
 #include "app/http.h"
 
+#include "app/error_document.h"
 #include "app/http_guard.h"
 #include "app/http_listen.h"
-#include "app/render.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -266,7 +266,7 @@ static void refuse(struct evhttp_request *req, int status, const struct err *e)
 {
     struct evbuffer *out = evbuffer_new();
     struct buf text = BUF_INIT;
-    render_error(e, &text);
+    error_document_put(e, &text);
     buf_put_u8(&text, '\n');
     evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", "application/json");
     evbuffer_add(out, text.data, text.len);

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "mysql/conn.h"
 
 #include <signal.h>
@@ -23,7 +24,7 @@ static int unknown_command(const char *name)
     size_t n = 0;
     for (const struct cmd_def *c = cmd_table; c->name != NULL && n < 64; c++)
         names[n++] = c->name;
-    const char *near = opt_nearest(name, names, n);
+    const char *near = text_nearest(name, names, n);
     fprintf(stderr, "error: there is no command '%s'", name);
     if (near != NULL)
         fprintf(stderr, "; did you mean %s?", near);

@@ -1,7 +1,7 @@
 /* app/operations.c — a ring of operations; the oldest finished one makes room. */
 #include "app/operations.h"
 
-#include "app/render.h"
+#include "app/error_document.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -84,7 +84,7 @@ static int refuse(int status, struct buf *answer, const char *what, const char *
     struct err e = ERR_INIT;
     err_set(&e, ERR_API, "%s", what);
     err_cure(&e, "%s", cure);
-    render_error(&e, answer);
+    error_document_put(&e, answer);
     return status;
 }
 

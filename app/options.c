@@ -85,22 +85,6 @@ const struct cmd_def *cmd_find(const char *name)
     return NULL;
 }
 
-#define NEAR_WORD_MAX 64 /* longer ones are no misspelt names */
-
-const char *opt_nearest(const char *word, const char *const *words, size_t n)
-{
-    const char *best = NULL;
-    size_t best_distance = 4;
-    for (size_t i = 0; i < n && strlen(word) <= NEAR_WORD_MAX; i++) {
-        size_t d = text_distance(word, words[i]);
-        if (d < best_distance && strlen(words[i]) <= NEAR_WORD_MAX) {
-            best_distance = d;
-            best = words[i];
-        }
-    }
-    return best;
-}
-
 /* All option definitions that a command takes, in the order of help. */
 static size_t options_of(const struct cmd_def *cmd, const struct opt_def **out)
 {
@@ -132,7 +116,7 @@ static bool unknown_option(const struct opt_values *v, const char *name, struct 
     const char *names[OPT_MAX];
     for (size_t i = 0; i < v->n; i++)
         names[i] = v->items[i].def->name;
-    const char *near = opt_nearest(name, names, v->n);
+    const char *near = text_nearest(name, names, v->n);
     err_set(e, ERR_USAGE, "%s has no option --%s", v->cmd->name, name);
     if (near != NULL)
         return err_cure(e, "did you mean --%s? See sluice %s --help", near, v->cmd->name);

@@ -81,7 +81,5 @@ void opt_flags_json(const struct opt_values *v, opt_wanted_fn wanted, struct buf
 void opt_help_all(struct buf *out);
 void opt_help_command(const struct cmd_def *cmd, struct buf *out);
 void opt_reference(struct buf *out); /* docs/reference/commands.md */
-/* Nearest of the words (edit distance ≤ 3), or NULL. */
-const char *opt_nearest(const char *word, const char *const *words, size_t n);
 
 #endif

@@ -178,24 +178,6 @@ void render_json(const char *json, struct buf *out)
     json_decref(doc);
 }
 
-static void put_member(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, "\"%s\":\"", name);
-    buf_put_json_escaped(out, text, strlen(text));
-    buf_put_u8(out, '"');
-}
-
-void render_error(const struct err *e, struct buf *out)
-{
-    buf_put_str(out, "{\"error\":{");
-    put_member(out, "code", err_code_name(e->code));
-    buf_put_u8(out, ',');
-    put_member(out, "message", e->text);
-    buf_put_u8(out, ',');
-    put_member(out, "cure", e->cure);
-    buf_put_str(out, ",\"where\":\"\"}}");
-}
-
 void render_print(FILE *to, const struct buf *text, bool json)
 {
     struct buf clean = BUF_INIT;

@@ -6,10 +6,6 @@
 #include "base/buf.h"
 #include <stdio.h>
 
-/* The document {"error":{"code","message","cure","where"}} of the API and of --format json,
- * appended without a line end. */
-void render_error(const struct err *e, struct buf *out);
-
 /* Writes text for people, or a JSON document; nothing in it acts on a terminal. */
 void render_print(FILE *to, const struct buf *text, bool json);
 

@@ -2,7 +2,7 @@
 #include "app/vstream_out.h"
 
 #include "app/api.h"
-#include "app/render.h"
+#include "app/error_document.h"
 #include "base/clock.h"
 
 #include <string.h>
@@ -89,7 +89,7 @@ bool vstream_out_heartbeat(struct vstream_out *o, const struct vgtid *v,
     return put_line(o, NULL, json.data, json.len);
 }
 
-/* render_error's document has one member; others follow it. */
+/* error_document_put's document has one member; others follow it. */
 static void put_member(struct buf *json, const char *name, const struct vgtid *v)
 {
     if (v == NULL || v->n == 0)
@@ -105,7 +105,7 @@ void vstream_out_end(struct vstream_out *o, const struct err *e, const struct vg
 {
     CLEANUP(buf_fini) struct buf json = BUF_INIT;
     if (e != NULL)
-        render_error(e, &json);
+        error_document_put(e, &json);
     put_member(&json, "vgtid", v);
     put_member(&json, "moved", moved);
     if (!o->started) {

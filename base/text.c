@@ -110,3 +110,19 @@ size_t text_distance(const char *a, const char *b)
     free(row);
     return found;
 }
+
+#define NEAR_WORD_MAX 64 /* longer ones are no misspelt names */
+
+const char *text_nearest(const char *word, const char *const *words, size_t n)
+{
+    const char *best = NULL;
+    size_t best_distance = 4;
+    for (size_t i = 0; i < n && strlen(word) <= NEAR_WORD_MAX; i++) {
+        size_t d = text_distance(word, words[i]);
+        if (d < best_distance && strlen(words[i]) <= NEAR_WORD_MAX) {
+            best_distance = d;
+            best = words[i];
+        }
+    }
+    return best;
+}

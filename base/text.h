@@ -22,5 +22,8 @@ bool text_put_json_printable(struct buf *b, const char *json, size_t n);
 /* How far two words are apart: characters to insert, remove or exchange; ASCII letters that differ
  * by case only cost nothing. */
 size_t text_distance(const char *a, const char *b);
+/* The one of the words that is nearest to the given one, for an error's message; NULL where none is
+ * nearer than four characters. Borrowed from words. */
+const char *text_nearest(const char *word, const char *const *words, size_t n);
 
 #endif
