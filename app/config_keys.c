@@ -34,7 +34,7 @@ const struct config_key config_keys[] = {
     {"credentials.*", CONFIG_MAP, NULL, NULL, 0, 0, false, "one login"},
     {"credentials.*.user", CONFIG_TEXT, NULL, NULL, 0, 0, true, "account"},
     {"credentials.*.password_file", CONFIG_TEXT, NULL, NULL, 0, 0, false,
-     "file with the password (0600); read again when a login fails"},
+     "file with the password (0600); read anew at each connect"},
     {"credentials.*.password_command", CONFIG_TEXT, NULL, NULL, 0, 0, false,
      "command that prints the password (tokens that expire)"},
     {"credentials.*.cleartext_password", CONFIG_WORDS, "never", "never|verify_identity|verify_ca",

@@ -123,6 +123,13 @@ static bool unknown_option(const struct opt_values *v, const char *name, struct 
     return err_cure(e, "see sluice %s --help", v->cmd->name);
 }
 
+/* What a unit's parser refused came from the command line here, not from the configuration. */
+static bool bad_value(const struct opt_def *d, struct err *e)
+{
+    e->code = ERR_USAGE;
+    return err_prepend(e, "--%s", d->name);
+}
+
 static bool check_value(const struct opt_def *d, const char *value, struct err *e)
 {
     int64_t i;
@@ -139,9 +146,9 @@ static bool check_value(const struct opt_def *d, const char *value, struct err *
                            d->max != 0 ? " in its range" : "", value);
         return true;
     case OPT_DURATION:
-        return sys_parse_duration_ms(value, &i, e) || err_prepend(e, "--%s", d->name);
+        return sys_parse_duration_ms(value, &i, e) || bad_value(d, e);
     case OPT_SIZE:
-        return sys_parse_size(value, &u, e) || err_prepend(e, "--%s", d->name);
+        return sys_parse_size(value, &u, e) || bad_value(d, e);
     case OPT_STRING:
         if (d->arg != NULL && strchr(d->arg, '|') != NULL && !word_in(d->arg, value, NULL, 0))
             return err_set(e, ERR_USAGE, "--%s takes one of %s, not '%s'", d->name, d->arg, value);
@@ -465,13 +472,20 @@ void opt_flags_json(const struct opt_values *v, opt_wanted_fn wanted, struct buf
     buf_put_u8(out, '}');
 }
 
+/* What stands for an option's value; "" where it is a flag. */
+static const char *value_shape(const struct opt_def *d)
+{
+    static const char *const shapes[] = {"", "TEXT", "A,B,...", "N", "DURATION", "SIZE"};
+    return d->arg != NULL ? d->arg : shapes[d->type];
+}
+
 static void put_option_help(const struct opt_def *d, struct buf *out)
 {
     char left[80];
-    static const char *const shapes[] = {"", " TEXT", " A,B,…", " N", " DURATION", " SIZE"};
+    const char *shape = value_shape(d);
     int n = snprintf(left, sizeof left, "  %c%c%s--%s%s%s", d->letter != 0 ? '-' : ' ',
                      d->letter != 0 ? d->letter : ' ', d->letter != 0 ? ", " : "  ", d->name,
-                     d->arg != NULL ? " " : shapes[d->type], d->arg != NULL ? d->arg : "");
+                     shape[0] != '\0' ? " " : "", shape);
     buf_printf(out, "%-46s%s%s", left,
                n > 45 ? "\n                                              " : "", d->doc);
     if (d->fallback != NULL)
@@ -511,12 +525,14 @@ static void reference_options(const struct opt_def *d, struct buf *out)
 {
     buf_put_str(out, "\n| option | default | meaning |\n| --- | --- | --- |\n");
     for (; d != NULL && d->name != NULL; d++) {
-        buf_printf(out, "| `--%s%s", d->name, d->arg != NULL ? " " : "");
-        for (const char *p = d->arg != NULL ? d->arg : ""; *p != '\0'; p++)
+        const char *shape = value_shape(d);
+        buf_printf(out, "| `--%s%s", d->name, shape[0] != '\0' ? " " : "");
+        for (const char *p = shape; *p != '\0'; p++)
             buf_printf(out, "%s%c", *p == '|' ? "\\" : "", *p);
-        buf_printf(out, "`%s%c%s | %s | %s |\n", d->letter != 0 ? ", `-" : "",
-                   d->letter != 0 ? d->letter : ' ', d->letter != 0 ? "`" : "",
-                   d->fallback != NULL ? d->fallback : "–", d->doc);
+        buf_put_u8(out, '`');
+        if (d->letter != 0)
+            buf_printf(out, ", `-%c`", d->letter);
+        buf_printf(out, " | %s | %s |\n", d->fallback != NULL ? d->fallback : "–", d->doc);
     }
 }
 
@@ -525,7 +541,9 @@ void opt_reference(struct buf *out)
     buf_put_str(out, "# Commands\n\nGenerated from the option table (`sluice config reference "
                      "commands`); do not edit.\n"
                      "Every option can also be given as an environment variable "
-                     "`SLUICE_NAME`.\n\n## Options of every command\n");
+                     "`SLUICE_NAME` (upper case, `_` for `-`). One without a value is turned off "
+                     "by `--NAME=false`.\nDURATION: `500ms`, `30s`, `5m`; a bare number is "
+                     "seconds.\n\n## Options of every command\n");
     reference_options(global_options, out);
     buf_put_str(out, "\n## Options of every workflow command\n");
     reference_options(workflow_options, out);

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define COLUMNS_MAX 16
-#define CELL_MAX    60
+#define CELL_MAX    60 /* characters */
+#define CUT_MARK    "…"
 
 static void put_scalar(const json_t *v, struct buf *out)
 {
@@ -38,13 +39,34 @@ static bool all_objects(const json_t *list)
 
 static void put_value(const json_t *v, unsigned depth, struct buf *out);
 
+/* How many of the bytes at s hold the first `most` characters, and how many characters that are. */
+static size_t first_characters(const char *s, size_t n, size_t most, size_t *characters)
+{
+    size_t at = 0;
+    *characters = 0;
+    for (; at < n; at++) {
+        bool begins = ((unsigned char)s[at] & 0xc0) != 0x80;
+        if (begins && *characters == most)
+            break;
+        *characters += begins;
+    }
+    return at;
+}
+
+static size_t width_of(const char *s, size_t n)
+{
+    size_t characters;
+    first_characters(s, n, SIZE_MAX, &characters);
+    return characters;
+}
+
 static size_t cell_width(const json_t *v)
 {
     struct buf text = BUF_INIT;
     put_scalar(v, &text);
-    size_t n = text.len < CELL_MAX ? text.len : CELL_MAX;
+    size_t n = width_of(buf_str(&text), text.len);
     buf_fini(&text);
-    return n;
+    return n < CELL_MAX ? n : CELL_MAX;
 }
 
 static size_t table_columns(const json_t *list, const char **names, size_t *widths)
@@ -56,7 +78,7 @@ static size_t table_columns(const json_t *list, const char **names, size_t *widt
     {
         if (n < COLUMNS_MAX && is_scalar(v)) {
             names[n] = key;
-            widths[n++] = strlen(key);
+            widths[n++] = width_of(key, strlen(key));
         }
     }
     for (size_t i = 0; i < json_array_size(list); i++)
@@ -67,12 +89,19 @@ static size_t table_columns(const json_t *list, const char **names, size_t *widt
     return n;
 }
 
+/* A value that is cut says so: half a position would be taken for a whole one. */
 static void put_cell(const json_t *v, size_t width, bool last, struct buf *out)
 {
     struct buf text = BUF_INIT;
     put_scalar(v, &text);
-    size_t n = text.len > CELL_MAX && !last ? CELL_MAX : text.len;
-    buf_put(out, buf_str(&text), n);
+    size_t n = width_of(buf_str(&text), text.len);
+    if (n > CELL_MAX && !last) {
+        buf_put(out, buf_str(&text), first_characters(buf_str(&text), text.len, CELL_MAX - 1, &n));
+        buf_put_str(out, CUT_MARK);
+        n++;
+    } else {
+        buf_put(out, buf_str(&text), text.len);
+    }
     for (size_t i = n; !last && i < width + 2; i++)
         buf_put_u8(out, ' ');
     buf_fini(&text);

@@ -10,7 +10,8 @@
 void render_print(FILE *to, const struct buf *text, bool json);
 
 /* A "summary" member is printed as it is; else objects as indented `Name: value` lines, arrays of
- * objects as tables. json that does not parse is printed as it is. */
+ * objects as tables, whose long values end in "…" (JSON has them whole). json that does not parse is
+ * printed as it is. */
 void render_text(const char *json, struct buf *out);
 void render_json(const char *json, struct buf *out); /* indented by two */
 /* A vdiff's report as vtctldclient's summary; false, and nothing printed, when json is no such

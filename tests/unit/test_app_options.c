@@ -47,6 +47,16 @@ static void a_mistyped_option_names_the_nearest(void **state)
     assert_non_null(strstr(e.cure, "--source-keyspace"));
 }
 
+static void a_value_of_another_kind_is_a_mistake_of_the_command_line(void **state)
+{
+    struct err e = ERR_INIT;
+    static const char *const words[] = {"movetables", "create", "--timeout", "soon"};
+    (void)state;
+    assert_null(parse("movetables", 4, words, &e));
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_non_null(strstr(e.text, "--timeout"));
+}
+
 static void flags_become_json_with_typed_values(void **state)
 {
     struct err e = ERR_INIT;
@@ -151,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_and_verbs_are_case_insensitive),
         cmocka_unit_test(a_mistyped_option_names_the_nearest),
+        cmocka_unit_test(a_value_of_another_kind_is_a_mistake_of_the_command_line),
         cmocka_unit_test(flags_become_json_with_typed_values),
         cmocka_unit_test(flags_that_are_not_wanted_are_left_out),
         cmocka_unit_test(global_options_that_mean_nothing_are_refused),
