@@ -16,7 +16,7 @@
 #define SLUICE_CDC_READER_H
 
 #include "cdc/decode.h"
-#include "cdc/source.h"
+#include "cdc/source_dump.h"
 #include "schemas/topology.h"
 
 /* A statement in the log instead of rows (docs/internals/decode.md): it stops all consumers; unless

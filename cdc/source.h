@@ -1,9 +1,11 @@
-/* cdc/source.h — where raw events come from, behind one vtable: a live server's dump, files, a
- * replay. */
+/* cdc/source.h — where raw events come from, behind one vtable: a live server's dump
+ * (cdc/source_dump.h), files, a replay. */
 #ifndef SLUICE_CDC_SOURCE_H
 #define SLUICE_CDC_SOURCE_H
 
-#include "mysql/dump.h"
+#include "base/err.h"
+
+#include <stdint.h>
 
 enum cdc_next { CDC_NEXT_OK, CDC_NEXT_END, CDC_NEXT_FAIL, CDC_NEXT_TIMEOUT };
 struct cdc_source;
@@ -25,8 +27,6 @@ struct cdc_source { /* embedded first in each backend's struct */
     bool checked;        /* the last event ends in a checksum that was compared and is right */
     struct piece *piece; /* that the last event lies in, borrowed until the next; NULL: none */
 };
-struct cdc_source *cdc_source_open_dump(const struct my_params *p, const struct my_dump_options *o,
-                                        const struct position *start, struct err *e) WARN_UNUSED;
 /* Plain or gzip'ed binlog files ("-" stdin) one after another. start_pos: offset in the first file
  * (0: 4). */
 struct cdc_source *cdc_source_open_files(const char *const *paths, size_t n, uint64_t start_pos,
