@@ -484,8 +484,8 @@ static bool type_fits(const struct pair *p)
 
 static bool fits(const struct pair *p)
 {
-    if (p->t->generated)
-        return p->s->generated || refuse(p, "generated on the target only");
+    if (p->t->generated) /* a table map does not say it of its own columns */
+        return p->s->generated || is_of_log(p->s) || refuse(p, "generated on the target only");
     return type_fits(p);
 }
 

@@ -14,7 +14,8 @@
 struct schema_collation_map { /* collations that are taken for the same */
     const char *const *texts; /* "FROM=TO": what a user says */
     size_t n;
-    bool uca; /* and MySQL's of UCA 9.0 with MariaDB's of UCA 14.0 */
+    bool uca;   /* and MySQL's of UCA 9.0 with MariaDB's of UCA 14.0 */
+    bool alike; /* both servers are of one flavor, which shows an expression by one text */
 };
 
 /* Whether the second half needs no option: MariaDB ≥ 11.4.5 takes MySQL's names for them. */
@@ -22,7 +23,8 @@ bool schema_collations_known(const struct my_server *source, const struct my_ser
 /* What a user's text says of `from`: the text's TO, or NULL. */
 const char *schema_collation_mapped(const struct schema_collation_map *map, const char *from);
 
-/* Both definitions come from schema_inspect; map may be NULL. reason: ≤ 300 bytes, names key and
+/* And columns that both generate are of one expression (where map says alike: else only a comparison
+ * of rows tells). Both definitions come from schema_inspect; map may be NULL. reason: ≤ 300 bytes, names key and
  * column. Pairs hold in both directions. Thread: any. */
 bool schema_keys_fit(const struct schema_table *source, const struct schema_table *target,
                      const struct schema_collation_map *map, char *reason, size_t reason_len);

@@ -224,7 +224,7 @@ static bool map_columns(struct vrepl_plan *p, const struct plan_options *o, stru
     for (size_t i = 0; i < t->n_columns; i++) {
         const struct schema_column *to = &t->columns[i];
         int from = schema_table_column(s, to->name);
-        if (to->generated)
+        if (to->generated && from < 0)
             continue;
         if (from < 0)
             return err_set(e, ERR_SCHEMA_MISMATCH,
@@ -232,6 +232,8 @@ static bool map_columns(struct vrepl_plan *p, const struct plan_options *o, stru
                            s->name, to->name);
         if (!check_fit(p, o, &s->columns[from], to, e))
             return false;
+        if (to->generated) /* the target computes it as the source does */
+            continue;
         struct plan_column *col = &p->columns[p->n_columns++];
         col->source = (uint16_t)from;
         col->target = (uint16_t)i;

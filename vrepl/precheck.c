@@ -288,8 +288,10 @@ bool precheck_fits(const struct schema_table *source, const struct schema_table 
     if (schema_keys_fit(source, target, map, why, sizeof why))
         return true;
     err_set(e, ERR_WF_PRECONDITION, "%s: target table %s: %s", at, target->name, why);
-    return err_cure(e, "give both tables the same unique keys and collations; --collation-map "
-                       "FROM=TO takes two collations for the same");
+    return err_cure(
+        e,
+        "give both tables the same unique keys, collations and generated columns; --collation-map "
+        "FROM=TO takes two collations for the same");
 }
 
 static bool check_empty(struct my_conn *c, const struct topo_shard *s, const char *table,
@@ -347,7 +349,9 @@ struct schema_collation_map precheck_collations(const struct precheck *p, size_t
         .texts = (const char *const *)p->def->collation_map,
         .n = p->def->n_collation_map,
         .uca = schema_collations_known(my_conn_server(p->conns[WF_SOURCE][0]),
-                                       my_conn_server(p->conns[WF_TARGET][k]))};
+                                       my_conn_server(p->conns[WF_TARGET][k])),
+        .alike = my_conn_server(p->conns[WF_SOURCE][0])->flavor ==
+                 my_conn_server(p->conns[WF_TARGET][k])->flavor};
 }
 
 static bool refuse_default(const struct schema_table *t, const char *at, const char *why,

@@ -148,11 +148,13 @@ static bool keys_fit(const struct vrepl_stream *s, const struct my_conn *target,
     const struct schema_collation_map map = {
         .texts = s->spec.collation_map,
         .n = s->spec.n_collation_map,
-        .uca = schema_collations_known(my_conn_server(s->now.source), my_conn_server(target))};
+        .uca = schema_collations_known(my_conn_server(s->now.source), my_conn_server(target)),
+        .alike = my_conn_server(s->now.source)->flavor == my_conn_server(target)->flavor};
     if (schema_keys_fit(from, to, &map, why, sizeof why))
         return true;
     err_set(e, ERR_SCHEMA_MISMATCH, "target table %s: %s", to->name, why);
-    return err_cure(e, "give both tables the same unique keys and collations, cancel the workflow, "
+    return err_cure(e, "give both tables the same unique keys, collations and generated columns, "
+                       "cancel the workflow, "
                        "and create it again");
 }
 

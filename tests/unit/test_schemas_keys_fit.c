@@ -106,6 +106,25 @@ static void periods_and_expressions_are_part_of_a_key(void **state)
     expect_tables(s, t, NULL, "another expression");
 }
 
+static struct schema_table *generated(const char *expression)
+{
+    struct schema_table *t = with_key("utf8mb4_bin", NULL);
+    t->columns[2].generated = expression != NULL;
+    t->columns[2].expression = expression ? mem_strdup(expression) : NULL;
+    return t;
+}
+
+static void a_generated_column_computes_the_same(void **state)
+{
+    (void)state;
+    const struct schema_collation_map alike = {.alike = true}, other = {.alike = false};
+    expect_tables(generated("`i` * 2"), generated("`i` * 2"), &alike, NULL);
+    expect_tables(generated("`i` * 2"), generated("`i` * 3"), &alike, "another expression");
+    expect_tables(generated("`i` * 2"), generated("(`i` * 2)"), &other, NULL); /* its own text */
+    expect_tables(generated("`i` * 2"), generated(NULL), &alike, NULL); /* takes each value */
+    expect_tables(generated(NULL), generated("`i` * 2"), NULL, "on the target only");
+}
+
 static void collations_of_key_columns_are_the_same(void **state)
 {
     (void)state;
@@ -119,7 +138,7 @@ static void a_map_names_pairs_in_both_directions(void **state)
 {
     (void)state;
     static const char *const texts[] = {"utf8mb4_bin=latin1_bin"};
-    const struct schema_collation_map said = {texts, 1, false}, uca = {NULL, 0, true};
+    const struct schema_collation_map said = {texts, 1, false, false}, uca = {NULL, 0, true, false};
     expect_tables(with_key("utf8mb4_bin", "a"), with_key("latin1_bin", "a"), &said, NULL);
     expect_tables(with_key("latin1_bin", "a"), with_key("utf8mb4_bin", "a"), &said, NULL);
     expect_tables(with_key("utf8mb4_0900_ai_ci", "a"), with_key("utf8mb4_uca1400_nopad_ai_ci", "a"),
@@ -163,6 +182,7 @@ int main(void)
         cmocka_unit_test(keys_are_compared_both_ways),
         cmocka_unit_test(what_is_not_unique_makes_no_difference),
         cmocka_unit_test(periods_and_expressions_are_part_of_a_key),
+        cmocka_unit_test(a_generated_column_computes_the_same),
         cmocka_unit_test(collations_of_key_columns_are_the_same),
         cmocka_unit_test(a_map_names_pairs_in_both_directions),
         cmocka_unit_test(rows_are_identified_by_the_same_columns),

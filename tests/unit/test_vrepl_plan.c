@@ -111,6 +111,32 @@ static void generated_columns_of_the_target_are_not_written(void **state)
     schema_table_unref(t);
 }
 
+/* As information_schema tells a table, which a copy reads by. */
+static void tell_types(struct schema_table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        t->columns[i].column_type = mem_strdup("int");
+}
+
+static void a_column_that_only_the_target_generates_is_refused(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    struct schema_table *s = make_table(id_a_b, int_int_text, 3, 1),
+                        *t = make_table(id_a_b, int_int_text, 3, 1);
+    tell_types(s);
+    t->columns[1].generated = true;
+    assert_null(plan_for(s, t, &e));
+    assert_int_equal(e.code, ERR_SCHEMA_MISMATCH);
+    assert_non_null(strstr(e.text, "generated on the target only"));
+    s->columns[1].generated = true;
+    struct vrepl_plan *p = plan_for(s, t, &e);
+    assert_non_null(p);
+    vrepl_plan_free(p);
+    schema_table_unref(s);
+    schema_table_unref(t);
+}
+
 static struct vrepl_plan *plan_back(const struct schema_table *source,
                                     const struct schema_table *target, struct err *e)
 {
@@ -278,6 +304,7 @@ int main(void)
         cmocka_unit_test(columns_are_found_by_name_in_any_order),
         cmocka_unit_test(columns_that_one_side_lacks_are_refused_by_name),
         cmocka_unit_test(generated_columns_of_the_target_are_not_written),
+        cmocka_unit_test(a_column_that_only_the_target_generates_is_refused),
         cmocka_unit_test(a_source_column_wider_than_the_targets_is_refused_with_both_types),
         cmocka_unit_test(what_no_server_refuses_is_refused_on_the_way_back_too),
         cmocka_unit_test(labels_travel_by_name_where_their_bytes_can),
