@@ -106,6 +106,21 @@ static bool is_method(const struct http_call *call, const char *method)
     return strcmp(http_method(call), method) == 0;
 }
 
+/* A parameter that nobody reads would be passed over. False: the call has been answered. */
+static bool check_parameters(struct http_call *call, const char *const *known)
+{
+    struct err e = ERR_INIT;
+    const char *name = http_query_unread(call, known);
+    if (name == NULL)
+        return true;
+    err_set(&e, ERR_USAGE, "%s has no parameter '%.100s', or not twice", http_path(call), name);
+    err_cure(&e, known[0] != NULL
+                     ? "flags are members of the JSON body; its parameters are type and progress"
+                     : "flags are members of the JSON body");
+    reply_error(call, &e);
+    return false;
+}
+
 /* ---- operations ---- */
 
 /* Registers an operation. False: the call has been answered. */
@@ -124,9 +139,12 @@ static bool operation_begin(struct api *a, struct http_call *call, unsigned *id)
 static void get_operation(struct api *a, struct http_call *call, const char *number)
 {
     uint64_t id = 0;
+    static const char *const known[] = {NULL};
     struct buf body = BUF_INIT;
     if (!is_method(call, "GET"))
         reply_wrong_method(call, "GET");
+    else if (!check_parameters(call, known))
+        return;
     else if (sys_parse_u64(number, &id) && id <= UINT_MAX &&
              operations_show(a->operations, (unsigned)id, &body))
         reply_buf(call, 200, &body);
@@ -237,21 +255,6 @@ static size_t split_path(char *rest, char **parts, size_t max)
             parts[n] = p;
     }
     return n;
-}
-
-/* A parameter that nobody reads would be passed over. False: the call has been answered. */
-static bool check_parameters(struct http_call *call, const char *const *known)
-{
-    struct err e = ERR_INIT;
-    const char *name = http_query_unknown(call, known);
-    if (name == NULL)
-        return true;
-    err_set(&e, ERR_USAGE, "%s has no parameter '%.100s'", http_path(call), name);
-    err_cure(&e, known[0] != NULL
-                     ? "flags are members of the JSON body; its parameters are type and progress"
-                     : "flags are members of the JSON body");
-    reply_error(call, &e);
-    return false;
 }
 
 static void reply_workflows(struct api *a, struct http_call *call)

@@ -1,6 +1,8 @@
 /* app/client.c — the verbs' side of the daemon's HTTP API. */
 #include "app/client.h"
 
+#include "base/address.h"
+
 #include <jansson.h>
 #include <string.h>
 
@@ -10,11 +12,10 @@
 
 static bool stays_here(const char *address)
 {
-    static const char *const hosts[] = {"unix:", "127.", "localhost:", "[::1]:"};
-    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
-        if (strncmp(address, hosts[i], strlen(hosts[i])) == 0)
-            return true;
-    return false;
+    char host[256];
+    const char *port;
+    return strncmp(address, "unix:", 5) == 0 ||
+           (address_split(address, host, sizeof host, &port) && address_is_loopback(host));
 }
 
 bool client_call(const struct http_client_request *rq, int *status, struct buf *body, struct err *e)

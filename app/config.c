@@ -3,6 +3,7 @@
 #include "app/config.h"
 
 #include "app/config_keys.h"
+#include "base/address.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "schemas/vschema.h"
@@ -38,8 +39,7 @@ static char *dup_text(const struct ytree *map, const char *key)
 
 static bool is_loopback(const struct my_params *p)
 {
-    return p->socket != NULL || strcmp(p->host, "localhost") == 0 ||
-           strncmp(p->host, "127.", 4) == 0 || strcmp(p->host, "::1") == 0;
+    return p->socket != NULL || address_is_loopback(p->host);
 }
 
 static enum my_tls_mode tls_mode(const char *word, const struct my_params *p)

@@ -33,7 +33,6 @@
 #define HTTP_PENDING_BYTES ((size_t)1024 * 1024)
 #define HTTP_BODY_MAX      (1024 * 1024)
 #define HTTP_HEADER_MAX    (16 * 1024)
-#define HTTP_CALLS_MAX     128
 #define KEEP_ALIVE_MS      10000
 #define TICK_MS            500
 
@@ -278,7 +277,7 @@ static void refuse(struct evhttp_request *req, int status, const struct err *e)
 static bool enter_server(struct http_server *s, struct http_call *c)
 {
     pthread_mutex_lock(&s->lock);
-    bool ok = s->n_calls < HTTP_CALLS_MAX && !s->stopping;
+    bool ok = s->n_calls < http_port_calls_max(s->port) && !s->stopping;
     if (ok) {
         s->n_calls++;
         c->next = s->calls;
@@ -585,7 +584,7 @@ const char *http_query(const struct http_call *c, const char *name)
     return evhttp_find_header(&c->query, name);
 }
 
-const char *http_query_unknown(const struct http_call *c, const char *const *known)
+const char *http_query_unread(const struct http_call *c, const char *const *known)
 {
     const struct evkeyval *kv;
     TAILQ_FOREACH(kv, &c->query, next)
@@ -593,7 +592,7 @@ const char *http_query_unknown(const struct http_call *c, const char *const *kno
         size_t i = 0;
         while (known[i] != NULL && strcmp(known[i], kv->key) != 0)
             i++;
-        if (known[i] == NULL)
+        if (known[i] == NULL || http_query(c, kv->key) != kv->value)
             return kv->key;
     }
     return NULL;

@@ -45,8 +45,9 @@ const char *http_method(const struct http_call *c);
 const char *http_path(const struct http_call *c);                    /* decoded, without query */
 const char *http_target(const struct http_call *c);                  /* path and query as sent */
 const char *http_query(const struct http_call *c, const char *name); /* NULL if absent */
-/* The first parameter whose name is not in known (ends with NULL); NULL: all are known. */
-const char *http_query_unknown(const struct http_call *c, const char *const *known);
+/* The first parameter that http_query will not give: its name is not in known (ends with NULL), or
+ * it came before. NULL: there is none. */
+const char *http_query_unread(const struct http_call *c, const char *const *known);
 const char *http_body(const struct http_call *c);
 const char *http_header(const struct http_call *c,
                         const char *name); /* only Idempotency-Key, Accept, Prefer */

@@ -9,6 +9,7 @@
  */
 #include "app/http_listen.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -198,21 +199,8 @@ static int bind_unix(struct http_port *p, const char *path, struct err *e)
     return -1;
 }
 
-/* "127.0.0.1:15999", "[::1]:15999" → host and port. */
-static bool split_address(const char *listen, char *host, size_t host_len, const char **port)
-{
-    const char *colon = strrchr(listen, ':');
-    uint64_t number;
-    size_t n = colon != NULL ? (size_t)(colon - listen) : 0;
-    bool bracketed = n > 2 && listen[0] == '[' && listen[n - 1] == ']';
-    if (n == 0 || n >= host_len || !sys_parse_u64(colon + 1, &number) || number > 65535)
-        return false;
-    snprintf(host, host_len, "%.*s", (int)(bracketed ? n - 2 : n), listen + (bracketed ? 1 : 0));
-    *port = colon + 1;
-    return true;
-}
-
-static bool is_loopback(const char *host)
+/* The loopback addresses that the guard takes in Host. */
+static bool is_served(const char *host)
 {
     return strcmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0 ||
            strcmp(host, "::1") == 0;
@@ -254,11 +242,11 @@ static int bind_tcp(struct http_port *p, const char *listen, enum http_reach rea
 {
     char host[256];
     const char *port = NULL;
-    if (!split_address(listen, host, sizeof host, &port)) {
+    if (!address_split(listen, host, sizeof host, &port)) {
         err_set(e, ERR_CONFIG, "listen '%s' is neither unix:PATH nor 127.0.0.1:PORT", listen);
         return -1;
     }
-    if (reach == HTTP_REACH_LOCAL && !is_loopback(host)) {
+    if (reach == HTTP_REACH_LOCAL && !is_served(host)) {
         refuse_reach(listen, e);
         return -1;
     }
@@ -333,4 +321,10 @@ struct evhttp *http_port_evhttp(struct http_port *p)
 bool http_port_is_tcp(const struct http_port *p)
 {
     return p->tcp;
+}
+
+size_t http_port_calls_max(const struct http_port *p)
+{
+    size_t spare = p->max_conns / 16;
+    return p->max_conns - (spare > 2 ? spare : 2);
 }

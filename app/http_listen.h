@@ -12,6 +12,8 @@
 
 #include "base/err.h"
 
+#include <stddef.h>
+
 struct event_base;
 struct evhttp;
 struct evhttp_connection;
@@ -30,6 +32,9 @@ struct http_port *http_port_open(struct event_base *base, const char *listen, en
 void http_port_close(struct http_port *p); /* NULL is fine; removes its socket file */
 struct evhttp *http_port_evhttp(struct http_port *p);
 bool http_port_is_tcp(const struct http_port *p);
+/* How many requests may run at once: fewer than there may be connections, so that a probe still
+ * finds one when all of them run. */
+size_t http_port_calls_max(const struct http_port *p);
 /* Anything but "unix:…". Pure. */
 bool http_listen_is_tcp(const char *listen);
 

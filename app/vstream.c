@@ -242,11 +242,13 @@ static bool parameters_known(const struct http_call *call, struct err *e)
 {
     static const char *const known[] = {"keyspace", "vgtid",     "tables", "shard",
                                         "tx",       "heartbeat", NULL};
-    const char *name = http_query_unknown(call, known);
+    const char *name = http_query_unread(call, known);
     if (name == NULL)
         return true;
-    err_set(e, ERR_USAGE, "vstream has no parameter '%.100s'", name);
-    return err_cure(e, "it takes keyspace, vgtid, tables, shard, tx and heartbeat");
+    err_set(e, ERR_USAGE, "vstream has no parameter '%.100s', or not twice", name);
+    return err_cure(e,
+                    "it takes keyspace, vgtid, tables, shard, tx and heartbeat, each once; tables "
+                    "are separated by commas");
 }
 
 static bool read_tx(struct vstream *v, const char *text, struct err *e)
@@ -266,13 +268,16 @@ static bool read_heartbeat(struct vstream *v, const char *text, struct err *e)
            err_set(e, ERR_USAGE, "heartbeat=%.100s is neither 0 nor between 100ms and 1h", text);
 }
 
-static void split_tables(struct vstream *v, const char *list)
+/* No list: all tables. An empty one would be somebody's variable without a value. */
+static bool split_tables(struct vstream *v, const char *list, struct err *e)
 {
     size_t cap = 0;
     for (const char *p = list; p != NULL && *p != '\0'; p += strcspn(p, ","), p += *p == ',') {
         mem_grow((void **)&v->wanted, &cap, v->n_wanted + 1, sizeof *v->wanted);
         v->wanted[v->n_wanted++] = mem_strndup(p, strcspn(p, ","));
     }
+    return list == NULL || v->n_wanted > 0 ||
+           err_set(e, ERR_USAGE, "the parameter tables names none; all are meant without it");
 }
 
 static bool read_request(struct vstream *v, struct err *e)
@@ -286,7 +291,8 @@ static bool read_request(struct vstream *v, struct err *e)
         return false;
     if (keyspace == NULL)
         return err_set(e, ERR_USAGE, "the parameter keyspace is missing");
-    split_tables(v, http_query(call, "tables"));
+    if (!split_tables(v, http_query(call, "tables"), e))
+        return false;
     v->ks = topology_keyspace(daemon_config(v->daemon)->topo, keyspace);
     return v->ks != NULL || err_set(e, ERR_WF_NOT_FOUND, "there is no keyspace '%.100s'", keyspace);
 }

@@ -82,6 +82,8 @@ static void set_limits(CURL *h, const struct http_client_request *rq)
     curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    if (rq->on_line == NULL)
+        curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)rq->idle_ms);
     curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, (long)(rq->idle_ms + 999) / 1000);
 }
@@ -115,7 +117,8 @@ static bool failed(const struct answer *a, CURLcode code, const char *text, long
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
         return unreachable(a->rq->address, number > 0 ? strerror((int)number) : why, e);
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return err_set(e, ERR_API, "%s: nothing came for %u s", a->rq->address,
+        return err_set(e, ERR_API, "%s: %s within %u s", a->rq->address,
+                       a->rq->on_line ? "nothing came" : "no whole answer came",
                        a->rq->idle_ms / 1000);
     if (code == CURLE_URL_MALFORMAT)
         return err_set(e, ERR_CONFIG, "'%s' is no address like 127.0.0.1:15999 or unix:/path",

@@ -16,7 +16,8 @@ struct http_client_request {
     const char *token;   /* bearer token or NULL */
     const char *body;    /* JSON or NULL */
     size_t max_bytes;    /* of the answer, or of one line of it */
-    unsigned idle_ms;    /* without a byte for so long the call fails */
+    unsigned idle_ms;    /* without a byte for so long the call fails; without on_line the whole
+                            answer has to be there by then */
     /* Called for each line of the answer as it arrives, without its line end, not for empty ones;
      * the body then holds only what follows the last line end. NULL: the whole answer is
      * collected. */

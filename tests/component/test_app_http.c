@@ -31,6 +31,10 @@ static void handler(void *ctx, struct http_call *c)
     (void)ctx;
     if (strcmp(http_path(c), "/echo") == 0) {
         http_reply(c, 200, "application/json", http_body(c), strlen(http_body(c)));
+    } else if (strcmp(http_path(c), "/unread") == 0) {
+        static const char *const known[] = {"a", "b", NULL};
+        const char *name = http_query_unread(c, known);
+        http_reply(c, 200, "text/plain", name ? name : "-", name ? strlen(name) : 1);
     } else if (strcmp(http_path(c), "/wait") == 0) {
         int64_t end_ms = clock_mono_ms() + 10000;
         while (!__atomic_load_n(http_cancelled(c), __ATOMIC_ACQUIRE) && clock_mono_ms() < end_ms)
@@ -125,6 +129,26 @@ static void a_wrong_or_missing_token_is_refused(void **state)
     buf_fini(&answer);
 }
 
+static void unread(struct fixture *f, const char *path, const char *expected)
+{
+    struct buf answer = BUF_INIT;
+    struct err e = ERR_INIT;
+    int status = 0;
+    assert_true(call(f, "a-token-of-16-bytes", path, NULL, &status, &answer, &e));
+    assert_string_equal(buf_str(&answer), expected);
+    buf_fini(&answer);
+}
+
+static void a_parameter_that_nobody_reads_is_found(void **state)
+{
+    unread(*state, "/unread", "-");
+    unread(*state, "/unread?b=1&a=1", "-");
+    unread(*state, "/unread?a=1&c=1", "c");
+    unread(*state, "/unread?A=1", "A");
+    unread(*state, "/unread?a=1&b=1&a=2", "a");
+    unread(*state, "/unread?a=1&A=2", "A");
+}
+
 struct counted {
     int n, wrong;
 };
@@ -181,6 +205,68 @@ static void nobody_listening_says_how_to_start(void **state)
     assert_false(client_call(&rq, &status, &answer, &e));
     assert_int_equal(e.code, ERR_DAEMON_UNREACHABLE);
     assert_non_null(strstr(e.cure, "sluice serve"));
+    buf_fini(&answer);
+}
+
+static void a_token_stays_on_this_machine(void **state)
+{
+    static const char *const elsewhere[] = {"127.0.0.1:1@evil.example", "127.evil.example:80",
+                                            "localhost:1@evil.example", "localhost:80.evil.example",
+                                            "evil.example:80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
+        struct buf answer = BUF_INIT;
+        struct err e = ERR_INIT;
+        int status = 0;
+        struct http_client_request rq = {
+            .address = elsewhere[i], .token = "a-token-of-16-bytes", .method = "GET", .path = "/"};
+        assert_false(client_call(&rq, &status, &answer, &e));
+        assert_int_equal(e.code, ERR_CONFIG);
+        buf_fini(&answer);
+    }
+}
+
+struct dripping {
+    int fd;
+    pthread_t thread;
+};
+
+/* A byte every few milliseconds for as long as somebody listens. */
+static void *drip(void *arg)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[";
+    struct dripping *d = arg;
+    char rq[1024];
+    int fd = accept(d->fd, NULL, NULL);
+    if (recv(fd, rq, sizeof rq, 0) > 0 && send(fd, head, sizeof head - 1, MSG_NOSIGNAL) > 0)
+        while (send(fd, " ", 1, MSG_NOSIGNAL) == 1)
+            poll(NULL, 0, 10);
+    close(fd);
+    return NULL;
+}
+
+static void an_answer_without_an_end_is_given_up(void **state)
+{
+    struct dripping d;
+    struct buf answer = BUF_INIT;
+    struct err e = ERR_INIT;
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    char address[80];
+    int status = 0;
+    (void)state;
+    snprintf(address, sizeof address, "unix:/tmp/sluice-drip-%ld.sock", (long)getpid());
+    memcpy(a.sun_path, address + 5, strlen(address) - 4);
+    d.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(d.fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(d.fd, 1), 0);
+    assert_int_equal(pthread_create(&d.thread, NULL, drip, &d), 0);
+    struct http_client_request rq = {
+        .address = address, .method = "GET", .path = "/", .max_bytes = 65536, .idle_ms = 300};
+    assert_false(http_client_call(&rq, &status, &answer, &e));
+    assert_int_equal(e.code, ERR_API);
+    pthread_join(d.thread, NULL);
+    close(d.fd);
+    unlink(a.sun_path);
     buf_fini(&answer);
 }
 
@@ -252,29 +338,47 @@ static void probes_are_answered_without_a_token(void **state)
     buf_fini(&answer);
 }
 
-static int connect_unfinished(struct fixture *f)
+static int connect_to(struct fixture *f, const char *rq)
 {
-    static const char head[] = "GET /echo HTTP/1.1\r\nHost: localhost\r\nX: ";
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     snprintf(a.sun_path, sizeof a.sun_path, "%s", f->address + 5);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(send(fd, head, sizeof head - 1, MSG_NOSIGNAL), sizeof head - 1);
+    assert_int_equal(send(fd, rq, strlen(rq), MSG_NOSIGNAL), strlen(rq));
     return fd;
+}
+
+static int connect_unfinished(struct fixture *f)
+{
+    return connect_to(f, "GET /echo HTTP/1.1\r\nHost: localhost\r\nX: ");
+}
+
+static void probes_are_answered_while_all_calls_run(void **state)
+{
+    enum { MANY = 128 };
+    static const char rq[] = "GET /wait HTTP/1.1\r\nHost: localhost\r\n"
+                             "Authorization: Bearer a-token-of-16-bytes\r\n\r\n";
+    struct fixture *f = *state;
+    int fds[MANY], status = 0;
+    char answer[16] = "";
+    for (int i = 0; i < MANY; i++)
+        fds[i] = connect_to(f, rq);
+    int fd = connect_to(f, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&one, 1, 8000), 1); /* they wait for 10 s */
+    assert_int_equal(recv(fd, answer, sizeof answer - 1, 0), sizeof answer - 1);
+    assert_int_equal(sscanf(answer, "HTTP/1.1 %d", &status), 1);
+    assert_int_equal(status, 200);
+    close(fd);
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
 }
 
 static void a_client_that_goes_cancels_what_it_waits_for(void **state)
 {
-    static const char rq[] = "GET /wait HTTP/1.1\r\nHost: localhost\r\n"
-                             "Authorization: Bearer a-token-of-16-bytes\r\n\r\n";
-    struct fixture *f = *state;
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
     int said = 0;
-    snprintf(a.sun_path, sizeof a.sun_path, "%s", f->address + 5);
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(send(fd, rq, sizeof rq - 1, MSG_NOSIGNAL), sizeof rq - 1);
-    close(fd);
+    close(connect_to(*state, "GET /wait HTTP/1.1\r\nHost: localhost\r\n"
+                             "Authorization: Bearer a-token-of-16-bytes\r\n\r\n"));
     while ((said = __atomic_load_n(&was_cancelled, __ATOMIC_ACQUIRE)) == 0)
         poll(NULL, 0, 5);
     assert_int_equal(said, 1);
@@ -306,6 +410,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(probes_are_answered_without_a_token, start, stop),
         cmocka_unit_test_setup_teardown(a_client_that_goes_cancels_what_it_waits_for, start, stop),
         cmocka_unit_test_setup_teardown(unfinished_requests_give_way, start, stop),
+        cmocka_unit_test_setup_teardown(probes_are_answered_while_all_calls_run, start, stop),
+        cmocka_unit_test_setup_teardown(a_parameter_that_nobody_reads_is_found, start, stop),
+        cmocka_unit_test(a_token_stays_on_this_machine),
+        cmocka_unit_test(an_answer_without_an_end_is_given_up),
         cmocka_unit_test_setup_teardown(a_wrong_or_missing_token_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(many_lines_arrive_in_order, start, stop),
         cmocka_unit_test_setup_teardown(an_error_document_becomes_an_error, start, stop),
