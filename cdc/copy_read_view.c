@@ -1,16 +1,20 @@
 /* cdc/copy_read_view.c — read views of which it is proven what they include.
  *
- * ▶ A log reader gets events before other sessions can see their rows (3–11 % of them), so reading
- * after having received A proves nothing. What does: MySQL with GTIDs: gtid_executed contains A; it
- * is updated after the engine's commit. MariaDB: a consistent snapshot whose own place in the log
- * (binlog_snapshot_*) is at or after A, and a row committed between A and the snapshot: ▶ an XA
- * COMMIT is in the log before the engine has made it visible, and 5 of 100 snapshots behind one
- * lack its row; commits are made visible in their order, so none does once a later row is. Any
- * server that we may write to: a row committed after A was received; commits become visible in the
- * order of the log (MySQL: binlog_order_commits, checked). LOCK TABLES … READ of the tables that
- * are read: it waits until every transaction that wrote them has released its metadata lock, which
- * happens after the engine's commit. ▶ START TRANSACTION releases the session's own table locks, so
- * another connection holds them.
+ * ▶ A log reader gets events before other sessions can see their rows (3–11 % of them), so a view
+ * that was opened after A had been received may lack rows of A. What proves that it does not:
+ *
+ *   MySQL with GTIDs     gtid_executed contains A: it is updated after the engine's commit.
+ *   MariaDB              A consistent snapshot whose own place in the log (binlog_snapshot_*) is at
+ *                        or after A, and a row committed between A and the snapshot. ▶ An XA COMMIT
+ *                        is in the log before the engine has made it visible, and 5 of 100
+ *                        snapshots behind one lack its row; commits are made visible in their
+ *                        order, so no snapshot lacks it once it has a later row.
+ *   any server that we   A row committed after A was received: commits become visible in the order
+ *   may write to         of the log (MySQL: binlog_order_commits, checked).
+ *   any other            LOCK TABLES … READ of the tables that are read: it waits until every
+ *                        transaction that wrote them has released its metadata lock, which happens
+ *                        after the engine's commit. ▶ START TRANSACTION releases the session's own
+ *                        table locks, so another connection holds them.
  */
 #include "base/clock.h"
 #include "base/fault.h"

@@ -4,15 +4,26 @@
  * Session of every connection: autocommit 1, `SET NAMES binary` semantics for data (strings travel
  * as the column's own bytes), time_zone '+00:00', sql_mode STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO
  * (zero dates allowed, no NO_BACKSLASH_ESCAPES), and all else that mysql/session.c lists;
- * CLIENT_FOUND_ROWS, no LOCAL INFILE, no multi statements. Errors are classed: 1213/1205
- * ERR_DB_DEADLOCK RETRY, 2006/2013/… ERR_DB_LOST RETRY, 1062 ERR_DB_DUPLICATE, 1045/2059
- * ERR_DB_AUTH, 1142/1044/1227 ERR_DB_DENIED, 1290/1836/1792 ERR_DB_READ_ONLY. 1153/2020 ERR_LIMIT;
- * anything after my_conn_interrupt ERR_SHUTDOWN. err.native is the server's number. Parameters
- * travel as binary strings: MySQL's JSON columns refuse those (3144), write `CONVERT(? USING
- * utf8mb4)` for them. Results carry each column's own charset (my_column.charset). TLS: see tls.c;
- * a server that offers none gets nothing of the login in REQUIRED and above, and never the password
- * as it is in PREFERRED. Thread: one thread at a time; my_conn_interrupt from any. Statements and
- * results are freed before their connection is closed.
+ * CLIENT_FOUND_ROWS, no LOCAL INFILE, no multi statements.
+ *
+ * Errors by the server's or the library's number, which err.native keeps:
+ *   1213 1205           ERR_DB_DEADLOCK, retry
+ *   2006 2013 …         ERR_DB_LOST, retry
+ *   1062                ERR_DB_DUPLICATE
+ *   1045 2059           ERR_DB_AUTH
+ *   1142 1044 1227      ERR_DB_DENIED
+ *   1290 1836 1792      ERR_DB_READ_ONLY
+ *   1153 2020           ERR_LIMIT
+ *   after my_conn_interrupt, whatever it was: ERR_SHUTDOWN
+ *
+ * Parameters travel as binary strings: MySQL's JSON columns refuse those (3144), write
+ * `CONVERT(? USING utf8mb4)` for them. Results carry each column's own charset (my_column.charset).
+ *
+ * TLS: see tls.c; a server that offers none gets nothing of the login in REQUIRED and above, and
+ * never the password as it is in PREFERRED.
+ *
+ * Thread: one thread at a time; my_conn_interrupt from any. Statements and results are freed before
+ * their connection is closed.
  */
 #ifndef SLUICE_MYSQL_CONN_H
 #define SLUICE_MYSQL_CONN_H

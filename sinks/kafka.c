@@ -5,10 +5,14 @@
  * flush), then the position record is written to the compacted topic {prefix}.positions under the
  * key <sink>/<keyspace>/<shard> and delivered too. A position in Kafka thus never runs ahead of the
  * records. Deliveries wait for ever (message.timeout.ms=0, as Kafka's own idempotent clients do): a
- * broker that is down is a pause. Errors that stay are of three kinds: of one record (too large,
- * invalid), which is given back by kafka_refused; of a batch (kafka_delivery.c) → SINK_BATCH; of
- * the producer (fatal, authorisation, unknown topic) → SINK_FATAL: after both, the driver opens a
- * new instance and goes on from the acknowledged position.
+ * broker that is down is a pause.
+ *
+ * Errors that stay are of three kinds:
+ *   of one record     too large, invalid: it is given back by kafka_refused.
+ *   of a batch        SINK_BATCH (kafka_delivery.c).
+ *   of the producer   fatal, authorisation, unknown topic: SINK_FATAL.
+ * After the latter two the driver opens a new instance and goes on from the acknowledged position.
+ *
  * Thread: the lane's; delivery reports come on it too, from poll and flush.
  */
 #include "base/clock.h"
