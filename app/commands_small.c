@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "schemas/vindex_line.h"
 #include "schemas/vschema.h"
+#include "sinks/sink.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,11 +98,8 @@ int cmd_sink(const struct opt_values *v)
                 verb);
         return cmd_fail(v, &e);
     }
-    if (name != NULL &&
-        (strpbrk(name, "/?#% \t\r\n") != NULL || strspn(name, ".") == strlen(name))) {
-        err_set(&e, ERR_USAGE, "'%s' is no sink's name: spaces and / ? # %% are not in one", name);
+    if (name != NULL && !sink_name_check(name, &e))
         return cmd_fail(v, &e);
-    }
     opt_flags_json(v, is_sink_flag, &flags);
     if (strcmp(verb, "create") == 0 && opt_str(v, "format") != NULL && !cmd_json(v) &&
         strcasecmp(opt_str(v, "format"), "text") != 0) {

@@ -23,8 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SINK_NAME_MAX 100
-
 struct daemon_reader {
     const struct topo_shard *shard;
     struct cdc_reader *reader;
@@ -377,10 +375,8 @@ static bool check_new_sink(struct daemon *d, const struct sink_spec *s, struct e
 {
     const char *colon = strchr(s->to, ':');
     char scheme[32] = "";
-    if (strlen(s->name) > SINK_NAME_MAX || strpbrk(s->name, "/?#% \t\r\n"))
-        return err_set(e, ERR_SINK_CONFIG,
-                       "a sink's name has at most %d bytes, and no spaces or any of / ? # %%",
-                       SINK_NAME_MAX);
+    if (!sink_name_check(s->name, e))
+        return false;
     size_t n = colon != NULL ? (size_t)(colon - s->to) : strlen(s->to);
     memcpy(scheme, s->to, n < sizeof scheme ? n : sizeof scheme - 1);
     if (topology_keyspace(d->config->topo, s->keyspace) == NULL)

@@ -32,7 +32,7 @@
 #define N_SIGNALS          3
 #define HTTP_PENDING_BYTES ((size_t)1024 * 1024)
 #define HTTP_BODY_MAX      (1024 * 1024)
-#define HTTP_HEADER_MAX    (16 * 1024)
+#define HTTP_HEADER_MAX    (256 * 1024) /* a VGTID has some 250 bytes a shard in a query */
 #define KEEP_ALIVE_MS      10000
 #define TICK_MS            500
 
@@ -332,6 +332,12 @@ static void refuse_busy(struct http_call *c, struct evhttp_request *req)
     refuse(req, 503, &e);
 }
 
+/* What follows a zero byte would be passed over. */
+static bool body_is_text(struct evhttp_request *req)
+{
+    return evbuffer_search(evhttp_request_get_input_buffer(req), "", 1, NULL).pos < 0;
+}
+
 static void start_call(struct http_server *s, struct evhttp_request *req)
 {
     pthread_t thread;
@@ -359,6 +365,10 @@ static void on_request(struct evhttp_request *req, void *arg)
     struct err e = ERR_INIT;
     char *path = path_of(req);
     int status = guard(s, req, path, &e);
+    if (status == 0 && !body_is_text(req)) {
+        err_set(&e, ERR_API, "the body holds a zero byte");
+        status = 400;
+    }
     if (status != 0)
         refuse(req, status, &e);
     else if (!answer_probe(s, req, path))

@@ -66,10 +66,10 @@ bool cdc_reader_folds_names(const struct cdc_reader *r);
 bool cdc_reader_locate(struct cdc_reader *r, bool beginning, struct position *out,
                        struct err *e) WARN_UNUSED;
 
-/* from: "current" (also NULL or empty), "beginning", or a time (clock_parse_time): the first
+/* from: "current" (also NULL), "beginning", or a time (clock_parse_time): the first
  * transaction that the server wrote at or after it, the log's end when there is none,
  * ERR_SRC_PURGED when the log begins later. *named false: it is none of these, and out is not
- * touched. */
+ * touched. ERR_POSITION_PARSE: an empty text; it is a place that got lost, and not the log's end. */
 bool cdc_reader_from(struct cdc_reader *r, const char *from, struct position *out, bool *named,
                      struct err *e) WARN_UNUSED;
 

@@ -197,7 +197,12 @@ bool cdc_reader_from(struct cdc_reader *r, const char *from, struct position *ou
 {
     uint32_t at = 0;
     bool beginning = from && strcmp(from, "beginning") == 0;
-    bool current = !from || !from[0] || strcmp(from, "current") == 0;
+    bool current = !from || strcmp(from, "current") == 0;
+    *named = false;
+    if (from && !from[0]) {
+        err_set(e, ERR_POSITION_PARSE, "an empty text is no place in a log");
+        return err_cure(e, "give the position that was kept, or say `current` or `beginning`");
+    }
     *named = beginning || current || clock_parse_time(from, &at);
     if (!*named)
         return true;

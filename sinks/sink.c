@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "sinks/sinks_internal.h"
 #include "state/store.h"
 
@@ -20,6 +21,21 @@ const struct sink_ops *sink_find(const char *scheme)
             return all[i];
     }
     return NULL;
+}
+
+bool sink_name_check(const char *name, struct err *e)
+{
+    size_t n = strlen(name), len = 1;
+    bool ok = n > strspn(name, ".") && n <= SINK_NAME_MAX_BYTES && !strpbrk(name, "/?#% ");
+    for (size_t i = 0; ok && i < n; i += len) {
+        len = text_shown_len(name + i, n - i);
+        ok = len > 0;
+    }
+    return ok ||
+           err_set(e, ERR_SINK_CONFIG,
+                   "this is no sink's name: it has 1 to %d bytes that can be shown, no spaces "
+                   "and none of / ? # %%",
+                   SINK_NAME_MAX_BYTES);
 }
 
 bool sink_parse_to(const char *to, char *scheme, size_t scheme_len, const char **target,

@@ -73,6 +73,11 @@ struct sink {
     const struct sink_ops *ops;
 };
 const struct sink_ops *sink_find(const char *scheme); /* NULL if unknown */
+
+#define SINK_NAME_MAX_BYTES 100
+/* A name stands in paths, labels and log lines: ERR_SINK_CONFIG when it is empty, too long, dots
+ * alone, or has a space, / ? # % or a letter that acts on terminals. Pure. */
+bool sink_name_check(const char *name, struct err *e);
 /* "kafka://h:9092" → "kafka", "h:9092"; "file:/p" → "file", "/p"; "stdout" → "stdout", "". */
 bool sink_parse_to(const char *to, char *scheme, size_t scheme_len, const char **target,
                    struct err *e) WARN_UNUSED;

@@ -85,6 +85,23 @@ static void decref(json_t **j)
     json_decref(*j);
 }
 
+/* Vitess says in table_p_ks how far a copy came: somebody else's, which cannot go on here. */
+static bool says_nothing_else(const json_t *j, struct err *e)
+{
+    const char *name;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)j, name, v)
+    {
+        bool empty = json_is_null(v) || (json_is_array(v) && json_array_size(v) == 0);
+        bool read = strcmp(name, "keyspace") == 0 || strcmp(name, "shard") == 0 ||
+                    strcmp(name, "gtid") == 0;
+        if (!empty && !read)
+            return err_set(e, ERR_POSITION_PARSE,
+                           "a VGTID entry has '%.100s', which means nothing here", name);
+    }
+    return true;
+}
+
 static bool parse_entry(const json_t *j, struct vgtid *out, struct err *e)
 {
     const char *keyspace = json_string_value(json_object_get(j, "keyspace"));
@@ -94,6 +111,8 @@ static bool parse_entry(const json_t *j, struct vgtid *out, struct err *e)
     if (!keyspace || !shard || !gtid)
         return err_set(e, ERR_POSITION_PARSE,
                        "a VGTID entry needs the strings keyspace, shard and gtid");
+    if (!says_nothing_else(j, e))
+        return false;
     if (vgtid_get(out, keyspace, shard))
         return err_set(e, ERR_POSITION_PARSE, "the VGTID names %s/%s twice", keyspace, shard);
     if (!position_parse(gtid, &pos, e))

@@ -353,6 +353,25 @@ static int connect_unfinished(struct fixture *f)
     return connect_to(f, "GET /echo HTTP/1.1\r\nHost: localhost\r\nX: ");
 }
 
+static void a_long_query_is_read_and_half_a_body_is_not(void **state)
+{
+    enum { LONG = 100000 };
+    static const char half[] = "POST /echo HTTP/1.1\r\nHost: localhost\r\n"
+                               "Authorization: Bearer a-token-of-16-bytes\r\n"
+                               "Content-Type: application/json\r\nContent-Length: 4\r\n\r\n{}\0x";
+    char *path = malloc(LONG + 16), answer[16] = "";
+    int n = snprintf(path, 16, "/unread?a=");
+    memset(path + n, 'x', LONG);
+    path[n + LONG] = '\0';
+    unread(*state, path, "-");
+    free(path);
+    int fd = connect_to(*state, "");
+    assert_int_equal(send(fd, half, sizeof half - 1, MSG_NOSIGNAL), sizeof half - 1);
+    assert_int_equal(recv(fd, answer, 12, MSG_WAITALL), 12);
+    assert_string_equal(answer, "HTTP/1.1 400");
+    close(fd);
+}
+
 static void probes_are_answered_while_all_calls_run(void **state)
 {
     enum { MANY = 128 };
@@ -412,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unfinished_requests_give_way, start, stop),
         cmocka_unit_test_setup_teardown(probes_are_answered_while_all_calls_run, start, stop),
         cmocka_unit_test_setup_teardown(a_parameter_that_nobody_reads_is_found, start, stop),
+        cmocka_unit_test_setup_teardown(a_long_query_is_read_and_half_a_body_is_not, start, stop),
         cmocka_unit_test(a_token_stays_on_this_machine),
         cmocka_unit_test(an_answer_without_an_end_is_given_up),
         cmocka_unit_test_setup_teardown(a_wrong_or_missing_token_is_refused, start, stop),

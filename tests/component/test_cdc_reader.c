@@ -407,6 +407,18 @@ static void an_interrupted_pull_returns_at_once(void **state)
     cdc_reader_free(r);
 }
 
+static void an_empty_text_is_no_place(void **state)
+{
+    struct err e = ERR_INIT;
+    CLEANUP(position_fini) struct position at = POSITION_INIT;
+    bool named = true;
+    (void)state;
+    assert_false(cdc_reader_from(NULL, "", &at, &named, &e)); /* asks no server */
+    assert_int_equal(e.code, ERR_POSITION_PARSE);
+    assert_true(cdc_reader_from(NULL, "[]", &at, &named, &e));
+    assert_false(named);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +434,7 @@ int main(void)
         cmocka_unit_test(an_undecodable_event_reaches_every_consumer_as_an_error),
         cmocka_unit_test(a_position_on_rows_ends_in_an_error_and_not_in_a_loop),
         cmocka_unit_test(an_interrupted_pull_returns_at_once),
+        cmocka_unit_test(an_empty_text_is_no_place),
     };
     return cmocka_run_group_tests(tests, make_logs, free_logs);
 }

@@ -1,5 +1,6 @@
 /* tests/unit/test_sinks_topic.c — topic names are those that Debezium gives, and templates are
  * checked before anything is published. */
+#include "sinks/sink.h"
 #include "sinks/topic.h"
 
 #include <setjmp.h>
@@ -79,11 +80,31 @@ static void a_template_that_can_give_no_name_is_refused(void **state)
     assert_true(sink_topic_check(&t, &e));
 }
 
+static void a_sinks_name_can_be_shown_everywhere(void **state)
+{
+    static const char *const good[] = {"s", "orders-2.0", "caf\xc3\xa9", ".s", "a\"b"};
+    static const char *const bad[] = {
+        "",     ".",    "..",        "a b",   "a/b",  "a?b",      "a#b",          "a%b",
+        "a\tb", "a\nb", "e\x1b[31m", "a\x7f", "\xff", "\xc2\x9b", "\xe2\x80\xae", "\xc3"};
+    char long_name[SINK_NAME_MAX_BYTES + 2];
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(sink_name_check(good[i], NULL));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(sink_name_check(bad[i], NULL));
+    memset(long_name, 'n', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_false(sink_name_check(long_name, NULL));
+    long_name[sizeof long_name - 2] = '\0';
+    assert_true(sink_name_check(long_name, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_character_that_kafka_refuses_is_one_underscore),
         cmocka_unit_test(what_is_too_long_is_cut),
+        cmocka_unit_test(a_sinks_name_can_be_shown_everywhere),
         cmocka_unit_test(dots_alone_are_no_name),
         cmocka_unit_test(a_template_that_can_give_no_name_is_refused),
     };

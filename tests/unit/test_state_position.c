@@ -229,7 +229,9 @@ static void malformed_vgtids_are_refused(void **state)
                                 "[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":7}]",
                                 "[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"nonsense\"}]",
                                 ("[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\"},"
-                                 "{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\"}]")};
+                                 "{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\"}]"),
+                                ("[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\","
+                                 "\"table_p_ks\":[{\"table_name\":\"t\"}]}]")};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         CLEANUP(vgtid_fini) struct vgtid v = {0};
         struct err e = ERR_INIT;
@@ -240,6 +242,8 @@ static void malformed_vgtids_are_refused(void **state)
     CLEANUP(vgtid_fini) struct vgtid v = {0};
     assert_true(vgtid_parse("[]", &v, NULL));
     assert_int_equal(v.n, 0);
+    assert_true(vgtid_parse(
+        "[{\"keyspace\":\"a\",\"shard\":\"-\",\"gtid\":\"\",\"table_p_ks\":[]}]", &v, NULL));
 }
 
 int main(void)
