@@ -623,6 +623,46 @@ static bool sink_verb(struct daemon *d, const char *verb, const char *name, cons
     return ok;
 }
 
+#define FIRST_ANSWER_MS 3000 /* what the command waits for a destination's first answer */
+#define FIRST_STEP_MS   20
+
+/* The sink's status; false: its destination has not answered yet, or there is no such sink. */
+static bool first_answer(struct daemon *d, const char *name, struct buf *status)
+{
+    size_t i;
+    pthread_mutex_lock(&d->lock);
+    struct daemon_sink *s = find_sink(d, name, &i);
+    if (s != NULL)
+        sink_json(s, status);
+    pthread_mutex_unlock(&d->lock);
+    return s != NULL && strstr(buf_str(status), "\"state\":\"starting\"") == NULL;
+}
+
+/* A destination that refuses or is away says so at once: the command's answer has it. */
+static void add_first_answer(struct daemon *d, const char *name, struct buf *result)
+{
+    struct buf status = BUF_INIT;
+    int64_t until_ms = clock_mono_ms() + FIRST_ANSWER_MS;
+    while (!first_answer(d, name, &status) && clock_mono_ms() < until_ms) {
+        clock_sleep_ms(FIRST_STEP_MS, NULL);
+        buf_reset(&status);
+    }
+    json_t *doc = json_loads(buf_str(&status), 0, NULL);
+    const char *message = json_string_value(json_object_get(doc, "message"));
+    if (message != NULL && message[0] != '\0') {
+        CLEANUP(mem_free_ptr)
+        char *said = mem_printf("Sink %s is created, but not delivering: %s", name, message);
+        json_object_set_new(doc, "summary", json_string(said));
+    }
+    if (doc != NULL) {
+        CLEANUP(mem_free_ptr) char *text = json_dumps(doc, JSON_COMPACT);
+        buf_reset(result);
+        buf_put_str(result, text);
+    }
+    json_decref(doc);
+    buf_fini(&status);
+}
+
 bool daemon_sink(struct daemon *d, const char *verb, const char *name, const char *flags,
                  struct buf *result, struct err *e)
 {
@@ -631,6 +671,8 @@ bool daemon_sink(struct daemon *d, const char *verb, const char *name, const cha
     pthread_mutex_lock(&d->lock);
     bool ok = sink_verb(d, verb, name, flags, result, e);
     pthread_mutex_unlock(&d->lock);
+    if (ok && strcmp(verb, "create") == 0)
+        add_first_answer(d, name, result);
     return ok;
 }
 

@@ -75,6 +75,8 @@ static void lane_metrics(struct lane *l)
                                "Records that a sink acknowledged.");
     l->m_bytes = metrics_get(METRIC_COUNTER, "sink_bytes_total", labels,
                              "Bytes of records that a sink acknowledged.");
+    l->m_dead = metrics_get(METRIC_COUNTER, "sink_dead_letters_total", labels,
+                            "Records that were kept as dead letters instead of published.");
     l->m_retries = metrics_get(METRIC_COUNTER, "sink_retries_total", labels,
                                "Waits for a sink, and new instances of it.");
     l->m_latency =
@@ -449,8 +451,9 @@ static void put_lane(const struct lane *l, struct buf *json)
     put_text(json, "state", state_name(l->state));
     buf_put_str(json, ",");
     put_text(json, "position", l->position_text ? l->position_text : "");
-    buf_printf(json, ",\"lag_seconds\":%.3f,\"records\":%llu,", (double)lag_ms / 1000,
-               (unsigned long long)l->records);
+    buf_printf(json, ",\"lag_seconds\":%.3f,\"records\":%llu,\"dead_letters\":%llu,",
+               (double)lag_ms / 1000, (unsigned long long)l->records,
+               (unsigned long long)l->dead_letters);
     put_text(json, "message", l->message);
     buf_put_str(json, "}");
 }

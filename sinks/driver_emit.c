@@ -29,18 +29,27 @@ static const char *topic_of(struct lane *l, const struct schema_table *table)
     return buf_str(&l->topic);
 }
 
+/* e: why; false: it could not be kept. */
+static bool keep_dead_letter(struct lane *l, const void *record, size_t n, struct err *e)
+{
+    struct sink_driver *d = l->driver;
+    CLEANUP(mem_free_ptr) char *pos = position_text(&l->acked);
+    struct err why = *e;
+    err_clear(e);
+    if (!store_dead_letter(d->store, d->spec->name, pos, why.text, record, record ? n : 0, e))
+        return false;
+    metric_add(l->m_dead, 1);
+    pthread_mutex_lock(&d->lock);
+    l->dead_letters++;
+    pthread_mutex_unlock(&d->lock);
+    return true;
+}
+
 /* e: why the destination does not take the record; true when it is kept instead. Until the record
  * is kept, nothing behind it is acknowledged. */
 static bool refused(struct lane *l, const struct sink_record *r, struct err *e)
 {
-    struct sink_driver *d = l->driver;
-    CLEANUP(mem_free_ptr) char *pos = position_text(&l->acked);
-    if (!d->dead_letters)
-        return err_prepend(e, "after %.300s", pos);
-    struct err why = *e;
-    err_clear(e);
-    return store_dead_letter(d->store, d->spec->name, pos, why.text, r->value,
-                             r->value ? r->value_len : 0, e);
+    return l->driver->dead_letters && keep_dead_letter(l, r->value, r->value_len, e);
 }
 
 bool lane_take_refused(struct lane *l, struct err *e)
@@ -85,6 +94,42 @@ bool lane_emit(void *ctx, const struct schema_table *table, const void *key, siz
     l->dirty_bytes += key_len + value_len;
     /* Inside a large transaction: nothing is acknowledged, but the sink need not hold it all. */
     return l->dirty_bytes < MAX_HELD_BYTES || lane_flush(l, false, "", e);
+}
+
+static bool add_record(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
+                       const void *value, size_t value_len, struct err *e)
+{
+    (void)table;
+    (void)key;
+    (void)key_len;
+    (void)e;
+    buf_put(ctx, value, value_len);
+    return true;
+}
+
+/* The native format has a form for every value; only a row beyond its size has no record. */
+static void put_native(const struct sink_tx_row *row, struct buf *out)
+{
+    struct err ignored = ERR_INIT;
+    const struct encoder_ops *ops = encoder_find(NULL);
+    struct encoder *native = ops->open("", &ignored);
+    if (native && !ops->row(native, row->context, row->change, row->before, row->after, row->seq,
+                            add_record, out, &ignored))
+        buf_reset(out);
+    if (native)
+        ops->close(native);
+}
+
+bool lane_row_refused(void *ctx, const struct sink_tx_row *row, struct err *e)
+{
+    struct lane *l = ctx;
+    struct buf record CLEANUP(buf_fini) = BUF_INIT;
+    if (!l->driver->dead_letters)
+        return false;
+    const struct schema_table *t = row->change->rows.table;
+    err_prepend(e, "%s.%s", t->db, t->name);
+    put_native(row, &record);
+    return keep_dead_letter(l, record.len && !record.failed ? record.data : NULL, record.len, e);
 }
 
 static bool concerns(const struct lane *l, const struct cdc_journal *j)

@@ -30,7 +30,7 @@ struct lane {
     enum lane_state state;
     char message[600];
     char *position_text; /* last acknowledged, for status */
-    uint64_t records;
+    uint64_t records, dead_letters;
     struct cdc_stream *stream; /* while attached; for interrupting */
     /* The thread's own: */
     struct sink *sink;
@@ -48,7 +48,7 @@ struct lane {
     struct cdc_journal journal;
     struct buf topic;
     const struct schema_table *topic_table; /* of topic; reference */
-    struct metric *m_records, *m_bytes, *m_retries, *m_latency, *m_checkpoint;
+    struct metric *m_records, *m_bytes, *m_retries, *m_latency, *m_checkpoint, *m_dead;
 };
 
 struct sink_driver {
@@ -85,6 +85,8 @@ bool lane_flush(struct lane *l, bool with_position, const char *data, struct err
 /* driver_emit.c */
 bool lane_emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
                const void *value, size_t value_len, struct err *e);
+/* A row that the format cannot hold: kept as a dead letter, in the native format, or the error. */
+bool lane_row_refused(void *ctx, const struct sink_tx_row *row, struct err *e);
 /* What the destination refused: kept as dead letters, or the first one is the error. */
 bool lane_take_refused(struct lane *l, struct err *e) WARN_UNUSED;
 bool lane_journal(void *ctx, const char *json, size_t n, struct err *e);

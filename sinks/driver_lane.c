@@ -274,6 +274,7 @@ static bool open_parts(struct lane *l, struct err *e)
                                             .keyed = d->sink_ops->keyed,
                                             .version = SLUICE_VERSION},
                                 .emit = lane_emit,
+                                .refused = lane_row_refused,
                                 .journal = lane_journal,
                                 .ctx = l};
     l->tx = sink_tx_new(&o, NULL);
@@ -476,6 +477,10 @@ static bool pause_after(struct lane *l, struct backoff *backoff, struct err *e)
         e->class_ == ERR_CLASS_RETRY || e->code == ERR_SINK_FATAL || e->code == ERR_SINK_BATCH;
     if (e->code == ERR_SINK_BATCH)
         l->batch_bytes = e->native;
+    if (e->class_ == ERR_CLASS_SKIP_ROW) {
+        CLEANUP(mem_free_ptr) char *at = position_text(&l->acked);
+        err_prepend(e, "after %.300s", at);
+    }
     snprintf(area, sizeof area, "sink.%s", l->driver->spec->name);
     err_prepend(e, "sink %s, %s/%s", l->driver->spec->name, l->shard->keyspace, l->shard->name);
     lane_set_state(l, passes ? LANE_WAITING : LANE_ERROR, e);

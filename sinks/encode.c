@@ -23,3 +23,9 @@ void encoder_names(struct buf *out)
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         buf_printf(out, "%s%s", i ? ", " : "", formats[i]->name);
 }
+
+bool encode_too_large(struct err *e)
+{
+    err_set(e, ERR_SINK_RECORD, "a record is larger than %zu MiB", BUF_DEFAULT_MAX >> 20);
+    return err_cure(e, "leave the table out, or set on_record_error: dead_letter");
+}

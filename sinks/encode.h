@@ -29,6 +29,8 @@ struct encode_context {       /* what a record says about where it comes from */
 typedef bool (*encode_emit_fn)(void *ctx, const struct schema_table *table, const void *key,
                                size_t key_len, const void *value, size_t value_len, struct err *e);
 struct encoder;
+/* For encoders. Returns false: a record is beyond what one may be (SINK_RECORD). */
+bool encode_too_large(struct err *e);
 struct encoder_ops {
     const char *name; /* "ndjson", "debezium-json" */
     struct encoder *(*open)(const char *options_json, struct err *e);

@@ -59,7 +59,7 @@ static bool put_column(struct debezium *x, const struct record *r, size_t i,
     if (debezium_put_value(&row->values[i], old, r->c->mariadb, &x->scratch, out, e))
         return true;
     const char *name = r->table->columns[i].name;
-    return err_prepend(e, "%s.%s.%s", r->table->db, r->table->name, name ? name : "@");
+    return err_prepend(e, "%s", name ? name : "@");
 }
 
 static bool put_image(struct debezium *x, const struct record *r, const struct cdc_row *row,
@@ -183,7 +183,7 @@ static bool give(struct debezium *x, const struct record *r, const struct buf *k
 {
     if (x->value.failed || x->before.failed || x->after.failed || x->key.failed ||
         x->old_key.failed)
-        return err_set(e, ERR_LIMIT, "a record is larger than %zu MiB", BUF_DEFAULT_MAX >> 20);
+        return encode_too_large(e);
     bool keyed = r->has_key;
     return r->emit(r->ctx, r->table, keyed ? key->data : NULL, keyed ? key->len : 0,
                    value ? value->data : NULL, value ? value->len : 0, e);

@@ -462,7 +462,7 @@ static bool give(struct ndjson *x, const struct schema_table *t, bool key, encod
                  void *ctx, struct err *e)
 {
     if (x->line.failed)
-        return err_set(e, ERR_LIMIT, "a record is larger than %zu MiB", BUF_DEFAULT_MAX >> 20);
+        return encode_too_large(e);
     return emit(ctx, t, key ? x->key.data : NULL, key ? x->key.len : 0, x->line.data, x->line.len,
                 e);
 }

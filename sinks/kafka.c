@@ -201,8 +201,8 @@ static struct kafka_sink *make_sink(const char *target, const char *options_json
     return s;
 }
 
-static struct sink *kafka_open(const char *target, const char *options_json,
-                               const struct sink_stop *stop, struct err *e)
+static struct kafka_sink *open_sink(const char *target, const char *options_json,
+                                    const struct sink_stop *stop, struct err *e)
 {
     struct kafka_sink *s = make_sink(target, options_json);
     s->stop = stop;
@@ -211,7 +211,17 @@ static struct sink *kafka_open(const char *target, const char *options_json,
     ok = ok && (s->options || err_set(e, ERR_SINK_CONFIG, "the sink's options are not JSON"));
     if (ok && make_producer(s, e) &&
         kafka_create_topic(s, s->positions_topic, true, &s->positions_there, e))
-        return &s->base;
+        return s;
+    kafka_close(&s->base);
+    return NULL;
+}
+
+static struct sink *kafka_open(const char *target, const char *options_json,
+                               const struct sink_stop *stop, struct err *e)
+{
+    struct kafka_sink *s = open_sink(target, options_json, stop, e);
+    if (!s || !s->positions_there || kafka_check_kept(s, s->positions_topic, e))
+        return s ? &s->base : NULL;
     kafka_close(&s->base);
     return NULL;
 }
@@ -403,16 +413,15 @@ static bool deliver_tombstones(struct kafka_sink *s, struct err *e)
 static bool kafka_forget(const char *target, const char *options_json, const struct sink_stop *stop,
                          const struct sink_place *lanes, size_t n_lanes, struct err *e)
 {
-    struct sink *sink = kafka_open(target, options_json, stop, e);
-    if (!sink)
+    struct kafka_sink *s = open_sink(target, options_json, stop, e);
+    if (!s)
         return false;
-    struct kafka_sink *s = (struct kafka_sink *)sink;
     CLEANUP(mem_free_ptr) char *key = definition_key(s->name);
     bool ok = put_kept(s, key, NULL, e);
     for (size_t i = 0; ok && i < n_lanes; i++)
         ok = put_lane(s, lanes[i].keyspace, lanes[i].shard, NULL, e);
     ok = ok && deliver_tombstones(s, e);
-    kafka_close(sink);
+    kafka_close(&s->base);
     return ok;
 }
 

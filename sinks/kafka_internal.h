@@ -59,6 +59,10 @@ bool kafka_error(struct err *e, rd_kafka_resp_err_t code, const char *what);
 uint64_t kafka_topic_limit(const struct kafka_sink *s, const char *topic);
 /* The same, asked now. */
 uint64_t kafka_ask_topic_limit(struct kafka_sink *s, const char *topic);
+/* Whether a topic with these settings (NULL: not known) keeps each key's last record. Pure. */
+bool kafka_keeps_last(const char *policy, const char *retention_ms, const char *retention_bytes);
+/* False (SINK_CONFIG): the topic is known to lose positions after a time. */
+bool kafka_check_kept(struct kafka_sink *s, const char *topic, struct err *e) WARN_UNUSED;
 /* Makes the topic unless it is there. That it may not be made is no error: the first record will
  * tell. *there: the brokers know it now. False: no broker answers (RETRY). */
 bool kafka_create_topic(struct kafka_sink *s, const char *topic, bool compacted, bool *there,

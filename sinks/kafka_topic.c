@@ -135,18 +135,23 @@ bool kafka_create_topic(struct kafka_sink *s, const char *topic, bool compacted,
     return true;
 }
 
-/* ---- max.message.bytes ---- */
+/* ---- how a topic is configured ---- */
 
-uint64_t kafka_topic_limit(const struct kafka_sink *s, const char *topic)
+static struct admin_call describe(const struct kafka_sink *s, const char *topic)
 {
-    const struct kafka_topic *t = map_get_str(s->topics, topic);
-    return t ? t->limit : 0;
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    struct admin_call call = call_begin(s, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, LIMIT_TIMEOUT_MS);
+    rd_kafka_DescribeConfigs(s->producer, &resource, 1, call.options, call.queue);
+    rd_kafka_ConfigResource_destroy(resource);
+    (void)call_wait(&call, s);
+    return call;
 }
 
-static uint64_t limit_in(rd_kafka_event_t *event)
+/* Lent by the answer; NULL: the brokers do not say. */
+static const char *setting_in(rd_kafka_event_t *event, const char *name)
 {
     size_t n = 0, n_entries = 0;
-    uint64_t limit = 0;
     const rd_kafka_DescribeConfigs_result_t *result =
         event ? rd_kafka_event_DescribeConfigs_result(event) : NULL;
     const rd_kafka_ConfigResource_t **all =
@@ -154,26 +159,54 @@ static uint64_t limit_in(rd_kafka_event_t *event)
     const rd_kafka_ConfigEntry_t **entries =
         n ? rd_kafka_ConfigResource_configs(all[0], &n_entries) : NULL;
     for (size_t i = 0; i < n_entries; i++) {
-        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
-        if (value && strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0 &&
-            !sys_parse_u64(value, &limit))
-            limit = 0;
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) == 0)
+            return rd_kafka_ConfigEntry_value(entries[i]);
     }
-    return limit;
+    return NULL;
+}
+
+uint64_t kafka_topic_limit(const struct kafka_sink *s, const char *topic)
+{
+    const struct kafka_topic *t = map_get_str(s->topics, topic);
+    return t ? t->limit : 0;
 }
 
 uint64_t kafka_ask_topic_limit(struct kafka_sink *s, const char *topic)
 {
+    uint64_t limit = 0;
     if (s->no_admin)
         return 0;
-    rd_kafka_ConfigResource_t *resource =
-        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    struct admin_call call = call_begin(s, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, LIMIT_TIMEOUT_MS);
-    rd_kafka_DescribeConfigs(s->producer, &resource, 1, call.options, call.queue);
-    uint64_t limit = limit_in(call_wait(&call, s));
+    struct admin_call call = describe(s, topic);
+    const char *value = setting_in(call.answer, "max.message.bytes");
+    if (value && !sys_parse_u64(value, &limit))
+        limit = 0;
     call_end(&call);
-    rd_kafka_ConfigResource_destroy(resource);
     return limit;
+}
+
+bool kafka_keeps_last(const char *policy, const char *ms, const char *bytes)
+{
+    bool for_ever = ms && bytes && strcmp(ms, "-1") == 0 && strcmp(bytes, "-1") == 0;
+    return !policy || !strstr(policy, "delete") || for_ever;
+}
+
+bool kafka_check_kept(struct kafka_sink *s, const char *topic, struct err *e)
+{
+    if (s->no_admin)
+        return true;
+    struct admin_call call = describe(s, topic);
+    const char *policy = setting_in(call.answer, "cleanup.policy");
+    bool ok = kafka_keeps_last(policy, setting_in(call.answer, "retention.ms"),
+                               setting_in(call.answer, "retention.bytes"));
+    if (!ok) {
+        err_set(e, ERR_SINK_CONFIG,
+                "kafka: topic %s, which says where sinks stand, has cleanup.policy=%s: positions "
+                "in it expire",
+                topic, policy);
+        err_cure(e, "set cleanup.policy=compact on that topic");
+    }
+    call_end(&call);
+    return ok;
 }
 
 /* ---- reading a position back ---- */

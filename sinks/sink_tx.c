@@ -199,8 +199,11 @@ static bool give_row(struct sink_tx *t, const struct cdc_change *c, uint32_t seq
         return (c->rows.op == CDC_OP_INSERT || typed_rows_row(t->typed, t->before, e)) &&
                (c->rows.op == CDC_OP_DELETE || typed_rows_row(t->typed, t->after, e));
     t->emitted = true;
-    return t->o.encoder->ops->row(t->o.encoder, &t->c, c, t->before, t->after, seq, t->o.emit,
-                                  t->o.ctx, e);
+    if (t->o.encoder->ops->row(t->o.encoder, &t->c, c, t->before, t->after, seq, t->o.emit,
+                               t->o.ctx, e))
+        return true;
+    const struct sink_tx_row row = {&t->c, c, t->before, t->after, seq};
+    return e->class_ == ERR_CLASS_SKIP_ROW && t->o.refused && t->o.refused(t->o.ctx, &row, e);
 }
 
 static bool give_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e)

@@ -10,6 +10,13 @@
 #include "cdc/spool.h"
 #include "sinks/encode.h"
 
+/* One row of the transaction that is being encoded. */
+struct sink_tx_row {
+    const struct encode_context *context;
+    const struct cdc_change *change;
+    const struct cdc_row *before, *after;
+    uint32_t seq;
+};
 struct sink_tx_options {
     const char *database;      /* only tables of it; NULL: of all, but the sidecar's never */
     const char *const *tables; /* names; none: all */
@@ -23,9 +30,12 @@ struct sink_tx_options {
     struct encoder *encoder;       /* borrowed; NULL: every value is decoded, nothing is encoded */
     struct encode_context context; /* what stays the same; begin, pos and times are filled in */
     encode_emit_fn emit;
+    /* A row that the encoder or emit refuses (SKIP_ROW, *e says why); true: it is dealt with, and
+     * the transaction goes on. NULL: such a row is an error. */
+    bool (*refused)(void *ctx, const struct sink_tx_row *row, struct err *e);
     /* A committed JOURNAL; NULL: not wanted. */
     bool (*journal)(void *ctx, const char *json, size_t n, struct err *e);
-    void *ctx; /* of emit and journal */
+    void *ctx; /* of emit, refused and journal */
 };
 struct sink_tx_stats {
     uint64_t rows, transactions, bytes; /* of wanted tables; bytes of images */

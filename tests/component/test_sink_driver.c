@@ -29,6 +29,7 @@ static char dir[100], file_path[200];
 static unsigned case_number;
 static char installation[] = "test", database[] = "shop", keyspace_name[] = "commerce",
             shard_name[] = "-", sink_name[] = "orders", format[] = "ndjson";
+static char *format_name = format;
 static struct topo_shard shard;
 static struct topo_keyspace keyspace;
 static struct topology topo;
@@ -118,7 +119,7 @@ static void run_start_as(struct run *r, const char *to, const char *options, cha
     r->spec = (struct sink_spec){.name = sink_name,
                                  .keyspace = keyspace_name,
                                  .to = r->to,
-                                 .format = format,
+                                 .format = format_name,
                                  .prefix = database,
                                  .from = start_place,
                                  .definition = definition,
@@ -183,7 +184,11 @@ static void wait_until_it_says(struct run *r, const char *what)
     int64_t until_ms = clock_mono_ms() + 30000;
     while (!says(r, what) && clock_mono_ms() < until_ms)
         clock_sleep_ms(10, NULL);
-    assert_true(says(r, what));
+    if (!says(r, what)) {
+        struct buf text = BUF_INIT;
+        sink_driver_status(r->driver, &text);
+        fail_msg("not %s: %s", what, buf_str(&text));
+    }
 }
 
 /* The last transaction is acknowledged. */
@@ -603,6 +608,70 @@ static void a_refused_delivery_begins_anew_from_the_acknowledged_position(void *
     see_topic(&k, &s);
     assert_all_seen(&s, false);
     kafka_stop(&k);
+}
+
+/* ---- rows that a format cannot hold ---- */
+
+/* Two rows of a table whose text is utf8mb4; the first one's is no text. */
+static void put_rows_of_text(struct log *l)
+{
+    static const uint8_t metadata[] = {1, 1, 0,  /* signedness */
+                                       2, 1, 45, /* utf8mb4_general_ci */
+                                       4, 7, 2,  'i', 'd', 3, 'p', 'a', 'd', 8, 1, 0};
+    struct buf map = BUF_INIT, rows = BUF_INIT, xid = BUF_INIT;
+    put_gtid(l, 1);
+    buf_put(&map, "\20\0\0\0\0\0\1\0", 8);
+    buf_put(&map, "\4shop\0\5notes\0\2\10\374\1\2\2", 19);
+    buf_put(&map, metadata, sizeof metadata);
+    put_event(l, 19, &map, 1, false);
+    buf_put(&rows, "\20\0\0\0\0\0\1\0\2\3", 10);
+    for (uint64_t id = 1; id <= 2; id++) {
+        buf_put_u8(&rows, 0xfc);
+        buf_put_le(&rows, id, 8);
+        buf_put(&rows, id == 1 ? "\1\0\377" : "\1\0a", 3);
+    }
+    put_event(l, 23, &rows, 1, false);
+    buf_put_le(&xid, 1, 8);
+    put_event(l, 16, &xid, 1, false);
+    buf_fini(&map);
+    buf_fini(&rows);
+    buf_fini(&xid);
+}
+
+static uint64_t dead_letters(char *first, size_t len);
+
+static void a_row_that_the_format_cannot_hold_is_a_dead_letter(void **state)
+{
+    static char debezium[] = "debezium-json";
+    struct log whole = the_log;
+    struct run r;
+    struct buf text = BUF_INIT;
+    struct err e = ERR_INIT;
+    char first[400];
+    CLEANUP(mem_free_ptr) char *to = file_to();
+    (void)state;
+    the_log = (struct log){0};
+    put_format(&the_log);
+    put_rows_of_text(&the_log);
+    format_name = debezium;
+    run_start(&r, to, "{}");
+    wait_until_it_says(&r, "shop.notes → pad → the text is not valid in its character set");
+    assert_true(says(&r, "after FilePos/binlog.000001:4")); /* and nothing is passed over */
+    assert_int_equal(acknowledged(&r), 0);
+    run_stop(&r);
+    run_start(&r, to, "{\"on_record_error\":\"dead_letter\"}");
+    wait_until_the_end(&r);
+    assert_true(says(&r, "\"dead_letters\":1"));
+    run_stop(&r);
+    assert_int_equal(dead_letters(first, sizeof first), 1);
+    assert_non_null(strstr(first, "\"pad\":{\"hex\":\"ff\"}"));
+    assert_true(sys_read_file(file_path, 1 << 20, &text, &e));
+    assert_non_null(strstr(buf_str(&text), "\"after\":{\"id\":2,\"pad\":\"a\"}"));
+    assert_null(strstr(buf_str(&text), "\"id\":1,"));
+    buf_fini(&text);
+    log_fini(&the_log);
+    the_log = whole;
+    format_name = format;
 }
 
 /* ---- refused batches and records ---- */
@@ -1096,6 +1165,7 @@ int main(void)
         CASE(produce_errors_that_pass_lose_nothing),
         CASE(a_refused_delivery_begins_anew_from_the_acknowledged_position),
         CASE(a_record_that_is_too_large_stops_the_sink_and_is_named),
+        CASE(a_row_that_the_format_cannot_hold_is_a_dead_letter),
         CASE(refused_records_may_be_kept_as_dead_letters),
         CASE(a_refused_batch_comes_again_record_by_record),
         CASE(the_refused_record_is_the_dead_letter),

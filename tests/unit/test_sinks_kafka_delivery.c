@@ -27,11 +27,24 @@ static void a_record_that_was_the_batch_is(void **state)
     assert_true(kafka_refused_alone(2000, TOO_LARGE, 2000));
 }
 
+static void positions_stay_in_a_topic_that_is_only_compacted(void **state)
+{
+    (void)state;
+    assert_true(kafka_keeps_last("compact", "604800000", "-1"));
+    assert_true(kafka_keeps_last("delete", "-1", "-1"));
+    assert_true(kafka_keeps_last(NULL, NULL, NULL)); /* the brokers do not say */
+    assert_false(kafka_keeps_last("delete", "604800000", "-1"));
+    assert_false(kafka_keeps_last("delete", "-1", "1000000"));
+    assert_false(kafka_keeps_last("compact,delete", "604800000", "-1"));
+    assert_false(kafka_keeps_last("delete", NULL, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_in_a_batch_of_many_is_not_believed_refused),
         cmocka_unit_test(a_record_that_was_the_batch_is),
+        cmocka_unit_test(positions_stay_in_a_topic_that_is_only_compacted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
