@@ -9,6 +9,11 @@
  * server; a comparison (vdiff) without differences proves it, and records the new number. Until
  * then the switch is refused.
  *
+ * An INSTANT ALTER keeps the number. ▶ It exchanges the names of two columns, or drops one and adds
+ * another of its name, and no statement of ours fails: so the order of the columns' names is
+ * recorded too, and on MySQL how many came and went. MariaDB does not count: there the last column
+ * can be dropped and added again unnoticed.
+ *
  * Where the account lacks PROCESS, or a name has letters beyond ASCII, the time at which the table
  * was made stands for the numbers: it changes with each ALTER, and not with a TRUNCATE on MySQL.
  */
@@ -24,9 +29,10 @@ bool incarnation_filename(const char *name, struct buf *out);
 bool incarnation_read(struct my_conn *c, const char *database, const char *table, struct buf *out,
                       struct err *e) WARN_UNUSED;
 /* changed[i]: table i is another than what is recorded of it for the workflow. Tables of which
- * nothing is recorded are recorded. Tables that are not there are not changed. */
+ * nothing is recorded are recorded. Tables that are not there are not changed. columns: a question
+ * more for each table; else only its storage counts. */
 bool incarnations_check(struct my_conn *c, const char *workflow_key, const char *database,
-                        const char *const *tables, size_t n, bool *changed,
+                        const char *const *tables, size_t n, bool columns, bool *changed,
                         struct err *e) WARN_UNUSED;
 /* What was read before and after a comparison that found no difference becomes what is known; of
  * tables of which anything is recorded. */

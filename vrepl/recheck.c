@@ -159,13 +159,14 @@ static bool check_incarnations(struct workflow *w, bool back, struct my_conn *c,
 {
     bool *changed = mem_calloc(w->def->n_tables + 1, sizeof *changed);
     bool ok = incarnations_check(c, w->keys[back], s->primary.database, x->names, w->def->n_tables,
-                                 changed, e);
+                                 true, changed, e);
     for (size_t i = 0; ok && i < w->def->n_tables; i++) {
         if (!changed[i])
             continue;
         ok = err_set(e, ERR_WF_PRECONDITION,
                      "%s/%s: table %s is not the one that workflow %s wrote to: it was emptied, "
-                     "dropped and made again, or rebuilt (ALTER, OPTIMIZE)",
+                     "dropped and made again, rebuilt (ALTER, OPTIMIZE), or its columns "
+                     "are others",
                      s->keyspace, s->name, x->names[i], w->keys[back]);
         err_cure(e, "compare it (vdiff create): without differences it is the one from then on; "
                     "where rows are missing, copy anew (workflow stop, then workflow start "

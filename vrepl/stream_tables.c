@@ -63,7 +63,7 @@ static bool ask(struct vrepl_stream *s, size_t target_no, const char *const *nam
     if (t->looker == NULL)
         t->looker = my_connect_within(to, "stream", LOOK_TIMEOUT_MS, e);
     bool ok = t->looker && incarnations_check(t->looker, s->spec.workflow_key, to->database, names,
-                                              s->spec.n_tables, changed, e);
+                                              s->spec.n_tables, false, changed, e);
     if (!ok) {
         my_close(t->looker);
         t->looker = NULL;

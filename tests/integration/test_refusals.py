@@ -132,3 +132,14 @@ def test_an_unknown_word_names_the_nearest(served):
     assert "--workflow" in refused(served, ("movetables", "--workflwo", "c2c", "show"), 2)
     switch = ("movetables", "--workflow", "c2c", "--target-keyspace", "customer", "switchtraffic")
     assert "not offered" in refused(served, (*switch, "--force"), 2)
+
+
+def test_columns_that_changed_places_at_the_target(served):
+    """An ALTER that copies no row, and that no statement of a stream fails at."""
+    assert served.try_sluice(*CREATE).returncode == 0
+    served.wait_running("movetables", "c2c")
+    swap = "ALTER TABLE orders RENAME COLUMN order_id TO version, RENAME COLUMN version TO order_id"
+    served.server("customer").query(swap, database="customer")
+    refused(served, CREATE[:5] + ("switchtraffic",), 5, "orders", "columns are others", "vdiff")
+    served.server("customer").query(swap, database="customer")
+    assert served.try_sluice(*CREATE[:5], "switchtraffic").returncode == 0
