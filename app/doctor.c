@@ -179,34 +179,50 @@ static void print_fixes(const struct examination *x)
     }
 }
 
-static void print_account_for(const struct examination *x, const struct my_server *server)
+/* A statement a line, as it stands or for servers of one kind alone. */
+static void print_statements(const char *lines, const char *only)
+{
+    for (const char *p = lines, *end; (end = strchr(p, '\n')) != NULL; p = end + 1) {
+        int n = (int)(end - p);
+        if (only == NULL)
+            printf("%.*s\n", n, p);
+        else /* without its semicolon */
+            printf("%s %.*s */;\n", only, n - 1, p);
+    }
+}
+
+static void print_account_for(const struct examination *x, const struct my_server *server,
+                              const char *only)
 {
     struct buf account = BUF_INIT, grants = BUF_INIT;
     const char *user = x->shard->primary.user != NULL ? x->shard->primary.user : "sluice";
     buf_put_sql_string(&account, user, strlen(user));
     buf_put_str(&account, "@'%'");
     my_checks_grants(server, x->roles, x->shard->primary.database, buf_str(&account), &grants);
-    printf("-- CREATE USER %s IDENTIFIED BY '…'%s;\n%s", buf_str(&account),
-           x->shard->primary.tls_mode >= MY_TLS_REQUIRED ? " REQUIRE SSL" : "", buf_str(&grants));
+    printf("-- CREATE USER %s IDENTIFIED BY '…'%s;\n", buf_str(&account),
+           x->shard->primary.tls_mode >= MY_TLS_REQUIRED ? " REQUIRE SSL" : "");
+    print_statements(buf_str(&grants), only);
     buf_fini(&account);
     buf_fini(&grants);
 }
 
-/* A server that was not reached may be either. */
+/* A server that was not reached may be either; each skips what is in the other's comments, so that
+ * the script runs as it is printed. */
 static void print_account(const struct examination *x)
 {
     static const struct my_server either[] = {
         {.flavor = MY_FLAVOR_MYSQL, .version = 80000, .version_text = "MySQL"},
         {.flavor = MY_FLAVOR_MARIADB, .version = 101100, .version_text = "MariaDB"}};
+    static const char *const only[] = {"/*!80000", "/*M!100500"};
     printf("-- %s/%s %s\n", x->shard->keyspace, x->shard->name, x->shard->primary_address);
     if (x->reached) {
-        print_account_for(x, &x->server);
+        print_account_for(x, &x->server, NULL);
         return;
     }
     printf("-- not reached: %s\n", x->e.text);
     for (size_t i = 0; i < 2; i++) {
         printf("-- if it is %s:\n", either[i].version_text);
-        print_account_for(x, &either[i]);
+        print_account_for(x, &either[i], only[i]);
     }
 }
 
