@@ -73,7 +73,7 @@ class Life:
             self.note_death()
 
     def up_or_dead(self):
-        return self.fleet.daemon.poll() is not None or self.fleet.try_sluice("status").returncode == 0
+        return self.fleet.daemon.poll() is not None or self.fleet.answers()
 
     def note_death(self):
         code = self.fleet.daemon.returncode

@@ -181,6 +181,7 @@ def run_full_disk(fleet):
     fleet.wait_for_stream(out_path, "commerce", timeout_s=60)
 
 
+@pytest.mark.alone
 def test_stop_is_clean_and_quick_under_load(moving):
     begun = time.monotonic()
     code = moving.stop_daemon(30)

@@ -16,16 +16,8 @@ DEEP = os.environ.get("SLUICE_TEST_DEEP") == "1"
 def servers(scratch):
     """Called with flavours and databases: started servers."""
     def make(*wanted):
-        made = []
-        for i, (flavour, database) in enumerate(wanted):
-            server = SERVERS[flavour](scratch.path("%s%d" % (flavour, i)), databases=[database])
-            scratch.servers.append(server)
-            made.append(server)
-        for server in made:
-            server.launch()
-        for server in made:
-            server.finish_start()
-        return made
+        return [scratch.start(SERVERS[flavour], "%s%d" % (flavour, i), databases=[database])
+                for i, (flavour, database) in enumerate(wanted)]
     return make
 
 
@@ -96,12 +88,12 @@ def test_a_zombie_does_not_write_after_it_was_taken_over(servers):
     targets = [("-", target, "customer")]
     prepare(source, targets, ["ints"], 100)
     old = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
-    wait_for_state(old, "RUNNING", 30)
+    wait_for_state(old, "RUNNING", 60)
     young = datapath.Stream(source, targets, ["ints"], 2, ("--copy",))
-    wait_for_state(young, "RUNNING", 30)
+    wait_for_state(young, "RUNNING", 60)
     source.query("UPDATE commerce.ints SET v='both see it'")
-    assert young.ask("wait 10000") == "ok"
-    assert "WF_FENCED" in old.ask("wait 10000")
+    assert young.ask("wait 60000") == "ok"
+    assert "WF_FENCED" in old.ask("wait 60000")
     assert datapath.differences(source, targets, ["ints"]) == {}
     old.stop()
     young.stop()
@@ -112,7 +104,7 @@ def test_an_older_epoch_is_refused(servers):
     targets = [("-", target, "customer")]
     prepare(source, targets, ["ints"], 10)
     first = datapath.Stream(source, targets, ["ints"], 5, ("--copy",))
-    wait_for_state(first, "RUNNING", 30)
+    wait_for_state(first, "RUNNING", 60)
     first.stop()
     late = datapath.Stream(source, targets, ["ints"], 4, ("--copy",))
     assert "WF_FENCED" in late.first
@@ -124,10 +116,10 @@ def test_a_row_that_is_missing_on_the_target_stops_the_stream_by_name(servers):
     targets = [("-", target, "customer")]
     prepare(source, targets, ["ints"], 10)
     stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
-    wait_for_state(stream, "RUNNING", 30)
+    wait_for_state(stream, "RUNNING", 60)
     target.query("DELETE FROM customer.ints WHERE id=9")
     source.query("UPDATE commerce.ints SET v='x' WHERE id IN (3, 6, 9, 12)")
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     assert answer.startswith("error APPLY_MISSED") and "ints(id=9)" in answer, answer
     stream.stop()
 
@@ -138,7 +130,7 @@ def test_a_row_that_the_copy_did_not_write_stops_the_copy(servers):
     prepare(source, targets, ["ints"], 10)
     target.query("INSERT INTO customer.ints (id,owner,v) VALUES (9,1,'foreign')")
     stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     assert answer.startswith("error COPY_ROW") and "ints(id=9)" in answer, answer
     stream.stop()
 
@@ -148,7 +140,7 @@ def test_a_transaction_larger_than_memory_streams_through(servers):
     targets = [("-", target, "customer")]
     prepare(source, targets, ["ints"], 10)
     stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
-    wait_for_state(stream, "RUNNING", 30)
+    wait_for_state(stream, "RUNNING", 60)
     source.query("INSERT INTO commerce.ints (id,owner,v,b) SELECT seq+1000, seq%50, REPEAT('x',40), "
                  "REPEAT('y',20) FROM seq_1_to_400000", database="commerce")
     assert stream.ask("wait 120000") == "ok"
@@ -162,7 +154,7 @@ def test_deferred_keys_come_back_and_are_checked(servers):
     prepare(source, targets, ["ints"], 1000)
     target.query("ALTER TABLE customer.ints DROP KEY v")
     stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy", "--keys", "ints=ADD KEY `v` (`v`)"))
-    wait_for_state(stream, "RUNNING", 30)
+    wait_for_state(stream, "RUNNING", 60)
     stream.stop()
     keys = {r[2] for r in target.query("SHOW KEYS FROM customer.ints")}
     assert keys == {"PRIMARY", "u", "v"}
@@ -174,13 +166,13 @@ def test_own_and_partner_origins_do_not_come_back(servers):
     targets, back = [("-", target, "commerce")], [("-", source, "commerce")]
     prepare(source, targets, ["ints"], 100)
     forward = datapath.Stream(source, targets, ["ints"], 1, ("--copy", "--workflow", "c/w", "--skip-origin", "c/w_reverse"))
-    wait_for_state(forward, "RUNNING", 30)
+    wait_for_state(forward, "RUNNING", 60)
     reverse = datapath.Stream(target, back, ["ints"], 1, ("--workflow", "c/w_reverse", "--skip-origin", "c/w"))
-    wait_for_state(reverse, "RUNNING", 30)
+    wait_for_state(reverse, "RUNNING", 60)
     source.query("UPDATE commerce.ints SET v='from source' WHERE id < 100")
     target.query("UPDATE commerce.ints SET v='from target' WHERE id > 200")
-    assert forward.ask("wait 10000") == "ok"
-    assert reverse.ask("wait 10000") == "ok"
+    assert forward.ask("wait 60000") == "ok"
+    assert reverse.ask("wait 60000") == "ok"
     assert datapath.differences(source, targets, ["ints"]) == {}
     assert forward.status()["rows_applied"] == "33"
     forward.stop()
@@ -250,11 +242,11 @@ def test_every_type_arrives_as_it_was_by_copy_and_by_log(servers, flavour):
     run(source, "commerce", [insert(11, 1), insert(12, 0), "INSERT INTO types (id) VALUES (13)",
                              "UPDATE types SET id=id+100 WHERE id IN (1,13)", "DELETE FROM types WHERE id=2"] +
         ["UPDATE `%s` SET v=v+1" % n for n in KEYED])
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     assert answer == "ok", answer
     same_rows(source, target, tables)
     run(source, "commerce", ["DELETE FROM `%s`" % n for n in KEYED])
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     assert answer == "ok", answer
     same_rows(source, target, tables)
     stream.stop()
@@ -308,7 +300,7 @@ def test_documents_keep_the_types_inside_of_them(servers):
     run(source, "commerce", [sql % 100 for sql in made] +
         ["UPDATE docs SET j=JSON_SET(j,'$.half',CAST(2.50 AS DECIMAL(9,4))) WHERE id IN (0,100)", "DELETE FROM bag LIMIT 3",
          "UPDATE bag SET j=JSON_ARRAY(j, 1.0) WHERE JSON_TYPE(j)='DECIMAL'"])
-    assert stream.ask("wait 20000") == "ok"
+    assert stream.ask("wait 60000") == "ok"
     compare()
     run(source, "commerce", ["ALTER TABLE kinds ADD tb TINYBLOB", "UPDATE kinds SET tb=X'00'",
                              "INSERT INTO docs SELECT 500, JSON_OBJECT('deep', JSON_ARRAY(tb)) FROM kinds"])
@@ -325,10 +317,10 @@ def test_character_sets_and_labels_are_converted_where_they_differ(servers):
     source.query("INSERT INTO commerce.t VALUES ('häß','ü','x,y'), ('b','a',''), ('c',NULL,NULL)")
     stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 1,
         ("--copy", "--collation-map", "latin1_swedish_ci=utf8mb4_general_ci"))
-    wait_for_state(stream, "RUNNING", 30)
+    wait_for_state(stream, "RUNNING", 60)
     source.query("UPDATE commerce.t SET e='a' WHERE k='häß'")
     source.query("DELETE FROM commerce.t WHERE k='b'")
-    answer = stream.ask("wait 10000")
+    answer = stream.ask("wait 60000")
     assert answer == "ok", answer
     stream.stop()
     query = "SELECT k, e, s FROM %s.t ORDER BY k"
@@ -354,13 +346,13 @@ def test_a_row_that_the_target_takes_for_another_stops_the_copy(servers, columns
     options = ("--copy", "--collation-map", "%s=%s" % (collation, coarser))
     for epoch in (1, 2):
         stream = datapath.Stream(source, [("-", target, "customer")], ["t"], epoch, options)
-        answer = stream.ask("wait 20000")
+        answer = stream.ask("wait 60000")
         assert answer.startswith("error COPY_LEFT_OUT"), answer
         stream.stop()
     assert target.query("SELECT COUNT(*) FROM _sluice.left_out") == ((1,),)
     source.query("DELETE FROM commerce.t")
     stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 3, options)
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     assert answer == "ok", answer
     stream.stop()
     assert target.query("SELECT COUNT(*) FROM customer.t") == ((0,),)
@@ -373,7 +365,7 @@ def test_a_value_that_the_target_cannot_hold_stops_the_copy_by_name(servers):
     target.query("CREATE TABLE customer.t (k INT PRIMARY KEY, v VARCHAR(20) CHECK (CHAR_LENGTH(v) < 4))")
     source.query("INSERT INTO commerce.t VALUES (1,'abc'), (2,'abcd')")
     stream = datapath.Stream(source, [("-", target, "customer")], ["t"], 1, ("--copy",))
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     assert answer.startswith("error COPY_ROW") and "t(k=2)" in answer, answer
     stream.stop()
 
@@ -386,15 +378,15 @@ def test_the_several_sources_guard_waits_for_the_other_stream(servers):
     one.query("INSERT INTO commerce.t VALUES (1,1,'a')")
     target.query("INSERT INTO customer.t VALUES (1,1,'a')")
     b = datapath.Stream(two, [("-", target, "customer")], ["t:xxhash:tenant"], 1, ("--several", "--workflow", "c/b"))
-    wait_for_state(b, "RUNNING", 30)
+    wait_for_state(b, "RUNNING", 60)
     start = one.query("SELECT @@gtid_binlog_pos")[0][0]
     two.query("INSERT INTO commerce.t VALUES (1,2,'moved')")
     assert b.ask("wait 1500").startswith("error TIMEOUT")
     a = datapath.Stream(one, [("-", target, "customer")], ["t:xxhash:tenant"], 1,
                         ("--several", "--workflow", "c/a", "--start", "MariaDB/" + start))
     one.query("DELETE FROM commerce.t WHERE id=1")
-    assert a.ask("wait 10000") == "ok"
-    assert b.ask("wait 10000") == "ok"
+    assert a.ask("wait 60000") == "ok"
+    assert b.ask("wait 60000") == "ok"
     assert target.query("SELECT id, tenant, v FROM customer.t") == ((1, 2, "moved"),)
     a.stop()
     b.stop()
@@ -405,12 +397,12 @@ def test_after_the_freeze_nothing_is_applied_and_a_late_write_is_reported(server
     targets = [("-", target, "customer")]
     prepare(source, targets, ["ints"], 10)
     stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
-    wait_for_state(stream, "RUNNING", 30)
+    wait_for_state(stream, "RUNNING", 60)
     assert stream.ask("freeze") == "ok"
     before = datapath.rows_of(target, "customer", "ints")
     source.query("UPDATE commerce.ints SET v='late'")
     status = {}
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while status.get("code") != "WRITE_AFTER_FENCE" and time.monotonic() < deadline:
         status = stream.status()
         stream.ask("flush 100")
@@ -428,10 +420,10 @@ def test_ddl_of_the_source_follows_the_policy(servers, policy):
     targets = [("-", target, "customer")]
     prepare(source, targets, ["ints"], 10)
     stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy", "--on-ddl", policy))
-    wait_for_state(stream, "RUNNING", 30)
+    wait_for_state(stream, "RUNNING", 60)
     source.query("ALTER TABLE ints ADD COLUMN more INT DEFAULT 7", database="commerce")
     source.query("UPDATE commerce.ints SET more=8, v='w' WHERE id=3")
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     if policy == "exec":
         assert answer == "ok", answer
         assert target.query("SELECT more, v FROM customer.ints WHERE id IN (3,6) ORDER BY id")[0] == (8, "w")
@@ -445,9 +437,9 @@ def test_a_truncate_that_would_be_ignored_stops_the_stream(servers):
     targets = [("-", target, "customer")]
     prepare(source, targets, ["ints"], 10)
     stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
-    wait_for_state(stream, "RUNNING", 30)
+    wait_for_state(stream, "RUNNING", 60)
     source.query("TRUNCATE TABLE commerce.ints")
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     assert answer.startswith("error WF_STATE") and "TRUNCATE" in answer, answer
     stream.stop()
 
@@ -464,7 +456,7 @@ def test_columns_that_an_image_leaves_out_stay_as_they_are(servers, flavour):
                              "UPDATE ints SET u=NULL, j=NULL WHERE id<30", "UPDATE ints SET id=id+5000 WHERE id<20",
                              "INSERT INTO ints (id,owner) VALUES (1,1)", "UPDATE pairs SET b=b+100 WHERE owner<9",
                              "DELETE FROM pairs WHERE owner>40"])
-    answer = stream.ask("wait 20000")
+    answer = stream.ask("wait 60000")
     assert answer == "ok", answer
     stream.stop()
     assert datapath.differences(source, targets, ["ints", "pairs"]) == {}
@@ -475,7 +467,7 @@ def test_a_stop_does_not_wait_for_a_lock_on_the_target(servers):
     targets = [("-", target, "customer")]
     prepare(source, targets, ["ints"], 10)
     stream = datapath.Stream(source, targets, ["ints"], 1, ("--copy",))
-    wait_for_state(stream, "RUNNING", 30)
+    wait_for_state(stream, "RUNNING", 60)
     with target.connect(database="customer", autocommit=False) as other:
         other.cursor().execute("SELECT * FROM ints WHERE id=3 FOR UPDATE")
         source.query("UPDATE commerce.ints SET v='locked' WHERE id=3")
@@ -485,7 +477,7 @@ def test_a_stop_does_not_wait_for_a_lock_on_the_target(servers):
         assert time.monotonic() - began < 15
         other.rollback()
     again = datapath.Stream(source, targets, ["ints"], 2, ("--copy",))
-    assert again.ask("wait 20000") == "ok"
+    assert again.ask("wait 60000") == "ok"
     again.stop()
     assert datapath.differences(source, targets, ["ints"]) == {}
 

@@ -25,9 +25,7 @@ pytestmark = pytest.mark.usefixtures("need_sluice")
 def start(scratch):
     """Called with a flavour and options: a server with an empty table t."""
     def make(flavour, name="source", **options):
-        server = (SERVERS.get(flavour) or flavour)(scratch.path(name), databases=["shop"], **options)
-        scratch.servers.append(server)
-        server.start()
+        server = scratch.start(SERVERS.get(flavour) or flavour, name, databases=["shop"], **options)
         server.query("CREATE TABLE shop.t (id INT PRIMARY KEY, v LONGTEXT)")
         return server
     return make
@@ -652,7 +650,7 @@ def test_certificates_are_checked_as_each_mode_says(start, scratch, certificates
     for mode in ("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"):
         config = configuration(scratch, mode.lower(), server.address, tls="mode: %s, ca: %s" % (mode, certificates / "ca.pem"))
         done = subprocess.run(words(config, "--from", begin, "--until-idle", "500ms"), capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=300, check=False)
         if done.returncode == 0:
             assert '"id":1' in done.stdout
             accepted.add(mode)

@@ -93,7 +93,7 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path):
-        super().__init__("localhost", timeout=60)
+        super().__init__("localhost", timeout=300)
         self.path = path
 
     def connect(self):
@@ -120,6 +120,7 @@ class Fleet:
         self.captures = []
         self.state_dir = self.path("state")
         self.config_path = self.path("sluice.yaml")
+        self.api_path = self.path("api.sock")
         self.routing_path = self.path("routing.json")
         self.log_path = self.path("writer.log")
         self.log_read = self.log_lines = 0
@@ -146,7 +147,13 @@ class Fleet:
     # --- servers ------------------------------------------------------------------------------------
 
     def start_servers(self):
-        """Starts the four servers together and creates their databases."""
+        """Starts the four servers together and creates their databases, or borrows them."""
+        options = dict(self.server_options, args=self.server_args)
+        if not self.detached and self.scratch.borrows(self.server_class, options):
+            for keyspace, shard in SHARDS:
+                self.servers[keyspace, shard] = self.scratch.start(self.server_class, keyspace, databases=[keyspace],
+                                                                   **self.server_options)
+            return
         for keyspace, shard in SHARDS:
             server = self.server_class(self.path("%s%s" % (keyspace, shard.replace("-", "_"))),
                                        databases=[keyspace], args=self.server_args,
@@ -177,7 +184,7 @@ class Fleet:
         with open(self.path("customer.vschema.json"), "w", encoding="utf-8") as out:
             json.dump(self.vschema, out, indent=1)
         lines = ["name: quick", "state: " + self.state_dir, "server_ids: 900000-900999",
-                 "listen: unix:" + self.path("api.sock"), "credentials:",
+                 "listen: unix:" + self.api_path, "credentials:",
                  "  app: {user: %s, password_file: %s}" % (accounts.SLUICE_USER, password_path),
                  "keyspaces:"]
         for keyspace in ("commerce", "customer"):
@@ -208,11 +215,15 @@ class Fleet:
             self.wait_for_daemon()
         return self.daemon
 
-    def wait_for_daemon(self, timeout_s=30):
-        def answers_or_ended():
-            return self.daemon.poll() is not None or self.try_sluice("status").returncode == 0
+    def answers(self):
+        """Whether the daemon answers; asked without a process, for who waits asks often."""
+        try:
+            return self.api("/v1/status")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
 
-        wait_until(answers_or_ended, timeout_s, "sluice serve")
+    def wait_for_daemon(self, timeout_s=30):
+        wait_until(lambda: self.daemon.poll() is not None or self.answers(), timeout_s, "sluice serve")
         if self.daemon.poll() is not None:
             raise AssertionError("sluice serve ended with %d:\n%s" % (self.daemon.returncode,
                                                                      self.daemon_log()[-3000:]))
@@ -239,7 +250,7 @@ class Fleet:
 
     def api(self, path, method="GET", document=None):
         """Asks the daemon's API: (status, text)."""
-        connection = UnixConnection(self.path("api.sock"))
+        connection = UnixConnection(self.api_path)
         body = None if document is None else json.dumps(document)
         connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
         answer = connection.getresponse()

@@ -3,6 +3,7 @@
 """Each target starts from tests/fuzz/corpus/NAME; what it finds besides stays in the build directory."""
 
 import argparse
+import concurrent.futures
 import glob
 import os
 import subprocess
@@ -12,7 +13,8 @@ import time
 import runner
 
 
-def fuzz_one(program, seconds, tally):
+def fuzz_one(program, seconds):
+    """Runs one target; (exit code, what it said, its seconds)."""
     name = os.path.basename(program)
     found = program + ".corpus"
     os.makedirs(found, exist_ok=True)
@@ -22,13 +24,21 @@ def fuzz_one(program, seconds, tally):
     begun = time.monotonic()
     done = subprocess.run(words + ([corpus] if os.path.isdir(corpus) else []), check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = done.stdout.decode("utf-8", "replace")
+    return done.returncode, done.stdout.decode("utf-8", "replace"), time.monotonic() - begun
+
+
+def count(name, code, output, seconds, tally):
     executed = [line.split()[-1] for line in output.splitlines() if "number_of_executed_units" in line]
-    failed = int(done.returncode != 0)
-    runner.say("FAIL" if failed else "ok", "fuzz/" + name, time.monotonic() - begun,
-               "%s executions" % (executed[0] if executed else "?"))
+    failed = int(code != 0)
+    runner.say("FAIL" if failed else "ok", "fuzz/" + name, seconds, "%s executions" % (executed[0] if executed else "?"))
     tally.add(1 - failed, failed, [], "fuzz/" + name, output)
     tally.count("fuzz_executions", int(executed[0]) if executed else 0)
+
+
+def targets(build, wanted):
+    """Paths of the programs whose name contains `wanted`."""
+    named = [(os.path.basename(path), path) for path in sorted(glob.glob(os.path.join(build, "fuzz_*")))]
+    return [path for name, path in named if os.access(path, os.X_OK) and "." not in name and wanted in name]
 
 
 def main():
@@ -39,10 +49,10 @@ def main():
     parser.add_argument("--into", required=True)
     options = parser.parse_args()
     tally = runner.Tally()
-    for program in sorted(glob.glob(os.path.join(options.build, "fuzz_*"))):
-        name = os.path.basename(program)
-        if os.access(program, os.X_OK) and "." not in name and options.name in name:
-            fuzz_one(program, options.seconds, tally)
+    programs = targets(options.build, options.name)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:  # each keeps one core busy
+        for program, said in zip(programs, pool.map(lambda path: fuzz_one(path, options.seconds), programs)):
+            count(os.path.basename(program), *said, tally)
     runner.carry(tally, options.into)
     return 1 if tally.failed else 0
 

@@ -32,6 +32,8 @@ MODEL_TIMEOUT_S = 1800
 SLOW_CHECKS = ("check_tidy",)
 LEDGER = os.path.join(ROOT, "tests", "fault", "results", "ledger.tsv")
 LEDGER_COLUMNS = ("kills", "lost", "ddl_seeds", "fuzz_executions")
+# Begun first: what takes longest, and mostly waits.
+LONG_PROGRAMS = ("test_sink_driver", "test_cdc_reader", "test_schema_tracker", "test_cdc_byte_replay", "test_state_store")
 
 
 class Tally:
@@ -99,8 +101,6 @@ def skip_reasons(output):
     return reasons
 
 
-# Programs named *_live* share one database on each server, and so run one after the other.
-LIVE_LOCK = threading.Lock()
 LIVE_ACCOUNT = ("everything", "tests-only")
 
 
@@ -128,13 +128,8 @@ def is_live(name):
     return "_live" in name
 
 
-def run_cmocka(name, command, environment):
+def run_cmocka(command, environment):
     """Runs a program to its end; returns what it counted, its output and its seconds."""
-    with LIVE_LOCK if is_live(name) else contextlib.nullcontext():
-        return count_cmocka(command, environment)
-
-
-def count_cmocka(command, environment):
     begun = time.monotonic()
     try:
         done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
@@ -166,10 +161,12 @@ def run_programs(options, tally):
         for group, name, command in ctest_programs(build, groups):
             if not options.name or options.name in name:
                 jobs.append((group, name, command, os.path.basename(os.path.normpath(build))))
+    # Programs named *_live* share one database on each server, and so run one after the other.
     with live_servers(jobs) as servers, concurrent.futures.ThreadPoolExecutor(
-            max_workers=os.cpu_count() or 2) as pool:
+            max_workers=os.cpu_count() or 2) as pool, concurrent.futures.ThreadPoolExecutor(max_workers=1) as live:
         environment.update(servers)
-        runs = {pool.submit(run_cmocka, job[1], job[2], environment): job for job in jobs}
+        runs = {(live if is_live(job[1]) else pool).submit(run_cmocka, job[2], environment): job
+                for job in sorted(jobs, key=lambda job: job[1] not in LONG_PROGRAMS)}
         for run in concurrent.futures.as_completed(runs):
             group, name, _, build = runs[run]
             passed, failed, skips, output, seconds = run.result()
@@ -182,28 +179,43 @@ def run_programs(options, tally):
 # --- the model ---------------------------------------------------------------------------------------
 
 
-def run_model(options, tally):
-    """tests/model's program: one case for each line that it begins with ok or FAIL."""
+def run_model(options):
+    """tests/model's program, which keeps one core busy: [(name, its exit code, what it said, its seconds)]."""
+    said = []
     for _, name, command in ctest_programs(options.build[0], ("model",)):
         begun = time.monotonic()
         done = subprocess.run(command + (["--deep"] if options.deep else []), cwd=ROOT, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=MODEL_TIMEOUT_S)
-        output = done.stdout.decode("utf-8", "replace")
-        passed = len(re.findall(r"^ok ", output, re.M))
-        failed = len(re.findall(r"^FAIL", output, re.M))
-        if failed == 0 and (done.returncode != 0 or passed == 0):
-            failed = 1
-        say("FAIL" if failed else "ok", "model/" + name, time.monotonic() - begun,
-            "%d passed" % passed)
-        tally.add(passed, failed, [], "model/" + name, output)
+        said.append((name, done.returncode, done.stdout.decode("utf-8", "replace"), time.monotonic() - begun))
+    return said
+
+
+def count_model(name, code, output, seconds, tally):
+    """One case for each line that it begins with ok or FAIL."""
+    passed = len(re.findall(r"^ok ", output, re.M))
+    failed = len(re.findall(r"^FAIL", output, re.M))
+    if failed == 0 and (code != 0 or passed == 0):
+        failed = 1
+    say("FAIL" if failed else "ok", "model/" + name, seconds, "%d passed" % passed)
+    tally.add(passed, failed, [], "model/" + name, output)
+
+
+def run_programs_and_model(options, tally):
+    """The cmocka programs, and beside them the model."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
+        model = beside.submit(run_model, options) if "model" in options.groups else None
+        if any(group in CMOCKA_GROUPS for group in options.groups):
+            run_programs(options, tally)
+        for said in model.result() if model else []:
+            count_model(*said, tally)
 
 
 # --- pytest -----------------------------------------------------------------------------------------
 
 
-def read_junit(path, label, tally):
-    tree = xml.etree.ElementTree.parse(path)
+def read_junit(text, label, tally):
+    tree = xml.etree.ElementTree.fromstring(text)
     for case in tree.iter("testcase"):
         name = "%s/%s" % (label, case.get("name"))
         for fact in case.iter("property"):
@@ -219,29 +231,73 @@ def read_junit(path, label, tally):
             tally.add(1, 0, [], name)
 
 
+def pytest_words(group, options, report, marks):
+    words = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short", "-m", marks,
+             "-o", "junit_family=xunit1", "--junitxml=" + report, os.path.join(ROOT, "tests", group)]
+    return words + (["-k", options.name] if options.name else [])
+
+
+def pytest_environment(options):
+    environment = dict(os.environ, SLUICE_BUILD=os.path.abspath(options.build[0]),
+                       SLUICE_KILLS=str(options.kills), PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
+    if options.deep:
+        environment.update(SLUICE_VALUES="120", SLUICE_DEEP="1")
+    return environment
+
+
+def show_worker(process, lock):
+    """What a worker says about each test comes at once, the rest in one piece at its end."""
+    held = []
+    for line in process.stdout:
+        if held or line.startswith("=") and "session starts" not in line:
+            held.append(line)
+        elif "::" in line:
+            with lock:
+                print(line, end="", flush=True)
+    process.wait()
+    with lock:
+        print("".join(held), end="", flush=True)
+
+
+def run_workers(group, options, count, marks):
+    """Runs the group's marked tests in `count` processes that share them out; (exit codes, reports' texts)."""
+    with tempfile.TemporaryDirectory() as place:
+        reports = [os.path.join(place, "%d.xml" % i) for i in range(count)]
+        environment = dict(pytest_environment(options), SLUICE_CLAIMS=place)
+        workers = [subprocess.Popen(pytest_words(group, options, report, marks), cwd=ROOT, env=environment,
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                    text=True, errors="replace") for report in reports]
+        lock = threading.Lock()
+        shown = [threading.Thread(target=show_worker, args=(worker, lock)) for worker in workers]
+        for thread in shown:
+            thread.start()
+        for thread in shown:
+            thread.join()
+        return [worker.returncode for worker in workers], [read_text(report) for report in reports]
+
+
+def read_text(path):
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as text:
+        return text.read()
+
+
 def run_pytest(group, options, tally):
-    folder = os.path.join(ROOT, "tests", group)
-    if not glob.glob(os.path.join(folder, "test_*.py")):
+    """The tests that share the machine, by several workers, then those marked `alone`."""
+    if not glob.glob(os.path.join(ROOT, "tests", group, "test_*.py")):
         return
-    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        words = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short", "-o", "junit_family=xunit1",
-                 "--junitxml=" + report.name, folder]
-        if options.name:
-            words += ["-k", options.name]
-        begun = time.monotonic()
-        environment = dict(os.environ, SLUICE_BUILD=os.path.abspath(options.build[0]),
-                           SLUICE_KILLS=str(options.kills), PYTHONDONTWRITEBYTECODE="1")
-        if options.deep:
-            environment.update(SLUICE_VALUES="120", SLUICE_DEEP="1")
-        done = subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
-        before = (tally.passed, tally.failed)
-        if os.path.getsize(report.name):
-            read_junit(report.name, group, tally)
-        # 5: no test was selected, which -k may well do.
-        if done.returncode not in (0, 5) and tally.failed == before[1]:
-            tally.add(0, 1, [], group, "pytest ended with %d" % done.returncode)
-        say("FAIL" if tally.failed > before[1] else "ok", group, time.monotonic() - begun,
-            "%d passed" % (tally.passed - before[0]))
+    begun, before = time.monotonic(), (tally.passed, tally.failed)
+    for count, marks in ((options.jobs, "not alone"), (1, "alone")):
+        codes, reports = run_workers(group, options, count, marks)
+        failed = tally.failed
+        for report in filter(None, reports):
+            read_junit(report, group, tally)
+        # 5: no test was selected, which -k may well do. 1: tests failed. The rest is pytest's own end.
+        if any(code not in (0, 1, 5) for code in codes) or 1 in codes and tally.failed == failed:
+            tally.add(0, 1, [], group, "pytest ended with %s" % codes)
+    say("FAIL" if tally.failed > before[1] else "ok", group, time.monotonic() - begun,
+        "%d passed" % (tally.passed - before[0]))
 
 
 # --- checks -----------------------------------------------------------------------------------------
@@ -249,17 +305,20 @@ def run_pytest(group, options, tally):
 
 def run_checks(options, tally):
     """Every tools/check_* is one case; the slow ones only when asked for."""
-    for path in sorted(glob.glob(os.path.join(ROOT, "tools", "check_*"))):
-        name = os.path.basename(path)
-        if (name in SLOW_CHECKS and not options.deep) or (
-                options.name and options.name not in name):
-            continue
-        begun = time.monotonic()
-        done = subprocess.run([path], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, check=False)
-        failed = int(done.returncode != 0)
-        say("FAIL" if failed else "ok", "checks/" + name, time.monotonic() - begun, "")
-        tally.add(1 - failed, failed, [], "checks/" + name, done.stdout.decode("utf-8", "replace"))
+    paths = [path for path in sorted(glob.glob(os.path.join(ROOT, "tools", "check_*")))
+             if options.name in os.path.basename(path) and (options.deep or os.path.basename(path) not in SLOW_CHECKS)]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+        for path, (done, seconds) in zip(paths, pool.map(run_check, paths)):
+            name, failed = "checks/" + os.path.basename(path), int(done.returncode != 0)
+            say("FAIL" if failed else "ok", name, seconds, "")
+            tally.add(1 - failed, failed, [], name, done.stdout.decode("utf-8", "replace"))
+
+
+def run_check(path):
+    begun = time.monotonic()
+    done = subprocess.run([path], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    return done, time.monotonic() - begun
 
 
 def arguments():
@@ -269,6 +328,8 @@ def arguments():
     parser.add_argument("--name", default="")
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--deep", action="store_true")
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 2) + 1,
+                        help="processes that share the tests on servers: most of their time is waiting")
     parser.add_argument("--into", help="adds the figures to this JSON file instead of printing them")
     parser.add_argument("--report", help="prints what --into has collected in this file")
     return parser.parse_args()
@@ -315,10 +376,7 @@ def main():
         return 1 if tally.failed or tally.passed == 0 else 0
     if "checks" in options.groups:
         run_checks(options, tally)
-    if any(group in CMOCKA_GROUPS for group in options.groups):
-        run_programs(options, tally)
-    if "model" in options.groups:
-        run_model(options, tally)
+    run_programs_and_model(options, tally)
     for group in PYTEST_GROUPS:
         if group in options.groups:
             run_pytest(group, options, tally)

@@ -7,6 +7,7 @@ never signalled.
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import random
@@ -19,8 +20,10 @@ import time
 
 PR_SET_PDEATHSIG = 1
 MEMORY_PLACE, MEMORY_FREE_MIN = "/dev/shm", 8 << 30
+PATIENCE_S = 180
 # Below the kernel's ephemeral range, or a restart could find its port taken by an outgoing connection.
 PORT_FIRST, PORT_LAST = 20000, 31999
+_reserved = {}  # the first of what free_port returned: the descriptors whose locks hold the ports
 
 
 class ServerError(Exception):
@@ -35,12 +38,44 @@ def cache_dir():
 
 
 def free_port(count=1):
-    """The first of `count` consecutive TCP ports of 127.0.0.1 that nobody listens on."""
+    """The first of `count` consecutive TCP ports of 127.0.0.1 that nobody listens on.
+
+    They are this process's until it ends or gives them back: another run of the tests neither picks
+    them between this look and the server's own, nor while the server is down and will come back.
+    """
     for _ in range(500):
         first = random.randint(PORT_FIRST, PORT_LAST - count)
-        if all(_port_is_free(port) for port in range(first, first + count)):
+        if _reserve(range(first, first + count)):
             return first
     raise ServerError("no free port between %d and %d" % (PORT_FIRST, PORT_LAST))
+
+
+def _reserve(ports):
+    """Locks one file a port, which the kernel unlocks when the process ends; True when all are free."""
+    folder = os.path.join(cache_dir(), "ports")
+    os.makedirs(folder, exist_ok=True)
+    held = []
+    try:
+        for port in ports:
+            held.append(os.open(os.path.join(folder, str(port)), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            fcntl.flock(held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _port_is_free(port):
+                raise BlockingIOError
+    except BlockingIOError:
+        _close_all(held)
+        return False
+    _reserved[ports[0]] = held
+    return True
+
+
+def give_back(port):
+    """Lets others have what free_port returned."""
+    _close_all(_reserved.pop(port, []))
+
+
+def _close_all(descriptors):
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _port_is_free(port):
@@ -64,7 +99,11 @@ def start_time(pid):
 
 
 def wait_until(condition, timeout_s, what, step_s=0.02):
-    """Polls `condition` until it is true; raises ServerError after `timeout_s`."""
+    """Polls `condition` until it is true; raises ServerError after `timeout_s`, or PATIENCE_S when that is longer.
+
+    A wait that is short because the thing is quick only tells a machine under load from an idle one.
+    """
+    timeout_s = max(timeout_s, PATIENCE_S)
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -80,6 +119,7 @@ class Process:
     """A process with a log file, known by (pid, start time) and remembered in `server.json`."""
 
     kind = "process"
+    lendable = False  # lender.py
 
     def __init__(self, directory):
         self.dir = os.path.abspath(directory)
@@ -197,29 +237,52 @@ def quick_place():
 class Scratch:
     """A temporary directory and the servers in it; leaving the `with` block stops and removes all.
 
-    `large`: for more data than memory should hold.
+    `large`: for more data than memory should hold. `lender`: whom plain servers are borrowed from.
     """
 
-    def __init__(self, keep=False, large=False, prefix="sluice-"):
+    def __init__(self, keep=False, large=False, prefix="sluice-", lender=None):
         place = os.environ.get("SLUICE_TMP") if large else quick_place()
         self.dir = tempfile.mkdtemp(prefix=prefix, dir=place)
         self.keep = keep
         self.servers = []
+        self.lender = lender
+        self.borrowed = []
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 
+    def borrows(self, server_class, options):
+        """Whether such a server is borrowed: one without options of its own on its command line."""
+        return bool(self.lender) and server_class.lendable and not options.get("args")
+
     def start(self, server_class, name, **options):
+        """A started server, borrowed where `borrows` says so."""
+        if self.borrows(server_class, options):
+            self.borrowed.append(self.lender.lend(server_class, **options))
+            return self.borrowed[-1]
         server = server_class(self.path(name), **options)
         self.servers.append(server)
         server.start()
         return server
 
-    def close(self):
+    def discard(self, server):
+        """Ends one server before the others."""
+        self._end(server)
+        self.servers.remove(server)
+        shutil.rmtree(server.dir, ignore_errors=True)
+
+    def _end(self, server):
+        server.kill9()
+        give_back(server.port)
+
+    def close(self, failed=False):
+        """Behind a failed test nothing borrowed is used again: who knows what still runs on it."""
         if self.keep:
             return
         for server in reversed(self.servers):
-            server.kill9()
+            self._end(server)
+        for server in self.borrowed:
+            self.lender.take_back(server, failed)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):

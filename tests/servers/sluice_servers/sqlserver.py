@@ -33,6 +33,7 @@ class SqlServer(Process):
     """Base of MariaDB and MySQL. `databases` are created with the grants of both accounts."""
 
     flavour = None
+    lendable = True
 
     def __init__(self, directory, port=None, databases=(), args=(), gtid=True, metadata="FULL"):
         super().__init__(directory)
@@ -154,6 +155,11 @@ class SqlServer(Process):
     def wait_for_query(self, sql, expected, timeout_s=30, database=None):
         """Waits until the first column of the first row equals `expected`."""
         wait_until(lambda: self.query(sql, database=database)[0][0] == expected, timeout_s, sql)
+
+    def wait_for_next_second(self):
+        """Waits until the server's clock shows another second than now: what stands in its log is older then."""
+        now = self.query("SELECT UNIX_TIMESTAMP()")[0][0]
+        wait_until(lambda: self.query("SELECT UNIX_TIMESTAMP()")[0][0] > now, 30, "the next second")
 
     @property
     def address(self):
