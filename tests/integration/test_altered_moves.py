@@ -20,7 +20,7 @@ from sluice_servers.process import wait_until
 SEEDS = int(os.environ.get("SLUICE_SEEDS") or (200 if os.environ.get("SLUICE_DEEP") else 6))
 FIRST = int(os.environ.get("SLUICE_SEED") or 1)
 AT_ONCE = 6
-SETTLE_S = 60
+SETTLE_S, UNEQUAL_S = 120, 30
 TABLE = """CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT, e ENUM('new','paid','void') DEFAULT 'new',
     s SET('x','y','z'), d DATETIME, m DECIMAL(10,2), f FLOAT, v VARCHAR(20), c CHAR(8), u INT, UNIQUE KEY u (u))"""
 COLUMNS = {  # column: definitions that ALTER moves between, the table's own first
@@ -247,7 +247,7 @@ class Move:
                 if self.equal():
                     return ""
                 settled = settled or time.monotonic()
-                if time.monotonic() - settled > 5:
+                if time.monotonic() - settled > UNEQUAL_S:
                     break
             time.sleep(0.1)
         return "seed %d: %s %s\nsource %s\ntarget %s\n%s" % (

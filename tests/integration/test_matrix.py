@@ -14,7 +14,7 @@ from decimal import Decimal
 import fleet as fleet_module
 import pytest
 from sluice_servers import MariaDB, MariaDB11, MySQL, Scratch, ServerError, accounts
-from sluice_servers.process import wait_until
+from sluice_servers.process import PATIENCE_S, wait_until
 
 SERVERS = {"MariaDB 10.11": MariaDB, "MariaDB 11.8": MariaDB11, "MySQL 9.7": MySQL}
 CLIENTS = ("Connector/C", "libmysqlclient")
@@ -102,7 +102,7 @@ class Reader:
     def close(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
         self.thread.join()
         self.process.stdout.close()
 

@@ -54,8 +54,7 @@ def test_monitoring_tells_the_truth(make_fleet, need_sluice):
     fleet.wait_running("movetables", "c2c")
     fleet.sluice("sink", "create", "all", "--keyspace", "commerce", "--to",
                  "file:" + fleet.path("all.ndjson"))
-    wait_until(lambda: series(fleet, "sink_state") and ready(fleet)[0] == 200, 20, "all is well")
-    assert lags(fleet) == [0, 0]
+    wait_until(lambda: series(fleet, "sink_state") and ready(fleet)[0] == 200 and lags(fleet) == [0, 0], 20, "all is well")
     wait_until(lambda: heartbeat(fleet)["shards"] == [{"shard": "-", "state": "idle"}], 10,
                "an idle stream's heartbeat")
     place = place_of(heartbeat(fleet))

@@ -22,7 +22,7 @@ def source(scratch, need_sluice, request):  # pylint: disable=unused-argument
 
 
 def run(words, expect=0):
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == expect, done
     return done
 

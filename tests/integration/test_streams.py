@@ -11,7 +11,7 @@ import fleet as fleet_module
 import pytest
 from sluice_servers import Kafka, ServerError
 from sluice_servers import kafka as kafka_server
-from sluice_servers.process import wait_until
+from sluice_servers.process import PATIENCE_S, wait_until
 
 FOLLOW_VSTREAM = os.path.join(os.path.dirname(fleet_module.__file__), "follow_vstream.py")
 TABLES = ",".join(fleet_module.MOVED_TABLES)
@@ -63,7 +63,7 @@ def test_a_stream_goes_on_through_a_split(moved):
                    "-80,80-")
     moved.wait_running("reshard", "split")
     moved.workflow("reshard", "split", "switchtraffic")
-    assert plain.process.wait(30) == 3  # the error that says which shards serve now
+    assert plain.process.wait(PATIENCE_S) == 3  # the error that says which shards serve now
     with open(moved.path("plain.err"), encoding="utf-8") as said:
         text = said.read()
     assert '"shard":"-80"' in text and '"shard":"80-"' in text and "SRC_HANDOVER" in text, text

@@ -11,7 +11,7 @@ import threading
 
 import fleet as fleet_module
 from sluice_servers import ServerError, accounts
-from sluice_servers.process import wait_until
+from sluice_servers.process import PATIENCE_S, wait_until
 
 
 def configuration(scratch, name, address, server_ids="910000-910099", tls="", password=accounts.SLUICE_PASSWORD,
@@ -87,7 +87,7 @@ class LiveStream:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(30)
+            self.process.wait(PATIENCE_S)
         finally:
             self.process.kill()
             self.thread.join()
@@ -104,7 +104,7 @@ class LiveStream:
             raise AssertionError("%s, %d came: %s" % (late, len(self.ids()), self.said())) from late
         assert self.ids() == list(ids), self.said()
 
-    def wait_end(self, timeout_s=60):
+    def wait_end(self, timeout_s=PATIENCE_S):
         """What it said on stderr when it ended by itself, and its exit code."""
         code = self.process.wait(timeout_s)
         self.thread.join()

@@ -40,7 +40,7 @@ class Source:
     def stream(self, *more, start="beginning", ok=True):
         """Everything up to now: (records, vgtid); with ok=False the error text."""
         done = subprocess.run(self.words("--from", start, "--until-idle", "700ms", *more), capture_output=True,
-                              text=True, timeout=60, check=False)
+                              text=True, timeout=300, check=False)
         if not ok:
             assert done.returncode == 3, done
             return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
@@ -50,7 +50,7 @@ class Source:
 
     def refused(self, start):
         """The error of a stream that is refused as wrongly asked for."""
-        done = subprocess.run(self.words("--from", start), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(self.words("--from", start), capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 2 and not done.stdout, done
         return done.stderr
 
