@@ -69,7 +69,7 @@ struct vrepl_table_status {
 };
 struct vrepl_stream_status {
     enum vrepl_stream_state state;
-    char message[1024]; /* last error or "" */
+    char message[2080]; /* last error with its cure, or "" */
     char code[40];
     bool may_pass;       /* that error: a new attempt may do */
     char position[2048]; /* lowest of all targets, text */

@@ -168,11 +168,7 @@ static void fill_error(const struct vrepl_stream *s, const struct err *applier,
             s->unproven);
     if (e->code == ERR_NONE)
         return;
-    size_t n = strlen(e->text);
-    if (n >= sizeof out->message)
-        n = sizeof out->message - 1;
-    memcpy(out->message, e->text, n);
-    out->message[n] = 0;
+    snprintf(out->message, sizeof out->message, "%s%s%s", e->text, e->cure[0] ? "; " : "", e->cure);
     const char *code = err_code_name(e->code);
     strncpy(out->code, code, sizeof out->code - 1);
     out->may_pass = e->class_ == ERR_CLASS_RETRY;
