@@ -63,6 +63,13 @@
         FLAG("force",                                                                              \
              "refused: a switch whose preconditions fail would lose rows or block writers")
 
+#define RECOPY_OPTION                                                                              \
+    {                                                                                              \
+        "recopy", 0, OPT_ALL_OR_LIST, NULL, NULL,                                                  \
+            "start: empty these target tables (alone: all) of the stopped workflow, copy anew", 0, \
+            0                                                                                      \
+    }
+
 #define END_OPTIONS                                                                                \
     FLAG("keep-data", "leave the tables that are given up"),                                       \
         FLAG("keep-routing-rules",                                                                 \
@@ -121,6 +128,7 @@ static const struct opt_def movetables_options[] = {
     CREATE_OPTIONS,
     SWITCH_OPTIONS,
     END_OPTIONS,
+    RECOPY_OPTION,
     END};
 static const struct opt_def reshard_options[] = {
     LIST("source-shards", "the shards to split or merge"),
@@ -129,6 +137,7 @@ static const struct opt_def reshard_options[] = {
     CREATE_OPTIONS,
     SWITCH_OPTIONS,
     END_OPTIONS,
+    RECOPY_OPTION,
     END};
 static const struct opt_def materialize_options[] = {
     TEXT("source-keyspace", "KEYSPACE", "the keyspace that has the tables"),
@@ -139,6 +148,7 @@ static const struct opt_def materialize_options[] = {
         "[{\"target_table\":…,\"source_expression\":\"select * from t\",\"create_ddl\":\"copy\"}]"),
     CREATE_OPTIONS,
     END_OPTIONS,
+    RECOPY_OPTION,
     END};
 static const struct opt_def vdiff_options[] = {
     LIST("tables", "only these tables"),
@@ -154,7 +164,8 @@ static const struct opt_def workflow_only_options[] = {
     {"workflow", 'w', OPT_STRING, NULL, "NAME", "the workflow's name", 0, 0},
     {"on-ddl", 0, OPT_STRING, NULL, "IGNORE|STOP|EXEC|EXEC_IGNORE",
      "update: what a DDL on a source table does", 0, 0},
-    FLAG("recopy", "start: empty all target tables of the stopped workflow and copy them anew"),
+    RECOPY_OPTION,
+    FLAG("dry-run", "say what would be done, do nothing"),
     FLAG("keep-data", "delete: leave the target tables"),
     FLAG("include-logs", "show: with the workflow's history"),
     END};

@@ -44,7 +44,7 @@ struct opt_values {
     struct {
         const struct opt_def *def;
         char *value;
-        bool given, from_environment;
+        bool given, from_environment, all; /* all: without a list */
     } items[OPT_MAX];
     size_t n;
     char **args;
@@ -154,6 +154,7 @@ static bool check_value(const struct opt_def *d, const char *value, struct err *
             return err_set(e, ERR_USAGE, "--%s takes one of %s, not '%s'", d->name, d->arg, value);
         return true;
     case OPT_LIST:
+    case OPT_ALL_OR_LIST:
         return true;
     }
     return true;
@@ -162,15 +163,28 @@ static bool check_value(const struct opt_def *d, const char *value, struct err *
 static bool set_item(struct opt_values *v, size_t i, const char *value, struct err *e)
 {
     const struct opt_def *d = v->items[i].def;
+    bool list = d->type == OPT_LIST || d->type == OPT_ALL_OR_LIST;
     if (!check_value(d, value, e))
         return false;
-    char *joined = d->type == OPT_LIST && v->items[i].given
-                       ? mem_printf("%s,%s", v->items[i].value, value)
-                       : mem_strdup(value);
+    if (v->items[i].all)
+        return err_set(e, ERR_USAGE, "--%s is given alone and with a list", d->name);
+    char *joined = list && v->items[i].given ? mem_printf("%s,%s", v->items[i].value, value)
+                                             : mem_strdup(value);
     free(v->items[i].value);
     v->items[i].value = joined;
     v->items[i].given = true;
     return true;
+}
+
+static bool set_all(struct opt_values *v, size_t i, struct err *e)
+{
+    const struct opt_def *d = v->items[i].def;
+    if (v->items[i].given && !v->items[i].all)
+        return err_set(e, ERR_USAGE, "--%s is given alone and with a list", d->name);
+    v->items[i].all = false;
+    bool ok = set_item(v, i, "", e);
+    v->items[i].all = true;
+    return ok;
 }
 
 static bool parse_long(struct opt_values *v, int argc, char **argv, int *at, struct err *e)
@@ -188,7 +202,11 @@ static bool parse_long(struct opt_values *v, int argc, char **argv, int *at, str
         return set_item(v, (size_t)i, name + len + 1, e);
     if (v->items[i].def->type == OPT_FLAG)
         return set_item(v, (size_t)i, "true", e);
-    if (*at + 1 >= argc)
+    bool last = *at + 1 >= argc;
+    if (v->items[i].def->type == OPT_ALL_OR_LIST &&
+        (last || argv[*at + 1][0] == '-' || v->verb[0] == '\0'))
+        return set_all(v, (size_t)i, e);
+    if (last)
         return err_set(e, ERR_USAGE, "--%s needs a value", v->items[i].def->name);
     return set_item(v, (size_t)i, argv[++*at], e);
 }
@@ -436,7 +454,12 @@ static void put_json_value(const struct opt_values *v, const struct opt_def *d, 
     case OPT_STRING:
         put_json_string(out, opt_str(v, d->name));
         break;
+    case OPT_ALL_OR_LIST:
     case OPT_LIST:
+        if (v->items[item_index(v, d->name, strlen(d->name), 0)].all) {
+            buf_put_str(out, "true");
+            break;
+        }
         n = opt_list(v, d->name, &words);
         buf_put_u8(out, '[');
         for (size_t i = 0; i < n; i++) {
@@ -475,7 +498,8 @@ void opt_flags_json(const struct opt_values *v, opt_wanted_fn wanted, struct buf
 /* What stands for an option's value; "" where it is a flag. */
 static const char *value_shape(const struct opt_def *d)
 {
-    static const char *const shapes[] = {"", "TEXT", "A,B,...", "N", "DURATION", "SIZE"};
+    static const char *const shapes[] = {"",  "TEXT",     "A,B,...", "[A,B,...]",
+                                         "N", "DURATION", "SIZE"};
     return d->arg != NULL ? d->arg : shapes[d->type];
 }
 

@@ -13,7 +13,9 @@
 enum opt_type {
     OPT_FLAG, /* present or --name=true|false */
     OPT_STRING,
-    OPT_LIST, /* a,b,c; may be repeated */
+    OPT_LIST,        /* a,b,c; may be repeated */
+    OPT_ALL_OR_LIST, /* the same; alone it means all. A word behind it is its list only after the
+                      * verb, so that the verb is none */
     OPT_INT,
     OPT_DURATION, /* 30s, 500ms; a bare number is seconds */
     OPT_SIZE,     /* 64MiB */

@@ -284,16 +284,16 @@ static bool set_fk_checks(struct vrepl_apply *a, bool on, struct err *e)
 }
 
 /* Tables of one exact snapshot are outside the rounds: what the copy has is skipped, the rest is
- * exact. */
+ * exact. Those that were kept have everything up to the position, and the rest is exact. */
 static bool choose_phase(const struct vrepl_apply *a, const struct vrepl_plan *p,
                          enum copy_phase *phase)
 {
     const struct progress_table *t = &a->o.progress->tables[p->table_no];
     *phase = a->row.phase;
-    if (*phase == COPY_PHASE_PLAIN || !t->exact_snapshot)
+    if (*phase == COPY_PHASE_PLAIN || (!t->exact_snapshot && !t->kept))
         return true;
     *phase = COPY_PHASE_PLAIN;
-    return !contains_tx(&t->snapshot, &a->source_tx);
+    return t->kept || !contains_tx(&t->snapshot, &a->source_tx);
 }
 
 static void grow_rows(struct vrepl_apply *a, size_t n_columns)
@@ -313,7 +313,8 @@ static bool put_rows(struct vrepl_apply *a, struct group *g, const struct cdc_ro
     struct copy_change base = {.phase = COPY_PHASE_ROUNDS};
     if (!choose_phase(a, rc->plan, &base.phase))
         return true;
-    bool checks = base.phase == COPY_PHASE_PLAIN && !(rows->flags & CDC_ROWS_NO_FK_CHECKS);
+    /* The stream's phase: a parent may be among the tables that are still being copied. */
+    bool checks = a->row.phase == COPY_PHASE_PLAIN && !(rows->flags & CDC_ROWS_NO_FK_CHECKS);
     if (!set_fk_checks(a, checks, e))
         return false;
     grow_rows(a, rows->n_columns);
@@ -652,19 +653,33 @@ static bool exec_ddl(struct vrepl_apply *a, const struct group *g, struct err *e
     return passes;
 }
 
+/* "a,b": the target tables whose rows the statement may change, as --recopy takes them. */
+static void put_changed(const struct vrepl_apply *a, const struct ddl_text *ddl, struct buf *out)
+{
+    const struct vrepl_stream_spec *s = a->o.spec;
+    for (size_t i = 0; i < s->n_tables; i++) {
+        if (ddl_concern(ddl, s->source->primary.database, s->tables[i].source_table) == DDL_CHANGES)
+            buf_printf(out, "%s%s", out->len > 0 ? "," : "", s->tables[i].target_table);
+    }
+}
+
 /* Whatever on-ddl says: what the target has is no longer what the source has, and no row event will
  * say so. The position stays before the statement. */
 static bool stop_before(const struct vrepl_apply *a, const struct group *g, int shown,
                         struct err *e)
 {
+    CLEANUP(buf_fini) struct buf tables = BUF_INIT;
+    put_changed(a, &g->ddl->ddl, &tables);
     err_set(e, ERR_WF_STATE,
             "table %s: rows may have changed without row events, the target would keep the old "
             "ones: %.*s",
             a->o.spec->tables[g->ddl_route->ddl_table].source_table, shown, g->ddl->ddl.sql);
     return err_cure(
-        e, "give the target table the source's definition and copy the workflow's tables anew "
-           "(workflow stop, then workflow start --recopy); after a switch: cancel the "
-           "workflow with the traffic at the source, and create it again");
+        e,
+        "give the target table the source's definition and copy it anew (workflow stop, then "
+        "workflow start --recopy %s); after a switch: cancel the workflow with the traffic at the "
+        "source, and create it again",
+        buf_str(&tables));
 }
 
 static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)

@@ -119,8 +119,10 @@ const struct schema_table *copier_definition(struct copier *k, size_t table_no, 
         return t;
     err_set(e, ERR_SCHEMA_MISMATCH, "%s.%s: its key was altered while it was being copied", t->db,
             t->name);
-    err_cure(e, "alter the target's key alike, and copy the workflow's tables anew (workflow stop, "
-                "then workflow start --recopy)");
+    err_cure(e,
+             "alter the target's key alike, and copy the table anew (workflow stop, then workflow "
+             "start --recopy %s)",
+             k->copy->o.spec->tables[table_no].target_table);
     return NULL;
 }
 

@@ -69,6 +69,17 @@
  * exactly once by plain statements from the start. Such a copy is not resumable: a crash empties
  * the table again.
  *
+ * Before a table is cut into ranges it waits: nothing of it is at the target, so its changes are
+ * passed over, whatever its key, and so is a DDL that changes its rows only (vrepl_router_wait). The
+ * stream passes them up to the log's end W of the moment when the copy begins, and a barrier makes
+ * that position durable on every target before the first range row is. So no range row stands while
+ * a position before W may be read again, and each A of the table's rounds is ≥ W: its reads have
+ * all that was passed over. Of a DDL in particular, since it has its metadata lock while it is
+ * written to the log, and the read takes that lock behind it: the read waits until the DDL is over,
+ * or is refused (1412) where its view is older than the table. A DDL behind W finds ranges, and
+ * stops the stream. Create begins so, and a new copy of single tables (vrepl/recopy.h), whose other
+ * tables are applied exactly once throughout: they were a state of the source where it began.
+ *
  * Why a crash at any moment is harmless: positions and progress are rows of the transactions that
  * they describe; a new owner bumps the epoch first, so that nothing of the old one can land later;
  * a round leaves nothing behind but committed chunks, all read at views that included the A of

@@ -5,8 +5,8 @@
 
 #include "base/err.h"
 
-/* A LIST may also be one text with commas; an ARRAY may not. */
-enum flag_kind { FLAG_BOOL, FLAG_INT, FLAG_TEXT, FLAG_LIST, FLAG_ARRAY };
+/* A LIST may also be one text with commas; an ARRAY may not. ALL_OR_LIST: true or false, or a LIST. */
+enum flag_kind { FLAG_BOOL, FLAG_INT, FLAG_TEXT, FLAG_LIST, FLAG_ARRAY, FLAG_ALL_OR_LIST };
 /* One flag that some verbs of some commands take. */
 struct flag_def {
     const char *name; /* NULL ends a table */

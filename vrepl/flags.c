@@ -113,6 +113,9 @@ static bool check_kind(const struct flag_def *d, const json_t *v, struct err *e)
     case FLAG_LIST:
         return json_is_string(v) || list_of_texts(v) ||
                err_set(e, ERR_USAGE, "%s is a list of texts, or one text with commas", d->name);
+    case FLAG_ALL_OR_LIST:
+        return json_is_boolean(v) || json_is_string(v) || list_of_texts(v) ||
+               err_set(e, ERR_USAGE, "%s is true or false, or a list of texts", d->name);
     case FLAG_ARRAY:
         return list_of_texts(v) || err_set(e, ERR_USAGE, "%s is a list of texts", d->name);
     }

@@ -213,8 +213,9 @@ static bool check_fit(const struct vrepl_plan *p, const struct plan_options *o,
             p->source->name, p->target->name, reason);
     return err_cure(e,
                     "alter the target's column to the source's type and start the workflow again; "
-                    "if its rows are not those that the same ALTER would leave, copy the "
-                    "workflow's tables anew (workflow stop, then workflow start --recopy)");
+                    "if its rows are not those that the same ALTER would leave, copy it anew "
+                    "(workflow stop, then workflow start --recopy %s)",
+                    p->target->name);
 }
 
 static bool map_columns(struct vrepl_plan *p, const struct plan_options *o, struct err *e)

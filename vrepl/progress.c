@@ -33,6 +33,7 @@ static void clear_ranges(struct progress_table *t)
     free(t->ranges);
     t->ranges = NULL;
     t->n_ranges = 0;
+    t->kept = false;
     position_fini(&t->snapshot);
     t->snapshot = (struct position)POSITION_INIT;
 }
@@ -111,6 +112,9 @@ static bool add_range(struct progress_table *t, const struct my_cell *cells, str
                                  .last = mem_strdup(cells[4].p),
                                  .done = cells[5].p[0] == '1',
                                  .rows = strtoull(cells[6].p, NULL, 10)};
+    t->kept = strcmp(r->last, PROGRESS_KEPT) == 0;
+    if (t->kept)
+        return true;
     if (t->exact_snapshot)
         return position_parse(r->lower, &t->snapshot, e);
     return parse_bounds(t, r, e);
@@ -183,6 +187,11 @@ bool progress_done(const struct progress *p)
             return false;
     }
     return true;
+}
+
+bool progress_table_waits(const struct progress_table *t)
+{
+    return t->n_ranges == 0 || (t->exact_snapshot && !progress_table_done(t));
 }
 
 bool progress_insert(struct my_conn *c, const struct target_tx_key *key, const char *tab,

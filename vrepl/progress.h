@@ -6,6 +6,9 @@
  * A table that is copied from one exact snapshot has one row (range 0) whose `lower` is the
  * snapshot's position; its changes up to there are in the copy, those after it are applied exactly
  * once.
+ * A table whose rows were kept when others of its stream began to be copied anew
+ * (vrepl/recopy.h) has one row (range 0) whose `last` is PROGRESS_KEPT, which is no bound: it was
+ * a state of the source at the stream's position and stays one, whatever key it has or gets.
  */
 #ifndef SLUICE_VREPL_PROGRESS_H
 #define SLUICE_VREPL_PROGRESS_H
@@ -15,6 +18,7 @@
 #include "vrepl/target_tx.h"
 
 #define PROGRESS_KEY_MAX 16
+#define PROGRESS_KEPT    "kept"
 __extension__ typedef __int128 progress_int;
 struct progress_key { /* a bound of integer keys; n 0: unbounded, or not parsed */
     size_t n;
@@ -33,6 +37,7 @@ struct progress_table {
     size_t n_ranges;
     bool order_exact;         /* bounds are parsed */
     bool exact_snapshot;      /* copied from one exact snapshot */
+    bool kept;                /* every change is applied exactly once, as after U */
     struct position snapshot; /* of it, once taken */
 };
 struct progress {
@@ -47,6 +52,8 @@ bool progress_load(struct progress *p, struct my_conn *c, const struct target_tx
                    struct err *e) WARN_UNUSED;
 bool progress_table_done(const struct progress_table *t);
 bool progress_done(const struct progress *p);
+/* Nothing of it that is there now will stay: its copy has not begun, or will begin again. */
+bool progress_table_waits(const struct progress_table *t);
 
 /* Inside a target transaction: */
 bool progress_insert(struct my_conn *c, const struct target_tx_key *key, const char *tab,

@@ -168,9 +168,11 @@ static bool check_incarnations(struct workflow *w, bool back, struct my_conn *c,
                      "dropped and made again, rebuilt (ALTER, OPTIMIZE), or its columns "
                      "are others",
                      s->keyspace, s->name, x->names[i], w->keys[back]);
-        err_cure(e, "compare it (vdiff create): without differences it is the one from then on; "
-                    "where rows are missing, copy anew (workflow stop, then workflow start "
-                    "--recopy)");
+        err_cure(e,
+                 "compare it (vdiff create): without differences it is the one from then on; "
+                 "where rows are missing, copy it anew (workflow stop, then workflow start "
+                 "--recopy %s)",
+                 x->names[i]);
     }
     free(changed);
     return ok;

@@ -26,6 +26,7 @@ struct vrepl_router {
     bool saw_rows, foreign; /* of the open transaction */
     struct cdc_row *before, *after;
     size_t row_columns;
+    const bool *waits; /* of vrepl_router_wait */
     bool stale; /* the stream ends, or begins anew, at a DDL that was routed: nothing behind it is
                    ours */
 };
@@ -78,6 +79,11 @@ void vrepl_router_free(struct vrepl_router *r)
     cdc_row_free(r->before);
     cdc_row_free(r->after);
     free(r);
+}
+
+void vrepl_router_wait(struct vrepl_router *r, const bool *waits)
+{
+    r->waits = waits;
 }
 
 static int find_spec(const struct vrepl_router *r, const struct schema_table *t)
@@ -348,6 +354,12 @@ static void look_at_origin(struct vrepl_router *r, const struct cdc_rows *rows)
         !strcmp(origin, s->workflow_key) || (s->skip_origin && !strcmp(origin, s->skip_origin));
 }
 
+static bool waits(const struct vrepl_router *r, const struct schema_table *t)
+{
+    int no = r->waits ? find_spec(r, t) : -1;
+    return no >= 0 && r->waits[no];
+}
+
 static bool route_rows(struct vrepl_router *r, const struct cdc_change *c,
                        struct vrepl_routing *out, struct route_change *rc, struct err *e)
 {
@@ -356,7 +368,7 @@ static bool route_rows(struct vrepl_router *r, const struct cdc_change *c,
     if (cdc_is_sidecar(c->rows.table))
         return true;
     r->foreign = true;
-    if (r->own_origin || r->stale)
+    if (r->own_origin || r->stale || waits(r, c->rows.table))
         return true;
     const struct vrepl_plan *plan = vrepl_router_plan(r, c->rows.table, e);
     if (!plan)
@@ -371,16 +383,15 @@ static bool route_rows(struct vrepl_router *r, const struct cdc_change *c,
     return ok;
 }
 
-/* The most that the DDL does to one of the stream's tables, and to which. */
-static enum ddl_concern concern(const struct vrepl_router *r, const struct ddl_text *ddl,
-                                size_t *table_no)
+enum ddl_concern vrepl_route_ddl(const struct vrepl_stream_spec *s, const bool *waits,
+                                 const struct ddl_text *ddl, size_t *table_no)
 {
-    const struct vrepl_stream_spec *s = r->o.spec;
     enum ddl_concern most = DDL_UNRELATED;
     for (size_t i = 0; i < s->n_tables; i++) {
         enum ddl_concern one =
             ddl_concern(ddl, s->source->primary.database, s->tables[i].source_table);
-        if (one <= most)
+        bool nothing_there = one == DDL_CHANGES && waits && waits[i];
+        if (one <= most || nothing_there)
             continue;
         most = one;
         *table_no = i;
@@ -415,7 +426,7 @@ static void route_ddl(struct vrepl_router *r, const struct cdc_change *c, struct
     r->foreign = true;
     if (r->own_origin || is_our_fence(c))
         return;
-    enum ddl_concern what = concern(r, &c->ddl, &table_no);
+    enum ddl_concern what = vrepl_route_ddl(r->o.spec, r->waits, &c->ddl, &table_no);
     rc->ddl_ours = what != DDL_UNRELATED;
     rc->ddl_changes = what == DDL_CHANGES;
     rc->ddl_table = (uint16_t)table_no;

@@ -28,6 +28,11 @@ struct route_change {
     bool ddl_changes;   /* …and may change its rows without row events */
     uint16_t ddl_table; /* which (of several: one) */
 };
+/* The most that a statement does to the tables of s, and to which. Those whose copy has not begun
+ * (waits, NULL: none) have no rows that could differ: what only changes rows is nothing to them.
+ * Pure. */
+enum ddl_concern vrepl_route_ddl(const struct vrepl_stream_spec *s, const bool *waits,
+                                 const struct ddl_text *ddl, size_t *table_no);
 struct vrepl_routing { /* immutable once made */
     int refs;
     struct route_change *changes; /* one a change of the batch */
@@ -47,6 +52,10 @@ struct vrepl_router_options {
 };
 struct vrepl_router *vrepl_router_new(const struct vrepl_router_options *o);
 void vrepl_router_free(struct vrepl_router *r); /* plans go too: every routing must be gone */
+/* One a table: its copy has not begun, on any target. Until this is called again nothing of such a
+ * table is routed (vrepl/copy.c argues it). NULL: none waits; borrowed. Appliers stand still.
+ * Thread: the stream's. */
+void vrepl_router_wait(struct vrepl_router *r, const bool *waits);
 /* Batches in log order. Remembers the open transaction between batches. */
 bool vrepl_route(struct vrepl_router *r, const struct cdc_batch *b, struct vrepl_routing **out,
                  struct err *e) WARN_UNUSED;

@@ -61,5 +61,15 @@ bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e) 
 /* The same, but for the epochs: an older owner stays shut out. */
 bool sidecar_forget_progress(struct my_conn *c, const char *workflow_key,
                              struct err *e) WARN_UNUSED;
+/* Inside a transaction, for a new copy of some tables. Forgets what all streams have of one target
+ * table. */
+bool sidecar_forget_table(struct my_conn *c, const char *workflow_key, const char *db,
+                          const char *table, struct err *e) WARN_UNUSED;
+/* In streams that have passed U the rows of this table stay (PROGRESS_KEPT); in others its copy goes
+ * on as it was. Before sidecar_copy_again. */
+bool sidecar_keep_table(struct my_conn *c, const char *workflow_key, const char *table,
+                        struct err *e) WARN_UNUSED;
+/* All streams are in the phase of rounds; their positions stand. */
+bool sidecar_copy_again(struct my_conn *c, const char *workflow_key, struct err *e) WARN_UNUSED;
 
 #endif

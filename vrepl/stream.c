@@ -178,17 +178,52 @@ static bool drops_something(const struct cdc_change *c)
     return false;
 }
 
-static bool has_further_unique_key(const struct vrepl_stream *s)
+static bool has_further_unique_key(const struct schema_table *t)
 {
-    for (size_t i = 0; i < s->spec.n_tables; i++) {
-        const struct schema_table *t = s->now.targets[i];
-        size_t n = 0;
-        for (size_t k = 0; k < t->n_keys; k++)
-            n += t->keys[k].unique;
-        if (n > 1)
+    size_t n = 0;
+    for (size_t k = 0; k < t->n_keys; k++)
+        n += t->keys[k].unique;
+    return n > 1;
+}
+
+/* The rows of a table that was kept do not give way, and one whose copy has not begun has none. */
+static bool rows_give_way(const struct vrepl_stream *s, size_t i)
+{
+    if (s->now.waits && s->now.waits[i])
+        return false;
+    for (size_t k = 0; k < s->spec.n_targets; k++) {
+        if (!s->targets[k].progress.tables[i].kept)
             return true;
     }
     return false;
+}
+
+/* A table whose keys the statement may have taken away while its rows give way to each other; NULL:
+ * none. */
+static const struct vrepl_table_spec *loses_keys(const struct vrepl_stream *s,
+                                                 const struct cdc_change *c)
+{
+    for (size_t i = 0; drops_something(c) && i < s->spec.n_tables; i++) {
+        const struct vrepl_table_spec *t = &s->spec.tables[i];
+        if (rows_give_way(s, i) && has_further_unique_key(s->now.targets[i]) &&
+            ddl_concern(&c->ddl, s->spec.source->primary.database, t->source_table) !=
+                DDL_UNRELATED)
+            return t;
+    }
+    return NULL;
+}
+
+static bool copy_must_begin_again(const struct vrepl_table_spec *t, const struct cdc_change *c,
+                                  struct err *e)
+{
+    err_set(e, ERR_WF_STATE,
+            "table %s has unique keys and lost something during its copy, which has to begin "
+            "again: %.*s",
+            t->source_table, c->ddl.n < 400 ? (int)c->ddl.n : 400, c->ddl.sql);
+    return err_cure(e,
+                    "give the target table the source's definition and copy it anew (workflow "
+                    "stop, then workflow start --recopy %s)",
+                    t->target_table);
 }
 
 /* Until U is passed, rows give way to each other (1062, REPLACE): that is right only while the
@@ -202,11 +237,9 @@ static bool keys_hold(struct vrepl_stream *s, const struct cdc_batch *b,
         if (c->kind != CDC_DDL || !r->changes[i].ddl_ours)
             continue;
         changed = true;
-        if (drops_something(c) && gives_way(s) && has_further_unique_key(s))
-            return err_set(e, ERR_WF_STATE,
-                           "a table with unique keys lost something during its copy, which has to "
-                           "begin again: %.*s",
-                           c->ddl.n < 400 ? (int)c->ddl.n : 400, c->ddl.sql);
+        const struct vrepl_table_spec *t = gives_way(s) ? loses_keys(s, c) : NULL;
+        if (t)
+            return copy_must_begin_again(t, c, e);
     }
     return !changed || !gives_way(s) || stream_check_keys(s, e);
 }
@@ -361,6 +394,64 @@ static bool find_a(struct vrepl_stream *s, struct position *a, struct err *e)
     }
 }
 
+/* Which tables wait for their copy to begin: on every target, or, where a snapshot is copied whole,
+ * on any. */
+static bool note_waiting(struct vrepl_stream *s)
+{
+    bool any = false;
+    s->now.waits = mem_calloc(s->spec.n_tables + 1, sizeof *s->now.waits);
+    for (size_t i = 0; i < s->spec.n_tables; i++) {
+        size_t n = 0;
+        bool exact = false;
+        for (size_t k = 0; k < s->spec.n_targets; k++) {
+            const struct progress_table *t = &s->targets[k].progress.tables[i];
+            n += progress_table_waits(t);
+            exact = exact || t->exact_snapshot;
+        }
+        s->now.waits[i] = exact ? n > 0 : n == s->spec.n_targets;
+        any = any || s->now.waits[i];
+    }
+    return any;
+}
+
+static void end_waiting(struct vrepl_stream *s)
+{
+    vrepl_router_wait(s->now.router, NULL);
+    free(s->now.waits);
+    s->now.waits = NULL;
+}
+
+/* Up to `end`, which may lie in the log's idle part: then a transaction of ours makes it pass. */
+static bool pump_to(struct vrepl_stream *s, const struct position *end, struct err *e)
+{
+    bool got = true;
+    while (!position_at_or_after(cdc_stream_position(s->now.in), end)) {
+        if (!pump(s, STREAM_POLL_MS, &got, e))
+            return false;
+        if (!got)
+            push_log(s);
+    }
+    return true;
+}
+
+/* Before tables whose copy has not begun are cut into ranges: the log's end of now is reached on
+ * every target, without them (vrepl/copy.c). */
+static bool pass_by_waiting(struct vrepl_stream *s, struct err *e)
+{
+    struct position end = POSITION_INIT, a = POSITION_INIT;
+    bool ok = true;
+    if (note_waiting(s)) {
+        vrepl_router_wait(s->now.router, s->now.waits);
+        ok = source_end(s, &end, e) && pump_to(s, &end, e) && find_a(s, &a, e) &&
+             FAULT_POINT("copy.waiting.passed", e);
+    }
+    if (ok)
+        end_waiting(s);
+    position_fini(&end);
+    position_fini(&a);
+    return ok;
+}
+
 static int64_t next_budget(const struct vrepl_stream *s, int64_t budget_ms, int64_t replay_ms)
 {
     int64_t base = s->spec.round_ms ? s->spec.round_ms : STREAM_ROUND_MS;
@@ -446,8 +537,8 @@ static bool copy(struct vrepl_stream *s, struct err *e)
                                    .waits = copier_waits,
                                    .waits_ctx = s};
     struct vrepl_copy *c = vrepl_copy_new(&o, e);
-    bool ok = c && vrepl_copy_prepare(c, e) && rounds(s, c, e) && barrier(s, e) && run_keys(s, e) &&
-              stream_check_keys(s, e) && set_u(s, e);
+    bool ok = c && pass_by_waiting(s, e) && vrepl_copy_prepare(c, e) && rounds(s, c, e) &&
+              barrier(s, e) && run_keys(s, e) && stream_check_keys(s, e) && set_u(s, e);
     vrepl_copy_free(c);
     free(targets);
     return ok;

@@ -26,6 +26,7 @@ struct stream_attempt {
     struct plan_charsets *source_charsets, *target_charsets;
     enum my_flavor target_flavor;
     struct vrepl_router *router;
+    bool *waits; /* one a table, while the router has it; NULL: none waits */
     struct cdc_stream *in;
     struct position start; /* of `in`: the lowest of the targets */
     bool in_tx;            /* the last batch left a transaction open */

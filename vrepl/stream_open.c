@@ -153,9 +153,10 @@ static bool keys_fit(const struct vrepl_stream *s, const struct my_conn *target,
     if (schema_keys_fit(from, to, &map, why, sizeof why))
         return true;
     err_set(e, ERR_SCHEMA_MISMATCH, "target table %s: %s", to->name, why);
-    return err_cure(e, "give both tables the same unique keys, collations and generated columns, "
-                       "cancel the workflow, "
-                       "and create it again");
+    return err_cure(e,
+                    "give both tables the same unique keys, collations and generated columns, "
+                    "and copy it anew (workflow stop, then workflow start --recopy %s)",
+                    to->name);
 }
 
 /* A table that is gone or has another name is judged by its DDL in the log. */
@@ -183,7 +184,7 @@ bool stream_check_keys(struct vrepl_stream *s, struct err *e)
         struct my_conn *c = my_connect(&s->spec.targets[k]->primary, "stream", e);
         bool ok = c != NULL;
         for (size_t i = 0; ok && i < s->spec.n_tables; i++)
-            ok = check_keys(s, c, k, i, e);
+            ok = s->targets[k].progress.tables[i].kept || check_keys(s, c, k, i, e);
         my_close(c);
         if (!ok)
             return err_prepend(e, "target %s", target_name(s, k));
@@ -200,23 +201,39 @@ static bool integer_key(const struct schema_table *t)
     return ints;
 }
 
+static bool inspect_source(struct vrepl_stream *s, size_t i, struct err *e)
+{
+    struct schema_table *t = schema_inspect(s->now.source, s->spec.source->primary.database,
+                                            s->spec.tables[i].source_table, e);
+    if (!t)
+        return err_prepend(e, "source");
+    s->now.sources[i] = t;
+    for (size_t k = 0; k < s->spec.n_targets; k++) {
+        struct progress_table *p = &s->targets[k].progress.tables[i];
+        p->order_exact = integer_key(t) && integer_key(s->now.targets[i]);
+        p->exact_snapshot = !schema_table_identity(t);
+    }
+    s->rows_total[i] = t->rows_estimate;
+    s->bytes_total[i] = t->bytes_estimate;
+    return true;
+}
+
+static bool kept_everywhere(const struct vrepl_stream *s, size_t i)
+{
+    for (size_t k = 0; k < s->spec.n_targets; k++) {
+        if (!s->targets[k].progress.tables[i].kept)
+            return false;
+    }
+    return true;
+}
+
 /* Only a copy needs the source's definitions of now; the log brings its own. */
 static bool inspect_sources(struct vrepl_stream *s, struct err *e)
 {
     s->now.sources = mem_calloc(s->spec.n_tables + 1, sizeof(struct schema_table *));
     for (size_t i = 0; i < s->spec.n_tables; i++) {
-        struct schema_table *t = schema_inspect(s->now.source, s->spec.source->primary.database,
-                                                s->spec.tables[i].source_table, e);
-        if (!t)
-            return err_prepend(e, "source");
-        s->now.sources[i] = t;
-        for (size_t k = 0; k < s->spec.n_targets; k++) {
-            struct progress_table *p = &s->targets[k].progress.tables[i];
-            p->order_exact = integer_key(t) && integer_key(s->now.targets[i]);
-            p->exact_snapshot = !schema_table_identity(t);
-        }
-        s->rows_total[i] = t->rows_estimate;
-        s->bytes_total[i] = t->bytes_estimate;
+        if (!kept_everywhere(s, i) && !inspect_source(s, i, e))
+            return false;
     }
     return true;
 }
@@ -400,6 +417,7 @@ void stream_close(struct vrepl_stream *s)
     vrepl_router_free(now->router);
     unref_tables(now->sources, s->spec.n_tables);
     unref_tables(now->targets, s->spec.n_tables);
+    free(now->waits);
     plan_charsets_free(now->source_charsets);
     plan_charsets_free(now->target_charsets);
     my_close(now->source);

@@ -50,8 +50,24 @@ static bool judge(struct vrepl_stream *s, size_t target_no, size_t i, struct buf
             "target table %s.%s is not the one that its rows were copied to: it was emptied, or "
             "dropped and made again, and has none of them",
             to->database, t->target_table);
-    return err_cure(e, "copy the workflow's tables anew (workflow stop, then workflow start "
-                       "--recopy)");
+    return err_cure(e, "copy it anew (workflow stop, then workflow start --recopy %s)",
+                    t->target_table);
+}
+
+/* Nothing was written to it yet, by this stream or another: whatever it is, it is the one. */
+static bool is_untouched(const struct vrepl_stream *s, size_t target_no, size_t i)
+{
+    const struct stream_target *t = &s->targets[target_no];
+    return !s->spec.several_sources && t->row.phase == COPY_PHASE_ROUNDS &&
+           progress_table_waits(&t->progress.tables[i]);
+}
+
+/* The next look records what stands there. */
+static bool forget(struct vrepl_stream *s, size_t target_no, size_t i, struct err *e)
+{
+    return incarnation_forget(s->targets[target_no].looker, s->spec.workflow_key,
+                              s->spec.targets[target_no]->primary.database,
+                              s->spec.tables[i].target_table, e);
 }
 
 /* Kept from look to look: a connect takes the stream's thread, and so every target, some 50 ms. */
@@ -79,8 +95,11 @@ static bool check_target(struct vrepl_stream *s, size_t target_no, struct buf *u
     for (size_t i = 0; i < s->spec.n_tables; i++)
         names[i] = s->spec.tables[i].target_table;
     bool ok = ask(s, target_no, names, changed, e);
-    for (size_t i = 0; ok && i < s->spec.n_tables; i++)
-        ok = !changed[i] || judge(s, target_no, i, unproven, e);
+    for (size_t i = 0; ok && i < s->spec.n_tables; i++) {
+        if (changed[i])
+            ok = is_untouched(s, target_no, i) ? forget(s, target_no, i, e)
+                                               : judge(s, target_no, i, unproven, e);
+    }
     free(names);
     free(changed);
     return ok || err_prepend(e, "target %s", s->spec.targets[target_no]->name);

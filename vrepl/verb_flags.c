@@ -40,7 +40,7 @@ static const struct flag_def defs[] = {
      "a switch whose preconditions fail would lose rows or block writers",
      "cure what `status` and the error name"},
     /* the others */
-    {"recopy", FLAG_BOOL, ANY, "start", NULL, NULL},
+    {"recopy", FLAG_ALL_OR_LIST, ANY, "start", NULL, NULL},
     {"keep_data", FLAG_BOOL, ANY, ENDS, NULL, NULL},
     {"rename_tables", FLAG_BOOL, ANY, "complete", NULL, NULL},
     {"keep_routing_rules", FLAG_BOOL, ANY, ENDS,

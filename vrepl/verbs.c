@@ -129,8 +129,44 @@ static json_t *details(const struct workflow *w, const char *what, bool yes)
     return list;
 }
 
+/* --- what --dry-run says --- */
+
+static void add_line(json_t *list, const char *fmt, const char *a, const char *b)
+{
+    CLEANUP(buf_fini) struct buf line = BUF_INIT;
+    for (const char *p = fmt; *p != '\0'; p++) {
+        if (*p == '$' && (p[1] == '1' || p[1] == '2'))
+            buf_put_str(&line, *++p == '1' ? a : b);
+        else
+            buf_put_u8(&line, (uint8_t)*p);
+    }
+    json_array_append_new(list, json_string(buf_str(&line)));
+}
+
+static void put_plan(struct verb_call *c, const char *word, json_t *plan)
+{
+    json_t *summary = json_sprintf("%s dry run results for workflow %s.%s", word, c->cmd->keyspace,
+                                   c->cmd->workflow);
+    verbs_put(c, json_pack("{s:o, s:o}", "summary", summary, "dry_run_results", plan));
+}
+
 /* --- start, stop, update -------------------------------------------------------------------------
  */
+
+static json_t *start_plan(const struct workflow *w, const struct recopy *r)
+{
+    json_t *list = json_array();
+    const char *ks = w->sides[WF_TARGET].shards[0]->keyspace;
+    for (size_t i = 0; r->any && i < w->def->n_tables; i++)
+        add_line(list,
+                 recopy_has(r, i)
+                     ? "Empty table $1 on every target shard of keyspace $2, and copy it anew"
+                     : "Keep the rows of table $1 in keyspace $2",
+                 w->def->tables[i].target, ks);
+    add_line(list, "Start the vreplication streams of $1",
+             w->keys[wf_state_target_serves(w->state)], "");
+    return list;
+}
 
 static void put_updated(struct verb_call *c, const struct work *x, bool changed)
 {
@@ -162,25 +198,51 @@ static bool set_definition(struct work *x, bool stop_after_copy, const char *on_
     return ok;
 }
 
-static bool verb_start(struct verb_call *c, struct work *x, struct err *e)
+static bool start_streams(struct work *x, const struct recopy *r, struct err *e)
 {
     bool active = wf_state_target_serves(x->w->state);
-    bool recopy = flags_bool(c->flags, "recopy", false) || recopy_pending(x->w);
     static const struct wf_row_set done = {.todo = ""};
-    if (x->back != active && !recopy) {
-        put_updated(c, x, false); /* the direction that does not run has nothing to start */
-        return true;
-    }
     if (x->w->def->stop_after_copy && !set_definition(x, false, NULL, e))
         return false;
-    if (!recheck_start(x->w, active, e) || (recopy && !recopy_prepare(x->w, x->home, e)) ||
-        !wf_step(x->w, x->home, WF_EVENT_START, recopy ? &done : NULL, e))
+    if (!recheck_start(x->w, active, e) || (r->any && !recopy_prepare(x->w, r, x->home, e)) ||
+        !wf_step(x->w, x->home, WF_EVENT_START, r->any ? &done : NULL, e))
         return false;
     wf_streams_stop(x->w);
-    if (!wf_streams_run(x->w, active, e))
+    return wf_streams_run(x->w, active, e);
+}
+
+/* What an earlier start began is begun again, with what is asked for now. */
+static bool what_to_recopy(const struct verb_call *c, const struct work *x, struct recopy *r,
+                           struct err *e)
+{
+    if (!recopy_add(r, x->w->def, c->flags, e))
         return false;
-    put_updated(c, x, true);
+    if (x->back && r->any)
+        return err_set(e, ERR_WF_STATE, "start --recopy the workflow %s, not its reverse",
+                       x->w->keys[0]);
+    return x->back || (recopy_add_pending(r, x->w, e) && (!r->any || recopy_check(x->w, e)));
+}
+
+static bool start_direction(struct verb_call *c, struct work *x, const struct recopy *r,
+                            struct err *e)
+{
+    bool runs = x->back == wf_state_target_serves(x->w->state);
+    if (runs && flags_bool(c->flags, "dry_run", false)) {
+        put_plan(c, "Start", start_plan(x->w, r));
+        return true;
+    }
+    if (runs && !start_streams(x, r, e))
+        return false;
+    put_updated(c, x, runs); /* the direction that does not run has nothing to start */
     return true;
+}
+
+static bool verb_start(struct verb_call *c, struct work *x, struct err *e)
+{
+    struct recopy r = RECOPY_INIT;
+    bool ok = what_to_recopy(c, x, &r, e) && start_direction(c, x, &r, e);
+    recopy_fini(&r);
+    return ok;
 }
 
 static bool verb_stop(struct verb_call *c, struct work *x, struct err *e)
@@ -223,18 +285,6 @@ static void put_tables(const struct workflow *w, enum wf_side_name side, struct 
 {
     for (size_t i = 0; i < w->def->n_tables; i++)
         buf_printf(out, "%s%s", i > 0 ? "," : "", wf_plain_name(&w->def->tables[i], side));
-}
-
-static void add_line(json_t *list, const char *fmt, const char *a, const char *b)
-{
-    CLEANUP(buf_fini) struct buf line = BUF_INIT;
-    for (const char *p = fmt; *p != '\0'; p++) {
-        if (*p == '$' && (p[1] == '1' || p[1] == '2'))
-            buf_put_str(&line, *++p == '1' ? a : b);
-        else
-            buf_put_u8(&line, (uint8_t)*p);
-    }
-    json_array_append_new(list, json_string(buf_str(&line)));
 }
 
 static json_t *switch_plan(const struct workflow *w, bool back)
@@ -329,13 +379,6 @@ static bool verb_switch(struct verb_call *c, struct work *x, bool reverse, struc
 
 /* --- complete, cancel
  * ------------------------------------------------------------------------------- */
-
-static void put_plan(struct verb_call *c, const char *word, json_t *plan)
-{
-    json_t *summary = json_sprintf("%s dry run results for workflow %s.%s", word, c->cmd->keyspace,
-                                   c->cmd->workflow);
-    verbs_put(c, json_pack("{s:o, s:o}", "summary", summary, "dry_run_results", plan));
-}
 
 static void put_ended(struct verb_call *c, bool complete, json_t *plan, json_t *detail)
 {
@@ -611,7 +654,7 @@ static bool can_plan(const char *type, const char *verb)
 {
     static const char *const can[] = {"create", "switchtraffic", "reversetraffic", "complete",
                                       "cancel", "delete",        "list",           "show",
-                                      "status", "progress"};
+                                      "status", "progress",      "start"};
     for (size_t i = 0; strcmp(type, "vdiff") != 0 && i < sizeof can / sizeof *can; i++) {
         if (strcmp(verb, can[i]) == 0)
             return true;

@@ -81,6 +81,39 @@ static bool is_typed(const struct opt_values *v, const struct opt_def *d, const 
     return opt_typed(v, d->name) && strcmp(member, "dry_run") != 0;
 }
 
+/* An empty word is no table, and least of all means all of them. */
+static void a_list_that_stands_alone_means_all(void **state)
+{
+    static const struct {
+        const char *words[6];
+        int n;
+        const char *json; /* NULL: refused */
+    } cases[] = {
+        {{"workflow", "start", "--recopy"}, 3, "\"recopy\":true"},
+        {{"workflow", "start", "--recopy", "--dry-run"}, 4, "\"recopy\":true"},
+        {{"workflow", "--recopy", "start"}, 3, "\"recopy\":true"},
+        {{"workflow", "start", "--recopy", "a,b"}, 4, "\"recopy\":[\"a\",\"b\"]"},
+        {{"workflow", "--recopy=a", "start", "--recopy", "b"}, 5, "\"recopy\":[\"a\",\"b\"]"},
+        {{"workflow", "start", "--recopy", ""}, 4, "\"recopy\":[]"},
+        {{"workflow", "start", "--recopy="}, 3, "\"recopy\":[]"},
+        {{"workflow", "--recopy", "start", "--recopy", "a"}, 5, NULL},
+        {{"workflow", "start", "--recopy", "a", "--recopy"}, 5, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err e = ERR_INIT;
+        struct buf json = BUF_INIT;
+        struct opt_values *v = parse("workflow", cases[i].n, cases[i].words, &e);
+        assert_int_equal(v != NULL, cases[i].json != NULL);
+        if (v == NULL)
+            continue;
+        opt_flags_json(v, NULL, &json);
+        assert_non_null(strstr(buf_str(&json), cases[i].json));
+        buf_fini(&json);
+        opt_free(v);
+    }
+}
+
 static void flags_that_are_not_wanted_are_left_out(void **state)
 {
     struct err e = ERR_INIT;
@@ -163,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_mistyped_option_names_the_nearest),
         cmocka_unit_test(a_value_of_another_kind_is_a_mistake_of_the_command_line),
         cmocka_unit_test(flags_become_json_with_typed_values),
+        cmocka_unit_test(a_list_that_stands_alone_means_all),
         cmocka_unit_test(flags_that_are_not_wanted_are_left_out),
         cmocka_unit_test(global_options_that_mean_nothing_are_refused),
         cmocka_unit_test(a_value_outside_its_words_is_refused),

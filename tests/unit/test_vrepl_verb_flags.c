@@ -29,6 +29,8 @@ static void a_verb_takes_its_own_flags(void **state)
     assert_true(takes("workflow", "complete", "{\"rename_tables\":true,\"force\":false}", &e));
     assert_true(takes("vdiff", "show", "{\"uuid\":\"last\"}", &e));
     assert_true(takes("workflow", "show", "", &e));
+    assert_true(takes("workflow", "start", "{\"recopy\":true}", &e));
+    assert_true(takes("movetables", "start", "{\"recopy\":[\"a\",\"b\"]}", &e));
 }
 
 static void another_flag_is_refused_with_the_nearest(void **state)
@@ -67,6 +69,7 @@ static void a_value_of_another_kind_is_refused(void **state)
     assert_false(takes("movetables", "switchtraffic", "{\"timeout_ms\":-1}", &e));
     assert_false(takes("movetables", "switchtraffic", "{\"timeout_ms\":1.5}", &e));
     assert_false(takes("movetables", "create", "{\"on_ddl\":1}", &e));
+    assert_false(takes("workflow", "start", "{\"recopy\":1}", &e));
     assert_false(takes("movetables", "create", "[]", &e));
     assert_false(takes("movetables", "create", "{\"dry_run\":true,\"dry_run\":false}", &e));
 }
