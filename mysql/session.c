@@ -80,6 +80,7 @@ static const struct pinned pinned[] = {
     {"auto_increment_increment", "1", RESTRICTED},
     {"auto_increment_offset", "1", RESTRICTED},
     {"system_versioning_insert_history", "0", KNOWN},
+    {"system_versioning_asof", "DEFAULT", KNOWN}, /* no time, whatever the global value is */
     /* Definitions: what CREATE and ALTER make, and what the server shows of them. */
     {"alter_algorithm", "'DEFAULT'", KNOWN},
     {"old_alter_table", "0", KNOWN}, /* an older name of it on MariaDB: the same value */
@@ -90,6 +91,9 @@ static const struct pinned pinned[] = {
     {"explicit_defaults_for_timestamp", "1", RESTRICTED},
     {"innodb_strict_mode", "1", RESTRICTED},
     {"innodb_compression_default", "0", KNOWN},
+    {"innodb_default_encryption_key_id", "1", KNOWN},
+    {"mhnsw_default_m", "6", KNOWN}, /* a vector key's text has them where they are others */
+    {"mhnsw_default_distance", "'euclidean'", KNOWN},
     {"sql_require_primary_key", "0", RESTRICTED},
     {"sql_generate_invisible_primary_key", "0", RESTRICTED},
     {"show_gipk_in_create_table_and_information_schema", "1", KNOWN},
@@ -120,7 +124,8 @@ static bool is_value(const struct pinned *p, const char *shown)
     if (number)
         return strcasecmp(shown, p->value[0] == '1' ? "ON" : "OFF") == 0 ||
                strcmp(shown, p->value) == 0;
-    return strcasecmp(quoted, p->value) == 0 || (shown[0] == 0 && strcmp(p->value, "NULL") == 0);
+    return strcasecmp(quoted, p->value) == 0 || strcasecmp(shown, p->value) == 0 ||
+           (shown[0] == 0 && strcmp(p->value, "NULL") == 0);
 }
 
 static void note(struct known *k, const char *name, const char *value)

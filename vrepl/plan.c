@@ -199,6 +199,14 @@ static void choose_texts(struct plan_column *col, const struct plan_options *o,
     col->where = where_text(o, from, to, col->bind, col->value);
 }
 
+/* Returns false. */
+static bool columns_differ(struct err *e)
+{
+    return err_cure(e, "give the target table the source's columns and start the workflow again; "
+                       "where rows from before and behind an ALTER need other ones, copy the "
+                       "workflow's tables anew (workflow stop, then workflow start --recopy)");
+}
+
 /* A target that was wide enough at create need not be so for this definition of the source. */
 static bool check_fit(const struct vrepl_plan *p, const struct plan_options *o,
                       const struct schema_column *from, const struct schema_column *to,
@@ -227,10 +235,12 @@ static bool map_columns(struct vrepl_plan *p, const struct plan_options *o, stru
         int from = schema_table_column(s, to->name);
         if (to->generated && from < 0)
             continue;
-        if (from < 0)
-            return err_set(e, ERR_SCHEMA_MISMATCH,
-                           "%s.%s: the target's column %s does not exist in the source", s->db,
-                           s->name, to->name);
+        if (from < 0) {
+            err_set(e, ERR_SCHEMA_MISMATCH,
+                    "%s.%s: the target's column %s does not exist in the source", s->db, s->name,
+                    to->name);
+            return columns_differ(e);
+        }
         if (!check_fit(p, o, &s->columns[from], to, e))
             return false;
         if (to->generated) /* the target computes it as the source does */
@@ -251,10 +261,11 @@ static bool check_source_columns(const struct vrepl_plan *p, struct err *e)
             return err_set(e, ERR_SCHEMA_UNKNOWN,
                            "%s.%s: the log does not name the table's columns", p->source->db,
                            p->source->name);
-        if (schema_table_column(p->target, name) < 0)
-            return err_set(e, ERR_SCHEMA_MISMATCH,
-                           "%s.%s: column %s is missing in the target table %s", p->source->db,
-                           p->source->name, name, p->target->name);
+        if (schema_table_column(p->target, name) < 0) {
+            err_set(e, ERR_SCHEMA_MISMATCH, "%s.%s: column %s is missing in the target table %s",
+                    p->source->db, p->source->name, name, p->target->name);
+            return columns_differ(e);
+        }
     }
     return true;
 }

@@ -35,6 +35,8 @@ HOSTILE = {
     "sql_generate_invisible_primary_key": "1", "show_gipk_in_create_table_and_information_schema": "0",
     "show_create_table_verbosity": "1", "show_create_table_skip_secondary_engine": "1",
     "sql_quote_show_create": "0", "information_schema_stats_expiry": "3600",
+    "system_versioning_asof": "'2020-01-01 00:00:00'", "innodb_default_encryption_key_id": "9",
+    "mhnsw_default_m": "20", "mhnsw_default_distance": "'cosine'",
     "system_versioning_alter_history": "'KEEP'", "session_track_schema": "1",
     "session_track_state_change": "1", "session_track_system_variables": "'*'",
     "session_track_transaction_info": "'CHARACTERISTICS'", "session_track_gtids": "'OWN_GTID'",
@@ -74,7 +76,8 @@ def plain(server):
                      "SET SESSION TRANSACTION READ WRITE, ISOLATION LEVEL REPEATABLE READ",
                      "SET SESSION autocommit=1, completion_type=0, wait_timeout=600, sql_safe_updates=0"):
             cursor.execute(text)
-        for text in ("SET SESSION max_statement_time=0", "SET SESSION max_execution_time=0",
+        for text in ("SET SESSION system_versioning_asof=DEFAULT", "SET SESSION max_statement_time=0",
+                     "SET SESSION max_execution_time=0",
                      "SET SESSION show_create_table_verbosity=0", "SET SESSION idle_transaction_timeout=0"):
             try:
                 cursor.execute(text)

@@ -84,6 +84,7 @@ static void refused(const char *const *source, const char *const *target, const 
     assert_null(plan_for(s, t, &e));
     assert_int_equal(e.code, ERR_SCHEMA_MISMATCH);
     assert_non_null(strstr(e.text, says));
+    assert_non_null(strstr(e.cure, "give the target table the source's columns"));
     schema_table_unref(s);
     schema_table_unref(t);
 }
