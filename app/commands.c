@@ -102,7 +102,7 @@ static const struct opt_def stream_options[] = {
     TEXT("prefix", "NAME", "Debezium's topic.prefix (default: the installation's name)"),
     END};
 static const struct opt_def decode_options[] = {
-    LIST("tables", "only these tables (db.table)"),
+    LIST("tables", "rows of these tables only (db.table); DDL is shown of all"),
     TEXT("start-position", "N", "offset in the first file"),
     TEXT("stop-position", "N", "offset in the last file"),
     TEXT("start-time", "TIME", "leave out transactions before it (2026-01-02T03:04:05Z)"),

@@ -89,7 +89,8 @@ struct cdc_decode_options {
     cdc_statement_fn statement; /* NULL: each ends the decoding */
     void *statement_ctx;
     /* Row images of tables for which this returns false are dropped unseen (their ROWS do not
-     * appear, but count for seq). NULL: all are wanted. */
+     * appear, but count for seq). NULL: all are wanted. It is not asked about tables of the
+     * database _sluice, which are always decoded. */
     bool (*want_table)(void *ctx, const char *db, const char *table);
     void *want_ctx;
     /* Asked at an XA COMMIT for what was prepared before this decoder's first event, `before` being

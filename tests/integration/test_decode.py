@@ -106,6 +106,18 @@ def test_ranges_cut_between_transactions(scratch, need_sluice, flavour):
     assert ids(shown) == [0, 10, 11] and "a transaction without an end is left out (3 rows)" in said
     shown, said = decode("--stop-position", str(at[-1]), log.path)
     assert ids(shown) == [0, 10, 11] and "transactions without an end: 1" in said
+    assert_only_named_tables(log)
+
+
+def assert_only_named_tables(log):
+    """Rows of our own tables are shown to those who ask for them."""
+    for sql in ("CREATE DATABASE _sluice", "CREATE TABLE _sluice.own (id INT PRIMARY KEY)", "FLUSH BINARY LOGS",
+                "INSERT INTO _sluice.own VALUES (1)", "INSERT INTO d.t VALUES (30, '')"):
+        log.server.query(sql)
+    folder = os.path.dirname(log.path)
+    path = os.path.join(folder, max(name for name in os.listdir(folder) if re.fullmatch(r"binlog\.\d+", name)))
+    for table, wanted in (("d.t", [30]), ("_sluice.own", [1]), ("d.*,_sluice.*", [1, 30])):
+        assert ids(decode("--tables", table, path)[0]) == wanted, table
 
 
 @pytest.mark.parametrize("flavour", SERVERS)
