@@ -15,10 +15,10 @@
 
 #include "cdc/copy_read.h"
 #include "vrepl/plan.h"
+#include "vrepl/sidecar.h"
 #include "vrepl/target_tx.h"
 
 #define PROGRESS_KEY_MAX 16
-#define PROGRESS_KEPT    "kept"
 __extension__ typedef __int128 progress_int;
 struct progress_key { /* a bound of integer keys; n 0: unbounded, or not parsed */
     size_t n;

@@ -2,7 +2,6 @@
 #include "vrepl/sidecar.h"
 
 #include "cdc/journal.h"
-#include "vrepl/progress.h"
 
 #include <string.h>
 

@@ -65,6 +65,8 @@ bool sidecar_forget_progress(struct my_conn *c, const char *workflow_key,
  * table. */
 bool sidecar_forget_table(struct my_conn *c, const char *workflow_key, const char *db,
                           const char *table, struct err *e) WARN_UNUSED;
+/* `last` of the one range of a table whose rows were kept (vrepl/progress.h). */
+#define PROGRESS_KEPT "kept"
 /* In streams that have passed U the rows of this table stay (PROGRESS_KEPT); in others its copy goes
  * on as it was. Before sidecar_copy_again. */
 bool sidecar_keep_table(struct my_conn *c, const char *workflow_key, const char *table,
