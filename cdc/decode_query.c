@@ -9,17 +9,19 @@
  */
 #include "cdc/decode_internal.h"
 #include "schemas/charset.h"
+#include "schemas/sql_mode.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
-#define SQL_MODE_ANSI_QUOTES          4u
-#define SQL_MODE_NO_BACKSLASH_ESCAPES 0x100000u
-#define MANY_DBS                      254u
-#define LOAD_QUERY_EXTRA              13u /* file id, place of its name, duplicates */
-#define QUERY_TEXT_MAX                ((size_t)1024 * 1024 * 1024)
+#define MANY_DBS         254u
+#define LOAD_QUERY_EXTRA 13u /* file id, place of its name, duplicates */
+#define QUERY_TEXT_MAX   ((size_t)1024 * 1024 * 1024)
+#define UTF8MB4_0900     255u /* what MySQL gives a column in utf8mb4, if not told otherwise */
+#define UTF8MB4_GENERAL  45u  /* what it gave before 8.0, which tells nothing */
+#define ZONE_MAX         64
 
 struct query {
     uint32_t thread_id;
@@ -29,6 +31,12 @@ struct query {
     const char *sql;
     size_t n;
     uint64_t sql_mode;
+    bool mode_told;
+    unsigned lex;             /* by it */
+    char zone[ZONE_MAX];      /* "": not told */
+    struct wire collations;   /* MariaDB: pairs of ids */
+    uint16_t utf8mb4_default; /* MySQL; 0: not told */
+    uint16_t lc_time_names;
     uint16_t collation,
         connection; /* of the text; that its strings were converted to. 0: unknown */
     enum ddl_strings strings;
@@ -77,20 +85,56 @@ static void read_updated(struct query *q, struct wire *w)
     q->updated_n = (size_t)(at - first);
 }
 
-/* Status variables up to the first that is not known; the two of interest come early. */
+/* A name that does not fit is not one that a server has: any other is said in its place, so that
+ * nobody takes it for untold. */
+static void read_zone(struct query *q, struct wire *w)
+{
+    size_t n = (size_t)wire_get(w, 1);
+    const char *name = (const char *)wire_take(w, n);
+    bool fits = name && n > 0 && n < ZONE_MAX;
+    snprintf(q->zone, sizeof q->zone, "%.*s", fits ? (int)n : 1, fits ? name : "?");
+}
+
+/* One status variable that says how the text is to be understood. False: it is none of these. */
+static bool read_meaning(struct query *q, uint64_t code, struct wire *w)
+{
+    switch (code) {
+    case 1:
+        q->sql_mode = wire_get(w, 8);
+        q->mode_told = !w->failed;
+        return true;
+    case 4:
+        q->collation = (uint16_t)wire_get(w, 2);
+        q->connection = (uint16_t)wire_get(w, 2);
+        (void)wire_take(w, 2);
+        return true;
+    case 5:
+        read_zone(q, w);
+        return true;
+    case 7:
+        q->lc_time_names = (uint16_t)wire_get(w, 2);
+        return true;
+    case 18:
+        q->utf8mb4_default = (uint16_t)wire_get(w, 2);
+        return true;
+    case 131: /* character_set_collations: before the text's own character set */
+        q->collations = wire_sub(w, 4 * wire_get(w, 1));
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Status variables up to the first that is not known. */
 static void read_status(struct query *q)
 {
-    static const uint8_t lengths[14] = {
-        [0] = 4, [3] = 4, [7] = 2, [8] = 2, [9] = 8, [10] = 4, [13] = 3};
+    static const uint8_t lengths[] = {[0] = 4,  [3] = 4,  [8] = 2,  [9] = 8,  [10] = 4,  [13] = 3,
+                                      [16] = 1, [17] = 8, [19] = 1, [20] = 1, [128] = 3, [129] = 8};
     struct wire *w = &q->status;
     while (wire_left(w) > 0 && !w->failed) {
         uint64_t code = wire_get(w, 1);
-        if (code == 1) {
-            q->sql_mode = wire_get(w, 8);
-        } else if (code == 4) {
-            q->collation = (uint16_t)wire_get(w, 2);
-            q->connection = (uint16_t)wire_get(w, 2);
-            (void)wire_take(w, 2);
+        if (read_meaning(q, code, w)) {
+            continue;
         } else if (code == 2) {
             (void)wire_take(w, wire_get(w, 1) + 1);
         } else if (code == 11) {
@@ -98,7 +142,7 @@ static void read_status(struct query *q)
             (void)wire_take(w, wire_get(w, 1));
         } else if (code == 12) {
             read_updated(q, w);
-        } else if (code == 5 || code == 6) {
+        } else if (code == 6) {
             (void)wire_take(w, wire_get(w, 1));
         } else if (code < sizeof lengths && lengths[code]) {
             (void)wire_take(w, lengths[code]);
@@ -149,6 +193,34 @@ static void pass(struct cdc_decoder *d, const struct event *ev)
     }
 }
 
+/* The ids of the collations that the session gave character sets, or NULL. */
+static const char *collations_of(struct arena *to, const struct cdc_decoder *d,
+                                 const struct query *q)
+{
+    CLEANUP(buf_fini) struct buf ids = BUF_INIT;
+    struct wire w = q->collations;
+    if (!d->mariadb && q->utf8mb4_default != UTF8MB4_0900)
+        buf_printf(&ids, "%u", q->utf8mb4_default ? q->utf8mb4_default : UTF8MB4_GENERAL);
+    while (wire_left(&w) >= 4) {
+        (void)wire_get(&w, 2);
+        buf_printf(&ids, "%s%u", ids.len > 0 ? "," : "", (unsigned)wire_get(&w, 2));
+    }
+    return ids.len > 0 ? arena_strndup(to, buf_str(&ids), ids.len) : NULL;
+}
+
+static struct ddl_session session_of(struct arena *to, const struct cdc_decoder *d,
+                                     const struct query *q)
+{
+    return (struct ddl_session){
+        .known = q->mode_told,
+        .mariadb = d->mariadb,
+        .sql_mode = q->sql_mode,
+        .time_zone = q->zone[0] ? arena_strndup(to, q->zone, strlen(q->zone)) : NULL,
+        .collations = collations_of(to, d, q),
+        .lc_time_names = q->lc_time_names,
+    };
+}
+
 static bool on_ddl(struct cdc_decoder *d, const struct event *ev, const struct query *q,
                    struct err *e)
 {
@@ -167,8 +239,8 @@ static bool on_ddl(struct cdc_decoder *d, const struct event *ev, const struct q
     c->ddl.db = arena_strndup(&d->open->arena, q->db, q->db_len);
     c->ddl.sql = sql;
     c->ddl.n = q->n;
-    c->ddl.ansi_quotes = q->sql_mode & SQL_MODE_ANSI_QUOTES;
-    c->ddl.no_backslash_escapes = q->sql_mode & SQL_MODE_NO_BACKSLASH_ESCAPES;
+    c->ddl.lex = q->lex;
+    c->ddl.session = session_of(&d->open->arena, d, q);
     c->ddl.strings = q->strings;
     table_cache_forget(&d->tables);
     struct cdc_schema_place at = decode_place(d, ev);
@@ -185,7 +257,7 @@ static bool on_savepoint(struct cdc_decoder *d, const struct event *ev, const st
 {
     struct sqltoken_scanner s;
     struct sqltoken t, first;
-    sqltoken_init(&s, q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES);
+    sqltoken_init(&s, q->sql, q->n, q->lex);
     if (!sqltoken_next(&s, &first))
         return true;
     bool rollback = sqltoken_is(&first, "ROLLBACK"), to = false, named = false;
@@ -251,8 +323,7 @@ static bool on_changing(struct cdc_decoder *d, const struct event *ev, const str
 {
     struct stmt_reach reach;
     struct err why = ERR_INIT;
-    stmt_reach_read(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES,
-                    q->sql_mode & SQL_MODE_NO_BACKSLASH_ESCAPES, &reach);
+    stmt_reach_read(q->sql, q->n, q->lex, &reach);
     if (reach.kind == REACH_NOTHING || only_platform_tables(q, &reach))
         return true;
     struct cdc_schema_place at = decode_place(d, ev);
@@ -274,8 +345,7 @@ static bool on_changing(struct cdc_decoder *d, const struct event *ev, const str
 static bool on_create_table(struct cdc_decoder *d, const struct event *ev, const struct query *q,
                             struct err *e)
 {
-    if (stmt_reach_fills(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES) &&
-        !on_changing(d, ev, q, e))
+    if (stmt_reach_fills(q->sql, q->n, q->lex) && !on_changing(d, ev, q, e))
         return false;
     if (!d->stmt.temporary)
         return on_ddl(d, ev, q, e);
@@ -288,7 +358,7 @@ static bool starts_like_ddl(const struct query *q)
     static const char *const words[] = {"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"};
     struct sqltoken_scanner s;
     struct sqltoken t;
-    sqltoken_init(&s, q->sql, q->n, false);
+    sqltoken_init(&s, q->sql, q->n, q->lex);
     if (!sqltoken_next(&s, &t))
         return false;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -441,9 +511,10 @@ static bool run_query(struct cdc_decoder *d, const struct event *ev, struct quer
         return true;
     }
     read_status(q);
+    q->lex = sql_mode_lex(q->sql_mode, d->mariadb);
     if (!to_utf8(d, q, e))
         return false;
-    sqlstmt_classify(q->sql, q->n, q->sql_mode & SQL_MODE_ANSI_QUOTES, &d->stmt);
+    sqlstmt_classify(q->sql, q->n, q->lex, &d->stmt);
     return on_statement(d, ev, q, e);
 }
 

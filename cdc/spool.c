@@ -140,6 +140,8 @@ static size_t parts_of(struct cdc_change *c, struct part *parts)
     case CDC_DDL:
         add_part(parts, &n, AT(c->ddl.db), 0, true);
         add_part(parts, &n, AT(c->ddl.sql), c->ddl.n + 1, false);
+        add_part(parts, &n, AT(c->ddl.session.time_zone), 0, true);
+        add_part(parts, &n, AT(c->ddl.session.collations), 0, true);
         break;
     case CDC_JOURNAL:
         add_part(parts, &n, AT(c->journal.json), c->journal.n + 1, false);

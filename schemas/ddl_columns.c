@@ -88,10 +88,9 @@ void ddl_columns(const struct ddl_text *ddl, struct ddl_columns *out)
 {
     struct sqlstmt *kind = mem_alloc(sizeof *kind);
     struct sqltoken_scanner s;
-    sqlstmt_classify(ddl->sql, ddl->n, ddl->ansi_quotes, kind);
-    sqltoken_init(&s, ddl->sql, ddl->n, ddl->ansi_quotes);
-    if ((ddl->no_backslash_escapes && memchr(ddl->sql, '\\', ddl->n)) || kind->n_tables != 1 ||
-        kind->more_tables)
+    sqlstmt_classify(ddl->sql, ddl->n, ddl->lex, kind);
+    sqltoken_init(&s, ddl->sql, ddl->n, ddl->lex);
+    if (kind->n_tables != 1 || kind->more_tables)
         out->any = true;
     else if (kind->kind == SQLSTMT_ALTER_TABLE)
         read_alter(&s, out);

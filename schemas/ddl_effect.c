@@ -343,10 +343,10 @@ static bool index_statement(struct reader *r, bool drops)
 }
 
 /* True: all its clauses are known, and r has what they do. */
-static bool understand(struct reader *r, const char *sql, size_t n, bool ansi_quotes)
+static bool understand(struct reader *r, const char *sql, size_t n, unsigned lex)
 {
     *r = (struct reader){.clauses = 0};
-    sql_begin(&r->c, sql, n, ansi_quotes);
+    sql_begin(&r->c, sql, n, lex);
     if (sql_take(&r->c, "ALTER"))
         return alter_table(r);
     if (sql_take(&r->c, "DROP"))
@@ -360,9 +360,9 @@ static bool understand(struct reader *r, const char *sql, size_t n, bool ansi_qu
     return index_statement(r, false);
 }
 
-static bool keeps_rows(struct reader *r, const char *sql, size_t n, bool ansi_quotes)
+static bool keeps_rows(struct reader *r, const char *sql, size_t n, unsigned lex)
 {
-    return understand(r, sql, n, ansi_quotes) && !r->changes_rows;
+    return understand(r, sql, n, lex) && !r->changes_rows;
 }
 
 /* A version comment inside: some servers do not read what is in it. Around it all, or none: they
@@ -375,10 +375,10 @@ static bool is_conditional(const char *sql, size_t n)
     return false;
 }
 
-bool ddl_keeps_columns(const char *sql, size_t n, bool ansi_quotes)
+bool ddl_keeps_columns(const char *sql, size_t n, unsigned lex)
 {
     struct reader r;
-    return !is_conditional(sql, n) && understand(&r, sql, n, ansi_quotes) && r.name_found &&
+    return !is_conditional(sql, n) && understand(&r, sql, n, lex) && r.name_found &&
            !r.changes_columns;
 }
 
@@ -390,6 +390,20 @@ static bool same_name(const char *a_db, const char *a, const char *b_db, const c
     return !strcmp(buf_str(&x), buf_str(&y));
 }
 
+/* A word of the text is the name (of a statement whose form is not known). */
+static bool mentions(const char *sql, size_t n, unsigned lex, const char *name)
+{
+    struct sqltoken_scanner s;
+    struct sqltoken at;
+    sqltoken_init(&s, sql, n, lex);
+    while (sqltoken_next(&s, &at))
+        if ((at.kind == SQLTOKEN_WORD || at.kind == SQLTOKEN_IDENT) &&
+            same_name("", at.text, "", name))
+            return true;
+    return false;
+}
+
+/* A statement whose tables could not be read may name it anywhere. */
 static bool lists(const struct ddl_text *ddl, const struct sqlstmt *s, const char *db,
                   const char *table)
 {
@@ -398,39 +412,26 @@ static bool lists(const struct ddl_text *ddl, const struct sqlstmt *s, const cha
         if (same_name(its_db, s->tables[i].name, db, table))
             return true;
     }
-    return s->more_tables;
-}
-
-/* A word of the text is the name (of a statement whose form is not known). */
-static bool mentions(const char *sql, size_t n, bool ansi_quotes, const char *name)
-{
-    struct sqltoken_scanner s;
-    struct sqltoken at;
-    sqltoken_init(&s, sql, n, ansi_quotes);
-    while (sqltoken_next(&s, &at))
-        if ((at.kind == SQLTOKEN_WORD || at.kind == SQLTOKEN_IDENT) &&
-            same_name("", at.text, "", name))
-            return true;
-    return false;
+    return s->more_tables || (s->n_tables == 0 && mentions(ddl->sql, ddl->n, ddl->lex, table));
 }
 
 /* DROP DATABASE db. Making or altering one leaves its tables' rows. */
-static bool drops_database(const char *sql, size_t n, bool ansi_quotes, const char *db)
+static bool drops_database(const char *sql, size_t n, unsigned lex, const char *db)
 {
     struct sqltoken_scanner s;
     struct sqltoken at;
-    sqltoken_init(&s, sql, n, ansi_quotes);
-    return sqltoken_next(&s, &at) && sqltoken_is(&at, "DROP") && mentions(sql, n, ansi_quotes, db);
+    sqltoken_init(&s, sql, n, lex);
+    return sqltoken_next(&s, &at) && sqltoken_is(&at, "DROP") && mentions(sql, n, lex, db);
 }
 
 /* Statements of other kinds that are known to leave all rows. */
-static bool other_keeps_rows(const char *sql, size_t n, bool ansi_quotes)
+static bool other_keeps_rows(const char *sql, size_t n, unsigned lex)
 {
     static const char *const first[] = {"ANALYZE",   "OPTIMIZE", "CHECK", "FLUSH",
                                         "REPAIR",    "SET",      "USE",   "INSTALL",
                                         "UNINSTALL", "CHECKSUM", NULL};
     struct reader r = {.clauses = 0};
-    sql_begin(&r.c, sql, n, ansi_quotes);
+    sql_begin(&r.c, sql, n, lex);
     if (sql_take_any(&r.c, first))
         return true;
     if (!sql_take(&r.c, "CREATE") && !sql_take(&r.c, "ALTER") && !sql_take(&r.c, "DROP"))
@@ -459,10 +460,10 @@ static bool concerns(const struct ddl_text *ddl, const struct sqlstmt *s, const 
     case SQLSTMT_DROP_INDEX:
         return !s->temporary && lists(ddl, s, db, table);
     case SQLSTMT_DATABASE:
-        return drops_database(ddl->sql, ddl->n, ddl->ansi_quotes, db);
+        return drops_database(ddl->sql, ddl->n, ddl->lex, db);
     case SQLSTMT_OTHER:
-        return !other_keeps_rows(ddl->sql, ddl->n, ddl->ansi_quotes) &&
-               mentions(ddl->sql, ddl->n, ddl->ansi_quotes, table);
+        return !other_keeps_rows(ddl->sql, ddl->n, ddl->lex) &&
+               mentions(ddl->sql, ddl->n, ddl->lex, table);
     case SQLSTMT_BEGIN:
     case SQLSTMT_COMMIT:
     case SQLSTMT_ROLLBACK:
@@ -480,26 +481,39 @@ enum ddl_concern ddl_concern(const struct ddl_text *ddl, const char *db, const c
 {
     struct sqlstmt *s = mem_alloc(sizeof *s);
     struct reader r;
-    sqlstmt_classify(ddl->sql, ddl->n, ddl->ansi_quotes, s);
+    sqlstmt_classify(ddl->sql, ddl->n, ddl->lex, s);
     bool concerned = concerns(ddl, s, db, table);
     free(s);
     if (!concerned)
         return DDL_UNRELATED;
-    /* Where a backslash is no escape, strings end elsewhere than the tokenizer believes. */
-    bool readable = !ddl->no_backslash_escapes || !memchr(ddl->sql, '\\', ddl->n);
-    if (!readable || !keeps_rows(&r, ddl->sql, ddl->n, ddl->ansi_quotes))
+    if (!keeps_rows(&r, ddl->sql, ddl->n, ddl->lex))
         return DDL_CHANGES;
     return r.maintains ? DDL_UNRELATED : DDL_KEEPS;
 }
 
-/* No word of it means another thing in another session, or is a second table's name. */
+bool ddl_only_renames(const struct ddl_text *ddl)
+{
+    static const char *const to[] = {"TO", "AS", NULL};
+    struct reader r = {.clauses = 0};
+    sql_begin(&r.c, ddl->sql, ddl->n, ddl->lex);
+    if (sql_take(&r.c, "RENAME"))
+        return sql_take(&r.c, "TABLE") || sql_take(&r.c, "TABLES");
+    if (!sql_take(&r.c, "ALTER") || !sql_take(&r.c, "TABLE") || !if_exists(&r) || !table_name(&r) ||
+        !skip_wait(&r) || !sql_take(&r.c, "RENAME"))
+        return false;
+    if (!sql_take_any(&r.c, to))
+        (void)sql_take_punct(&r.c, '=');
+    return table_name(&r) && at_end(&r);
+}
+
+/* No part of it is read by some servers only, and none is a second table's name. */
 static bool means_one_thing(const struct ddl_text *t, const struct reader *r)
 {
     struct sqltoken_scanner s;
     struct sqltoken at;
-    if (t->ansi_quotes || memchr(t->sql, '\\', t->n) || memmem(t->sql, t->n, "/*", 2))
+    if (memmem(t->sql, t->n, "/*!", 3) || memmem(t->sql, t->n, "/*M!", 4))
         return false;
-    sqltoken_init(&s, t->sql, t->n, false);
+    sqltoken_init(&s, t->sql, t->n, t->lex);
     while (sqltoken_next(&s, &at))
         if (at.kind == SQLTOKEN_PUNCT && at.text[0] == '.' &&
             (at.start < r->name_start || at.start >= r->name_end))
@@ -532,7 +546,7 @@ static bool strings_are_the_same(const struct ddl_text *t)
     bool beyond = false, bytes = memmem(t->sql, t->n, "\xef\xbf\xbd", 3) != NULL;
     if (t->strings == DDL_STRINGS_AS_SENT)
         return true;
-    sqltoken_init(&s, t->sql, t->n, t->ansi_quotes);
+    sqltoken_init(&s, t->sql, t->n, t->lex);
     while (sqltoken_next(&s, &at)) {
         beyond = beyond || (at.kind == SQLTOKEN_STRING &&
                             is_beyond_ascii(t->sql + at.start, at.end - at.start));
@@ -544,7 +558,7 @@ static bool strings_are_the_same(const struct ddl_text *t)
 bool ddl_for_table(const struct ddl_text *ddl, const char *db, const char *table, struct buf *out)
 {
     struct reader r;
-    if (!keeps_rows(&r, ddl->sql, ddl->n, ddl->ansi_quotes) || !r.name_found || r.clauses != 1 ||
+    if (!keeps_rows(&r, ddl->sql, ddl->n, ddl->lex) || !r.name_found || r.clauses != 1 ||
         !means_one_thing(ddl, &r) || !strings_are_the_same(ddl))
         return false;
     buf_put(out, ddl->sql, r.name_start);

@@ -16,10 +16,12 @@ enum ddl_concern ddl_concern(const struct ddl_text *ddl, const char *db, const c
 /* An ALTER TABLE or CREATE INDEX of which it is known that it leaves the table's columns (the hidden
  * ones of a UNIQUE key too) and its primary key as they are, whatever it does to rows. False for
  * all others. Pure. */
-bool ddl_keeps_columns(const char *sql, size_t n, bool ansi_quotes);
+bool ddl_keeps_columns(const char *sql, size_t n, unsigned lex);
+/* RENAME TABLE, or ALTER TABLE name RENAME name and nothing else. Pure. */
+bool ddl_only_renames(const struct ddl_text *ddl);
 /* Appends the statement with db.table in place of the one table that it names. False:
  * it is not of a form (DDL_KEEPS, one clause, one table) for which that is known to be the same
- * change in any session. */
+ * change in a session that is as the one that wrote it (schemas/ddl_session.h). */
 bool ddl_for_table(const struct ddl_text *ddl, const char *db, const char *table, struct buf *out);
 
 #endif

@@ -1,8 +1,8 @@
 /* schemas/ddl_touch.c — which tables' columns or keys a DDL may have changed; never too few.
  *
  * The statement is read as far as its table names (sqlstmt_classify). Where that may be wrong the
- * answer is `all`, which costs a question to the server and never a wrong definition: backslashes
- * that are no escapes, more tables than fit, forms that are not understood.
+ * answer is `all`, which costs a question to the server and never a wrong definition: more tables
+ * than fit, forms that are not understood.
  */
 #include "schemas/ddl_touch.h"
 
@@ -73,11 +73,11 @@ static void add_tables(const struct ddl_text *ddl, const struct sqlstmt *s, stru
 }
 
 /* DROP DATABASE [IF EXISTS] name; others make or change none of its tables. */
-static void database(const char *sql, size_t n, bool ansi_quotes, struct ddl_touched *t)
+static void database(const char *sql, size_t n, unsigned lex, struct ddl_touched *t)
 {
     struct sqltoken_scanner s;
     struct sqltoken at;
-    sqltoken_init(&s, sql, n, ansi_quotes);
+    sqltoken_init(&s, sql, n, lex);
     if (!sqltoken_next(&s, &at) || !sqltoken_is(&at, "DROP")) {
         t->all = t->all || !(sqltoken_is(&at, "CREATE") || sqltoken_is(&at, "ALTER"));
         return;
@@ -94,7 +94,7 @@ static void database(const char *sql, size_t n, bool ansi_quotes, struct ddl_tou
 }
 
 /* What can be created, altered and dropped and is no table. */
-static bool names_other_object(const char *sql, size_t n, bool ansi_quotes)
+static bool names_other_object(const char *sql, size_t n, unsigned lex)
 {
     static const char *const objects[] = {
         "VIEW",    "EVENT",     "SERVER",   "TABLESPACE", "LOGFILE", "UNDO",   "RESOURCE",
@@ -102,7 +102,7 @@ static bool names_other_object(const char *sql, size_t n, bool ansi_quotes)
         "PACKAGE", "COMPONENT", "PLUGIN",   "CATALOG",    "MASKING", "TRIGGER"};
     struct sqltoken_scanner s;
     struct sqltoken at;
-    sqltoken_init(&s, sql, n, ansi_quotes);
+    sqltoken_init(&s, sql, n, lex);
     for (unsigned words = 0; words < WORDS_BEFORE_OBJECT && sqltoken_next(&s, &at); words++) {
         if (sqltoken_is(&at, "TABLE") || sqltoken_is(&at, "AS"))
             return false;
@@ -118,13 +118,11 @@ void ddl_touch(const struct ddl_text *ddl, struct ddl_touched *out)
     struct sqlstmt *s = mem_alloc(sizeof *s);
     const char *sql = ddl->sql;
     size_t n = ddl->n;
-    if (ddl->no_backslash_escapes && memchr(sql, '\\', n))
-        out->all = true;
-    sqlstmt_classify(sql, n, ddl->ansi_quotes, s);
+    sqlstmt_classify(sql, n, ddl->lex, s);
     switch (s->kind) {
     case SQLSTMT_ALTER_TABLE:
     case SQLSTMT_CREATE_INDEX:
-        if (!ddl_keeps_columns(sql, n, ddl->ansi_quotes))
+        if (!ddl_keeps_columns(sql, n, ddl->lex))
             add_tables(ddl, s, out);
         break;
     case SQLSTMT_CREATE_TABLE:
@@ -134,10 +132,10 @@ void ddl_touch(const struct ddl_text *ddl, struct ddl_touched *out)
         add_tables(ddl, s, out);
         break;
     case SQLSTMT_DATABASE:
-        database(sql, n, ddl->ansi_quotes, out);
+        database(sql, n, ddl->lex, out);
         break;
     case SQLSTMT_OTHER:
-        out->all = out->all || !names_other_object(sql, n, ddl->ansi_quotes);
+        out->all = out->all || !names_other_object(sql, n, ddl->lex);
         break;
     case SQLSTMT_BEGIN:
     case SQLSTMT_COMMIT:

@@ -10,12 +10,22 @@ enum ddl_strings {
     DDL_STRINGS_CONVERTED, /* its characters are; its bytes were those of another character set */
     DDL_STRINGS_VARY       /* not even these: the session let it pass through a second one */
 };
+/* What the log tells of the session that wrote a DDL, as far as it can change what the text means. */
+struct ddl_session {
+    bool known, mariadb;
+    uint64_t sql_mode;
+    const char *time_zone;  /* NULL: not told, as where nothing depends on it */
+    const char *collations; /* ids with commas between that character sets have by default, where
+                               that is not the servers' own choice; NULL: it is */
+    uint16_t lc_time_names; /* 0: en_US */
+};
 struct ddl_text {
     const char *db;  /* default database, UTF-8; may be NULL */
     const char *sql; /* UTF-8, whatever the session's character set was; bytes that are not, as a
                         UTF-8 session sent them, may be in its strings */
     size_t n;
-    bool ansi_quotes, no_backslash_escapes;
+    unsigned lex; /* SQLTOKEN_… */
+    struct ddl_session session;
     enum ddl_strings strings;
 };
 struct ddl_touched {

@@ -15,9 +15,9 @@ static inline void sql_step(struct sql_cursor *c)
     sqltoken_next(&c->scanner, &c->at);
 }
 
-static inline void sql_begin(struct sql_cursor *c, const char *sql, size_t n, bool ansi_quotes)
+static inline void sql_begin(struct sql_cursor *c, const char *sql, size_t n, unsigned lex)
 {
-    sqltoken_init(&c->scanner, sql, n, ansi_quotes);
+    sqltoken_init(&c->scanner, sql, n, lex);
     sql_step(c);
 }
 

@@ -304,14 +304,14 @@ static void skip_set_statement(struct reader *r)
     sql_take(&r->c, "FOR");
 }
 
-void sqlstmt_classify(const char *sql, size_t n, bool ansi_quotes, struct sqlstmt *out)
+void sqlstmt_classify(const char *sql, size_t n, unsigned lex, struct sqlstmt *out)
 {
     out->kind = SQLSTMT_OTHER;
     out->temporary = out->if_absent = out->more_tables = false;
     out->n_tables =
         0; /* the tables themselves are large: clearing them all costs more than the reading */
     struct reader r = {.out = out};
-    sql_begin(&r.c, sql, n, ansi_quotes);
+    sql_begin(&r.c, sql, n, lex);
     while (sql_at_punct(&r.c, '(') || sql_at_punct(&r.c, ';'))
         sql_step(&r.c);
     skip_set_statement(&r);

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <strings.h>
 
-void sqltoken_init(struct sqltoken_scanner *s, const char *sql, size_t n, bool ansi_quotes)
+void sqltoken_init(struct sqltoken_scanner *s, const char *sql, size_t n, unsigned lex)
 {
-    *s = (struct sqltoken_scanner){.sql = sql, .n = n, .ansi_quotes = ansi_quotes};
+    *s = (struct sqltoken_scanner){.sql = sql, .n = n, .lex = lex};
 }
 
 static char peek(const struct sqltoken_scanner *s, size_t ahead)
@@ -86,6 +86,7 @@ static void add_char(struct sqltoken *t, size_t *len, char c)
 static void take_quoted(struct sqltoken_scanner *s, struct sqltoken *t, bool backslash)
 {
     char quote = s->sql[s->at++];
+    quote = quote == '[' ? ']' : quote;
     size_t len = 0;
     while (s->at < s->n) {
         char c = s->sql[s->at++];
@@ -132,12 +133,13 @@ static void take_number_or_word(struct sqltoken_scanner *s, struct sqltoken *t)
 static void take_token(struct sqltoken_scanner *s, struct sqltoken *t)
 {
     char c = s->sql[s->at];
-    if (c == '`' || (c == '"' && s->ansi_quotes)) {
+    if (c == '`' || (c == '"' && (s->lex & SQLTOKEN_ANSI_QUOTES)) ||
+        (c == '[' && (s->lex & SQLTOKEN_BRACKETS))) {
         t->kind = SQLTOKEN_IDENT;
         take_quoted(s, t, false);
     } else if (c == '\'' || c == '"') {
         t->kind = SQLTOKEN_STRING;
-        take_quoted(s, t, true);
+        take_quoted(s, t, !(s->lex & SQLTOKEN_NO_BACKSLASH));
     } else if (isdigit((unsigned char)c)) {
         take_number_or_word(s, t);
     } else if (is_word_char(c)) {

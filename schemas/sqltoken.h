@@ -19,13 +19,19 @@ struct sqltoken {
     size_t start, end; /* byte offsets in the text */
     char text[260];    /* words and identifiers, unquoted, truncated */
 };
+/* How the session that wrote a text cuts it (schemas/sql_mode.h); 0 in all sessions of ours. */
+enum sqltoken_lex {
+    SQLTOKEN_ANSI_QUOTES = 1,  /* "x" is an identifier */
+    SQLTOKEN_NO_BACKSLASH = 2, /* a backslash is a character as any other */
+    SQLTOKEN_BRACKETS = 4      /* [x] is an identifier: MariaDB's sql_mode MSSQL */
+};
 struct sqltoken_scanner {
     const char *sql;
     size_t n, at;
-    bool ansi_quotes; /* "x" is an identifier */
+    unsigned lex;
     bool in_version_comment;
 };
-void sqltoken_init(struct sqltoken_scanner *s, const char *sql, size_t n, bool ansi_quotes);
+void sqltoken_init(struct sqltoken_scanner *s, const char *sql, size_t n, unsigned lex);
 bool sqltoken_next(
     struct sqltoken_scanner *s,
     struct sqltoken *t); /* false at the end; comments skipped, version comments entered */
@@ -66,6 +72,6 @@ struct sqlstmt {
 };
 /* Never fails: what is not understood is OTHER. ROLLBACK TO is SAVEPOINT; MariaDB's sequences count
  * as tables; ALTER … RENAME, RENAME TABLE, EXCHANGE and CONVERT PARTITION list both tables. */
-void sqlstmt_classify(const char *sql, size_t n, bool ansi_quotes, struct sqlstmt *out);
+void sqlstmt_classify(const char *sql, size_t n, unsigned lex, struct sqlstmt *out);
 
 #endif

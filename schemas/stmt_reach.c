@@ -292,49 +292,48 @@ static void read_statement(struct scan *s)
     read_tables(s);
 }
 
-/* Where a backslash may be half of a character or no escape, strings may end elsewhere. */
-static bool strings_are_certain(const char *sql, size_t n, bool no_backslash)
+/* Where a backslash may be half of a character, strings may end elsewhere. */
+static bool strings_are_certain(const char *sql, size_t n)
 {
     bool high = false;
     for (size_t i = 0; i < n; i++)
         high = high || (unsigned char)sql[i] >= 0x80;
-    return !memchr(sql, '\\', n) || (!high && !no_backslash);
+    return !memchr(sql, '\\', n) || !high;
 }
 
-static void begin(struct scan *s, const char *sql, size_t n, bool ansi_quotes)
+static void begin(struct scan *s, const char *sql, size_t n, unsigned lex)
 {
     memset(s, 0, sizeof *s);
     s->sql = sql;
     s->before.kind = SQLTOKEN_END;
-    sqltoken_init(&s->scanner, sql, n, ansi_quotes);
+    sqltoken_init(&s->scanner, sql, n, lex);
     sqltoken_next(&s->scanner, &s->at);
 }
 
-void stmt_reach_read(const char *sql, size_t n, bool ansi_quotes, bool no_backslash,
-                     struct stmt_reach *out)
+void stmt_reach_read(const char *sql, size_t n, unsigned lex, struct stmt_reach *out)
 {
     struct scan s;
     out->kind = REACH_NAMED;
     out->n_tables = 0;
     out->why[0] = 0;
-    begin(&s, sql, n, ansi_quotes);
+    begin(&s, sql, n, lex);
     s.out = out;
     if (changes_nothing(&s)) {
         out->kind = REACH_NOTHING;
         return;
     }
     skip_set_statement(&s);
-    if (!strings_are_certain(sql, n, no_backslash))
+    if (!strings_are_certain(sql, n))
         unknown(&s, "its strings may end elsewhere than they seem to", "");
     else
         read_statement(&s);
 }
 
-bool stmt_reach_fills(const char *sql, size_t n, bool ansi_quotes)
+bool stmt_reach_fills(const char *sql, size_t n, unsigned lex)
 {
     struct scan s;
     unsigned tables = 0;
-    begin(&s, sql, n, ansi_quotes);
+    begin(&s, sql, n, lex);
     for (; s.at.kind != SQLTOKEN_END; step(&s)) {
         bool partition = sqltoken_is(&s.at, "LESS") || sqltoken_is(&s.at, "IN");
         if (sqltoken_is(&s.before, "VALUES") && !partition)

@@ -29,12 +29,10 @@ struct stmt_reach {
     size_t n_tables;
 };
 
-/* no_backslash: the session's sql_mode; the text of a string may then end elsewhere than the
- * tokenizer says. */
-void stmt_reach_read(const char *sql, size_t n, bool ansi_quotes, bool no_backslash,
-                     struct stmt_reach *out);
+/* lex: SQLTOKEN_…, of the session that wrote it. */
+void stmt_reach_read(const char *sql, size_t n, unsigned lex, struct stmt_reach *out);
 /* Whether CREATE TABLE fills the table from a query: in a row-based log it never does, the rows
  * follow it. */
-bool stmt_reach_fills(const char *sql, size_t n, bool ansi_quotes);
+bool stmt_reach_fills(const char *sql, size_t n, unsigned lex);
 
 #endif

@@ -575,7 +575,7 @@ static bool put_ddl(struct ndjson *x, const struct encode_context *c,
                     const struct cdc_change *change, encode_emit_fn emit, void *ctx, struct err *e)
 {
     struct sqlstmt *s = mem_alloc(sizeof *s);
-    sqlstmt_classify(change->ddl.sql, change->ddl.n, change->ddl.ansi_quotes, s);
+    sqlstmt_classify(change->ddl.sql, change->ddl.n, change->ddl.lex, s);
     bool truncate = s->kind == SQLSTMT_TRUNCATE;
     put_op(x, c, truncate ? "t" : "ddl");
     buf_put_str(&x->line, ",\"db\":");

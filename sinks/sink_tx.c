@@ -154,7 +154,7 @@ static bool wants_ddl(const struct sink_tx *t, const struct cdc_change *c)
 {
     struct sqlstmt *s = mem_alloc(sizeof *s);
     bool wanted = false;
-    sqlstmt_classify(c->ddl.sql, c->ddl.n, c->ddl.ansi_quotes, s);
+    sqlstmt_classify(c->ddl.sql, c->ddl.n, c->ddl.lex, s);
     for (size_t i = 0; i < s->n_tables && !wanted; i++)
         wanted = wants_ddl_table(t, c, &s->tables[i]);
     if (s->n_tables == 0 && t->o.n_tables == 0)

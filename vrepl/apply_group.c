@@ -22,6 +22,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "schemas/ddl_session.h"
 #include "vrepl/incarnation.h"
 
 #include <assert.h>
@@ -627,6 +628,34 @@ static bool ddl_here(struct vrepl_apply *a, const struct group *g, struct buf *o
                          a->o.spec->tables[g->ddl_route->ddl_table].target_table, out);
 }
 
+/* Settings that the target does not have, or that its account may not change. */
+static bool take_session(struct vrepl_apply *a, const struct cdc_change *ddl, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    bool mariadb = my_conn_server(a->conn)->flavor == MY_FLAVOR_MARIADB;
+    if (!ddl_session_sql(&ddl->ddl, mariadb, &sql, e))
+        return false;
+    if (my_exec(a->conn, buf_str(&sql), NULL, e))
+        return true;
+    err_prepend(e, "the settings of the session that wrote it are refused here");
+    return err_cure(e, "make the change on the target by hand, workflow update --on-ddl IGNORE, "
+                       "and start the workflow; or let the target have them");
+}
+
+/* With the settings of the session that wrote the statement, which no other statement of ours may
+ * run under: whatever becomes of it, the connection ends with it. */
+static bool run_as_its_session(struct vrepl_apply *a, const struct group *g, const struct buf *sql,
+                               struct err *e)
+{
+    struct err closed = ERR_INIT;
+    bool ok = take_session(a, g->ddl, e) && my_exec_n(a->conn, buf_str(sql), sql->len, NULL, e);
+    if (apply_reconnect(a, &closed))
+        return ok;
+    if (ok)
+        err_copy(e, &closed);
+    return false;
+}
+
 /* Only ever on the workflow's own table at the target, whatever the text names. Not inside a
  * transaction: the epoch is read first. */
 static bool exec_ddl(struct vrepl_apply *a, const struct group *g, struct err *e)
@@ -645,7 +674,7 @@ static bool exec_ddl(struct vrepl_apply *a, const struct group *g, struct err *e
     ours = ours && incarnation_forget(a->conn, a->o.key.workflow,
                                       a->o.spec->targets[a->o.target_no]->primary.database,
                                       a->o.spec->tables[g->ddl_route->ddl_table].target_table, e);
-    if (!ours || my_exec_n(a->conn, buf_str(&sql), sql.len, NULL, e))
+    if (!ours || run_as_its_session(a, g, &sql, e))
         return ours;
     bool passes = is_done_already(e) || (tolerant && e->class_ == ERR_CLASS_FATAL);
     if (passes)

@@ -170,7 +170,7 @@ static bool drops_something(const struct cdc_change *c)
 {
     struct sqltoken_scanner scan;
     struct sqltoken t;
-    sqltoken_init(&scan, c->ddl.sql, c->ddl.n, false);
+    sqltoken_init(&scan, c->ddl.sql, c->ddl.n, c->ddl.lex);
     while (sqltoken_next(&scan, &t)) {
         if (sqltoken_is(&t, "DROP"))
             return true;
@@ -591,9 +591,32 @@ static void end(struct vrepl_stream *s, const struct err *e)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void *stream_main(void *p)
+static void note_positions(const struct vrepl_stream *s, struct position *at)
 {
-    struct vrepl_stream *s = p;
+    for (size_t i = 0; i < s->spec.n_targets; i++)
+        position_copy(&at[i], &s->targets[i].row.pos);
+}
+
+/* An attempt that moved a position has not failed, whatever ended it: each DDL that is executed
+ * ends one. */
+static bool has_moved(const struct vrepl_stream *s, struct position *at)
+{
+    bool moved = false;
+    for (size_t i = 0; i < s->spec.n_targets; i++)
+        moved = moved || !position_equal(&at[i], &s->targets[i].row.pos);
+    note_positions(s, at);
+    return moved;
+}
+
+static void free_positions(const struct vrepl_stream *s, struct position *at)
+{
+    for (size_t i = 0; i < s->spec.n_targets; i++)
+        position_fini(&at[i]);
+    free(at);
+}
+
+static void run_attempts(struct vrepl_stream *s, struct position *at)
+{
     struct backoff b;
     backoff_init(&b, 100, 10000);
     while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
@@ -603,24 +626,33 @@ static void *stream_main(void *p)
         stream_close(s);
         if (done) {
             end(s, NULL);
-            return NULL;
+            return;
         }
         if (__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE))
             break;
         if (e.class_ != ERR_CLASS_RETRY) {
             log_err(LOG_ERROR, "stream", &e);
             end(s, &e);
-            return NULL;
+            return;
         }
         log_err(LOG_WARN, "stream", &e);
         set_error(s, &e, false);
-        if (clock_mono_ms() - began > 60000)
+        if (has_moved(s, at) || clock_mono_ms() - began > 60000)
             backoff_reset(&b);
         clock_sleep_ms(backoff_next_ms(&b), &s->stop);
     }
     struct err stopped = ERR_INIT;
     err_set(&stopped, ERR_SHUTDOWN, "stopped");
     end(s, &stopped);
+}
+
+static void *stream_main(void *p)
+{
+    struct vrepl_stream *s = p;
+    struct position *at = mem_calloc(s->spec.n_targets + 1, sizeof *at);
+    note_positions(s, at);
+    run_attempts(s, at);
+    free_positions(s, at);
     return NULL;
 }
 

@@ -14,13 +14,13 @@ static void require(bool condition)
         abort();
 }
 
-static void tokens(const char *sql, size_t n, bool ansi_quotes)
+static void tokens(const char *sql, size_t n, unsigned lex)
 {
     struct sqltoken_scanner s;
     struct sqltoken t;
     struct buf value CLEANUP(buf_fini) = BUF_INIT;
     size_t at = 0;
-    sqltoken_init(&s, sql, n, ansi_quotes);
+    sqltoken_init(&s, sql, n, lex);
     while (sqltoken_next(&s, &t)) {
         require(t.kind != SQLTOKEN_END && t.start >= at && t.end > t.start && t.end <= n);
         require(memchr(t.text, 0, sizeof t.text) != NULL);
@@ -39,9 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n < 1 || n > 20000)
         return 0;
     const char *sql = (const char *)data + 1;
-    bool ansi_quotes = data[0] & 1;
-    tokens(sql, n - 1, ansi_quotes);
-    sqlstmt_classify(sql, n - 1, ansi_quotes, &stmt);
+    unsigned lex = data[0] & 7;
+    tokens(sql, n - 1, lex);
+    sqlstmt_classify(sql, n - 1, lex, &stmt);
     require(stmt.n_tables <= sizeof stmt.tables / sizeof stmt.tables[0]);
     for (size_t i = 0; i < stmt.n_tables; i++)
         require(memchr(stmt.tables[i].name, 0, sizeof stmt.tables[i].name) != NULL);

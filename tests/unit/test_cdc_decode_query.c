@@ -336,7 +336,13 @@ static void the_sessions_modes_stand_in_the_status(void **state)
     assert_int_equal(b->n_changes, 3);
     assert_true(b->changes[0].begin.standalone_ddl && b->changes[0].begin.thread_known);
     assert_int_equal(b->changes[0].begin.thread_id, 5);
-    assert_true(b->changes[1].ddl.ansi_quotes && b->changes[1].ddl.no_backslash_escapes);
+    const struct ddl_text *ddl = &b->changes[1].ddl;
+    assert_int_equal(ddl->lex, SQLTOKEN_ANSI_QUOTES | SQLTOKEN_NO_BACKSLASH);
+    assert_true(ddl->session.known && !ddl->session.mariadb);
+    assert_int_equal(ddl->session.sql_mode, 0x100004);
+    assert_string_equal(ddl->session.time_zone, "SYSTEM");
+    assert_string_equal(ddl->session.collations, "45"); /* what a server that tells none had */
+    assert_int_equal(ddl->session.lc_time_names, 1);
     assert_int_equal(b->changes[1].ddl.strings, DDL_STRINGS_AS_SENT);
     cdc_batch_unref(b);
     buf_reset(&body);
@@ -783,6 +789,31 @@ static void held_bytes_have_a_limit(void **state)
     stop(&f);
 }
 
+static void collations_stand_before_the_texts_character_set(void **state)
+{
+    /* flags2, sql_mode, catalog, character_set_collations, charset: as MariaDB 11.8 writes them */
+    static const char status[] = "\0\0\0\0\0"
+                                 "\1\0\4\0\0\0\0\0\0"
+                                 "\6\3std"
+                                 "\203\2\x21\0\0\x08\x2d\0\0\x09"
+                                 "\4\x08\0\x08\0\x08\0";
+    struct feeder f;
+    struct buf body CLEANUP(buf_fini) = BUF_INIT;
+    (void)state;
+    start_mariadb(&f);
+    put_query(&body, status, sizeof status - 1, "ALTER TABLE [t] ADD \xe9 INT CHARSET utf8mb4");
+    assert_true(feed_buf(&f, 2, &body));
+    struct cdc_batch *b = cdc_decoder_take(f.d, true);
+    assert_int_equal(b->n_changes, 3);
+    const struct ddl_text *ddl = &b->changes[1].ddl;
+    assert_non_null(strstr(ddl->sql, "ADD \xc3\xa9 INT")); /* latin1 */
+    assert_string_equal(ddl->session.collations, "2048,2304");
+    assert_int_equal(ddl->lex, SQLTOKEN_BRACKETS);
+    assert_true(ddl->session.mariadb);
+    cdc_batch_unref(b);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -797,6 +828,7 @@ int main(void)
         cmocka_unit_test(a_savepoint_in_a_transaction_of_one_statement_holds_nothing),
         cmocka_unit_test(ddl_is_told_with_its_place),
         cmocka_unit_test(the_sessions_modes_stand_in_the_status),
+        cmocka_unit_test(collations_stand_before_the_texts_character_set),
         cmocka_unit_test(malformed_queries_are_refused),
         cmocka_unit_test(compressed_queries_are_unpacked),
         cmocka_unit_test(one_phase_commits_at_once),

@@ -112,14 +112,19 @@ static void letters_beyond_ascii_are_all_alike(void **state)
     assert_false(touches(&ddl, "d", "t"));
 }
 
-static void backslashes_that_are_no_escapes_are_not_trusted(void **state)
+static void texts_are_cut_as_their_session_cut_them(void **state)
 {
     struct ddl_text ddl = text("ALTER TABLE u COMMENT 'C:\\', RENAME TO t");
     (void)state;
-    ddl.no_backslash_escapes = true;
+    assert_false(touches(&ddl, "d", "t"));
+    ddl.lex = SQLTOKEN_NO_BACKSLASH;
     assert_true(touches(&ddl, "d", "t"));
+    struct ddl_text brackets = text("ALTER TABLE [t] ADD [x y] INT");
+    brackets.lex = SQLTOKEN_BRACKETS;
+    assert_true(touches(&brackets, "d", "t"));
+    assert_false(touches(&brackets, "d", "u"));
     struct ddl_text quotes = text("ALTER TABLE \"t\" ADD \"x\" INT");
-    quotes.ansi_quotes = true;
+    quotes.lex = SQLTOKEN_ANSI_QUOTES;
     assert_true(touches(&quotes, "d", "t"));
 }
 
@@ -144,7 +149,7 @@ int main(void)
         cmocka_unit_test(what_cannot_change_t_touches_nothing),
         cmocka_unit_test(a_table_that_may_be_new_is_asked_for),
         cmocka_unit_test(letters_beyond_ascii_are_all_alike),
-        cmocka_unit_test(backslashes_that_are_no_escapes_are_not_trusted),
+        cmocka_unit_test(texts_are_cut_as_their_session_cut_them),
         cmocka_unit_test(more_tables_than_fit_are_all_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

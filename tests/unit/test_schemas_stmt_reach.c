@@ -16,7 +16,7 @@ static void assert_reach(const char *sql, const char *expected)
 {
     struct stmt_reach reach;
     char seen[1000] = "";
-    stmt_reach_read(sql, strlen(sql), false, false, &reach);
+    stmt_reach_read(sql, strlen(sql), 0, &reach);
     if (reach.kind == REACH_NOTHING)
         snprintf(seen, sizeof seen, "-");
     else if (reach.kind == REACH_UNKNOWN)
@@ -121,13 +121,16 @@ static void too_much_is_unknown(void **state)
     assert_repeated("UPDATE a SET x = ", "(", 70, "", "?");
 }
 
-static void no_backslash_makes_strings_uncertain(void **state)
+static void strings_end_where_the_session_ended_them(void **state)
 {
     static const char sql[] = "INSERT INTO t VALUES ('\\', f(1), '\\')";
     struct stmt_reach reach;
     (void)state;
-    stmt_reach_read(sql, sizeof sql - 1, false, true, &reach);
+    stmt_reach_read(sql, sizeof sql - 1, 0, &reach);
+    assert_int_equal(reach.kind, REACH_NAMED);
+    stmt_reach_read(sql, sizeof sql - 1, SQLTOKEN_NO_BACKSLASH, &reach);
     assert_int_equal(reach.kind, REACH_UNKNOWN);
+    assert_non_null(strstr(reach.why, "f"));
 }
 
 static bool fills(const char *sql)
@@ -156,7 +159,7 @@ int main(void)
         cmocka_unit_test(named_tables_are_found),
         cmocka_unit_test(what_may_change_anything_is_unknown),
         cmocka_unit_test(too_much_is_unknown),
-        cmocka_unit_test(no_backslash_makes_strings_uncertain),
+        cmocka_unit_test(strings_end_where_the_session_ended_them),
         cmocka_unit_test(a_table_that_is_filled_by_a_query_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
