@@ -350,9 +350,13 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* What a fence calls a table that it hides: "_sluice_f_<16 hex>" (vrepl/names.h). */
 static bool is_ours(const char *name)
 {
-    return strncmp(name, "_sluice", 7) == 0;
+    static const char prefix[] = "_sluice_f_";
+    const size_t n = sizeof prefix - 1;
+    return strncmp(name, prefix, n) == 0 && strlen(name) == n + 16 &&
+           strspn(name + n, "0123456789abcdef") == 16;
 }
 
 static size_t drop_internal(char **names, size_t n)

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <xxhash.h>
 
 #define NAMES_OLD_WHOLE 59 /* of 64: "_" and "_old" beside it */
@@ -22,18 +23,35 @@ static const char *side_text(bool target_side)
     return target_side ? "target" : "source";
 }
 
+void names_hidden_prefix(const char *table, char *out, size_t out_len)
+{
+    snprintf(out, out_len, NAMES_FENCE_PREFIX "%08x", (unsigned)XXH32(table, strlen(table), 0));
+}
+
 void names_hidden(const char *workflow_key, bool target_side, const char *table, char *out,
                   size_t out_len)
 {
-    snprintf(out, out_len, NAMES_FENCE_PREFIX "%016llx",
-             (unsigned long long)hash_of(workflow_key, side_text(target_side), table));
+    char prefix[NAMES_MAX];
+    names_hidden_prefix(table, prefix, sizeof prefix);
+    snprintf(out, out_len, "%s%08x", prefix,
+             (unsigned)hash_of(workflow_key, side_text(target_side), table));
+}
+
+bool names_is_hidden(const char *name, const char *table)
+{
+    char prefix[NAMES_MAX];
+    if (strncasecmp(name, NAMES_FENCE_PREFIX, sizeof NAMES_FENCE_PREFIX - 1) != 0)
+        return false;
+    names_hidden_prefix(table, prefix, sizeof prefix);
+    return strlen(name) == strlen(prefix) + 8 && strncasecmp(name, prefix, strlen(prefix)) == 0;
 }
 
 void names_trigger(const char *workflow_key, bool target_side, const char *table, char event,
                    char *out, size_t out_len)
 {
-    snprintf(out, out_len, NAMES_FENCE_PREFIX "%016llx_%c",
-             (unsigned long long)hash_of(workflow_key, side_text(target_side), table), event);
+    char hidden[NAMES_MAX];
+    names_hidden(workflow_key, target_side, table, hidden, sizeof hidden);
+    snprintf(out, out_len, "%s_%c", hidden, event);
 }
 
 void names_barrier(const char *workflow_key, const char *keyspace, const char *shard, char *out,

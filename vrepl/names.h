@@ -11,9 +11,12 @@
 
 /* How the names of fences' triggers and of hidden tables begin. */
 #define NAMES_FENCE_PREFIX "_sluice_f_"
-/* "_sluice_f_<16 hex>": what a rename fence calls the table. */
+/* "_sluice_f_<16 hex>": what a rename fence calls the table. The first 8 are the table's alone, so
+ * that any such name tells whether it may be the table's, whoever gave it (vrepl/hidden.c). */
 void names_hidden(const char *workflow_key, bool target_side, const char *table, char *out,
                   size_t out_len);
+void names_hidden_prefix(const char *table, char *out, size_t out_len);
+bool names_is_hidden(const char *name, const char *table);
 /* The trigger of a fence; event 'i', 'u' or 'd'. */
 void names_trigger(const char *workflow_key, bool target_side, const char *table, char event,
                    char *out, size_t out_len);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cdc/journal.h"
+#include "vrepl/hidden.h"
 #include "vrepl/names.h"
 
 #include <assert.h>
@@ -360,6 +361,22 @@ static bool waits(const struct vrepl_router *r, const struct schema_table *t)
     return no >= 0 && r->waits[no];
 }
 
+/* Nobody writes to a table that a fence has hidden; whoever does, writes to the table. */
+static bool refuse_hidden(const struct vrepl_router *r, const struct schema_table *t, struct err *e)
+{
+    const struct vrepl_stream_spec *s = r->o.spec;
+    for (size_t i = 0; i < s->n_tables && strcmp(t->db, s->source->primary.database) == 0; i++) {
+        if (!names_is_hidden(t->name, s->tables[i].source_table))
+            continue;
+        err_set(e, ERR_WF_STATE,
+                "table %s was written under the name %s, by which a fence hides it",
+                s->tables[i].source_table, t->name);
+        return err_cure(e, "copy the workflow's tables anew (workflow stop, then workflow start "
+                           "--recopy)");
+    }
+    return true;
+}
+
 static bool route_rows(struct vrepl_router *r, const struct cdc_change *c,
                        struct vrepl_routing *out, struct route_change *rc, struct err *e)
 {
@@ -372,7 +389,7 @@ static bool route_rows(struct vrepl_router *r, const struct cdc_change *c,
         return true;
     const struct vrepl_plan *plan = vrepl_router_plan(r, c->rows.table, e);
     if (!plan)
-        return e->code == ERR_NONE;
+        return e->code == ERR_NONE && refuse_hidden(r, c->rows.table, e);
     rc->plan = plan;
     rc->first = (uint32_t)out->n_rows;
     rc->everywhere = !plan->spec->vindex;
@@ -389,7 +406,7 @@ enum ddl_concern vrepl_route_ddl(const struct vrepl_stream_spec *s, const bool *
     enum ddl_concern most = DDL_UNRELATED;
     for (size_t i = 0; i < s->n_tables; i++) {
         enum ddl_concern one =
-            ddl_concern(ddl, s->source->primary.database, s->tables[i].source_table);
+            hidden_concern(ddl, s->source->primary.database, s->tables[i].source_table);
         bool nothing_there = one == DDL_CHANGES && waits && waits[i];
         if (one <= most || nothing_there)
             continue;
@@ -399,32 +416,11 @@ enum ddl_concern vrepl_route_ddl(const struct vrepl_stream_spec *s, const bool *
     return most;
 }
 
-static bool is_hidden_name(const char *name)
-{
-    return strncmp(name, NAMES_FENCE_PREFIX, sizeof NAMES_FENCE_PREFIX - 1) == 0;
-}
-
-/* What we do to the tables ourselves says so in a comment, which anybody can write: it is believed
- * only where the statement gives a table the name by which a fence hides it, or takes that name
- * back. Our other statements on a source leave its rows. */
-static bool is_our_fence(const struct cdc_change *c)
-{
-    struct sqlstmt *s = mem_alloc(sizeof *s);
-    sqlstmt_classify(c->ddl.sql, c->ddl.n, c->ddl.ansi_quotes, s);
-    bool ours = memmem(c->ddl.sql, c->ddl.n, "/* sluice:", 10) != NULL && s->n_tables > 0 &&
-                s->n_tables % 2 == 0 && !s->more_tables &&
-                (s->kind == SQLSTMT_RENAME_TABLE || s->kind == SQLSTMT_ALTER_TABLE);
-    for (size_t i = 0; ours && i < s->n_tables; i += 2)
-        ours = is_hidden_name(s->tables[i].name) || is_hidden_name(s->tables[i + 1].name);
-    free(s);
-    return ours;
-}
-
 static void route_ddl(struct vrepl_router *r, const struct cdc_change *c, struct route_change *rc)
 {
     size_t table_no = 0;
     r->foreign = true;
-    if (r->own_origin || is_our_fence(c))
+    if (r->own_origin)
         return;
     enum ddl_concern what = vrepl_route_ddl(r->o.spec, r->waits, &c->ddl, &table_no);
     rc->ddl_ours = what != DDL_UNRELATED;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cdc/copy_read.h"
 #include "schemas/inspect.h"
+#include "vrepl/hidden.h"
 #include "vrepl/sidecar.h"
 #include "vrepl/stream_internal.h"
 
@@ -350,6 +351,15 @@ static bool attach(struct vrepl_stream *s, struct err *e)
     return s->now.in != NULL;
 }
 
+static bool sources_are_alone(struct vrepl_stream *s, struct err *e)
+{
+    const char *db = s->spec.source->primary.database;
+    bool any = false, ok = hidden_any(s->now.source, db, &any, e);
+    for (size_t i = 0; ok && any && i < s->spec.n_tables; i++)
+        ok = hidden_is_alone(s->now.source, db, s->spec.tables[i].source_table, e);
+    return ok ? true : err_prepend(e, "source");
+}
+
 /* Once all targets are plain the source's tables may have other names, or be gone. */
 static bool copies(const struct vrepl_stream *s)
 {
@@ -370,7 +380,8 @@ bool stream_open(struct vrepl_stream *s, struct err *e)
     if (!now->source)
         return err_prepend(e, "source");
     now->source_charsets = plan_charsets_load(now->source, e);
-    if (!now->source_charsets || !ensure_rows(s, e) || !stream_check_tables(s, &news, e))
+    if (!now->source_charsets || !sources_are_alone(s, e) || !ensure_rows(s, e) ||
+        !stream_check_tables(s, &news, e))
         return false;
     if (copies(s) && !(stream_check_keys(s, e) && inspect_sources(s, e) && reload_progress(s, e)))
         return false;

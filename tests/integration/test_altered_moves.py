@@ -394,3 +394,118 @@ def test_a_move_under_ddl_is_equal_or_stands_with_a_word(pair, record_property):
     record_property("ddl_seeds", SEEDS)
     assert not bad, "\n\n".join(bad)
     assert SEEDS < 6 or 0 < ran < SEEDS, "%d of %d ran to the end: the workload is too tame or too wild" % (ran, SEEDS)
+
+
+# --- one statement at a time, on the same servers ---
+
+SESSIONS = {  # settings of the source's session, and a statement that means another thing without them
+    "both": [
+        ("sql_mode='ANSI_QUOTES,NO_BACKSLASH_ESCAPES'", r"""ALTER TABLE t ADD "a ""q" VARCHAR(20) DEFAULT 'a\'"""),
+        ("time_zone='+03:00'", "ALTER TABLE zoned ADD PARTITION (PARTITION p1 VALUES LESS THAN "
+         "(UNIX_TIMESTAMP('2021-01-01 00:00:00')))"),
+    ],
+    "mariadb": [
+        ("sql_mode='PIPES_AS_CONCAT,HIGH_NOT_PRECEDENCE'",
+         r"ALTER TABLE t ADD CONSTRAINT p CHECK (v || c <> 'x\'y' AND NOT n BETWEEN -5 AND 5) /* plain */"),
+        ("time_zone='+00:00'", "ALTER TABLE t ADD u4 VARCHAR(9) CHARACTER SET utf8mb4"),
+        ("sql_mode='MSSQL,TIME_ROUND_FRACTIONAL'", "ALTER TABLE [t] ADD [b r] DATETIME(1) DEFAULT '2001-01-01 10:00:00.27'"),
+        ("sql_mode='EMPTY_STRING_IS_NULL'", "ALTER TABLE t ADD e2 VARCHAR(9) DEFAULT ''"),
+    ],
+    "mysql": [
+        ("sql_mode='TIME_TRUNCATE_FRACTIONAL', time_zone='+05:00'",
+         "ALTER TABLE t ADD o DATETIME(1) DEFAULT '2001-01-01 10:00:00.27+02:00'"),
+    ],
+}
+
+
+def xxh32(data):
+    """XXH32 of less than four bytes, seed 0, as its specification has it."""
+    mask = 0xffffffff
+    acc = (374761393 + len(data)) & mask
+    for byte in data:
+        acc = (acc + byte * 374761393) & mask
+        acc = ((acc << 11 | acc >> 21) * 2654435761) & mask
+    acc = ((acc ^ acc >> 15) * 2246822519) & mask
+    acc = ((acc ^ acc >> 13) * 3266489917) & mask
+    return acc ^ acc >> 16
+
+
+def flavour_of(pair):  # pylint: disable=redefined-outer-name
+    return "mariadb" if isinstance(pair.source, MariaDB) else "mysql"
+
+
+@pytest.fixture
+def moved(pair):  # pylint: disable=redefined-outer-name
+    """Called with tables and flags of create: a move of its own that follows the log; cancelled at the end."""
+    made = []
+
+    def make(seed, tables, *flags):
+        move = Move(pair, seed)
+        made.append(move)
+        for name, definition in tables.items():
+            assert move.run(move.source, "DROP TABLE IF EXISTS " + name) and move.run(move.source, definition), move.done
+        done = move.workflow("create", "--source-keyspace", move.source_db, "--tables", ",".join(tables), *flags)
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: move.stream()[0] == "Running", 60, "the copy")
+        return move
+
+    yield make
+    for move in made:
+        move.workflow("cancel")
+        move.close()
+
+
+def shown(connection, table):
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW CREATE TABLE " + table)
+        return cursor.fetchall()[0][1]
+
+
+def test_each_mode_of_the_log_has_the_servers_name(pair):  # pylint: disable=redefined-outer-name
+    """schemas/sql_mode.c against the server: each bit is set by itself, and the server says what it is."""
+    with open(os.path.join(os.path.dirname(__file__), "../../schemas/sql_mode.c"), encoding="utf-8") as text:
+        rows = re.findall(r'{"(\w+)", (\w+), (\w+), \w+}', text.read())
+    column = 2 if flavour_of(pair) == "mariadb" else 1
+    names = {int(row[column]): row[0] for row in rows if row[column] != "NOWHERE"}
+    with pair.source.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        for bit in range(64):
+            try:
+                cursor.execute("SET SESSION sql_mode = %d" % (1 << bit))
+            except pymysql.MySQLError:
+                continue
+            cursor.execute("SELECT @@sql_mode")
+            modes = cursor.fetchall()[0][0].split(",")
+            assert names.get(bit, "NOT_USED") in modes, (bit, modes)
+
+
+def test_a_ddl_is_repeated_as_its_session_meant_it(pair, moved):  # pylint: disable=redefined-outer-name
+    move = moved(FIRST, {"t": TABLE, "zoned": (
+        "CREATE TABLE zoned (id INT, ts TIMESTAMP NOT NULL DEFAULT '2019-01-01 10:00:00', PRIMARY KEY (id, ts)) "
+        "PARTITION BY RANGE (UNIX_TIMESTAMP(ts)) (PARTITION p0 VALUES LESS THAN (UNIX_TIMESTAMP('2020-01-01 00:00:00')))")},
+                 "--on-ddl", "EXEC")
+    for settings, ddl in SESSIONS["both"] + SESSIONS[flavour_of(pair)]:
+        with pair.source.connect(database=move.source_db, autocommit=True) as session, session.cursor() as cursor:
+            cursor.execute("SET SESSION " + settings)
+            cursor.execute(ddl)
+    move.run(move.source, "REPLACE INTO t (id) VALUES (77)")
+    wait_until(lambda: move.stream()[0] != "Running" or move.equal(), 120, "the last row")
+    assert move.stream()[0] == "Running", move.stream()
+    for table in ("t", "zoned"):
+        assert shown(move.source, table) == shown(move.target, table)
+
+
+def test_a_mark_that_anybody_can_write_hides_nothing(pair, moved):  # pylint: disable=redefined-outer-name
+    """Another table takes t's place in the renames of a fence; and a fence's own renames change nothing."""
+    move = moved(FIRST + 1, {"t": TABLE})
+    mark = "/* sluice:%s/w%d */" % (move.target_db, move.seed)
+    hidden = "_sluice_f_%08x" % xxh32(b"t")
+    for sql in ("RENAME %s TABLE t TO %s00000001" % (mark, hidden), "RENAME %s TABLE %s00000001 TO t" % (mark, hidden),
+                "REPLACE INTO t (id) VALUES (78)"):
+        assert move.run(move.source, sql), move.done
+    wait_until(lambda: move.stream()[0] != "Running" or move.equal(), 60, "the row behind the renames")
+    assert move.stream()[0] == "Running", move.stream()
+    for sql in ("CREATE TABLE n LIKE t", "RENAME %s TABLE n TO %s00000002" % (mark, hidden),
+                "RENAME %s TABLE t TO %s00000001" % (mark, hidden), "RENAME %s TABLE %s00000002 TO t" % (mark, hidden)):
+        assert move.run(move.source, sql), move.done
+    wait_until(lambda: move.stream()[0] != "Running", 60, "the stream to stop")
+    assert "without row events" in move.stream()[1], move.stream()
