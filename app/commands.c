@@ -177,6 +177,10 @@ static const struct opt_def sink_options[] = {
     {"topic", 0, OPT_STRING, "{prefix}.{db}.{table}", "TEMPLATE", "topic of a record", 0, 0},
     {"from", 0, OPT_STRING, "current", "POSITION", "current, beginning, a time or a VGTID", 0, 0},
     FLAG("copy", "publish the rows that exist first"),
+    {"on-statement", 0, OPT_STRING, "skip-unrelated", "stop|skip-unrelated|warn",
+     "at a statement in the log instead of rows: stop, unless it is proven to change only other "
+     "databases, or never",
+     0, 0},
     LIST("kafka", "librdkafka properties: name=value,…"),
     END};
 static const struct opt_def recover_options[] = {

@@ -104,6 +104,10 @@ const struct config_key config_keys[] = {
      "current, beginning or a VGTID; only where there is no checkpoint"},
     {"sinks.*.on_record_error", CONFIG_WORDS, "stop", "stop|dead_letter", 0, 0, false,
      "what happens to a record that the sink refuses"},
+    {"sinks.*.on_statement", CONFIG_WORDS, "skip-unrelated", "skip-unrelated|stop|warn", 0, 0,
+     false,
+     "at a statement in the log instead of rows: stop, unless it is proven to change only other "
+     "databases, or never"},
     {"sinks.*.flush_bytes", CONFIG_INT, "1048576", NULL, 1, 1073741824, false,
      "records wait for a checkpoint at most until there are so many bytes"},
     {"sinks.*.flush_ms", CONFIG_INT, "100", NULL, 1, 60000, false,

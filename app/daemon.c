@@ -23,9 +23,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One a shard and policy at statements instead of rows: consumers of one policy share a log, and
+ * none stops or skips for another. Only those that somebody reads through are connected. */
 struct daemon_reader {
     const struct topo_shard *shard;
+    enum cdc_on_statement policy;
     struct cdc_reader *reader;
+};
+enum { N_POLICIES = CDC_STATEMENT_WARN + 1 };
+struct policy_readers { /* what a sink driver asks */
+    struct daemon *daemon;
+    enum cdc_on_statement policy;
 };
 struct daemon_sink {
     struct sink_spec spec;
@@ -38,6 +46,7 @@ struct daemon {
     struct store *store;
     struct daemon_reader *readers;
     size_t n_readers;
+    struct policy_readers by_policy[N_POLICIES];
     struct vrepl_engine *engine;
     pthread_mutex_t lock; /* sinks */
     struct daemon_sink **sinks;
@@ -55,33 +64,52 @@ struct vrepl_engine *daemon_engine(struct daemon *d)
     return d->engine;
 }
 
-struct cdc_reader *daemon_reader(void *arg, const char *keyspace, const char *shard)
+static struct cdc_reader *reader_by_policy(void *arg, const char *keyspace, const char *shard)
 {
-    struct daemon *d = arg;
+    const struct policy_readers *p = arg;
+    const struct daemon *d = p->daemon;
     for (size_t i = 0; i < d->n_readers; i++)
-        if (strcmp(d->readers[i].shard->keyspace, keyspace) == 0 &&
+        if (d->readers[i].policy == p->policy &&
+            strcmp(d->readers[i].shard->keyspace, keyspace) == 0 &&
             strcmp(d->readers[i].shard->name, shard) == 0)
             return d->readers[i].reader;
     return NULL;
 }
 
-static void make_readers(struct daemon *d)
+struct cdc_reader *daemon_reader(void *arg, const char *keyspace, const char *shard)
 {
-    struct topology *t = d->config->topo;
+    struct daemon *d = arg;
+    return reader_by_policy(&d->by_policy[CDC_STATEMENT_SKIP_UNRELATED], keyspace, shard);
+}
+
+static void make_shard_readers(struct daemon *d, const struct topo_shard *s)
+{
     struct cdc_reader_options o = {.ring_bytes = d->config->ring_bytes,
                                    .private_readers = d->config->private_readers,
                                    .store = d->store,
                                    .spill_max_bytes = d->config->spill_max_bytes};
+    for (size_t i = 0; i < N_POLICIES; i++) {
+        o.on_statement = (enum cdc_on_statement)i;
+        d->readers[d->n_readers++] = (struct daemon_reader){
+            .shard = s,
+            .policy = o.on_statement,
+            .reader = cdc_reader_new(d->config->topo, s, &o),
+        };
+    }
+}
+
+static void make_readers(struct daemon *d)
+{
+    struct topology *t = d->config->topo;
     size_t n = 0;
+    for (size_t i = 0; i < N_POLICIES; i++)
+        d->by_policy[i] = (struct policy_readers){.daemon = d, .policy = (enum cdc_on_statement)i};
     for (size_t i = 0; i < t->n_keyspaces; i++)
         n += t->keyspaces[i].n_shards;
-    d->readers = mem_calloc(n + 1, sizeof *d->readers);
+    d->readers = mem_calloc(n * N_POLICIES + 1, sizeof *d->readers);
     for (size_t i = 0; i < t->n_keyspaces; i++)
-        for (size_t k = 0; k < t->keyspaces[i].n_shards; k++) {
-            const struct topo_shard *s = &t->keyspaces[i].shards[k];
-            d->readers[d->n_readers].shard = s;
-            d->readers[d->n_readers++].reader = cdc_reader_new(t, s, &o);
-        }
+        for (size_t k = 0; k < t->keyspaces[i].n_shards; k++)
+            make_shard_readers(d, &t->keyspaces[i].shards[k]);
 }
 
 static bool start_engine(struct daemon *d, struct err *e)
@@ -121,16 +149,27 @@ static bool check_properties(const struct sink_spec *s, struct err *e)
     return ok;
 }
 
+/* The sink's own `on_statement`, of the configuration file or the command. */
+static bool statement_policy(const struct sink_spec *s, enum cdc_on_statement *out, struct err *e)
+{
+    json_t *doc = json_loads(s->options_json, 0, NULL);
+    const char *text = json_string_value(json_object_get(doc, "on_statement"));
+    bool ok = cdc_on_statement_parse(text, out, e);
+    json_decref(doc);
+    return ok;
+}
+
 static void run_sink(struct daemon *d, struct daemon_sink *s)
 {
+    enum cdc_on_statement policy = CDC_STATEMENT_SKIP_UNRELATED;
     const char **shards = NULL;
     struct err e = ERR_INIT;
     size_t n = vrepl_engine_serving(d->engine, s->spec.keyspace, &shards);
     s->spec.spill_max_bytes = d->config->spill_max_bytes;
     s->message[0] = '\0';
-    s->driver = check_properties(&s->spec, &e)
+    s->driver = check_properties(&s->spec, &e) && statement_policy(&s->spec, &policy, &e)
                     ? sink_driver_start(&s->spec, d->config->topo, shards, n, d->store,
-                                        daemon_reader, d, &e)
+                                        reader_by_policy, &d->by_policy[policy], &e)
                     : NULL;
     if (s->driver == NULL) {
         log_err(LOG_ERROR, "sink", &e);
@@ -172,6 +211,7 @@ static char *sink_options(const json_t *flags)
         }
     }
     json_object_set_new(options, "kafka", kafka);
+    json_object_set(options, "on_statement", json_object_get(flags, "on_statement"));
     char *out = json_dumps(options, JSON_COMPACT);
     json_decref(options);
     return out;
@@ -397,7 +437,8 @@ static bool check_new_sink(struct daemon *d, const struct sink_spec *s, struct e
         buf_fini(&names);
         return false;
     }
-    return true;
+    enum cdc_on_statement policy;
+    return statement_policy(s, &policy, e) ? true : err_prepend(e, "sink %s", s->name);
 }
 
 /* Fixes where each lane begins before the command answers: what is written from then on is
@@ -676,16 +717,23 @@ bool daemon_sink(struct daemon *d, const char *verb, const char *name, const cha
     return ok;
 }
 
+/* Of the policies that are not the default one only the readers that have consumers. */
 void daemon_streams(struct daemon *d, struct buf *json)
 {
+    static const char *const policies[N_POLICIES] = {"skip-unrelated", "stop", "warn"};
+    bool first = true;
     buf_put_u8(json, '[');
     for (size_t i = 0; i < d->n_readers; i++) {
-        struct buf one = BUF_INIT;
-        cdc_reader_status(d->readers[i].reader, &one);
-        buf_printf(json, "%s{\"keyspace\":\"%s\",\"shard\":\"%s\",\"reader\":%s}", i > 0 ? "," : "",
-                   d->readers[i].shard->keyspace, d->readers[i].shard->name,
+        const struct daemon_reader *r = &d->readers[i];
+        CLEANUP(buf_fini) struct buf one = BUF_INIT;
+        cdc_reader_status(r->reader, &one);
+        if (r->policy != CDC_STATEMENT_SKIP_UNRELATED && strstr(buf_str(&one), "\"consumers\":0"))
+            continue;
+        buf_printf(json,
+                   "%s{\"keyspace\":\"%s\",\"shard\":\"%s\",\"on_statement\":\"%s\",\"reader\":%s}",
+                   first ? "" : ",", r->shard->keyspace, r->shard->name, policies[r->policy],
                    one.len > 0 ? buf_str(&one) : "{}");
-        buf_fini(&one);
+        first = false;
     }
     buf_put_u8(json, ']');
 }

@@ -16,6 +16,7 @@ static const struct flag_def defs[] = {
     {"prefix", FLAG_TEXT, NULL, "create recover", NULL, NULL},
     {"topic", FLAG_TEXT, NULL, "create", NULL, NULL},
     {"from", FLAG_TEXT, NULL, "create recover", NULL, NULL},
+    {"on_statement", FLAG_TEXT, NULL, "create", NULL, NULL},
     {"copy", FLAG_BOOL, NULL, "create", NULL, NULL},
     {"kafka", FLAG_ARRAY, NULL, "create recover", NULL, NULL},
     {"dry_run", FLAG_BOOL, NULL, "recover", NULL, NULL},

@@ -861,8 +861,10 @@ struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard
         metrics_get(METRIC_COUNTER, "stream_rows_skipped_total", labels,
                     "Rows in the log that are no table's current rows: of sequences, "
                     "and the history of system-versioned tables");
+    bool usual = r->o.on_statement == CDC_STATEMENT_SKIP_UNRELATED;
+    const char *stops = r->o.on_statement == CDC_STATEMENT_STOP ? "stop" : "warn";
     metrics_labels(labels, sizeof labels, "arena", "ring", "keyspace", shard->keyspace, "shard",
-                   shard->name, NULL);
+                   shard->name, usual ? NULL : "on_statement", stops, NULL);
     r->m_ring = metrics_get(METRIC_GAUGE, "memory_bytes", labels, "Bytes held, by purpose.");
     return r;
 }

@@ -152,7 +152,6 @@ struct cdc_reader {
     struct err last_error;
     struct metric *m_reconnects, *m_ring, *m_statements, *m_skipped_rows;
     uint64_t skipped_statements, skipped_rows;
-    bool told_of_triggers; /* schema_lock is held */
 };
 
 /* cdc/reader_feed.c */

@@ -313,6 +313,9 @@ static void read_options(struct sink_driver *d)
     json_t *o = text && text[0] ? json_loads(text, 0, NULL) : NULL;
     const char *policy = json_string_value(json_object_get(o, "on_record_error"));
     d->dead_letters = policy && strcmp(policy, "dead_letter") == 0;
+    const char *statements = json_string_value(json_object_get(o, "on_statement"));
+    snprintf(d->on_statement, sizeof d->on_statement, "%s",
+             statements ? statements : "skip-unrelated");
     d->flush_bytes = number_option(o, "flush_bytes", FLUSH_BYTES);
     d->flush_ms = (int64_t)number_option(o, "flush_ms", FLUSH_MS);
     json_decref(o);
@@ -440,6 +443,17 @@ static void put_text(struct buf *json, const char *name, const char *text)
     buf_put_str(json, "\"");
 }
 
+/* Of its shard's log, since the daemon began, by the readers of its policy. */
+static uint64_t skipped_statements(const struct lane *l)
+{
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    cdc_reader_status(l->reader, &text);
+    json_t *status = json_loads(buf_str(&text), 0, NULL);
+    json_int_t n = json_integer_value(json_object_get(status, "skipped_statements"));
+    json_decref(status);
+    return (uint64_t)n;
+}
+
 static void put_lane(const struct lane *l, struct buf *json)
 {
     int64_t lag_ms = 0;
@@ -454,6 +468,7 @@ static void put_lane(const struct lane *l, struct buf *json)
     buf_printf(json, ",\"lag_seconds\":%.3f,\"records\":%llu,\"dead_letters\":%llu,",
                (double)lag_ms / 1000, (unsigned long long)l->records,
                (unsigned long long)l->dead_letters);
+    buf_printf(json, "\"skipped_statements\":%llu,", (unsigned long long)skipped_statements(l));
     put_text(json, "message", l->message);
     buf_put_str(json, "}");
 }
@@ -466,6 +481,8 @@ void sink_driver_status(struct sink_driver *d, struct buf *json)
     put_text(json, "name", d->spec->name);
     buf_put_str(json, ",");
     put_text(json, "state", state_name(overall(d)));
+    buf_put_str(json, ",");
+    put_text(json, "on_statement", d->on_statement);
     buf_put_str(json, ",\"streams\":[");
     for (const struct lane *l = d->lanes; l; l = l->next) {
         put_lane(l, json);

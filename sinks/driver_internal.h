@@ -61,9 +61,10 @@ struct sink_driver {
     const struct sink_ops *sink_ops;
     const char *target; /* in own.to */
     const struct encoder_ops *encoder_ops;
-    bool dead_letters;    /* records that the sink refuses are stored, not an error */
-    uint64_t flush_bytes; /* records wait at most for so many */
-    int64_t flush_ms;     /* and so long */
+    char on_statement[16]; /* for the status: its readers' policy */
+    bool dead_letters;     /* records that the sink refuses are stored, not an error */
+    uint64_t flush_bytes;  /* records wait at most for so many */
+    int64_t flush_ms;      /* and so long */
     pthread_mutex_t lock;
     pthread_cond_t wake; /* stop */
     bool stop;
