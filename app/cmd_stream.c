@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "cdc/handover.h"
 #include "cdc/reader.h"
+#include "cdc/reader_definition.h"
 #include "schemas/inspect.h"
 #include "sinks/snapshot.h"
 #include "state/position.h"
@@ -111,6 +112,12 @@ static bool on_journal(void *ctx, const char *json, size_t n, struct err *e)
 static bool write_out(struct shard_stream *s, struct err *e)
 {
     return write_with(s, NULL, 0, e);
+}
+
+static bool define(void *ctx, const struct cdc_change *begin, const struct schema_table *table,
+                   const struct schema_table **out, struct err *e)
+{
+    return cdc_stream_definition(((struct shard_stream *)ctx)->stream, begin, table, out, e);
 }
 
 static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
@@ -355,6 +362,7 @@ static bool prepare(struct run *r, struct shard_stream *s, const char *name, str
                                             .shard = s->shard->name,
                                             .version = SLUICE_VERSION},
                                 .emit = emit,
+                                .define = define,
                                 .journal = on_journal,
                                 .ctx = s};
     const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";

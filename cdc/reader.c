@@ -809,7 +809,7 @@ bool cdc_stream_rewind(struct cdc_stream *s, const struct position *pos, struct 
 void cdc_stream_interrupt(struct cdc_stream *s)
 {
     pthread_mutex_lock(&s->reader->lock);
-    s->interrupted = true;
+    s->interrupted = s->asking.stop = true;
     pthread_cond_broadcast(&s->wake);
     pthread_mutex_unlock(&s->reader->lock);
 }

@@ -98,6 +98,7 @@ enum feed_result { FEED_RUNNING, FEED_ENDED, FEED_FAILED };
 struct cdc_stream {
     struct cdc_reader *reader;
     struct cdc_stream *next;
+    struct feed asking; /* reads nothing: whoever a question to the schema connection is from */
     char name[80];
     size_t queue_limit_bytes;
     bool until_idle, ended, interrupted;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cdc/reader_definition.h"
 #include "cdc/reader_internal.h"
 #include "schemas/inspect.h"
 
@@ -387,4 +388,32 @@ void reader_live_seen(struct feed *f, const struct cdc_schema_place *at)
         schema_tracker_log(r->tracker) == f->schema_log)
         schema_tracker_seen(r->tracker, &place);
     pthread_mutex_unlock(&r->schema_lock);
+}
+
+/* ---- the consumers' questions ---- */
+
+bool cdc_stream_definition(struct cdc_stream *s, const struct cdc_change *begin,
+                           const struct schema_table *log, const struct schema_table **out,
+                           struct err *e)
+{
+    struct feed *f = &s->asking;
+    struct cdc_reader *r = s->reader;
+    *out = NULL;
+    if (r->o.open || r->o.schema || !begin->file || !log->full_metadata)
+        return true;
+    f->reader = r;
+    f->schema_server[0] = '\0'; /* the server may be another one since the last question */
+    (void)locked(f);
+    bool met = meet(f, e);
+    if (met) {
+        struct tracker_spot at = reader_spot(begin->file, begin->log_pos, begin->log);
+        struct tracker_place place = {.at = at, .since = at};
+        *out = schema_tracker_types(r->tracker, &place, log, f, e);
+    }
+    pthread_mutex_unlock(&r->schema_lock);
+    if (*out || !met || e->code == ERR_SHUTDOWN)
+        return *out != NULL;
+    log_err(LOG_DEBUG, "schema", e);
+    err_clear(e);
+    return true;
 }

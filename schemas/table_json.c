@@ -57,6 +57,10 @@ static json_t *column_json(const struct schema_column *c)
     put_flag(o, "auto_increment", c->auto_increment);
     if (c->column_type)
         json_object_set_new(o, "column_type", json_string(c->column_type));
+    if (c->default_text)
+        json_object_set_new(o, "default", json_string(c->default_text));
+    if (c->extra)
+        json_object_set_new(o, "extra", json_string(c->extra));
     if (c->label_known)
         json_object_set_new(o, "label_hex", labels_json(c));
     return o;
@@ -148,6 +152,8 @@ static bool column_of(const json_t *o, struct schema_column *c)
     c->generated = flag_of(o, "generated");
     c->auto_increment = flag_of(o, "auto_increment");
     c->column_type = column_type ? mem_strdup(column_type) : NULL;
+    c->default_text = mem_strdup(json_string_value(json_object_get(o, "default")));
+    c->extra = mem_strdup(json_string_value(json_object_get(o, "extra")));
     return labels_of(json_object_get(o, "label_hex"), c);
 }
 

@@ -851,6 +851,12 @@ static void take_type(struct schema_column *to, const struct schema_column *log,
     to->meta = known ? known->meta : log->meta;
     to->ext = known ? known->ext : SCHEMA_EXT_NONE;
     to->vector_dim = known ? known->vector_dim : 0;
+    to->nullable = log->nullable;
+    if (!known)
+        return;
+    to->column_type = mem_strdup(known->column_type);
+    to->default_text = mem_strdup(known->default_text);
+    to->extra = mem_strdup(known->extra);
 }
 
 /* A table like the log's, its open types resolved. */
@@ -860,7 +866,7 @@ static struct schema_table *resolve(const struct schema_tracker *t, const struct
     struct schema_table *out = schema_table_new(w->log->db, w->log->name, w->log->n_columns);
     for (size_t i = 0; i < out->n_columns; i++) {
         const struct schema_column *c = &w->log->columns[i], *found = NULL;
-        if (c->type_open && !find_column(t, w, c, &found)) {
+        if (!find_column(t, w, c, &found) && c->type_open) {
             open_type(w, c->name, later, e);
             schema_table_unref(out);
             return NULL;

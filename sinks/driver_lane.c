@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cdc/reader_definition.h"
 #include "schemas/inspect.h"
 #include "sinks/driver_internal.h"
 
@@ -248,6 +249,12 @@ static bool lane_stopping(void *lane)
     return driver_stopping(((struct lane *)lane)->driver);
 }
 
+static bool lane_define(void *ctx, const struct cdc_change *begin, const struct schema_table *table,
+                        const struct schema_table **out, struct err *e)
+{
+    return cdc_stream_definition(((struct lane *)ctx)->stream, begin, table, out, e);
+}
+
 static bool open_parts(struct lane *l, struct err *e)
 {
     struct sink_driver *d = l->driver;
@@ -274,6 +281,7 @@ static bool open_parts(struct lane *l, struct err *e)
                                             .keyed = d->sink_ops->keyed,
                                             .version = SLUICE_VERSION},
                                 .emit = lane_emit,
+                                .define = lane_define,
                                 .refused = lane_row_refused,
                                 .journal = lane_journal,
                                 .ctx = l};

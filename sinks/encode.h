@@ -16,12 +16,13 @@ enum encode_snapshot {
 struct encode_context {       /* what a record says about where it comes from */
     const char *installation; /* config name; Debezium's topic.prefix is `prefix` */
     const char *prefix;
-    const char *keyspace, *shard;   /* NULL: left out (decode) */
-    bool mariadb;                   /* flavour of the source */
-    const char *version;            /* of this program */
-    const struct position *pos;     /* consumer's position before this change; may be NULL */
-    const struct cdc_change *begin; /* BEGIN of the open transaction; NULL outside */
-    int64_t now_ms, now_us, now_ns; /* processing time */
+    const char *keyspace, *shard;     /* NULL: left out (decode) */
+    bool mariadb;                     /* flavour of the source */
+    const char *version;              /* of this program */
+    const struct position *pos;       /* consumer's position before this change; may be NULL */
+    const struct cdc_change *begin;   /* BEGIN of the open transaction; NULL outside */
+    int64_t now_ms, now_us, now_ns;   /* processing time */
+    const struct schema_table *known; /* the same columns, with what no log says; or NULL */
     enum encode_snapshot snapshot;
     bool keyed; /* the destination finds records by their key, and orders those of one key only */
 };
@@ -43,6 +44,7 @@ struct encoder_ops {
     bool (*other)(struct encoder *enc, const struct encode_context *c,
                   const struct cdc_change *change, encode_emit_fn emit, void *ctx, struct err *e);
     void (*close)(struct encoder *enc);
+    bool wants_known; /* records say what only a definition of the server does */
 };
 struct encoder {
     const struct encoder_ops *ops;

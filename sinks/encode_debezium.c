@@ -56,6 +56,11 @@ static bool put_column(struct debezium *x, const struct record *r, size_t i,
 {
     put_name(out, r->table, i, first);
     const struct cdc_value *old = before ? &before->values[i] : NULL;
+    const struct cdc_value *v = &row->values[i];
+    if (r->c->known && i < r->c->known->n_columns &&
+        debezium_put_known(v->absent && old ? old : v, &r->c->known->columns[i], r->c->mariadb,
+                           &x->scratch, out))
+        return true;
     if (debezium_put_value(&row->values[i], old, r->c->mariadb, &x->scratch, out, e))
         return true;
     const char *name = r->table->columns[i].name;
@@ -297,4 +302,5 @@ const struct encoder_ops encode_debezium_ops = {.name = "debezium-json",
                                                 .open = debezium_open,
                                                 .row = debezium_row,
                                                 .other = debezium_other,
-                                                .close = debezium_close};
+                                                .close = debezium_close,
+                                                .wants_known = true};

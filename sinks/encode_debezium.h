@@ -12,6 +12,13 @@
  * any buffer. */
 bool debezium_put_value(const struct cdc_value *v, const struct cdc_value *before, bool mariadb,
                         struct buf *scratch, struct buf *out, struct err *e) WARN_UNUSED;
+/* A NULL as the default of its column, and FLOAT(M,D) as a double: where the definition that the
+ * server gave says so. False: nothing was put, the value is as the log has it. */
+bool debezium_put_known(const struct cdc_value *v, const struct schema_column *known, bool mariadb,
+                        struct buf *scratch, struct buf *out) WARN_UNUSED;
+void debezium_put_float(struct buf *out, double v, bool single);
+/* Decimal digits (other characters are passed over) as base64 of a big-endian two's complement. */
+void debezium_put_unscaled(struct buf *out, const char *digits, bool negative);
 /* A quoted string with Jackson's escapes: controls as \u001B, characters beyond the BMP as two
  * escapes. */
 void debezium_put_string(struct buf *out, const void *utf8, size_t n);

@@ -3,9 +3,8 @@
  *
  * decimal.handling.mode precise, time.precision.mode adaptive_time_microseconds,
  * bigint.unsigned.handling.mode long, binary.handling.mode bytes. Facts were taken from the real
- * engines' output (fixtures, NOTES.md). Not imitated, because no log says it: a NULL in a column
- * with a default, which the engine prints as the default; and FLOAT(M,D), which it widens. Not
- * imitated, because it is wrong: UUIDs that end in zero bytes.
+ * engines' output (fixtures, NOTES.md). What only a definition tells is put by
+ * encode_debezium_default.c. Not imitated, because it is wrong: UUIDs that end in zero bytes.
  */
 #include "base/clock.h"
 #include "cdc/jsonb.h"
@@ -73,7 +72,7 @@ static void put_base64(struct buf *out, const void *p, size_t n)
     buf_put_u8(out, '"');
 }
 
-static void put_float(struct buf *out, double v, bool single)
+void debezium_put_float(struct buf *out, double v, bool single)
 {
     struct number_digits d;
     if (!isfinite(v)) {
@@ -122,16 +121,20 @@ static size_t digits_to_bytes(const char *text, bool negative, uint8_t out[40])
     return len;
 }
 
+void debezium_put_unscaled(struct buf *out, const char *digits, bool negative)
+{
+    uint8_t bytes[40];
+    put_base64(out, bytes, digits_to_bytes(digits, negative, bytes));
+}
+
 static bool put_decimal(const struct cdc_value *v, struct buf *scratch, struct buf *out,
                         struct err *e)
 {
-    uint8_t bytes[40];
     buf_reset(scratch);
     if (!cdc_value_decimal(v, scratch))
         return err_set(e, ERR_LOG_FORMAT, "not a decimal number");
     const char *text = buf_str(scratch);
-    size_t n = digits_to_bytes(text, *text == '-', bytes);
-    put_base64(out, bytes, n);
+    debezium_put_unscaled(out, text, *text == '-');
     return true;
 }
 
@@ -282,9 +285,9 @@ static void put_geometry(const struct cdc_value *v, struct buf *out)
         memcpy(&x, wkb + 5, sizeof x);
         memcpy(&y, wkb + 13, sizeof y);
         buf_put_str(out, "\"x\":");
-        put_float(out, x, false);
+        debezium_put_float(out, x, false);
         buf_put_str(out, ",\"y\":");
-        put_float(out, y, false);
+        debezium_put_float(out, y, false);
         buf_put_u8(out, ',');
     }
     buf_put_str(out, "\"wkb\":");
@@ -303,7 +306,7 @@ static void put_vector(const struct cdc_value *v, struct buf *out)
         memcpy(&f, v->p + i, sizeof f);
         if (i)
             buf_put_u8(out, ',');
-        put_float(out, (double)f, true);
+        debezium_put_float(out, (double)f, true);
     }
     buf_put_u8(out, ']');
 }
@@ -395,10 +398,10 @@ bool debezium_put_value(const struct cdc_value *v, const struct cdc_value *befor
         buf_put_i64(out, 1900 + v->p[0]);
         return true;
     case SCHEMA_TYPE_FLOAT:
-        put_float(out, (double)cdc_value_float(v), true);
+        debezium_put_float(out, (double)cdc_value_float(v), true);
         return true;
     case SCHEMA_TYPE_DOUBLE:
-        put_float(out, cdc_value_double(v), false);
+        debezium_put_float(out, cdc_value_double(v), false);
         return true;
     case SCHEMA_TYPE_NEWDECIMAL:
         return put_decimal(v, scratch, out, e);

@@ -32,6 +32,7 @@ struct sink_tx {
     /* the transaction that is being encoded */
     struct cdc_change begin;
     char begin_file[POSITION_FILE_MAX];
+    struct log_id begin_log;
     struct buf begin_query; /* begin.query's copy: a spooled change does not stay */
     bool begun;             /* its BEGIN record was emitted */
     bool emitted;           /* anything of it */
@@ -40,6 +41,7 @@ struct sink_tx {
     struct typed_rows *typed;              /* without an encoder */
     const struct schema_table *last_table; /* reference; last_wanted is about it */
     bool last_wanted;
+    const struct schema_table *known, *known_of; /* references; what is known of a table */
     bool folds_names;
 };
 
@@ -59,6 +61,13 @@ struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct positi
     return t;
 }
 
+static void forget_known(struct sink_tx *t)
+{
+    schema_table_unref(t->known);
+    schema_table_unref(t->known_of);
+    t->known = t->known_of = NULL;
+}
+
 void sink_tx_free(struct sink_tx *t)
 {
     if (!t)
@@ -69,6 +78,7 @@ void sink_tx_free(struct sink_tx *t)
     cdc_row_free(t->after);
     buf_fini(&t->begin_query);
     typed_rows_free(t->typed);
+    forget_known(t);
     schema_table_unref(t->last_table);
     free(t);
 }
@@ -76,6 +86,7 @@ void sink_tx_free(struct sink_tx *t)
 void sink_tx_reset(struct sink_tx *t, const struct position *pos)
 {
     cdc_spool_clear(t->spool);
+    forget_known(t);
     t->in_tx = t->begun = t->emitted = false;
     if (pos != &t->pos)
         position_copy(&t->pos, pos);
@@ -206,11 +217,42 @@ static bool give_row(struct sink_tx *t, const struct cdc_change *c, uint32_t seq
     return e->class_ == ERR_CLASS_SKIP_ROW && t->o.refused && t->o.refused(t->o.ctx, &row, e);
 }
 
+static bool has_more_to_know(const struct schema_table *table)
+{
+    for (size_t i = 0; i < table->n_columns; i++) {
+        if (table->columns[i].nullable || table->columns[i].type == SCHEMA_TYPE_FLOAT)
+            return true;
+    }
+    return false;
+}
+
+/* Rows of a copy come with the definition that they were read by. What was learnt for one table of
+ * the log holds until a DDL. */
+static bool learn(struct sink_tx *t, const struct cdc_change *c, struct err *e)
+{
+    const struct schema_table *table = c->rows.table, *known = NULL;
+    bool asks = t->o.encoder && t->o.encoder->ops->wants_known;
+    t->c.known = c->kind == CDC_COPY_ROWS ? table : NULL;
+    if (!asks || !t->o.define || c->kind == CDC_COPY_ROWS || !has_more_to_know(table))
+        return true;
+    if (t->known_of != table) {
+        if (!t->o.define(t->o.ctx, &t->begin, table, &known, e))
+            return false;
+        forget_known(t);
+        t->known = known;
+        t->known_of = schema_table_ref(table);
+    }
+    t->c.known = t->known;
+    return true;
+}
+
 static bool give_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e)
 {
     struct cdc_rows_iter it;
     enum cdc_rows_result r;
     fit_rows(t, c->rows.n_columns);
+    if (!learn(t, c, e))
+        return false;
     if (t->typed)
         typed_rows_table(t->typed, c->rows.table);
     t->stats.bytes += c->rows.images_len;
@@ -243,6 +285,10 @@ static void set_begin(struct sink_tx *t, const struct cdc_change *c)
     if (strcmp(t->begin_file, file) != 0)
         snprintf(t->begin_file, sizeof t->begin_file, "%s", file);
     t->begin.file = t->begin_file;
+    if (c->log) {
+        t->begin_log = *c->log;
+        t->begin.log = &t->begin_log;
+    }
     t->c.begin = &t->begin;
     t->c.pos = &t->pos;
     if (c->begin.gtid.flavor != GTID_FLAVOR_NONE)
@@ -260,6 +306,7 @@ static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct er
     case CDC_ROWS:
         return !wants_cached(t, c->rows.table) || (ensure_begin(t, e) && give_rows(t, c, e));
     case CDC_DDL:
+        forget_known(t);
         return !wants_ddl(t, c) || (ensure_begin(t, e) && emit_other(t, c, e));
     case CDC_COMMIT:
         return !t->begun || !t->o.transactions || emit_other(t, c, e);

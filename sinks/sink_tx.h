@@ -30,12 +30,16 @@ struct sink_tx_options {
     struct encoder *encoder;       /* borrowed; NULL: every value is decoded, nothing is encoded */
     struct encode_context context; /* what stays the same; begin, pos and times are filled in */
     encode_emit_fn emit;
+    /* What the server proves of a table where the transaction begins (*out: a new reference, or NULL);
+     * false: later, perhaps. NULL: nobody can be asked. */
+    bool (*define)(void *ctx, const struct cdc_change *begin, const struct schema_table *table,
+                   const struct schema_table **out, struct err *e);
     /* A row that the encoder or emit refuses (SKIP_ROW, *e says why); true: it is dealt with, and
      * the transaction goes on. NULL: such a row is an error. */
     bool (*refused)(void *ctx, const struct sink_tx_row *row, struct err *e);
     /* A committed JOURNAL; NULL: not wanted. */
     bool (*journal)(void *ctx, const char *json, size_t n, struct err *e);
-    void *ctx; /* of emit, refused and journal */
+    void *ctx; /* of emit, define, refused and journal */
 };
 struct sink_tx_stats {
     uint64_t rows, transactions, bytes; /* of wanted tables; bytes of images */
