@@ -29,66 +29,43 @@ static bool is_of_log(const struct schema_column *c)
     return c->column_type == NULL;
 }
 
+static const char *const type_words[] = {
+    [SCHEMA_TYPE_TINY] = "tinyint",
+    [SCHEMA_TYPE_SHORT] = "smallint",
+    [SCHEMA_TYPE_INT24] = "mediumint",
+    [SCHEMA_TYPE_LONG] = "int",
+    [SCHEMA_TYPE_LONGLONG] = "bigint",
+    [SCHEMA_TYPE_FLOAT] = "float",
+    [SCHEMA_TYPE_DOUBLE] = "double",
+    [SCHEMA_TYPE_DECIMAL] = "decimal",
+    [SCHEMA_TYPE_NEWDECIMAL] = "decimal",
+    [SCHEMA_TYPE_DATE] = "date",
+    [SCHEMA_TYPE_NEWDATE] = "date",
+    [SCHEMA_TYPE_YEAR] = "year",
+    [SCHEMA_TYPE_TIME] = "time",
+    [SCHEMA_TYPE_TIME2] = "time",
+    [SCHEMA_TYPE_DATETIME] = "datetime",
+    [SCHEMA_TYPE_DATETIME2] = "datetime",
+    [SCHEMA_TYPE_TIMESTAMP] = "timestamp",
+    [SCHEMA_TYPE_TIMESTAMP2] = "timestamp",
+    [SCHEMA_TYPE_BIT] = "bit",
+    [SCHEMA_TYPE_ENUM] = "enum",
+    [SCHEMA_TYPE_SET] = "set",
+    [SCHEMA_TYPE_JSON] = "json",
+    [SCHEMA_TYPE_GEOMETRY] = "geometry",
+    [SCHEMA_TYPE_VECTOR] = "vector",
+    [SCHEMA_TYPE_STRING] = "char",
+    [SCHEMA_TYPE_VARCHAR] = "varchar",
+    [SCHEMA_TYPE_VAR_STRING] = "varchar",
+    [SCHEMA_TYPE_VARCHAR_COMPRESSED] = "varchar",
+    [SCHEMA_TYPE_BLOB] = "text",
+    [SCHEMA_TYPE_BLOB_COMPRESSED] = "text",
+};
+
 static const char *type_word(uint8_t type)
 {
-    switch ((enum schema_type)type) {
-    case SCHEMA_TYPE_TINY:
-        return "tinyint";
-    case SCHEMA_TYPE_SHORT:
-        return "smallint";
-    case SCHEMA_TYPE_INT24:
-        return "mediumint";
-    case SCHEMA_TYPE_LONG:
-        return "int";
-    case SCHEMA_TYPE_LONGLONG:
-        return "bigint";
-    case SCHEMA_TYPE_FLOAT:
-        return "float";
-    case SCHEMA_TYPE_DOUBLE:
-        return "double";
-    case SCHEMA_TYPE_DECIMAL:
-    case SCHEMA_TYPE_NEWDECIMAL:
-        return "decimal";
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_NEWDATE:
-        return "date";
-    case SCHEMA_TYPE_YEAR:
-        return "year";
-    case SCHEMA_TYPE_TIME:
-    case SCHEMA_TYPE_TIME2:
-        return "time";
-    case SCHEMA_TYPE_DATETIME:
-    case SCHEMA_TYPE_DATETIME2:
-        return "datetime";
-    case SCHEMA_TYPE_TIMESTAMP:
-    case SCHEMA_TYPE_TIMESTAMP2:
-        return "timestamp";
-    case SCHEMA_TYPE_BIT:
-        return "bit";
-    case SCHEMA_TYPE_ENUM:
-        return "enum";
-    case SCHEMA_TYPE_SET:
-        return "set";
-    case SCHEMA_TYPE_JSON:
-        return "json";
-    case SCHEMA_TYPE_GEOMETRY:
-        return "geometry";
-    case SCHEMA_TYPE_VECTOR:
-        return "vector";
-    case SCHEMA_TYPE_STRING:
-        return "char";
-    case SCHEMA_TYPE_VARCHAR:
-    case SCHEMA_TYPE_VAR_STRING:
-    case SCHEMA_TYPE_VARCHAR_COMPRESSED:
-        return "varchar";
-    case SCHEMA_TYPE_BLOB:
-    case SCHEMA_TYPE_BLOB_COMPRESSED:
-        return "text";
-    case SCHEMA_TYPE_NULL:
-    case SCHEMA_TYPE_TYPED_ARRAY:
-        break;
-    }
-    return "?";
+    const char *word = type < sizeof type_words / sizeof *type_words ? type_words[type] : NULL;
+    return word ? word : "?";
 }
 
 enum { TYPE_TEXT_MAX = 41 };

@@ -198,7 +198,7 @@ static json_t *table_copy_state(const struct workflow *w, const struct snapshot 
         copying = copying || snap->streams[i].state == VREPL_STREAM_COPYING ||
                   snap->streams[i].state == VREPL_STREAM_CATCHUP;
     for (size_t i = 0; copying && i < w->def->n_tables; i++) {
-        struct copy_sum s = sum_table(snap, w->def->tables[i].source);
+        struct copy_sum s = sum_table(snap, w->def->tables[i].target);
         if (s.seen > 0)
             json_object_set_new(all, w->def->tables[i].source, table_json(&s));
     }
