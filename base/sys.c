@@ -6,12 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define READ_TIMEOUT_MS 5000
 
 static bool fail_io(struct err *e, const char *what, const char *path, int number)
 {
@@ -24,28 +27,54 @@ static void close_fd(const int *fd)
         close(*fd);
 }
 
+/* A pipe whose other end says nothing must not hold the caller for ever. */
+static bool wait_readable(int fd, const char *path, struct err *e)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int n;
+    do
+        n = poll(&p, 1, READ_TIMEOUT_MS);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        return true;
+    err_set(e, ERR_IO, "read %s: nothing came within %d s", path, READ_TIMEOUT_MS / 1000);
+    return err_cure(e, "name a file, or a pipe that somebody writes into");
+}
+
+/* 1: bytes were appended; 0: the end; -1: failed. */
+static int read_some(int fd, const char *path, size_t max_bytes, struct buf *out, struct err *e)
+{
+    uint8_t *to = buf_reserve(out, 65536);
+    if (!to) {
+        err_set(e, ERR_LIMIT, "%s: larger than %zu bytes", path, max_bytes);
+        return -1;
+    }
+    ssize_t n;
+    while ((n = read(fd, to, 65536)) < 0) {
+        if (errno != EINTR && errno != EAGAIN) {
+            fail_io(e, "read", path, errno);
+            return -1;
+        }
+        if (errno == EAGAIN && !wait_readable(fd, path, e))
+            return -1;
+    }
+    out->len += (size_t)n;
+    out->data[out->len] = 0;
+    return n > 0;
+}
+
 bool sys_read_file(const char *path, size_t max_bytes, struct buf *out, struct err *e)
 {
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return fail_io(e, "open", path, errno);
     size_t start = out->len;
-    for (;;) {
-        uint8_t *to = buf_reserve(out, 65536);
-        if (!to)
-            return err_set(e, ERR_LIMIT, "%s: larger than %zu bytes", path, max_bytes);
-        ssize_t n = read(fd, to, 65536);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail_io(e, "read", path, errno);
-        if (n == 0)
-            return true;
-        out->len += (size_t)n;
-        out->data[out->len] = 0;
+    int more;
+    while ((more = read_some(fd, path, max_bytes, out, e)) > 0) {
         if (out->len - start > max_bytes)
             return err_set(e, ERR_LIMIT, "%s: larger than %zu bytes", path, max_bytes);
     }
+    return more == 0;
 }
 
 static bool check_secret_mode(const char *path, const struct stat *st, struct err *e)

@@ -4,6 +4,8 @@
 
 #include "base/buf.h"
 
+/* The whole file, appended to out. A pipe is waited for, 5 s at a time; one that nobody writes into
+ * is an empty file. ERR_IO, ERR_LIMIT. */
 bool sys_read_file(const char *path, size_t max_bytes, struct buf *out, struct err *e) WARN_UNUSED;
 /* The same for a file with a secret. ERR_CONFIG with the cure when others than its owner may change
  * it, or everybody may read it. */

@@ -29,7 +29,7 @@ static bool is_of_log(const struct schema_column *c)
     return c->column_type == NULL;
 }
 
-static const char *const type_words[] = {
+static const char *const type_words[UINT8_MAX + 1] = {
     [SCHEMA_TYPE_TINY] = "tinyint",
     [SCHEMA_TYPE_SHORT] = "smallint",
     [SCHEMA_TYPE_INT24] = "mediumint",
@@ -64,8 +64,7 @@ static const char *const type_words[] = {
 
 static const char *type_word(uint8_t type)
 {
-    const char *word = type < sizeof type_words / sizeof *type_words ? type_words[type] : NULL;
-    return word ? word : "?";
+    return type_words[type] ? type_words[type] : "?";
 }
 
 enum { TYPE_TEXT_MAX = 41 };

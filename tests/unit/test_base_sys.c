@@ -32,7 +32,7 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    static const char *names[] = {"file", "a/b/c", "a/b", "a", "link"};
+    static const char *names[] = {"file", "pipe", "a/b/c", "a/b", "a", "link"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         remove(at(names[i]));
@@ -54,6 +54,22 @@ static void a_file_is_written_atomically_and_read_back(void **state)
     buf_reset(&b);
     assert_false(sys_read_file(at("file"), 4, &b, &e));
     assert_int_equal(e.code, ERR_LIMIT);
+}
+
+static void a_pipe_that_nobody_writes_into_does_not_hold_its_reader(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    CLEANUP(buf_fini) struct buf b = BUF_INIT;
+    assert_int_equal(mkfifo(at("pipe"), 0600), 0);
+    assert_true(
+        sys_read_file(at("pipe"), 100, &b, &e)); /* the alternative is a test without an end */
+    assert_int_equal(b.len, 0);
+    int fd = open(at("pipe"), O_RDWR | O_CLOEXEC);
+    assert_int_equal(write(fd, "secret", 6), 6);
+    assert_false(sys_read_file(at("pipe"), 5, &b, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    close(fd);
 }
 
 static void missing_files_and_directories_are_named(void **state)
@@ -267,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_written_atomically_and_read_back),
+        cmocka_unit_test(a_pipe_that_nobody_writes_into_does_not_hold_its_reader),
         cmocka_unit_test(missing_files_and_directories_are_named),
         cmocka_unit_test(directories_are_made_private_with_their_parents),
         cmocka_unit_test(a_symbolic_link_is_no_private_directory),
