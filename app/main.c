@@ -1,5 +1,5 @@
 /* app/main.c — finds the command and runs it; nothing else. */
-#include "app/commands.h"
+#include "app/cli/commands.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"

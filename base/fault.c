@@ -169,7 +169,8 @@ static bool carry_out(const char *name, enum action action, int64_t argument, st
         kill(getpid(), SIGKILL);
         return true;
     case ACTION_STOP:
-        /* To this thread: a signal to the process may be taken by another one, while this goes on. */
+        /* To this thread: a signal to the process may be taken by another one, while this goes on.
+         */
         raise(SIGSTOP);
         return true;
     case ACTION_EXIT:

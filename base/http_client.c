@@ -105,8 +105,8 @@ static bool unreachable(const char *address, const char *why, struct err *e)
     return err_cure(e, "start it with `sluice serve --config FILE`, or use --local");
 }
 
-/* number: what the system said, or 0. It is plainer than the library's text, which names a host and a port also where
- * a socket's file was asked for. */
+/* number: what the system said, or 0. It is plainer than the library's text, which names a host and
+ * a port also where a socket's file was asked for. */
 static bool failed(const struct answer *a, CURLcode code, const char *text, long number,
                    struct err *e)
 {

@@ -1,5 +1,5 @@
-/* base/thread.h — waiting for other threads by the monotonic clock. With the wall clock, which may be
- * set back, a lease would not be renewed in time and a stop would hang.
+/* base/thread.h — waiting for other threads by the monotonic clock. With the wall clock, which may
+ * be set back, a lease would not be renewed in time and a stop would hang.
  *
  * Thread: any. Nothing outside base/ makes a condition variable or gives a deadline to pthread.
  */

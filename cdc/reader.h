@@ -15,9 +15,9 @@
 #ifndef SLUICE_CDC_READER_H
 #define SLUICE_CDC_READER_H
 
-#include "cdc/decode.h"
+#include "cdc/log/decode.h"
 #include "cdc/source_dump.h"
-#include "schemas/topology.h"
+#include "schemas/sharding/topology.h"
 
 /* A statement in the log instead of rows (docs/internals/decode.md): it stops all consumers; unless
  * the server proves that it changed nothing of this shard; or never, with a warning. */
@@ -69,7 +69,8 @@ bool cdc_reader_locate(struct cdc_reader *r, bool beginning, struct position *ou
 /* from: "current" (also NULL), "beginning", or a time (clock_parse_time): the first
  * transaction that the server wrote at or after it, the log's end when there is none,
  * ERR_SRC_PURGED when the log begins later. *named false: it is none of these, and out is not
- * touched. ERR_POSITION_PARSE: an empty text; it is a place that got lost, and not the log's end. */
+ * touched. ERR_POSITION_PARSE: an empty text; it is a place that got lost, and not the log's end.
+ */
 bool cdc_reader_from(struct cdc_reader *r, const char *from, struct position *out, bool *named,
                      struct err *e) WARN_UNUSED;
 

@@ -176,7 +176,8 @@ bool reader_live_statement(void *ctx, const struct cdc_statement *st, struct err
 /* Takes schema_lock. The connection for questions, on the session's server; NULL: *e. */
 struct my_conn *reader_schema_lock(struct feed *f, struct err *e);
 void reader_schema_unlock(struct feed *f);
-/* A session begins: the definitions of the shard's tables are read, if its log does not say them. */
+/* A session begins: the definitions of the shard's tables are read, if its log does not say them.
+ */
 void reader_live_begin(struct feed *f);
 /* The connection to the log broke. */
 void reader_live_lost(struct feed *f);

@@ -1,5 +1,5 @@
-/* cdc/reader_place.c — may a server's log be read on from a recorded place: asks the server for what
- * state/log_match.h decides by, and says what is wrong.
+/* cdc/reader_place.c — may a server's log be read on from a recorded place: asks the server for
+ * what state/log_match.h decides by, and says what is wrong.
  *
  * ▶ A server never says by itself that a wanted position lies beyond what it has: MariaDB and MySQL
  * wait there for ever, or serve what was written instead. So this is asked before each dump. Events

@@ -8,8 +8,8 @@
  * (the log is written before the change is visible). SHOW CREATE TABLE waits for such a DDL, which
  * holds its lock on the table until its change can be seen; so what is read after it has all DDL
  * that was in the log before. What comes while it is read is in the log before the end that is
- * asked for afterwards. Nothing is held meanwhile, because a lock that keeps DDL away waits for LOCK
- * TABLES … WRITE: as long as a dump is loaded.
+ * asked for afterwards. Nothing is held meanwhile, because a lock that keeps DDL away waits for
+ * LOCK TABLES … WRITE: as long as a dump is loaded.
  *
  * One connection a reader, made when it is first needed. It must be on the server whose log the
  * session reads: compared once a session and after each connect.

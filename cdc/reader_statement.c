@@ -14,8 +14,8 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "cdc/journal.h"
 #include "cdc/reader_internal.h"
+#include "cdc/sidecar/journal.h"
 #include "mysql/grants.h"
 
 #include <stdio.h>

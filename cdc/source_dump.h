@@ -2,7 +2,7 @@
 #ifndef SLUICE_CDC_SOURCE_DUMP_H
 #define SLUICE_CDC_SOURCE_DUMP_H
 
-#include "cdc/source.h"
+#include "cdc/log/source.h"
 #include "mysql/dump.h"
 
 /* Opens a dump at start on a connection of its own, which the source's close ends. NULL: a

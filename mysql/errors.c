@@ -144,8 +144,9 @@ static bool is_cut_off(unsigned number, const char *text)
             strcasestr(text, "broken pipe") || strcasestr(text, "lost connection"));
 }
 
-/* The libraries give the system's reason for a connection that failed as a number at the end: "… (111)", "… system
- * error: 110". MariaDB's tells of one that was refused while it waited by the number of the waiting. NULL: none. */
+/* The libraries give the system's reason for a connection that failed as a number at the end: "…
+ * (111)", "… system error: 110". MariaDB's tells of one that was refused while it waited by the
+ * number of the waiting. NULL: none. */
 const char *my_error_reason(unsigned number, const char *text, char *out, size_t out_len)
 {
     bool of_system = number == CR_CONNECTION_ERROR || number == CR_CONN_HOST_ERROR ||

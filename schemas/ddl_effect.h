@@ -13,9 +13,9 @@ enum ddl_concern {
 /* What ddl may do to db.table. Names are compared folded (ddl_table_key): never too few. Pure.
  * Thread: any. */
 enum ddl_concern ddl_concern(const struct ddl_text *ddl, const char *db, const char *table);
-/* An ALTER TABLE or CREATE INDEX of which it is known that it leaves the table's columns (the hidden
- * ones of a UNIQUE key too) and its primary key as they are, whatever it does to rows. False for
- * all others. Pure. */
+/* An ALTER TABLE or CREATE INDEX of which it is known that it leaves the table's columns (the
+ * hidden ones of a UNIQUE key too) and its primary key as they are, whatever it does to rows. False
+ * for all others. Pure. */
 bool ddl_keeps_columns(const char *sql, size_t n, unsigned lex);
 /* RENAME TABLE, or ALTER TABLE name RENAME name and nothing else. Pure. */
 bool ddl_only_renames(const struct ddl_text *ddl);

@@ -10,7 +10,8 @@ enum ddl_strings {
     DDL_STRINGS_CONVERTED, /* its characters are; its bytes were those of another character set */
     DDL_STRINGS_VARY       /* not even these: the session let it pass through a second one */
 };
-/* What the log tells of the session that wrote a DDL, as far as it can change what the text means. */
+/* What the log tells of the session that wrote a DDL, as far as it can change what the text means.
+ */
 struct ddl_session {
     bool known, mariadb;
     uint64_t sql_mode;

@@ -350,7 +350,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* What a fence calls a table that it hides: "_sluice_f_<16 hex>" (vrepl/names.h). */
+/* What a fence calls a table that it hides: "_sluice_f_<16 hex>" (vrepl/move/object_names.h). */
 static bool is_ours(const char *name)
 {
     static const char prefix[] = "_sluice_f_";

@@ -1,16 +1,16 @@
 /* schemas/inspect_log.c — definitions as the server's log has them, of one table or of all of a
  * database, in as many questions.
  *
- * MariaDB's rows have columns at their end that no SQL shows (measured on 10.11 and 11.8, also after
- * ALTER):
+ * MariaDB's rows have columns at their end that no SQL shows (measured on 10.11 and 11.8, also
+ * after ALTER):
  *
  *   visible columns …, row_start, row_end, DB_ROW_HASH_1, DB_ROW_HASH_2 …
  *
  * The first two are TIMESTAMP(6) of a table WITH SYSTEM VERSIONING that declares none of its own;
  * row_end is in its primary key. One BIGINT UNSIGNED each belongs to the unique keys that are kept
- * as hashes (SHOW INDEX says HASH): keys over TEXT and BLOB, over more bytes than an index takes, or
- * declared so. They are told by what the server says of the table, never by the log's types alone;
- * whether these then agree is for who compares them (schema_table_same_types).
+ * as hashes (SHOW INDEX says HASH): keys over TEXT and BLOB, over more bytes than an index takes,
+ * or declared so. They are told by what the server says of the table, never by the log's types
+ * alone; whether these then agree is for who compares them (schema_table_same_types).
  */
 #include "schemas/inspect_log.h"
 
@@ -160,8 +160,8 @@ static bool read_unique_keys(struct reading *r, struct err *e)
     return each_row(r, &sql, 5, take_key_part, e);
 }
 
-/* Rows are told apart by the first unique key that can; in the server's order, which only SHOW INDEX
- * has. */
+/* Rows are told apart by the first unique key that can; in the server's order, which only SHOW
+ * INDEX has. */
 static bool find_identity(struct reading *r, struct logged *l, struct err *e)
 {
     struct schema_table *t = l->table;

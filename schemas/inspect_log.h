@@ -12,8 +12,8 @@ struct schema_list {
 };
 void schema_list_fini(struct schema_list *l);
 /* Appends the table (none: there is no such base table or sequence), or with NULL all tables of db
- * that can be understood. What only copies need (keys, engine, text) is left out; the primary key is
- * that of schema_table_identity. Nothing is locked meanwhile. */
+ * that can be understood. What only copies need (keys, engine, text) is left out; the primary key
+ * is that of schema_table_identity. Nothing is locked meanwhile. */
 bool schema_inspect_logged(struct my_conn *c, const char *db, const char *table,
                            struct schema_list *out, struct err *e) WARN_UNUSED;
 

@@ -195,7 +195,8 @@ static bool identities_fit(const struct pair *p)
                   b ? b->name : "(none)", a ? a->name : "(none)");
 }
 
-/* What a target computes otherwise than the source is another value, which no statement can write. */
+/* What a target computes otherwise than the source is another value, which no statement can write.
+ */
 static bool generated_fit(const struct pair *p)
 {
     bool alike = p->map && p->map->alike;

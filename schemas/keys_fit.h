@@ -23,9 +23,9 @@ bool schema_collations_known(const struct my_server *source, const struct my_ser
 /* What a user's text says of `from`: the text's TO, or NULL. */
 const char *schema_collation_mapped(const struct schema_collation_map *map, const char *from);
 
-/* And columns that both generate are of one expression (where map says alike: else only a comparison
- * of rows tells). Both definitions come from schema_inspect; map may be NULL. reason: ≤ 300 bytes, names key and
- * column. Pairs hold in both directions. Thread: any. */
+/* And columns that both generate are of one expression (where map says alike: else only a
+ * comparison of rows tells). Both definitions come from schema_inspect; map may be NULL. reason: ≤
+ * 300 bytes, names key and column. Pairs hold in both directions. Thread: any. */
 bool schema_keys_fit(const struct schema_table *source, const struct schema_table *target,
                      const struct schema_collation_map *map, char *reason, size_t reason_len);
 /* The values that only CREATE TABLE sets: default, ON UPDATE, expression and attributes of each

@@ -28,8 +28,9 @@ const char *schema_name_nearest(char *const *stored, size_t n, const char *given
  * False. */
 bool schema_name_unknown(char *const *stored, size_t n, const char *db, const char *given,
                          struct err *e);
-/* Takes the tables that somebody named out of names (as schema_names_free frees them) and keeps their order. A name
- * that means none is an error (schema_name_unknown): what was to be left out would be taken along. */
+/* Takes the tables that somebody named out of names (as schema_names_free frees them) and keeps
+ * their order. A name that means none is an error (schema_name_unknown): what was to be left out
+ * would be taken along. */
 bool schema_names_exclude(char **names, size_t *n, bool folds, const char *db, char *const *without,
                           size_t n_without, struct err *e);
 

@@ -1,7 +1,8 @@
 /* schemas/table.h — an immutable, refcounted table definition: columns, keys, character sets.
  *
- * Made from a table map's FULL metadata (cdc/decode) or from information_schema (schemas/inspect).
- * Type numbers are the protocol's (enum_field_types); meta is the table map's metadata word.
+ * Made from a table map's FULL metadata (cdc/log/decode) or from information_schema
+ * (schemas/inspect). Type numbers are the protocol's (enum_field_types); meta is the table map's
+ * metadata word.
  */
 #ifndef SLUICE_SCHEMAS_TABLE_H
 #define SLUICE_SCHEMAS_TABLE_H
@@ -117,7 +118,8 @@ struct schema_table {
     char *unknown_cure;
     char *engine, *create_sql, *row_format; /* only from information_schema */
     char *narrowed; /* a column whose default create_sql does not hold whole; NULL: none */
-    void *row_plan; /* made by cdc/row.c on first use, set atomically; one block, freed by free()
+    void
+        *row_plan; /* made by cdc/log/row.c on first use, set atomically; one block, freed by free()
                        with the table */
     uint64_t rows_estimate, bytes_estimate;
 };
@@ -146,8 +148,8 @@ int schema_table_column(const struct schema_table *t,
 /* Whether a table map's columns can be those of a definition: number, types, and names if it has
  * them. */
 bool schema_table_same_types(const struct schema_table *log, const struct schema_table *known);
-/* The same of one column, but for the name: a time that the log has in the format from before 10.1.2
- * is the same, whose fraction digits it does not say. */
+/* The same of one column, but for the name: a time that the log has in the format from before
+ * 10.1.2 is the same, whose fraction digits it does not say. */
 bool schema_column_same_type(const struct schema_column *log, const struct schema_column *known);
 /* TIME, DATETIME, TIMESTAMP of the format from before MySQL 5.6 and MariaDB 10.1.2. */
 bool schema_type_is_old_time(uint8_t type);

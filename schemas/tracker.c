@@ -41,8 +41,8 @@
  *  L3  A span is only scanned in the log that its places are of (ops.scan), and an end E in the same
  *      file as P is of P's log if the file was begun at the same time.
  *
- * A crash between the noticing of another log and anything else is harmless: nothing is written when
- * it is noticed, and the next process asks the same question of the same stored versions.
+ * A crash between the noticing of another log and anything else is harmless: nothing is written
+ * when it is noticed, and the next process asks the same question of the same stored versions.
  */
 #include "schemas/tracker.h"
 
@@ -393,8 +393,8 @@ static struct version *find_version(struct schema_tracker *t, const struct track
     return best;
 }
 
-/* V4 needs to know what begins at `from`: nothing that is not in the definition, or it lies inside of
- * what can be read. */
+/* V4 needs to know what begins at `from`: nothing that is not in the definition, or it lies inside
+ * of what can be read. */
 static bool can_reach_back(const struct version *v)
 {
     return v->fresh || before(&v->from, &v->seen);

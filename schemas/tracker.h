@@ -27,8 +27,8 @@ struct tracker_place {
     struct tracker_spot at, since;
 };
 struct schema_tracker;
-/* Definitions, and the ends that the log had before and after they were read: they contain every DDL
- * that is before `since`, and none that is at or behind `end`. */
+/* Definitions, and the ends that the log had before and after they were read: they contain every
+ * DDL that is before `since`, and none that is at or behind `end`. */
 struct tracker_reading {
     struct schema_list list;
     struct tracker_spot since, end;
@@ -51,16 +51,16 @@ struct schema_tracker *schema_tracker_new(const struct schema_tracker_ops *ops,
 /* Another store (or the first), before the next call of schema_tracker_session. */
 void schema_tracker_use(struct schema_tracker *t, struct store *store);
 void schema_tracker_free(struct schema_tracker *t);
-/* A session begins to read the log of that server (up to 63 bytes that tell it from others). What is
- * known of another log, another server's or this one's before it was begun anew, is forgotten; what
- * is stored for this server is asked for again. *log: a number of the log. */
+/* A session begins to read the log of that server (up to 63 bytes that tell it from others). What
+ * is known of another log, another server's or this one's before it was begun anew, is forgotten;
+ * what is stored for this server is asked for again. *log: a number of the log. */
 bool schema_tracker_session(struct schema_tracker *t, const char *server, void *ctx, unsigned *log,
                             struct err *e) WARN_UNUSED;
 /* The number of the log that the last session began with. A session with another one is of a log
  * that is gone: it must not call any more. */
 unsigned schema_tracker_log(struct schema_tracker *t);
-/* Before a reader reads on: the definitions of all tables of db are read, once a server, so that rows
- * that are in the log by now, or come next, are known also when a DDL follows at once. */
+/* Before a reader reads on: the definitions of all tables of db are read, once a server, so that
+ * rows that are in the log by now, or come next, are known also when a DDL follows at once. */
 bool schema_tracker_begin(struct schema_tracker *t, const char *db, void *ctx,
                           struct err *e) WARN_UNUSED;
 /* A reader passed a DDL. ask: the server's definitions of its tables are read at once, so that they
@@ -74,8 +74,8 @@ const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
                                                      const struct schema_table *log, void *ctx,
                                                      struct err *e);
 /* The same for a table whose names the log has, but not all of its types (columns with type_open):
- * a new reference to a table of the log's columns, in which these are as they are. Known beyond what
- * is proven as a whole: a column that no DDL between the place and a known definition may have
+ * a new reference to a table of the log's columns, in which these are as they are. Known beyond
+ * what is proven as a whole: a column that no DDL between the place and a known definition may have
  * changed (schemas/ddl_columns.h). */
 const struct schema_table *schema_tracker_types(struct schema_tracker *t,
                                                 const struct tracker_place *place,

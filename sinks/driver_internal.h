@@ -4,7 +4,7 @@
 #define SLUICE_SINKS_DRIVER_INTERNAL_H
 
 #include "base/metrics.h"
-#include "cdc/journal.h"
+#include "cdc/sidecar/journal.h"
 #include "sinks/sink_tx.h"
 #include "sinks/sinks_internal.h"
 

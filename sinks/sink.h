@@ -8,7 +8,7 @@
 #define SLUICE_SINKS_SINK_H
 
 #include "cdc/reader.h"
-#include "sinks/encode.h"
+#include "sinks/format/encode.h"
 #include "state/store.h"
 
 struct sink_record {
@@ -99,8 +99,9 @@ struct sink_spec {
     uint64_t spill_max_bytes; /* limits.spill_max; 0: default */
 };
 void sink_spec_fini(struct sink_spec *s);
-/* The destination forgets a sink whose driver is gone, as far as store's checkpoints know its lanes.
- * False: it did not answer within 2 s, or cannot be written; it may still tell of the sink. */
+/* The destination forgets a sink whose driver is gone, as far as store's checkpoints know its
+ * lanes. False: it did not answer within 2 s, or cannot be written; it may still tell of the sink.
+ */
 bool sink_forget(const struct sink_spec *spec, struct store *store, struct err *e) WARN_UNUSED;
 /* Each table that the definition names is one of the shard's; else ERR_USAGE with the nearest. */
 bool sink_tables_exist(const struct sink_spec *spec, const struct topo_shard *shard,

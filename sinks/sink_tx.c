@@ -11,11 +11,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cdc/journal.h"
+#include "cdc/sidecar/journal.h"
 #include "schemas/names.h"
 #include "schemas/sqltoken.h"
+#include "sinks/format/typed.h"
 #include "sinks/snapshot.h"
-#include "sinks/typed.h"
 
 #include <assert.h>
 #include <stdio.h>

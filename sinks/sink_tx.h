@@ -7,8 +7,8 @@
 #ifndef SLUICE_SINKS_SINK_TX_H
 #define SLUICE_SINKS_SINK_TX_H
 
-#include "cdc/spool.h"
-#include "sinks/encode.h"
+#include "cdc/log/spool.h"
+#include "sinks/format/encode.h"
 
 /* One row of the transaction that is being encoded. */
 struct sink_tx_row {
@@ -30,8 +30,8 @@ struct sink_tx_options {
     struct encoder *encoder;       /* borrowed; NULL: every value is decoded, nothing is encoded */
     struct encode_context context; /* what stays the same; begin, pos and times are filled in */
     encode_emit_fn emit;
-    /* What the server proves of a table where the transaction begins (*out: a new reference, or NULL);
-     * false: later, perhaps. NULL: nobody can be asked. */
+    /* What the server proves of a table where the transaction begins (*out: a new reference, or
+     * NULL); false: later, perhaps. NULL: nobody can be asked. */
     bool (*define)(void *ctx, const struct cdc_change *begin, const struct schema_table *table,
                    const struct schema_table **out, struct err *e);
     /* A row that the encoder or emit refuses (SKIP_ROW, *e says why); true: it is dealt with, and

@@ -6,7 +6,7 @@
 #include "sinks/snapshot.h"
 
 #include "base/mem.h"
-#include "cdc/copy_read.h"
+#include "cdc/copy/copy_read.h"
 #include "schemas/inspect.h"
 
 #include <stdlib.h>

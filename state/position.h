@@ -3,8 +3,8 @@
  *
  * Text, the same wherever a position stands (state.db, _sluice, topics, files, VGTIDs):
  * "MySQL56/<set>", "MariaDB/<set>" or "FilePos/<file>:<pos>" as Vitess writes them, then optionally
- * "@<file>:<pos>" (GTID forms), "~1.<server>.<begun>" (whose log it is; 1: the version of this part)
- * and "+<seq>". Examples: "MariaDB/0-1-42@binlog.000003:4711~1.101.1764500000",
+ * "@<file>:<pos>" (GTID forms), "~1.<server>.<begun>" (whose log it is; 1: the version of this
+ * part) and "+<seq>". Examples: "MariaDB/0-1-42@binlog.000003:4711~1.101.1764500000",
  * "FilePos/binlog.000003:4711+17". Empty text: nothing known (from the beginning). Texts without
  * "~…", of other programs and earlier versions, are read: their log is not known.
  *

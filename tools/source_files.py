@@ -4,7 +4,26 @@ import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LAYERS = ["base", "state", "mysql", "schemas", "cdc", "vrepl", "sinks", "app"]
+
+
+def rooms():
+    """LAYERS, in its order: {room: (the set of rooms that it may include, what lives there)}."""
+    found = {}
+    for line in (ROOT / "LAYERS").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, below, words = (cell.strip() for cell in line.split("|", 2))
+            found[name] = (set(below.split()), words)
+    return found
+
+
+ROOMS = rooms()
+LAYERS = list(dict.fromkeys(room.split("/", 1)[0] for room in ROOMS))  # the top folders
+
+
+def room_of(name):
+    """The room of a source file or header, "" for what is in none."""
+    folder = name.rsplit("/", 1)[0]
+    return folder if folder in ROOMS else ""
 
 
 def tracked(*patterns):

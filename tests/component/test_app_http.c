@@ -1,6 +1,6 @@
 /* tests/component/test_app_http.c — the HTTP server and the verbs' client over real sockets. */
-#include "app/client.h"
-#include "app/http.h"
+#include "app/cli/client.h"
+#include "app/server/http.h"
 
 #include "base/clock.h"
 #include <poll.h>

@@ -7,8 +7,8 @@
  */
 #include "base/crc32.h"
 #include "base/log.h"
+#include "cdc/log/wire.h"
 #include "cdc/reader.h"
-#include "cdc/wire.h"
 #include "mysql/conn.h"
 #include "tests/support/loopback.h"
 #include "tests/support/replay_expect.h"

@@ -3,7 +3,7 @@
  * received.
  */
 #include "base/clock.h"
-#include "cdc/copy_read.h"
+#include "cdc/copy/copy_read.h"
 #include "cdc/reader.h"
 #include "schemas/inspect.h"
 #include "tests/support/live_server.h"

@@ -2,7 +2,7 @@
  * maps that the same server writes: type, metadata, character set, sign, labels and key of every
  * column. */
 #include "base/sys.h"
-#include "cdc/decode.h"
+#include "cdc/log/decode.h"
 #include "schemas/inspect.h"
 #include "schemas/labels.h"
 #include "tests/support/live_server.h"

@@ -2,12 +2,12 @@
  * the older one, a COMMIT that landed is not repeated, a change that hits no row is an error, and
  * statements that went out without waiting leave nothing behind when one of them fails. */
 #include "base/clock.h"
-#include "cdc/journal.h"
+#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/sidecar.h"
 #include "schemas/inspect.h"
 #include "tests/support/live_server.h"
-#include "vrepl/sidecar.h"
-#include "vrepl/target_tx.h"
-#include "vrepl/writer.h"
+#include "vrepl/move/target_tx.h"
+#include "vrepl/move/writer.h"
 
 #define STREAM "customer/-80"
 

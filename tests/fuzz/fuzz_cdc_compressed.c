@@ -5,7 +5,7 @@
  * Input: byte 0 chooses the event's type, byte 1 whether the rest is packed here.
  */
 #include "base/mem.h"
-#include "cdc/decode.h"
+#include "cdc/log/decode.h"
 
 #include <stdlib.h>
 #include <string.h>

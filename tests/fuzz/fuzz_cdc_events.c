@@ -6,8 +6,8 @@
  * length u16, body. Headers are made here, so that the fuzzer need not find lengths.
  */
 #include "base/mem.h"
-#include "cdc/decode.h"
-#include "sinks/encode.h"
+#include "cdc/log/decode.h"
+#include "sinks/format/encode.h"
 
 #include <stdlib.h>
 #include <string.h>

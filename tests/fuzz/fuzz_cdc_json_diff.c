@@ -3,7 +3,7 @@
  *
  * Input: byte 0 says where the document ends, in 256ths of the rest.
  */
-#include "cdc/jsonb.h"
+#include "cdc/log/jsonb.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_cdc_jsonb.c — any bytes as binary JSON: nothing crashes, output is bounded, and
  * what one style prints the other prints too.
  */
-#include "cdc/jsonb.h"
+#include "cdc/log/jsonb.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * the decoder in batches as small as they can be; and any bytes as a packed one.
  */
 #include "base/mem.h"
-#include "cdc/decode.h"
+#include "cdc/log/decode.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * validates can be walked again with the same number of rows, and every value read and printed.
  */
 #include "base/mem.h"
-#include "cdc/value.h"
-#include "sinks/encode.h"
+#include "cdc/log/value.h"
+#include "sinks/format/encode.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  *
  * Input: byte 0 chooses the server, then the event's body behind the table id.
  */
-#include "cdc/decode.h"
+#include "cdc/log/decode.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,9 +5,9 @@
 #include "schemas/charset.h"
 #include "schemas/column_info.h"
 #include "schemas/inspect.h"
+#include "schemas/sharding/vindex_line.h"
+#include "schemas/sharding/vschema.h"
 #include "schemas/sqltoken.h"
-#include "schemas/vindex_line.h"
-#include "schemas/vschema.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* tests/golden/test_cdc_binlog_files.c — captured binary logs: the census of events and rows of
  * each, and values of some. */
 #include "base/mem.h"
-#include "cdc/decode.h"
-#include "cdc/source.h"
-#include "sinks/encode.h"
+#include "cdc/log/decode.h"
+#include "cdc/log/source.h"
+#include "sinks/format/encode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

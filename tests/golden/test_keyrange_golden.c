@@ -1,5 +1,5 @@
 /* tests/golden/test_keyrange_golden.c — our key ranges against the results of Vitess' go/vt/key. */
-#include "schemas/keyrange.h"
+#include "schemas/sharding/keyrange.h"
 #include "tests/support/fixtures.h"
 
 #include <setjmp.h>

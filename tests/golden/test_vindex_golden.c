@@ -1,5 +1,5 @@
 /* tests/golden/test_vindex_golden.c — our vindexes against keyspace ids that Vitess computed. */
-#include "schemas/vindex_line.h"
+#include "schemas/sharding/vindex_line.h"
 #include "tests/support/fixtures.h"
 
 #include <setjmp.h>

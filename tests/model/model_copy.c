@@ -4,7 +4,7 @@
  * The world: one source table of 2–3 keys with a nullable unique column, its log, one target, a
  * copier and an applier. A step is: the source commits a transaction, a copier reads one chunk (at
  * any moment that its snapshot may see) or writes what it read, the applier applies the next
- * transaction, the program crashes. Statements are decided by vrepl/copy_rule.c alone. Every order
+ * transaction, the program crashes. Statements are decided by vrepl/move/copy_rule.c alone. Every order
  * of steps is walked (breadth first, states hashed), so the first loss that is found is a shortest
  * one.
  *
@@ -21,7 +21,7 @@
  *
  * Usage: model_copy [--deep] [--verbose]; exit 0: no loss with all rules, a loss without each.
  */
-#include "vrepl/copy_rule.h"
+#include "vrepl/move/copy_rule.h"
 
 #include "base/mem.h"
 

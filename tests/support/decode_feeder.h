@@ -7,8 +7,8 @@
 #ifndef SLUICE_TESTS_SUPPORT_DECODE_FEEDER_H
 #define SLUICE_TESTS_SUPPORT_DECODE_FEEDER_H
 
-#include "cdc/decode.h"
-#include "cdc/wire.h"
+#include "cdc/log/decode.h"
+#include "cdc/log/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,7 +8,7 @@
 #define SLUICE_TESTS_SUPPORT_FEED_LOG_H
 
 #include "base/crc32.h"
-#include "cdc/decode.h"
+#include "cdc/log/decode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

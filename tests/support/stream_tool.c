@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "vrepl/sidecar.h"
-#include "vrepl/stream.h"
+#include "cdc/sidecar/sidecar.h"
+#include "vrepl/move/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* tests/unit/test_app_config.c — configuration files: what is read, and what is refused with line
  * and cure. */
-#include "app/config.h"
-#include "app/config_keys.h"
-#include "schemas/vschema.h"
+#include "app/config/config.h"
+#include "app/config/config_keys.h"
+#include "schemas/sharding/vschema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

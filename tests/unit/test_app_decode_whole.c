@@ -1,6 +1,6 @@
 /* tests/unit/test_app_decode_whole.c — what was committed comes whole, wherever batches are cut;
  * what was rolled back or has no end does not come. */
-#include "app/decode_whole.h"
+#include "app/cli/decode_whole.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* tests/unit/test_app_http_guard.c — which requests the API obeys. */
-#include "app/http_guard.h"
+#include "app/server/http_guard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* tests/unit/test_app_operations.c — an Idempotency-Key belongs to one request and gives its answer again. */
-#include "app/operations.h"
-#include "app/sink_flags.h"
+#include "app/server/operations.h"
+#include "app/server/sink_flags.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* tests/unit/test_app_options.c — command lines, as people and scripts of vtctldclient write them.
  */
-#include "app/options.h"
+#include "app/cli/options.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* tests/unit/test_app_render.c — answers as text: what a table leaves out is seen to be left out. */
-#include "app/render.h"
+#include "app/cli/render.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
  * what other readers lost, doubled or took for something else. tests/ledger.tsv says whose bug each
  * of these is. */
 #include "base/mem.h"
-#include "cdc/jsonb.h"
-#include "cdc/value.h"
+#include "cdc/log/jsonb.h"
+#include "cdc/log/value.h"
 #include "tests/support/feed_log.h"
 
 #include <zlib.h>

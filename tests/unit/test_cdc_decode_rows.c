@@ -1,6 +1,6 @@
 /* tests/unit/test_cdc_decode_rows.c — row events of each kind: versions, operations, compressed
  * blocks, fragments, journals; and malformed ones. */
-#include "cdc/change.h"
+#include "cdc/log/change.h"
 #include "tests/support/decode_feeder.h"
 
 #include <zlib.h>

@@ -1,6 +1,6 @@
 /* tests/unit/test_cdc_handover.c — a stream ends where shards or tables are switched away, and goes on behind that. */
 #include "base/mem.h"
-#include "cdc/handover.h"
+#include "cdc/vstream/handover.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* tests/unit/test_cdc_jsonb.c — binary JSON of each type and both styles, each way to be malformed,
  * and the diffs of partial updates. */
-#include "cdc/jsonb.h"
+#include "cdc/log/jsonb.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

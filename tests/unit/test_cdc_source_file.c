@@ -1,9 +1,9 @@
 /* tests/unit/test_cdc_source_file.c — logs come out of files and pipes event by event as they were
  * written, whatever the sizes, and say where they are broken. */
 #include "base/crc32.h"
-#include "cdc/decode.h"
-#include "cdc/source.h"
-#include "cdc/wire.h"
+#include "cdc/log/decode.h"
+#include "cdc/log/source.h"
+#include "cdc/log/wire.h"
 
 #include <pthread.h>
 #include <setjmp.h>

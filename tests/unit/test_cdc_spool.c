@@ -2,7 +2,7 @@
  * from disk. */
 #include "base/fault.h"
 #include "base/mem.h"
-#include "cdc/spool.h"
+#include "cdc/log/spool.h"
 
 #include <dirent.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* tests/unit/test_cdc_value.c — values, rows and binary JSON from hand-made bytes with published
  * results. */
-#include "cdc/jsonb.h"
-#include "cdc/number.h"
-#include "cdc/value.h"
+#include "cdc/log/jsonb.h"
+#include "cdc/log/number.h"
+#include "cdc/log/value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* tests/unit/test_cdc_value_types.c — the getters of values: numbers, bytes and compressed bytes,
  * text, addresses, JSON, dates of both formats, equality; and what is refused. */
-#include "cdc/value.h"
+#include "cdc/log/value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* tests/unit/test_schemas_keyrange.c — shard names, sets of ranges, equal division, the fleet's
  * lookups. */
 #include "base/mem.h"
-#include "schemas/topology.h"
-#include "schemas/vindex_line.h"
-#include "schemas/vschema.h"
+#include "schemas/sharding/topology.h"
+#include "schemas/sharding/vindex_line.h"
+#include "schemas/sharding/vschema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* tests/unit/test_schemas_vindex_input.c — a text is a number or characters by its column's type.
  */
-#include "schemas/vindex_input.h"
+#include "schemas/sharding/vindex_input.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

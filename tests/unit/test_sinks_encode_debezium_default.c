@@ -1,6 +1,6 @@
 /* tests/unit/test_sinks_encode_debezium_default.c — what a NULL is printed as where the column's
  * definition is known; values as the real engines print them (fixtures, NOTES.md). */
-#include "sinks/encode_debezium.h"
+#include "sinks/format/encode_debezium.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

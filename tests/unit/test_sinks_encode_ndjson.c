@@ -1,6 +1,6 @@
 /* tests/unit/test_sinks_encode_ndjson.c — under which keys a change is published. */
 #include "base/mem.h"
-#include "sinks/encode.h"
+#include "sinks/format/encode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* tests/unit/test_sinks_tx.c — what a sink is given of a transaction: nothing before its end,
  * nothing of one that was rolled back, all of one that was cut into batches. */
-#include "cdc/decode.h"
+#include "cdc/log/decode.h"
 #include "sinks/sink_tx.h"
 #include "tests/support/replay_log.h"
 

@@ -1,6 +1,6 @@
 /* tests/unit/test_vrepl_copy_rule.c — the decision table of vrepl/copy_rule, case by case, by name.
  */
-#include "vrepl/copy_rule.h"
+#include "vrepl/move/copy_rule.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* tests/unit/test_vrepl_counters.c — how far an AUTO_INCREMENT counter is raised. */
-#include "vrepl/counters.h"
+#include "vrepl/workflow/counters.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* tests/unit/test_vrepl_hidden.c — a fence's renames pass by what they do, whoever wrote them and
  * whatever their comments say. */
-#include "vrepl/hidden.h"
-#include "vrepl/names.h"
+#include "vrepl/move/hidden.h"
+#include "vrepl/move/object_names.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

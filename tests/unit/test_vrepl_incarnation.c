@@ -1,5 +1,5 @@
 /* tests/unit/test_vrepl_incarnation.c — names as InnoDB writes them. */
-#include "vrepl/incarnation.h"
+#include "cdc/sidecar/incarnation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* tests/unit/test_vrepl_json_write.c — what a document's text does not tell is written over it. */
-#include "cdc/json_types.h"
-#include "vrepl/json_write.h"
+#include "cdc/log/json_types.h"
+#include "vrepl/move/json_write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

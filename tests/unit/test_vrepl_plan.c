@@ -2,8 +2,8 @@
  */
 #include "base/mem.h"
 #include "schemas/labels.h"
-#include "vrepl/progress.h"
-#include "vrepl/statement.h"
+#include "vrepl/move/progress.h"
+#include "vrepl/move/statement.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

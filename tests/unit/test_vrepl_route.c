@@ -1,5 +1,5 @@
 /* tests/unit/test_vrepl_route.c — which target holds a keyspace id, and whether the source may have it. */
-#include "vrepl/route.h"
+#include "vrepl/move/route.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

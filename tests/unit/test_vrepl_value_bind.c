@@ -1,6 +1,6 @@
 /* tests/unit/test_vrepl_value_bind.c — values of the log as parameters of a statement: padding,
  * signs, NULL. */
-#include "vrepl/value_bind.h"
+#include "vrepl/move/value_bind.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* tests/unit/test_vrepl_verb_flags.c — each flag of each verb is taken or refused by name, never passed over. */
-#include "vrepl/verb_flags.h"
+#include "vrepl/workflow/verb_flags.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

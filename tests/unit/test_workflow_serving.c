@@ -1,12 +1,12 @@
 /* tests/unit/test_workflow_serving.c — which shards serve follows from the journals, never from the
  * order of the configuration; definitions, decisions and names survive their text forms. */
 #include "base/mem.h"
-#include "vrepl/definition.h"
-#include "vrepl/foreign_keys.h"
-#include "vrepl/living.h"
-#include "vrepl/names.h"
-#include "vrepl/serving.h"
-#include "vrepl/workflow.h"
+#include "cdc/vstream/serving_shards.h"
+#include "vrepl/move/object_names.h"
+#include "vrepl/workflow/definition.h"
+#include "vrepl/workflow/foreign_keys.h"
+#include "vrepl/workflow/living.h"
+#include "vrepl/workflow/workflow.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

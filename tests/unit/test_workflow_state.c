@@ -1,6 +1,6 @@
 /* tests/unit/test_workflow_state.c — the table of workflow states keeps its own rules. */
-#include "vrepl/engine.h"
-#include "vrepl/workflow_state.h"
+#include "vrepl/workflow/engine.h"
+#include "vrepl/workflow/workflow_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,87 @@
+/* app/cli/options.h — the one table of commands and options: parser, --help and reference are made
+ * from it.
+ *
+ * An option can be given as --name VALUE, --name=VALUE, its short form, or the environment name
+ * SLUICE_NAME (upper case, dashes as underscores). Commands and verbs are case-insensitive, so that
+ * vtctldclient's own spelling (MoveTables, SwitchTraffic) works.
+ */
+#ifndef SLUICE_APP_CLI_OPTIONS_H
+#define SLUICE_APP_CLI_OPTIONS_H
+
+#include "base/buf.h"
+
+enum opt_type {
+    OPT_FLAG, /* present or --name=true|false */
+    OPT_STRING,
+    OPT_LIST,        /* a,b,c; may be repeated */
+    OPT_ALL_OR_LIST, /* the same; alone it means all. A word behind it is its list only after the
+                      * verb, so that the verb is none */
+    OPT_INT,
+    OPT_DURATION, /* 30s, 500ms; a bare number is seconds */
+    OPT_SIZE,     /* 64MiB */
+};
+
+struct opt_def {
+    const char *name; /* without dashes */
+    char letter;      /* 0: none */
+    enum opt_type type;
+    const char *fallback; /* default as text; NULL: none */
+    const char *arg;      /* "NAME", or "text|json": then only these words are accepted */
+    const char *doc;      /* one line */
+    int64_t min, max;     /* OPT_INT; both 0: any */
+};
+
+enum cmd_uses {                  /* which global options mean something to a command */
+                CMD_DAEMON = 1,  /* it asks the daemon: --api, --token-file */
+                CMD_LOCAL = 2,   /* it can do without: --local; and it shows progress: --progress */
+                CMD_RECORDS = 4, /* --format names a record format */
+};
+struct opt_values; /* parsed */
+struct cmd_def {
+    const char *name;
+    const char *aliases;    /* space-separated, may be NULL */
+    const char *verbs;      /* space-separated; NULL: takes none */
+    const char *positional; /* for the usage line; NULL: none accepted */
+    const char *doc;
+    const struct opt_def *options; /* ends with name NULL */
+    bool workflow;                 /* also takes the options of a workflow command */
+    int (*run)(const struct opt_values *v);
+    unsigned uses; /* enum cmd_uses */
+};
+
+extern const struct cmd_def cmd_table[]; /* ends with name NULL; app/cli/commands.c */
+
+const struct cmd_def *cmd_find(const char *name);
+/* argv[0] is the command's name. NULL and ERR_USAGE: with the nearest known name; or a global
+ * option that means nothing to the command. */
+struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv,
+                             struct err *e) WARN_UNUSED;
+void opt_free(struct opt_values *v);
+const struct cmd_def *opt_command(const struct opt_values *v);
+const char *opt_verb(const struct opt_values *v); /* lower case; "" if the command has none */
+size_t opt_n_args(const struct opt_values *v);    /* positional, the verb not among them */
+const char *opt_arg(const struct opt_values *v, size_t i);
+char **opt_argv(const struct opt_values *v, int *argc); /* as given, borrowed */
+bool opt_given(const struct opt_values *v, const char *name);
+/* Given on the command line, not by the environment, which may speak to other commands. */
+bool opt_typed(const struct opt_values *v, const char *name);
+const char *opt_str(const struct opt_values *v,
+                    const char *name); /* NULL: not given and no default */
+bool opt_flag(const struct opt_values *v, const char *name);
+int64_t opt_i64(const struct opt_values *v, const char *name);
+int64_t opt_ms(const struct opt_values *v, const char *name);
+/* "a,b" → calls fn for each word. */
+size_t opt_list(const struct opt_values *v, const char *name, char ***words);
+void opt_words_free(char **words, size_t n);
+/* The command's own options (not the global ones) as a JSON object: dashes become underscores,
+ * lists arrays, durations get "_ms". Options that are neither given nor have a default are left
+ * out; so are those that wanted (NULL: all are) does not want: it is told the member's name. */
+typedef bool (*opt_wanted_fn)(const struct opt_values *v, const struct opt_def *d,
+                              const char *member);
+void opt_flags_json(const struct opt_values *v, opt_wanted_fn wanted, struct buf *out);
+
+void opt_help_all(struct buf *out);
+void opt_help_command(const struct cmd_def *cmd, struct buf *out);
+void opt_reference(struct buf *out); /* docs/reference/commands.md */
+
+#endif

@@ -1,0 +1,475 @@
+/* app/server/api.c — turns requests into engine verbs and documents.
+ *
+ * A verb's POST answers when the verb is done; with `?progress=1` it answers lines: {"progress":…}
+ * as they come and a last {"result":…} or {"error":…}; with `Prefer: respond-async` it answers 202
+ * and an id for /v1/operations/ID. A POST or DELETE whose Idempotency-Key was seen answers what the
+ * first one answered (app/server/operations.h). DELETE of a sink, a comparison or a workflow is its
+ * verb delete.
+ */
+#include "app/server/api.h"
+
+#include "app/server/error_document.h"
+#include "app/server/operations.h"
+#include "app/server/vstream.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/sys.h"
+#include <jansson.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct api {
+    struct daemon *daemon;
+    struct monitor *monitor;
+    struct operations *operations;
+};
+
+struct api *api_new(struct daemon *d, struct monitor *m)
+{
+    struct api *a = mem_alloc(sizeof *a);
+    a->daemon = d;
+    a->monitor = m;
+    a->operations = operations_new();
+    return a;
+}
+
+void api_free(struct api *a)
+{
+    if (a == NULL)
+        return;
+    operations_free(a->operations);
+    free(a);
+}
+
+int api_error_status(const struct err *e)
+{
+    if (e->code == ERR_WF_NOT_FOUND)
+        return 404;
+    if (e->code == ERR_WF_EXISTS || e->code == ERR_WF_STATE || e->code == ERR_WF_LEASE)
+        return 409;
+    switch (err_code_exit(e->code)) {
+    case ERR_EXIT_USAGE:
+        return 400;
+    case ERR_EXIT_PRECONDITION:
+        return 412;
+    case ERR_EXIT_OK:
+    case ERR_EXIT_FAILED:
+    case ERR_EXIT_SOURCE:
+    case ERR_EXIT_TARGET:
+    case ERR_EXIT_DIFFERENCES:
+    case ERR_EXIT_TIMEOUT:
+    case ERR_EXIT_INTERRUPTED:
+        break;
+    }
+    return 500;
+}
+
+static void reply_buf(struct http_call *call, int status, struct buf *body)
+{
+    buf_put_u8(body, '\n');
+    http_reply(call, status, "application/json", body->data, body->len);
+}
+
+static void reply_error(struct http_call *call, const struct err *e)
+{
+    struct buf body = BUF_INIT;
+    error_document_put(e, &body);
+    reply_buf(call, api_error_status(e), &body);
+    buf_fini(&body);
+}
+
+static void reply_not_found(struct http_call *call)
+{
+    struct err e = ERR_INIT;
+    err_set(&e, ERR_API, "there is nothing at %s %s", http_method(call), http_path(call));
+    struct buf body = BUF_INIT;
+    error_document_put(&e, &body);
+    reply_buf(call, 404, &body);
+    buf_fini(&body);
+}
+
+static void reply_wrong_method(struct http_call *call, const char *methods)
+{
+    struct err e = ERR_INIT;
+    struct buf body = BUF_INIT;
+    err_set(&e, ERR_API, "%s takes no %s", http_path(call), http_method(call));
+    err_cure(&e, "it takes %s", methods);
+    error_document_put(&e, &body);
+    reply_buf(call, 405, &body);
+    buf_fini(&body);
+}
+
+static bool is_method(const struct http_call *call, const char *method)
+{
+    return strcmp(http_method(call), method) == 0;
+}
+
+/* A parameter that nobody reads would be passed over. False: the call has been answered. */
+static bool check_parameters(struct http_call *call, const char *const *known)
+{
+    struct err e = ERR_INIT;
+    const char *name = http_query_unread(call, known);
+    if (name == NULL)
+        return true;
+    err_set(&e, ERR_USAGE, "%s has no parameter '%.100s', or not twice", http_path(call), name);
+    err_cure(&e, known[0] != NULL
+                     ? "flags are members of the JSON body; its parameters are type and progress"
+                     : "flags are members of the JSON body");
+    reply_error(call, &e);
+    return false;
+}
+
+/* ---- operations ---- */
+
+/* Registers an operation. False: the call has been answered. */
+static bool operation_begin(struct api *a, struct http_call *call, unsigned *id)
+{
+    CLEANUP(buf_fini) struct buf request = BUF_INIT;
+    CLEANUP(buf_fini) struct buf body = BUF_INIT;
+    buf_printf(&request, "%s %s\n%s", http_method(call), http_target(call), http_body(call));
+    int status = operations_begin(a->operations, http_header(call, "Idempotency-Key"),
+                                  buf_str(&request), id, &body);
+    if (status != 0)
+        reply_buf(call, status, &body);
+    return status == 0;
+}
+
+static void get_operation(struct api *a, struct http_call *call, const char *number)
+{
+    uint64_t id = 0;
+    static const char *const known[] = {NULL};
+    struct buf body = BUF_INIT;
+    if (!is_method(call, "GET"))
+        reply_wrong_method(call, "GET");
+    else if (!check_parameters(call, known))
+        return;
+    else if (sys_parse_u64(number, &id) && id <= UINT_MAX &&
+             operations_show(a->operations, (unsigned)id, &body))
+        reply_buf(call, 200, &body);
+    else
+        reply_not_found(call);
+    buf_fini(&body);
+}
+
+/* ---- verbs ---- */
+
+struct verb_run {
+    struct api *api;
+    struct http_call *call; /* NULL once a 202 was sent */
+    unsigned id;
+    bool lines;
+};
+
+static void on_progress(void *ctx, const char *json)
+{
+    struct verb_run *run = ctx;
+    operations_progress(run->api->operations, run->id, json);
+    if (!run->lines || run->call == NULL)
+        return;
+    struct buf line = BUF_INIT;
+    buf_printf(&line, "{\"progress\":%s}\n", json);
+    http_line(run->call, "application/x-ndjson", line.data, line.len);
+    buf_fini(&line);
+}
+
+static void answer_lines(struct http_call *call, bool ok, const char *document)
+{
+    struct buf line = BUF_INIT;
+    if (ok)
+        buf_printf(&line, "{\"result\":%s}\n", document);
+    else
+        buf_printf(&line, "%s\n", document);
+    http_line(call, "application/x-ndjson", line.data, line.len);
+    http_end(call);
+    buf_fini(&line);
+}
+
+/* Runs the verb and answers, unless a 202 was sent before. */
+static void run_verb(struct verb_run *run, const struct vrepl_command *cmd)
+{
+    struct buf result = BUF_INIT, document = BUF_INIT;
+    struct err e = ERR_INIT;
+    bool ok = vrepl_engine_command(daemon_engine(run->api->daemon), cmd, &result, &e);
+    int status = ok ? 200 : api_error_status(&e);
+    if (ok)
+        buf_put(&document, result.data, result.len);
+    else
+        error_document_put(&e, &document);
+    if (document.len == 0)
+        buf_put_str(&document, "{}");
+    operations_end(run->api->operations, run->id, status, buf_str(&document));
+    if (run->call != NULL && run->lines)
+        answer_lines(run->call, ok, buf_str(&document));
+    else if (run->call != NULL)
+        reply_buf(run->call, status, &document);
+    buf_fini(&result);
+    buf_fini(&document);
+}
+
+static void post_verb(struct api *a, struct http_call *call, struct vrepl_command *cmd)
+{
+    struct verb_run run = {.api = a, .call = call};
+    const char *progress = http_query(call, "progress"), *prefer = http_header(call, "Prefer");
+    if (!operation_begin(a, call, &run.id))
+        return;
+    bool later = prefer != NULL && strcmp(prefer, "respond-async") == 0;
+    run.lines = !later && progress != NULL && strcmp(progress, "1") == 0;
+    if (run.lines)
+        http_keep_alive(call, "application/x-ndjson");
+    cmd->progress = on_progress;
+    cmd->progress_ctx = &run;
+    cmd->cancelled = http_cancelled(call);
+    if (later) {
+        struct buf body = BUF_INIT;
+        buf_printf(&body, "{\"id\":\"%u\"}", run.id);
+        reply_buf(call, 202, &body);
+        buf_fini(&body);
+        run.call = NULL;
+        cmd->cancelled = NULL;
+    }
+    run_verb(&run, cmd);
+}
+
+static void get_verb(struct api *a, struct http_call *call, struct vrepl_command *cmd)
+{
+    struct buf result = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (vrepl_engine_command(daemon_engine(a->daemon), cmd, &result, &e))
+        reply_buf(call, 200, &result);
+    else
+        reply_error(call, &e);
+    buf_fini(&result);
+}
+
+/* ---- routes ---- */
+
+/* Splits "/v1/workflows/ks/w/verb" after the prefix (in place); the number of parts, also of those
+ * above max. */
+static size_t split_path(char *rest, char **parts, size_t max)
+{
+    size_t n = 0;
+    char *save = NULL;
+    for (char *p = strtok_r(rest, "/", &save); p != NULL; p = strtok_r(NULL, "/", &save), n++) {
+        if (n < max)
+            parts[n] = p;
+    }
+    return n;
+}
+
+static void reply_workflows(struct api *a, struct http_call *call)
+{
+    struct buf body = BUF_INIT;
+    vrepl_engine_status(daemon_engine(a->daemon), &body);
+    reply_buf(call, 200, &body);
+    buf_fini(&body);
+}
+
+/* The body's flags, if it has any, and the comparison's id. malloc'ed. */
+static char *with_uuid(const char *body, const char *uuid)
+{
+    json_t *flags =
+        body[0] != '\0' ? json_loads(body, JSON_REJECT_DUPLICATES, NULL) : json_object();
+    if (!json_is_object(flags)) { /* flags_parse says what is wrong with it */
+        json_decref(flags);
+        return mem_strdup(body);
+    }
+    json_object_set_new(flags, "uuid", json_string(uuid));
+    char *text = json_dumps(flags, JSON_COMPACT);
+    json_decref(flags);
+    return text;
+}
+
+/* [n]: KEYSPACE, WORKFLOW, and the verb or, under fixed_type, the id of what is shown or deleted.
+ */
+static void run_on(struct api *a, struct http_call *call, char *const *parts, size_t n,
+                   const char *fixed_type)
+{
+    const char *type = http_query(call, "type"), *body = http_body(call);
+    bool get = is_method(call, "GET");
+    CLEANUP(mem_free_ptr)
+    char *flags = n == 3 && !is_method(call, "POST") ? with_uuid(body, parts[2]) : mem_strdup(body);
+    struct vrepl_command cmd = {.type = fixed_type != NULL ? fixed_type
+                                        : type != NULL     ? type
+                                                           : "workflow",
+                                .keyspace = parts[0],
+                                .workflow = strcmp(parts[1], "*") != 0 ? parts[1] : "",
+                                .verb = get                         ? "show"
+                                        : is_method(call, "DELETE") ? "delete"
+                                                                    : parts[2],
+                                .flags = flags};
+    if (get)
+        get_verb(a, call, &cmd);
+    else
+        post_verb(a, call, &cmd);
+}
+
+static void route_workflows(struct api *a, struct http_call *call, char *rest,
+                            const char *fixed_type)
+{
+    static const char *const known[] = {"type", "progress", NULL};
+    char *parts[3] = {NULL, NULL, NULL};
+    size_t n = split_path(rest, parts, 3);
+    bool post = is_method(call, "POST"), vdiff = fixed_type != NULL;
+    if (!check_parameters(call, known))
+        return;
+    if (n == 0 && !vdiff && is_method(call, "GET"))
+        reply_workflows(a, call);
+    else if (n == 3 && (post || vdiff))
+        run_on(a, call, parts, n, fixed_type);
+    else if (n == 2 && !post && !(vdiff && is_method(call, "DELETE")))
+        run_on(a, call, parts, n, fixed_type);
+    else if (n >= 2 && n <= 3)
+        reply_wrong_method(call, n == 3 ? "POST" : "GET and DELETE; verbs are posted to its /VERB");
+    else
+        reply_not_found(call);
+}
+
+static void change_sink(struct api *a, struct http_call *call, const char *verb, const char *name)
+{
+    struct buf result = BUF_INIT;
+    struct err e = ERR_INIT;
+    unsigned id = 0;
+    if (!operation_begin(a, call, &id))
+        return;
+    bool ok = daemon_sink(a->daemon, verb, name, http_body(call), &result, &e);
+    int status = ok ? 200 : api_error_status(&e);
+    if (!ok) {
+        buf_reset(&result);
+        error_document_put(&e, &result);
+    }
+    operations_end(a->operations, id, status, buf_str(&result));
+    reply_buf(call, status, &result);
+    buf_fini(&result);
+}
+
+static void show_sinks(struct api *a, struct http_call *call, const char *name)
+{
+    struct buf result = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (daemon_sink(a->daemon, name != NULL ? "show" : "list", name, NULL, &result, &e))
+        reply_buf(call, 200, &result);
+    else
+        reply_error(call, &e);
+    buf_fini(&result);
+}
+
+static void route_sinks(struct api *a, struct http_call *call, char *rest)
+{
+    static const char *const known[] = {NULL};
+    char *parts[2] = {NULL, NULL};
+    size_t n = split_path(rest, parts, 2);
+    if (!check_parameters(call, known))
+        return;
+    if (n <= 1 && is_method(call, "GET"))
+        show_sinks(a, call, parts[0]);
+    else if (n == 2 && is_method(call, "POST"))
+        change_sink(a, call, parts[1], parts[0]);
+    else if (n == 1 && is_method(call, "DELETE"))
+        change_sink(a, call, "delete", parts[0]);
+    else if (n <= 2)
+        reply_wrong_method(call, n == 2   ? "POST"
+                                 : n == 1 ? "GET and DELETE; verbs are posted to its /VERB"
+                                          : "GET");
+    else
+        reply_not_found(call);
+}
+
+static void recover(struct api *a, struct http_call *call)
+{
+    static const char *const known[] = {NULL};
+    if (!is_method(call, "POST"))
+        reply_wrong_method(call, "POST");
+    else if (check_parameters(call, known))
+        change_sink(a, call, "recover", "");
+}
+
+int api_probe(void *arg, const char *path, const char **type, struct buf *body)
+{
+    struct api *a = arg;
+    if (strcmp(path, "/healthz") == 0)
+        return monitor_health(a->monitor, body);
+    if (strcmp(path, "/readyz") == 0)
+        return monitor_ready(a->monitor, body);
+    *type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_render(body);
+    return 200;
+}
+
+typedef void (*document_fn)(struct daemon *d, struct buf *out);
+
+static void routing_document(struct daemon *d, struct buf *out)
+{
+    vrepl_engine_routing(daemon_engine(d), out);
+}
+
+static void fault_document(struct daemon *d, struct buf *out)
+{
+    struct buf list = BUF_INIT;
+    (void)d;
+    fault_list(&list);
+    buf_put_str(out, "{\"points\":\"");
+    buf_put_json_escaped(out, buf_str(&list), list.len);
+    buf_put_str(out, "\"}");
+    buf_fini(&list);
+}
+
+static const struct {
+    const char *path;
+    document_fn make;
+} documents[] = {
+    {"/v1/status", daemon_status},
+    {"/v1/streams", daemon_streams},
+    {"/v1/routing", routing_document},
+    {"/v1/faultpoints", fault_document},
+};
+
+static bool route_document(struct api *a, struct http_call *call, const char *path)
+{
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
+        if (strcmp(path, documents[i].path) == 0) {
+            static const char *const known[] = {NULL};
+            struct buf body = BUF_INIT;
+            if (!is_method(call, "GET")) {
+                reply_wrong_method(call, "GET");
+                return true;
+            }
+            if (!check_parameters(call, known))
+                return true;
+            documents[i].make(a->daemon, &body);
+            reply_buf(call, 200, &body);
+            buf_fini(&body);
+            return true;
+        }
+    return false;
+}
+
+static void route(struct api *a, struct http_call *call, char *path)
+{
+    if (route_document(a, call, path))
+        return;
+    if (strncmp(path, "/v1/workflows", 13) == 0 && (path[13] == '\0' || path[13] == '/'))
+        route_workflows(a, call, path + 13, NULL);
+    else if (strncmp(path, "/v1/vdiff/", 10) == 0)
+        route_workflows(a, call, path + 10, "vdiff");
+    else if (strncmp(path, "/v1/sinks", 9) == 0 && (path[9] == '\0' || path[9] == '/'))
+        route_sinks(a, call, path + 9);
+    else if (strcmp(path, "/v1/recover") == 0)
+        recover(a, call);
+    else if (strncmp(path, "/v1/operations/", 15) == 0)
+        get_operation(a, call, path + 15);
+    else if (strcmp(path, "/v1/vstream") == 0)
+        vstream_serve(a->daemon, call);
+    else
+        reply_not_found(call);
+}
+
+void api_handle(void *arg, struct http_call *call)
+{
+    char *path = mem_strdup(http_path(call));
+    log_debug("api", "%s %s", http_method(call), path);
+    route(arg, call, path);
+    free(path);
+}

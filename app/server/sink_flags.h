@@ -1,0 +1,12 @@
+/* app/server/sink_flags.h — the one table of flags that the verbs of sinks take. Pure. */
+#ifndef SLUICE_APP_SERVER_SINK_FLAGS_H
+#define SLUICE_APP_SERVER_SINK_FLAGS_H
+
+#include "base/err.h"
+
+/* body: JSON text, NULL or empty for none. ERR_USAGE: no verb of sinks, or a flag that it does not
+ * take, or a value of another kind. */
+bool sink_flags_check(const char *verb, const char *body, struct err *e) WARN_UNUSED;
+bool sink_flags_takes(const char *verb, const char *name);
+
+#endif

@@ -1,0 +1,40 @@
+/* vrepl/diff/vdiff.h — compares source and target of a workflow: checksums of key ranges computed
+ * in the servers, only differing ranges read row by row, differences of a moving table re-checked
+ * at a later common position.
+ */
+#ifndef SLUICE_VREPL_DIFF_VDIFF_H
+#define SLUICE_VREPL_DIFF_VDIFF_H
+
+#include "schemas/sharding/vschema.h"
+#include "vrepl/move/stream.h"
+
+struct vdiff_table {
+    const char *source_table, *target_table;
+    const struct vindex *vindex; /* NULL: every row is on every target */
+    const char *const *vindex_columns;
+    size_t n_vindex_columns;
+};
+struct vdiff_request {
+    const char *uuid;
+    const char *workflow_key; /* whose target tables are proven by it (cdc/sidecar/incarnation.h) */
+    const struct topo_shard *const *sources;
+    size_t n_sources;
+    const struct topo_shard *const *targets;
+    size_t n_targets;
+    struct vrepl_stream *const
+        *streams; /* one a source, in their order: to wait for common positions */
+    const struct vdiff_table *tables;
+    size_t n_tables;
+    unsigned max_sample_rows; /* 0: 10 */
+    int64_t wait_ms;          /* how long a common position may take; 0: 30 s */
+    bool only_pks;
+    const volatile int *cancelled;
+    void (*progress)(void *ctx, const char *json);
+    void *progress_ctx;
+};
+/* Runs to the end (Thread: the caller's). report: JSON as vtctldclient's `vdiff show --format
+ * json`. *differences: rows that really differ. An error is never a clean result. */
+bool vdiff_run(const struct vdiff_request *rq, struct buf *report, uint64_t *differences,
+               struct err *e) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,108 @@
+/* vrepl/move/apply_internal.h — what apply.c (thread, control) and apply_group.c (transactions)
+ * share.
+ */
+#ifndef SLUICE_VREPL_MOVE_APPLY_INTERNAL_H
+#define SLUICE_VREPL_MOVE_APPLY_INTERNAL_H
+
+#include "base/backoff.h"
+#include "base/metrics.h"
+#include "base/queue.h"
+#include "vrepl/move/apply.h"
+#include "vrepl/move/writer.h"
+
+#include <pthread.h>
+
+#define APPLY_QUEUE_BYTES ((size_t)8 * 1024 * 1024)
+#define APPLY_GROUP_TX    200u
+#define APPLY_GROUP_BYTES ((size_t)1024 * 1024)
+#define APPLY_HELD_BYTES                                                                           \
+    ((size_t)16 * 1024 * 1024) /* of one open transaction, for its repetition */
+#define APPLY_GROUP_HELD   ((size_t)4 * 1024 * 1024) /* of the batches that a group is made of */
+#define APPLY_SAVE_MS      1000
+#define APPLY_STOP_MS      2000  /* for the group in hand to end by itself */
+#define APPLY_DUPLICATE_MS 30000 /* waiting for another source's stream */
+
+enum apply_item_kind {
+    APPLY_ITEM_BATCH,
+    APPLY_ITEM_SAVE,
+    APPLY_ITEM_SET_U,
+    APPLY_ITEM_RUN,
+    APPLY_ITEM_POKE
+};
+struct apply_item {
+    enum apply_item_kind kind;
+    int refs; /* the applier's thread only */
+    struct cdc_batch *batch;
+    struct vrepl_routing *routing;
+    struct position u;
+    bool (*fn)(void *ctx, struct my_conn *c, struct err *e);
+    void *ctx;
+};
+void apply_item_unref(struct apply_item *i);
+
+/* The source transaction that is being looked at: enough to say whether a position contains it. */
+struct apply_tx {
+    struct gtid gtid;
+    char file[POSITION_FILE_MAX];
+    uint64_t pos;
+    uint64_t commit_us;
+};
+
+struct vrepl_apply {
+    struct vrepl_apply_options o;
+    const struct my_params *params;
+    pthread_t thread;
+    struct queue *queue;
+    volatile int stop;
+
+    /* The thread's own: */
+    struct my_conn *conn; /* changed under the lock: vrepl_apply_interrupt uses it */
+    struct target_tx *tx;
+    struct vrepl_writer *writer;
+    bool fk_checks;        /* of the session */
+    bool one_by_one;       /* an error has to be named */
+    struct target_row row; /* as durable */
+    struct position seen;  /* after the last change looked at, at a boundary */
+    bool skipping;         /* still before row.pos */
+    bool parked;           /* the attempt is about to end: no batch is looked at any more */
+    bool unsaved;          /* a foreign transaction moved `seen` since the last save */
+    int64_t saved_ms, duplicate_since_ms;
+    struct apply_item *item; /* current batch and the next change in it */
+    size_t at;
+    struct apply_item *aside; /* taken from the queue, not looked at yet */
+    size_t gathered;          /* batches taken behind the one that work() took */
+    struct apply_tx source_tx;
+    struct cdc_row *before, *after;
+    size_t row_columns;
+    struct backoff backoff;
+    struct metric *m_rows[3], *m_batches, *m_latency; /* rows by mode */
+
+    /* Shared: */
+    pthread_mutex_t lock;
+    struct position committed, seen_shared, freeze_pos;
+    enum copy_phase phase;
+    bool frozen, failed, freeze, save_soon;
+    struct err error;
+    uint64_t rows, transactions;
+    int64_t lag_ms;
+};
+
+/* apply.c */
+bool apply_reconnect(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
+void apply_publish(struct vrepl_apply *a, uint64_t rows, uint64_t transactions, int64_t lag_ms);
+void apply_note_error(struct vrepl_apply *a,
+                      const struct err *e); /* shown while it is retried; NULL clears */
+/* The queue's next item, if it is there and a batch, becomes a->item; never waits. */
+bool apply_gather(struct vrepl_apply *a);
+/* Between groups: positions that have waited long enough, and the freeze. */
+bool apply_save_if_due(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
+/* Next batch for an open transaction; false: stop, or failed. */
+bool apply_next_batch(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
+
+/* apply_group.c: works through a->item from a->at on. False: the applier has failed. */
+bool apply_batch(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
+/* Makes `seen` durable, without rows; u: also the new U. */
+bool apply_save(struct vrepl_apply *a, const struct position *u, bool freeze,
+                struct err *e) WARN_UNUSED;
+
+#endif

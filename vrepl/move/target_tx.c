@@ -1,0 +1,317 @@
+/* vrepl/move/target_tx.c — the statements on _sluice.epoch and _sluice.position, prepared once a
+ * connection. */
+#include "vrepl/move/target_tx.h"
+
+#include "base/mem.h"
+#include "cdc/sidecar/journal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EPOCH    "`" SLUICE_SIDECAR_DB "`.`epoch`"
+#define POSITION "`" SLUICE_SIDECAR_DB "`.`position`"
+#define OURS     " WHERE `workflow`=? AND `stream`=?"
+
+enum statement { READ_EPOCH, MARK, MARK_AND_MOVE, FINISH, N_STATEMENTS };
+static const char *const texts[N_STATEMENTS] = {
+    [READ_EPOCH] = "SELECT `epoch` FROM " EPOCH OURS " LOCK IN SHARE MODE",
+    [MARK] = "UPDATE " POSITION " SET `n`=`n`+1" OURS " AND `n`=?",
+    [MARK_AND_MOVE] = "UPDATE " POSITION " SET `n`=`n`+1,`pos`=?,`phase`=?" OURS " AND `n`=?",
+    [FINISH] = "UPDATE " POSITION " SET `pos`=?,`phase`=?" OURS,
+};
+static const char *const phase_names[] = {
+    [COPY_PHASE_ROUNDS] = "copy", [COPY_PHASE_CATCHUP] = "catchup", [COPY_PHASE_PLAIN] = "plain"};
+#define PHASE_FROZEN "frozen"
+
+struct target_tx {
+    struct my_conn *conn;
+    struct target_tx_key key;
+    struct my_stmt *statements[N_STATEMENTS];
+    struct buf text;
+    bool open;
+};
+
+void target_row_fini(struct target_row *r)
+{
+    position_fini(&r->pos);
+    position_fini(&r->u_pos);
+}
+
+struct target_tx *target_tx_new(struct my_conn *c, const struct target_tx_key *key)
+{
+    struct target_tx *t = mem_alloc(sizeof *t);
+    t->conn = c;
+    t->key = *key;
+    return t;
+}
+
+void target_tx_free(struct target_tx *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < N_STATEMENTS; i++)
+        my_stmt_free(t->statements[i]);
+    buf_fini(&t->text);
+    free(t);
+}
+
+static struct my_stmt *statement(struct target_tx *t, enum statement which, struct err *e)
+{
+    if (!t->statements[which])
+        t->statements[which] = my_prepare(t->conn, texts[which], e);
+    return t->statements[which];
+}
+
+static struct my_value text_value(const char *s)
+{
+    return (struct my_value){.type = MY_VALUE_BYTES, .v.bytes = {.p = s, .n = strlen(s)}};
+}
+
+static struct my_value number_value(uint64_t n)
+{
+    return (struct my_value){.type = MY_VALUE_U64, .v.u64 = n};
+}
+
+static const char *position_into(struct target_tx *t, const struct position *pos)
+{
+    buf_reset(&t->text);
+    position_print(pos, &t->text);
+    return buf_str(&t->text);
+}
+
+/* Replaces "?" texts: for the statements that run once, at take-over or at U. */
+static bool run(struct target_tx *t, const char *sql, const struct my_value *params, uint64_t *hits,
+                struct err *e)
+{
+    struct my_stmt *s = my_prepare(t->conn, sql, e);
+    bool ok = s && my_stmt_exec(s, params, hits, e);
+    my_stmt_free(s);
+    return ok;
+}
+
+static bool fetch_epoch(struct my_stmt *s, bool *found, uint64_t *epoch, struct err *e)
+{
+    struct my_wire cell[1];
+    enum my_next next = my_stmt_next(s, cell, e);
+    *found = next == MY_ROW;
+    *epoch = 0;
+    if (*found) {
+        for (size_t i = 0; i < 8 && cell[0].p && i < cell[0].n; i++)
+            *epoch |= (uint64_t)cell[0].p[i] << (8 * i);
+    }
+    my_stmt_reset(s);
+    return next != MY_FAIL;
+}
+
+static bool read_epoch(struct target_tx *t, bool *found, uint64_t *epoch, struct err *e)
+{
+    struct my_stmt *s = statement(t, READ_EPOCH, e);
+    const struct my_value params[] = {text_value(t->key.workflow), text_value(t->key.stream)};
+    return s && my_stmt_query(s, params, e) && fetch_epoch(s, found, epoch, e);
+}
+
+static bool fenced(const struct target_tx *t, bool found, uint64_t epoch, struct err *e)
+{
+    if (!found)
+        return err_set(e, ERR_WF_FENCED, "%s %s: the target has no epoch row of this stream",
+                       t->key.workflow, t->key.stream);
+    return err_set(e, ERR_WF_FENCED, "%s %s: epoch %llu stands on the target, ours is %llu",
+                   t->key.workflow, t->key.stream, (unsigned long long)epoch,
+                   (unsigned long long)t->key.epoch);
+}
+
+bool target_tx_take_over(struct target_tx *t, struct err *e)
+{
+    const struct my_value insert[] = {text_value(t->key.workflow), text_value(t->key.stream),
+                                      number_value(t->key.epoch), number_value(t->key.epoch)};
+    bool found = false;
+    uint64_t epoch = 0;
+    t->open = true;
+    bool ok =
+        my_exec(t->conn, "BEGIN", NULL, e) &&
+        run(t,
+            "INSERT INTO " EPOCH " (`workflow`,`stream`,`epoch`) VALUES (?,?,?) ON DUPLICATE KEY "
+            "UPDATE `epoch`=GREATEST(`epoch`,?)",
+            insert, NULL, e) &&
+        read_epoch(t, &found, &epoch, e);
+    if (ok && epoch != t->key.epoch)
+        ok = fenced(t, found, epoch, e);
+    if (ok && target_tx_commit(t, e))
+        return true;
+    target_tx_rollback(t);
+    return false;
+}
+
+bool target_tx_begin(struct target_tx *t, struct err *e)
+{
+    bool found = false;
+    uint64_t epoch = 0;
+    assert(!t->open);
+    if (!my_exec(t->conn, "BEGIN", NULL, e))
+        return false;
+    t->open = true;
+    if (!read_epoch(t, &found, &epoch, e))
+        return false;
+    return (found && epoch == t->key.epoch) || fenced(t, found, epoch, e);
+}
+
+bool target_tx_commit(struct target_tx *t, struct err *e)
+{
+    assert(t->open);
+    if (!my_exec(t->conn, "COMMIT", NULL, e))
+        return false;
+    t->open = false;
+    return true;
+}
+
+void target_tx_rollback(struct target_tx *t)
+{
+    struct err ignored = ERR_INIT;
+    my_pipeline_drop(t->conn);
+    if (t->open && !my_exec(t->conn, "ROLLBACK", NULL, &ignored))
+        err_clear(&ignored);
+    t->open = false;
+}
+
+static void parse_phase(struct target_row *row, const char *text)
+{
+    row->frozen = !strcmp(text, PHASE_FROZEN);
+    row->phase = COPY_PHASE_PLAIN;
+    for (size_t i = 0; i < sizeof phase_names / sizeof *phase_names; i++) {
+        if (!strcmp(text, phase_names[i]))
+            row->phase = (enum copy_phase)i;
+    }
+}
+
+static bool parse_row(const struct my_cell *cells, struct target_row *out, struct err *e)
+{
+    out->found = true;
+    out->n = strtoull(cells[0].p ? cells[0].p : "0", NULL, 10);
+    parse_phase(out, cells[1].p ? cells[1].p : "");
+    return position_parse(cells[2].p ? cells[2].p : "", &out->pos, e) &&
+           position_parse(cells[3].p ? cells[3].p : "", &out->u_pos, e);
+}
+
+static bool select_row(struct target_tx *t, struct target_row *out, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    buf_put_str(&sql, "SELECT `n`,`phase`,`pos`,`u_pos` FROM " POSITION " WHERE `workflow`=");
+    buf_put_sql_string(&sql, t->key.workflow, strlen(t->key.workflow));
+    buf_put_str(&sql, " AND `stream`=");
+    buf_put_sql_string(&sql, t->key.stream, strlen(t->key.stream));
+    buf_put_str(&sql, " FOR UPDATE");
+    struct my_result *r = my_query(t->conn, buf_str(&sql), e);
+    if (!r)
+        return false;
+    struct my_cell cells[4];
+    enum my_next next = my_result_next(r, cells, e);
+    bool ok = next == MY_ROW ? parse_row(cells, out, e) : next == MY_END;
+    my_result_free(r);
+    return ok;
+}
+
+bool target_tx_read(struct target_tx *t, struct target_row *out, struct err *e)
+{
+    target_row_fini(out);
+    *out = (struct target_row){.found = false};
+    bool ok = target_tx_begin(t, e) && select_row(t, out, e);
+    target_tx_rollback(t);
+    return ok ? true : err_prepend(e, "position row");
+}
+
+bool target_tx_create_row(struct target_tx *t, const struct target_row *row, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf u = BUF_INIT;
+    position_print(&row->u_pos, &u);
+    const struct my_value params[] = {
+        text_value(t->key.workflow), text_value(t->key.stream), text_value(phase_names[row->phase]),
+        text_value(position_into(t, &row->pos)), text_value(buf_str(&u))};
+    assert(t->open);
+    return run(t,
+               "INSERT INTO " POSITION " (`workflow`,`stream`,`n`,`phase`,`pos`,`u_pos`) VALUES "
+               "(?,?,0,?,?,?)",
+               params, NULL, e);
+}
+
+/* The marker's statement and its parameters. */
+struct mark {
+    enum statement which;
+    struct my_value params[5];
+};
+
+static struct mark mark_of(struct target_tx *t, uint64_t n, const struct position *pos,
+                           enum copy_phase phase)
+{
+    const struct my_value workflow = text_value(t->key.workflow),
+                          stream = text_value(t->key.stream), number = number_value(n);
+    if (!pos)
+        return (struct mark){MARK, {workflow, stream, number}};
+    return (struct mark){MARK_AND_MOVE,
+                         {text_value(position_into(t, pos)), text_value(phase_names[phase]),
+                          workflow, stream, number}};
+}
+
+enum target_tx_result target_tx_mark(struct target_tx *t, uint64_t n, const struct position *pos,
+                                     enum copy_phase phase, struct err *e)
+{
+    assert(t->open);
+    uint64_t hits = 0;
+    const struct mark m = mark_of(t, n, pos, phase);
+    struct my_stmt *s = statement(t, m.which, e);
+    if (!s || !my_stmt_exec(s, m.params, &hits, e))
+        return TARGET_TX_FAIL;
+    return hits == 1 ? TARGET_TX_OK : TARGET_TX_MOVED;
+}
+
+/* The epoch's lock is asked for before the marker, as in two steps; what the answers say is looked
+ * at before anything is committed. */
+enum target_tx_result target_tx_open(struct target_tx *t, uint64_t n, const struct position *pos,
+                                     enum copy_phase phase, struct err *e)
+{
+    if (!my_pipeline_is_on(t->conn))
+        return target_tx_begin(t, e) ? target_tx_mark(t, n, pos, phase, e) : TARGET_TX_FAIL;
+    assert(!t->open);
+    const struct mark m = mark_of(t, n, pos, phase);
+    struct my_stmt *read = statement(t, READ_EPOCH, e);
+    struct my_stmt *mark = read ? statement(t, m.which, e) : NULL;
+    const struct my_value ours[] = {text_value(t->key.workflow), text_value(t->key.stream)};
+    bool found = false;
+    uint64_t epoch = 0, hits = 0;
+    t->open = mark != NULL;
+    if (!mark || !my_stmt_send(read, ours, e) || !my_stmt_send(mark, m.params, e) ||
+        !my_pipeline_answer(t->conn, &hits, e) || !fetch_epoch(read, &found, &epoch, e) ||
+        !my_pipeline_answer(t->conn, &hits, e))
+        return TARGET_TX_FAIL;
+    if (found && epoch == t->key.epoch)
+        return hits == 1 ? TARGET_TX_OK : TARGET_TX_MOVED;
+    fenced(t, found, epoch, e);
+    return TARGET_TX_FAIL;
+}
+
+bool target_tx_finish(struct target_tx *t, const struct position *pos, enum copy_phase phase,
+                      struct err *e)
+{
+    const struct my_value params[] = {text_value(position_into(t, pos)),
+                                      text_value(phase_names[phase]), text_value(t->key.workflow),
+                                      text_value(t->key.stream)};
+    struct my_stmt *s = statement(t, FINISH, e);
+    assert(t->open);
+    return s && my_stmt_exec(s, params, NULL, e);
+}
+
+bool target_tx_set_u(struct target_tx *t, const struct position *u, struct err *e)
+{
+    const struct my_value params[] = {text_value(position_into(t, u)), text_value(t->key.workflow),
+                                      text_value(t->key.stream)};
+    assert(t->open);
+    return run(t, "UPDATE " POSITION " SET `u_pos`=?" OURS, params, NULL, e);
+}
+
+bool target_tx_set_frozen(struct target_tx *t, struct err *e)
+{
+    const struct my_value params[] = {text_value(PHASE_FROZEN), text_value(t->key.workflow),
+                                      text_value(t->key.stream)};
+    assert(t->open);
+    return run(t, "UPDATE " POSITION " SET `phase`=?" OURS, params, NULL, e);
+}
