@@ -5,6 +5,7 @@ import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIELDS = ("rule", "file", "from", "to", "test")
+OPTIONAL = ("cpu",)
 
 
 def load(path):
@@ -12,7 +13,7 @@ def load(path):
     with open(path, encoding="utf-8") as text:
         for line in text:
             name, colon, value = line.rstrip("\n").partition(":")
-            if colon and name in FIELDS:
+            if colon and name in FIELDS + OPTIONAL:
                 mutant[name] = value[1:] if value.startswith(" ") else value
     missing = [field for field in FIELDS if field not in mutant]
     if missing:
@@ -20,6 +21,14 @@ def load(path):
     for field in ("from", "to"):
         mutant[field] = mutant[field].replace("\\n", "\n").replace("\\t", "\t")
     return mutant
+
+
+def lacks(mutant):
+    """The flags of /proc/cpuinfo that its code needs and this machine has not: there it is never run."""
+    wanted = set(mutant.get("cpu", "").split())
+    with open("/proc/cpuinfo", encoding="ascii") as text:
+        flags = next((line.split(":", 1)[1].split() for line in text if line.startswith("flags")), [])
+    return sorted(wanted - set(flags))
 
 
 def load_all():

@@ -9,6 +9,7 @@
   test:  unit|component|golden NAME [CASE]   a cmocka program, and maybe the case that must fail
          pytest PATH::NAME                   a test with real servers
          model ARGS                          tests/model's program
+  cpu:   flags of /proc/cpuinfo without which its code does not run (optional): it is skipped there
 
 Each is compiled in a copy of the tree (ccache makes that quick) and its test must FAIL there: the named case,
 where there is one, or the program by hanging or dying; it hangs when it takes many times as long as without a
@@ -33,7 +34,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "servers")]
 
-from mutant import load_all, read_target  # noqa: E402
+from mutant import lacks, load_all, read_target  # noqa: E402
 from sluice_servers import MariaDB, Scratch  # noqa: E402
 
 COMPILE_S = 1800
@@ -221,13 +222,17 @@ def main():
     parser.add_argument("--dir", default="", help="make and keep the copy here")
     options = parser.parse_args()
     mutants = [mutant for mutant in load_all() if options.k in os.path.basename(mutant["path"])]
+    skipped = [mutant for mutant in mutants if lacks(mutant)]
+    for mutant in skipped:
+        print("skipped: %s: this CPU has no %s" % (mutant["name"], " ".join(lacks(mutant))))
+    mutants = [mutant for mutant in mutants if mutant not in skipped]
     with live_server(mutants) as servers:
         copy = Copy(options.dir, servers)
         try:
             failures = run_all(copy, mutants)
         finally:
             copy.close()
-    print("%d passed, %d failed, 0 skipped" % (max(0, len(mutants) - len(failures)), len(failures)))
+    print("%d passed, %d failed, %d skipped" % (max(0, len(mutants) - len(failures)), len(failures), len(skipped)))
     return 1 if failures else 0
 
 
