@@ -140,3 +140,32 @@ def test_a_sink_made_by_command_begins_where_it_is_told(make_fleet, need_sluice)
     fleet.daemon.send_signal(signal.SIGHUP)  # the last one may come while it stops
     assert fleet.stop_daemon() == 0
     assert "SIGHUP" in fleet.daemon_log()
+
+
+def test_each_sink_has_its_own_choice_at_statements_instead_of_rows(make_fleet, need_sluice):
+    fleet = make_fleet(rows=5)
+    fleet.start_daemon()
+    source = fleet.server("commerce")
+    source.query("CREATE DATABASE other")
+    source.query("CREATE TABLE other.o (id INT PRIMARY KEY)")
+    source.query("GRANT SELECT, TRIGGER ON other.* TO 'sluice'@'127.0.0.1'")
+    choices = ("stop", "skip-unrelated", "warn")
+    for choice in choices:
+        fleet.sluice("sink", "create", choice, "--keyspace", "commerce", "--tables", "customers", "--to",
+                     "file:" + fleet.path(choice), "--on-statement", choice)
+    refused = fleet.try_sluice("sink", "create", "x", "--keyspace", "commerce", "--to", "file:" + fleet.path("x"),
+                               "--on-statement", "never")
+    assert refused.returncode == 2 and "skip-unrelated" in refused.stderr, refused.stderr
+    with source.connect(autocommit=True) as db, db.cursor() as cursor:
+        cursor.execute("SET SESSION binlog_format = STATEMENT")
+        cursor.execute("INSERT INTO other.o VALUES (1)")
+    source.query("UPDATE customers SET balance = balance + 1 WHERE customer_id = 1", database="commerce")
+
+    def lane(name):
+        return fleet.sluice_json("sink", "show", name)["streams"][0]
+
+    for choice in choices[1:]:
+        wait_until(lambda choice=choice: published(fleet.path(choice), "u") == 1, 20, "the change behind it, " + choice)
+        assert lane(choice)["skipped_statements"] == 1
+    wait_until(lambda: "LOG_STATEMENT" in lane("stop")["message"], 20, "the sink that stops")
+    assert published(fleet.path("stop"), "u") == 0
