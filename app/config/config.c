@@ -28,7 +28,6 @@ void config_free(struct config *c)
     free(c->token_file);
     free(c->metrics_listen);
     free(c->routing_file);
-    free(c->routing_topic);
     free(c);
 }
 
@@ -265,13 +264,17 @@ static void fill_sinks(struct config *c, const struct ytree *root)
         fill_sink(&c->sinks[i], all->keys[i], all->items[i], c->topo->installation);
 }
 
-static bool check_routing(const struct config *c, struct err *e)
+/* Keys of what is not offered yet: nobody is to wait for it. */
+static bool check_routing(const struct ytree *root, struct err *e)
 {
-    if (c->routing_topic == NULL)
-        return true;
-    err_set(e, ERR_CONFIG,
-            "routing.kafka_topic: the routing document is not published to Kafka yet");
-    return err_cure(e, "remove the key; read routing.file or GET /v1/routing");
+    static const char *const keys[] = {"routing.kafka_topic", "routing.to"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (config_keys_text(root, keys[i]) == NULL)
+            continue;
+        err_set(e, ERR_CONFIG, "%s: the routing document is not published to Kafka yet", keys[i]);
+        return err_cure(e, "remove the key; read routing.file or GET /v1/routing");
+    }
+    return true;
 }
 
 static bool check_sinks(const struct config *c, struct err *e)
@@ -312,7 +315,6 @@ static void fill_scalars(struct config *c, const struct ytree *root)
     c->copiers = number_of(root, "limits.copiers");
     c->routing_file =
         routing != NULL ? mem_strdup(routing) : mem_printf("%s/routing.json", c->state_dir);
-    c->routing_topic = mem_strdup(config_keys_text(root, "routing.kafka_topic"));
     c->fence = strcasecmp(fence, "trigger") == 0  ? VREPL_FENCE_TRIGGER
                : strcasecmp(fence, "rename") == 0 ? VREPL_FENCE_RENAME
                                                   : VREPL_FENCE_AUTO;
@@ -336,7 +338,7 @@ struct config *config_load(const char *path, struct err *e)
         fill_scalars(c, root);
         fill_sinks(c, root);
         ok = (fill_server_ids(c->topo, config_keys_text(root, "server_ids"), e) &&
-              fill_keyspaces(c, root, e) && check_sinks(c, e) && check_routing(c, e)) ||
+              fill_keyspaces(c, root, e) && check_sinks(c, e) && check_routing(root, e)) ||
              err_prepend(e, "%s", c->path);
     } else if (root == NULL && path == NULL) {
         err_cure(e, "name the configuration with --config or SLUICE_CONFIG");

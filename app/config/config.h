@@ -15,7 +15,7 @@ struct config {
     struct topology *topo;
     uint64_t ring_bytes, copy_memory_bytes, spill_max_bytes;
     unsigned private_readers, copiers;
-    char *routing_file, *routing_topic;
+    char *routing_file;
     enum vrepl_fence_mode fence;
     struct sink_spec *sinks;
     size_t n_sinks;

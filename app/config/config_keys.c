@@ -81,7 +81,7 @@ const struct config_key config_keys[] = {
     {"routing.kafka_topic", CONFIG_TEXT, NULL, NULL, 0, 0, false,
      "refused: not offered yet; read routing.file or GET /v1/routing"},
     {"routing.to", CONFIG_TEXT, NULL, NULL, 0, 0, false,
-     "kafka://host:port for routing.kafka_topic"},
+     "refused: not offered yet, as routing.kafka_topic"},
     {"fence", CONFIG_MAP, NULL, NULL, 0, 0, false, "how tables are closed at a switch"},
     {"fence.mode", CONFIG_WORDS, "auto", "auto|trigger|rename", 0, 0, false,
      "auto: trigger where privileges allow it, else rename"},

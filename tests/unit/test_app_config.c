@@ -82,6 +82,9 @@ static void missing_and_wrong_values_are_named(void **state)
          "cleartext_password would show the password"},
         {"name: x\nrouting: {kafka_topic: t}\nkeyspaces: {k: {shards: {\"-\": " SHARD "}}}\n" LOGIN,
          "not published to Kafka yet"},
+        {"name: x\nrouting: {to: \"kafka://h:1\"}\nkeyspaces: {k: {shards: {\"-\": " SHARD
+         "}}}\n" LOGIN,
+         "routing.to: the routing document is not published to Kafka yet"},
         {"name: x\n  keyspaces: [\n", ":2:"},
     };
     (void)state;
