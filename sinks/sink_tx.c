@@ -10,6 +10,7 @@
 #include "sinks/sink_tx.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "cdc/sidecar/journal.h"
 #include "schemas/names.h"
@@ -21,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define KNOWN_TABLES_MAX 4096 /* definitions of this many tables are kept */
 
 struct sink_tx {
     struct sink_tx_options o;
@@ -41,9 +44,22 @@ struct sink_tx {
     struct typed_rows *typed;              /* without an encoder */
     const struct schema_table *last_table; /* reference; last_wanted is about it */
     bool last_wanted;
-    const struct schema_table *known, *known_of; /* references; what is known of a table */
+    struct map *known; /* by the address of the log's table: struct known_table */
     bool folds_names;
 };
+
+/* What is known of a table of the log: two references. known NULL: nothing is proven. */
+struct known_table {
+    const struct schema_table *of, *known;
+};
+
+static void free_known(void *p)
+{
+    struct known_table *k = p;
+    schema_table_unref(k->of);
+    schema_table_unref(k->known);
+    free(k);
+}
 
 struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct position *start)
 {
@@ -54,18 +70,12 @@ struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct positi
         position_copy(&t->pos, start);
     if (!o->encoder)
         t->typed = typed_rows_new();
+    t->known = map_new(free_known);
     uint64_t max_bytes = o->spill_max_bytes;
     if (!o->spill_dir && !max_bytes)
         max_bytes = UINT64_MAX;
     t->spool = cdc_spool_new(o->spill_dir, 0, max_bytes);
     return t;
-}
-
-static void forget_known(struct sink_tx *t)
-{
-    schema_table_unref(t->known);
-    schema_table_unref(t->known_of);
-    t->known = t->known_of = NULL;
 }
 
 void sink_tx_free(struct sink_tx *t)
@@ -78,7 +88,7 @@ void sink_tx_free(struct sink_tx *t)
     cdc_row_free(t->after);
     buf_fini(&t->begin_query);
     typed_rows_free(t->typed);
-    forget_known(t);
+    map_free(t->known);
     schema_table_unref(t->last_table);
     free(t);
 }
@@ -86,7 +96,7 @@ void sink_tx_free(struct sink_tx *t)
 void sink_tx_reset(struct sink_tx *t, const struct position *pos)
 {
     cdc_spool_clear(t->spool);
-    forget_known(t);
+    map_clear(t->known);
     t->in_tx = t->begun = t->emitted = false;
     if (pos != &t->pos)
         position_copy(&t->pos, pos);
@@ -226,24 +236,36 @@ static bool has_more_to_know(const struct schema_table *table)
     return false;
 }
 
-/* Rows of a copy come with the definition that they were read by. What was learnt for one table of
- * the log holds until a DDL. */
+/* The answer holds until a DDL. To ask may cost a scan of the log, so each table is asked for once,
+ * in whatever order rows of several tables come. */
+static bool ask_once(struct sink_tx *t, const struct schema_table *table,
+                     const struct schema_table **known, struct err *e)
+{
+    struct known_table *k = map_get(t->known, &table, sizeof table);
+    *known = NULL;
+    if (!k) {
+        if (!t->o.define(t->o.ctx, &t->begin, table, known, e))
+            return false;
+        if (map_count(t->known) >= KNOWN_TABLES_MAX)
+            map_clear(t->known);
+        k = mem_alloc(sizeof *k);
+        k->of = schema_table_ref(table);
+        k->known = *known;
+        map_put(t->known, &table, sizeof table, k);
+    }
+    *known = k->known;
+    return true;
+}
+
+/* Rows of a copy come with the definition that they were read by. */
 static bool learn(struct sink_tx *t, const struct cdc_change *c, struct err *e)
 {
-    const struct schema_table *table = c->rows.table, *known = NULL;
+    const struct schema_table *table = c->rows.table;
     bool asks = t->o.encoder && t->o.encoder->ops->wants_known;
     t->c.known = c->kind == CDC_COPY_ROWS ? table : NULL;
     if (!asks || !t->o.define || c->kind == CDC_COPY_ROWS || !has_more_to_know(table))
         return true;
-    if (t->known_of != table) {
-        if (!t->o.define(t->o.ctx, &t->begin, table, &known, e))
-            return false;
-        forget_known(t);
-        t->known = known;
-        t->known_of = schema_table_ref(table);
-    }
-    t->c.known = t->known;
-    return true;
+    return ask_once(t, table, &t->c.known, e);
 }
 
 static bool give_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e)
@@ -306,7 +328,7 @@ static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct er
     case CDC_ROWS:
         return !wants_cached(t, c->rows.table) || (ensure_begin(t, e) && give_rows(t, c, e));
     case CDC_DDL:
-        forget_known(t);
+        map_clear(t->known);
         return !wants_ddl(t, c) || (ensure_begin(t, e) && emit_other(t, c, e));
     case CDC_COMMIT:
         return !t->begun || !t->o.transactions || emit_other(t, c, e);
