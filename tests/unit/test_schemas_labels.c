@@ -70,7 +70,7 @@ static void lists_and_defaults_are_found_in_a_definition(void **state)
     size_t n = 0;
     (void)state;
     for (size_t i = 0; i < 4; i++)
-        t->columns[i].name = strndup("esvw" + i, 1);
+        t->columns[i].name = strndup(&"esvw"[i], 1);
     t->create_sql = strdup(text);
     create_spots_begin(&spots, t);
     for (; create_spots_next(&spots, &spot); n++) {
