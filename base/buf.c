@@ -287,6 +287,11 @@ bool buf_put_sql_string(struct buf *b, const void *p, size_t n)
     return advance(b, n + escapes + 2);
 }
 
+bool buf_put_sql_text(struct buf *b, const char *before, const char *text)
+{
+    return buf_put_str(b, before) && buf_put_sql_string(b, text, strlen(text));
+}
+
 const char *buf_str(const struct buf *b)
 {
     return b->data ? (const char *)b->data : "";

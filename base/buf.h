@@ -47,6 +47,8 @@ bool buf_put_ident(struct buf *b, const char *name);
 /* A MySQL string literal of text that is valid UTF-8 or binary: '…' with \ ' NUL \n \r \x1a
  * escaped; only for sessions whose sql_mode lacks NO_BACKSLASH_ESCAPES (all of ours). */
 bool buf_put_sql_string(struct buf *b, const void *p, size_t n);
+/* `before` as it is, then text as such a literal: " AND `tab` = " and a name. */
+bool buf_put_sql_text(struct buf *b, const char *before, const char *text);
 const char *buf_str(const struct buf *b); /* never NULL */
 /* Takes the bytes out as a malloc'ed zero-terminated string; b is empty afterwards. */
 char *buf_take(struct buf *b);

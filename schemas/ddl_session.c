@@ -88,8 +88,7 @@ static bool put_zone(const struct ddl_text *ddl, const struct needs *n, struct b
     const char *zone = ddl->session.time_zone;
     bool named = zone && strcasecmp(zone, "SYSTEM") != 0;
     if (named) {
-        buf_put_str(out, ", SESSION time_zone = ");
-        buf_put_sql_string(out, zone, strlen(zone));
+        buf_put_sql_text(out, ", SESSION time_zone = ", zone);
         return true;
     }
     if (n->zone || (zone && n->told_zone))

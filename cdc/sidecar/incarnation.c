@@ -26,12 +26,6 @@ bool incarnation_filename(const char *name, struct buf *out)
     return true;
 }
 
-static void put_text(struct buf *sql, const char *before, const char *text)
-{
-    buf_put_str(sql, before);
-    buf_put_sql_string(sql, text, strlen(text));
-}
-
 /* ---- what is there ---- */
 
 /* "db/table", "db/table#p#partition" (MariaDB: #P#), with subpartitions behind: all of one table.
@@ -106,9 +100,9 @@ static bool read_time(struct my_conn *c, const char *database, const char *table
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     struct my_cell cell;
-    put_text(&sql,
-             "SELECT CREATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ", database);
-    put_text(&sql, " AND TABLE_NAME = ", table);
+    buf_put_sql_text(
+        &sql, "SELECT CREATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ", database);
+    buf_put_sql_text(&sql, " AND TABLE_NAME = ", table);
     struct my_result *r = my_query(c, buf_str(&sql), e);
     enum my_next next = r ? my_result_next(r, &cell, e) : MY_FAIL;
     if (next == MY_ROW)
@@ -123,11 +117,12 @@ static bool read_columns(struct my_conn *c, const char *database, const char *ta
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     char *names = NULL;
-    put_text(&sql,
-             "SELECT LEFT(SHA2(GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION SEPARATOR '/'), "
-             "224), 16) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ",
-             database);
-    put_text(&sql, " AND TABLE_NAME = ", table);
+    buf_put_sql_text(
+        &sql,
+        "SELECT LEFT(SHA2(GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION SEPARATOR '/'), "
+        "224), 16) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ",
+        database);
+    buf_put_sql_text(&sql, " AND TABLE_NAME = ", table);
     if (!my_query_text(c, buf_str(&sql), &names, e))
         return false;
     buf_printf(out, " columns:%s", names ? names : "");
@@ -168,10 +163,10 @@ bool incarnation_read(struct my_conn *c, const char *database, const char *table
 static void put_where(const char *workflow_key, const char *database, const char *table,
                       struct buf *sql)
 {
-    put_text(sql, " WHERE `workflow` = ", workflow_key);
-    put_text(sql, " AND `db` = ", database);
+    buf_put_sql_text(sql, " WHERE `workflow` = ", workflow_key);
+    buf_put_sql_text(sql, " AND `db` = ", database);
     if (table)
-        put_text(sql, " AND `tab` = ", table);
+        buf_put_sql_text(sql, " AND `tab` = ", table);
 }
 
 static bool load_recorded(struct my_conn *c, const char *workflow_key, const char *database,
@@ -193,10 +188,10 @@ static bool record(struct my_conn *c, const char *workflow_key, const char *data
                    const char *table, const char *incarnation, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    put_text(&sql, "INSERT INTO " TARGET_TABLE " SET `workflow` = ", workflow_key);
-    put_text(&sql, ", `db` = ", database);
-    put_text(&sql, ", `tab` = ", table);
-    put_text(&sql, ", `incarnation` = ", incarnation);
+    buf_put_sql_text(&sql, "INSERT INTO " TARGET_TABLE " SET `workflow` = ", workflow_key);
+    buf_put_sql_text(&sql, ", `db` = ", database);
+    buf_put_sql_text(&sql, ", `tab` = ", table);
+    buf_put_sql_text(&sql, ", `incarnation` = ", incarnation);
     /* Another stream of the workflow may just have done so: its answer stands. */
     buf_put_str(&sql, " ON DUPLICATE KEY UPDATE `tab` = VALUES(`tab`)");
     return my_exec(c, buf_str(&sql), NULL, e);
@@ -247,7 +242,7 @@ bool incarnation_prove(struct my_conn *c, const char *workflow_key, const char *
                        const char *table, const char *incarnation, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    put_text(&sql, "UPDATE " TARGET_TABLE " SET `incarnation` = ", incarnation);
+    buf_put_sql_text(&sql, "UPDATE " TARGET_TABLE " SET `incarnation` = ", incarnation);
     put_where(workflow_key, database, table, &sql);
     return my_exec(c, buf_str(&sql), NULL, e);
 }

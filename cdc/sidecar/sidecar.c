@@ -1,6 +1,7 @@
 /* cdc/sidecar/sidecar.c — the DDL of database _sluice, and forgetting a workflow's rows. */
 #include "cdc/sidecar/sidecar.h"
 
+#include "cdc/sidecar/incarnation.h"
 #include "cdc/sidecar/journal.h"
 
 #include <string.h>
@@ -103,30 +104,23 @@ bool sidecar_forget_progress(struct my_conn *c, const char *workflow_key, struct
     return forget(c, workflow_key, false, e);
 }
 
-static void put_text(struct buf *sql, const char *before, const char *text)
-{
-    buf_put_str(sql, before);
-    buf_put_sql_string(sql, text, strlen(text));
-}
-
 static bool forget_table_in(struct my_conn *c, const char *sidecar_table, const char *workflow_key,
-                            const char *db, const char *table, struct err *e)
+                            const char *table, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     buf_printf(&sql, "DELETE FROM `" SLUICE_SIDECAR_DB "`.`%s`", sidecar_table);
-    put_text(&sql, " WHERE `workflow` = ", workflow_key);
-    put_text(&sql, " AND `tab` = ", table);
-    if (db != NULL)
-        put_text(&sql, " AND `db` = ", db);
-    return my_exec(c, buf_str(&sql), NULL, e) || err_prepend(e, "forgetting %s", table);
+    buf_put_sql_text(&sql, " WHERE `workflow` = ", workflow_key);
+    buf_put_sql_text(&sql, " AND `tab` = ", table);
+    return my_exec(c, buf_str(&sql), NULL, e);
 }
 
 bool sidecar_forget_table(struct my_conn *c, const char *workflow_key, const char *db,
                           const char *table, struct err *e)
 {
-    return forget_table_in(c, "progress", workflow_key, NULL, table, e) &&
-           forget_table_in(c, "left_out", workflow_key, NULL, table, e) &&
-           forget_table_in(c, "target_table", workflow_key, db, table, e);
+    return (forget_table_in(c, "progress", workflow_key, table, e) &&
+            forget_table_in(c, "left_out", workflow_key, table, e) &&
+            incarnation_forget(c, workflow_key, db, table, e)) ||
+           err_prepend(e, "forgetting %s", table);
 }
 
 #define PROGRESS   "`" SLUICE_SIDECAR_DB "`.`progress`"
@@ -142,17 +136,17 @@ static void put_kept_row(struct buf *sql, const char *workflow_key, const char *
                 "INSERT INTO " PROGRESS " (`workflow`, `stream`, `tab`, `range_no`, `lower`, "
                 "`upper`, `last`, `done`, `rows`) SELECT `workflow`, `stream`, `tab`, " KEPT_RANGE
                 ", '', '', '" PROGRESS_KEPT "', 1, SUM(`rows`) FROM " PROGRESS);
-    put_text(sql, " WHERE `workflow` = ", workflow_key);
-    put_text(sql, " AND `tab` = ", table);
-    put_text(sql, " AND `stream` IN " PLAIN_STREAMS, workflow_key);
+    buf_put_sql_text(sql, " WHERE `workflow` = ", workflow_key);
+    buf_put_sql_text(sql, " AND `tab` = ", table);
+    buf_put_sql_text(sql, " AND `stream` IN " PLAIN_STREAMS, workflow_key);
     buf_put_str(sql, ") GROUP BY `workflow`, `stream`, `tab`");
 }
 
 static bool run_on_table(struct my_conn *c, struct buf *sql, const char *workflow_key,
                          const char *table, struct err *e)
 {
-    put_text(sql, " AND `workflow` = ", workflow_key);
-    put_text(sql, " AND `tab` = ", table);
+    buf_put_sql_text(sql, " AND `workflow` = ", workflow_key);
+    buf_put_sql_text(sql, " AND `tab` = ", table);
     return my_exec(c, buf_str(sql), NULL, e);
 }
 
@@ -163,10 +157,10 @@ bool sidecar_keep_table(struct my_conn *c, const char *workflow_key, const char 
     CLEANUP(buf_fini) struct buf old = BUF_INIT;
     CLEANUP(buf_fini) struct buf number = BUF_INIT;
     put_kept_row(&make, workflow_key, table);
-    put_text(&old,
-             "DELETE FROM " PROGRESS " WHERE `range_no` <> " KEPT_RANGE
-             " AND `stream` IN " PLAIN_STREAMS,
-             workflow_key);
+    buf_put_sql_text(&old,
+                     "DELETE FROM " PROGRESS " WHERE `range_no` <> " KEPT_RANGE
+                     " AND `stream` IN " PLAIN_STREAMS,
+                     workflow_key);
     buf_put_str(&old, ")");
     buf_put_str(&number, "UPDATE " PROGRESS " SET `range_no` = 0 WHERE `range_no` = " KEPT_RANGE);
     return (my_exec(c, buf_str(&make), NULL, e) && run_on_table(c, &old, workflow_key, table, e) &&
@@ -177,9 +171,9 @@ bool sidecar_keep_table(struct my_conn *c, const char *workflow_key, const char 
 bool sidecar_copy_again(struct my_conn *c, const char *workflow_key, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    put_text(&sql,
-             "UPDATE `" SLUICE_SIDECAR_DB "`.`position` SET `phase` = 'copy', `u_pos` = ''"
-             " WHERE `workflow` = ",
-             workflow_key);
+    buf_put_sql_text(&sql,
+                     "UPDATE `" SLUICE_SIDECAR_DB "`.`position` SET `phase` = 'copy', `u_pos` = ''"
+                     " WHERE `workflow` = ",
+                     workflow_key);
     return my_exec(c, buf_str(&sql), NULL, e);
 }

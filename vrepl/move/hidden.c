@@ -109,9 +109,9 @@ bool hidden_any(struct my_conn *source, const char *db, bool *any, struct err *e
     uint64_t n = 0;
     buf_printf(&sql,
                "SELECT COUNT(*) FROM information_schema.TABLES WHERE LEFT(LOWER(TABLE_NAME), %zu) "
-               "= '%s' AND TABLE_SCHEMA = ",
+               "= '%s'",
                sizeof NAMES_FENCE_PREFIX - 1, NAMES_FENCE_PREFIX);
-    buf_put_sql_string(&sql, db, strlen(db));
+    buf_put_sql_text(&sql, " AND TABLE_SCHEMA = ", db);
     bool ok = my_query_u64(source, buf_str(&sql), &n, e);
     *any = n > 0;
     return ok;
@@ -123,10 +123,9 @@ bool hidden_is_alone(struct my_conn *source, const char *db, const char *table, 
     char prefix[NAMES_MAX];
     uint64_t n = 0;
     names_hidden_prefix(table, prefix, sizeof prefix);
-    buf_put_str(&sql, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
-    buf_put_sql_string(&sql, db, strlen(db));
-    buf_put_str(&sql, " AND (TABLE_NAME = ");
-    buf_put_sql_string(&sql, table, strlen(table));
+    buf_put_sql_text(&sql,
+                     "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ", db);
+    buf_put_sql_text(&sql, " AND (TABLE_NAME = ", table);
     buf_printf(&sql, " OR LEFT(LOWER(TABLE_NAME), %zu) = '%s' AND CHAR_LENGTH(TABLE_NAME) = %zu)",
                strlen(prefix), prefix, strlen(prefix) + 8);
     if (!my_query_u64(source, buf_str(&sql), &n, e))

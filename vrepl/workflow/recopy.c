@@ -122,8 +122,7 @@ static bool raise_epochs(struct workflow *w, struct my_conn *c, struct err *e)
     buf_reset(&sql);
     buf_printf(&sql, "SELECT COUNT(*) FROM `" SLUICE_SIDECAR_DB "`.`epoch` WHERE `epoch` > %llu ",
                ours);
-    buf_put_str(&sql, "AND `workflow` = ");
-    buf_put_sql_string(&sql, w->keys[0], strlen(w->keys[0]));
+    buf_put_sql_text(&sql, "AND `workflow` = ", w->keys[0]);
     buf_put_str(&sql, " FOR UPDATE");
     if (!my_query_u64(c, buf_str(&sql), &newer, e))
         return false;
