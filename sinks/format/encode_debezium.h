@@ -17,6 +17,8 @@ bool debezium_put_value(const struct cdc_value *v, const struct cdc_value *befor
 bool debezium_put_known(const struct cdc_value *v, const struct schema_column *known, bool mariadb,
                         struct buf *scratch, struct buf *out) WARN_UNUSED;
 void debezium_put_float(struct buf *out, double v, bool single);
+/* Bytes as a quoted base64 text. */
+void debezium_put_base64(struct buf *out, const void *p, size_t n);
 /* Decimal digits (other characters are passed over) as base64 of a big-endian two's complement. */
 void debezium_put_unscaled(struct buf *out, const char *digits, bool negative);
 /* A quoted string with Jackson's escapes: controls as \u001B, characters beyond the BMP as two

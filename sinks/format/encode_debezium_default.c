@@ -82,13 +82,6 @@ static enum default_kind read_default(const struct schema_column *known, bool bi
 
 /* ---- the value ---- */
 
-static void put_base64_quoted(struct buf *out, const void *p, size_t n)
-{
-    buf_put_u8(out, '"');
-    buf_put_base64(out, p, n);
-    buf_put_u8(out, '"');
-}
-
 /* Beyond a signed number the default is the largest one, unlike a value, which wraps. */
 static bool put_integer(const struct cdc_value *v, const char *text, struct buf *out)
 {
@@ -136,7 +129,7 @@ static bool put_bit(const struct cdc_value *v, const char *digits, struct buf *o
     }
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(value >> (8 * i));
-    put_base64_quoted(out, bytes, bits < 64 ? (bits + 7) / 8 : sizeof bytes);
+    debezium_put_base64(out, bytes, bits < 64 ? (bits + 7) / 8 : sizeof bytes);
     return true;
 }
 
@@ -226,7 +219,7 @@ static bool put_hex(const char *hex, struct buf *out)
     struct buf bytes CLEANUP(buf_fini) = BUF_INIT;
     for (unsigned byte; sscanf(hex, "%2x", &byte) == 1; hex += 2)
         buf_put_u8(&bytes, (uint8_t)byte);
-    put_base64_quoted(out, buf_str(&bytes), bytes.len);
+    debezium_put_base64(out, buf_str(&bytes), bytes.len);
     return true;
 }
 
@@ -238,7 +231,7 @@ static bool put_text(const struct schema_column *known, bool binary, const struc
         memchr(text->data ? text->data : (const void *)"", '?', text->len))
         return false;
     if (binary)
-        put_base64_quoted(out, text->data, text->len);
+        debezium_put_base64(out, text->data, text->len);
     else
         debezium_put_string(out, text->data, text->len);
     return true;

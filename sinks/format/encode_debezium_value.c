@@ -65,7 +65,7 @@ void debezium_put_string(struct buf *out, const void *utf8, size_t n)
     buf_put_u8(out, '"');
 }
 
-static void put_base64(struct buf *out, const void *p, size_t n)
+void debezium_put_base64(struct buf *out, const void *p, size_t n)
 {
     buf_put_u8(out, '"');
     buf_put_base64(out, p, n);
@@ -124,7 +124,7 @@ static size_t digits_to_bytes(const char *text, bool negative, uint8_t out[40])
 void debezium_put_unscaled(struct buf *out, const char *digits, bool negative)
 {
     uint8_t bytes[40];
-    put_base64(out, bytes, digits_to_bytes(digits, negative, bytes));
+    debezium_put_base64(out, bytes, digits_to_bytes(digits, negative, bytes));
 }
 
 static bool put_decimal(const struct cdc_value *v, struct buf *scratch, struct buf *out,
@@ -147,7 +147,7 @@ static void put_bit(const struct cdc_value *v, struct buf *out)
     }
     for (size_t i = 0; i < v->n; i++)
         le[i] = v->p[v->n - 1 - i];
-    put_base64(out, le, v->n);
+    debezium_put_base64(out, le, v->n);
 }
 
 static bool is_zero_date(const struct cdc_datetime *d)
@@ -291,7 +291,7 @@ static void put_geometry(const struct cdc_value *v, struct buf *out)
         buf_put_u8(out, ',');
     }
     buf_put_str(out, "\"wkb\":");
-    put_base64(out, wkb, n);
+    debezium_put_base64(out, wkb, n);
     if (srid)
         buf_printf(out, ",\"srid\":%u}", srid);
     else
@@ -331,7 +331,7 @@ static bool put_text(const struct cdc_value *v, struct buf *scratch, struct buf 
     if (is_binary(v)) {
         if (!cdc_value_binary(v, scratch, e))
             return false;
-        put_base64(out, scratch->data, scratch->len);
+        debezium_put_base64(out, scratch->data, scratch->len);
         return true;
     }
     if (!cdc_value_text(v, scratch, &valid, e))
@@ -346,7 +346,7 @@ static void put_unavailable(const struct cdc_value *v, struct buf *out)
 {
     const char text[] = DEBEZIUM_UNAVAILABLE;
     if (v->column->type == SCHEMA_TYPE_BLOB && is_binary(v))
-        put_base64(out, text, sizeof text - 1);
+        debezium_put_base64(out, text, sizeof text - 1);
     else
         debezium_put_string(out, text, sizeof text - 1);
 }
