@@ -899,13 +899,31 @@ bool cdc_reader_folds_names(const struct cdc_reader *r)
     return __atomic_load_n(&r->folds_names, __ATOMIC_RELAXED);
 }
 
+/* Called with the lock. */
+static struct cdc_reader_counts counts_of(const struct cdc_reader *r)
+{
+    struct cdc_reader_counts n = {.skipped_statements = r->skipped_statements,
+                                  .skipped_rows = r->skipped_rows};
+    for (const struct cdc_stream *s = r->streams; s; s = s->next)
+        n.consumers++;
+    return n;
+}
+
+struct cdc_reader_counts cdc_reader_counts(struct cdc_reader *r)
+{
+    pthread_mutex_lock(&r->lock);
+    struct cdc_reader_counts n = counts_of(r);
+    pthread_mutex_unlock(&r->lock);
+    return n;
+}
+
 void cdc_reader_status(struct cdc_reader *r, struct buf *json)
 {
     struct buf pos = BUF_INIT;
-    unsigned consumers = 0;
     double lag_seconds = 0;
     pthread_mutex_lock(&r->lock);
-    for (struct cdc_stream *s = r->streams; s; s = s->next, consumers++) {
+    struct cdc_reader_counts n = counts_of(r);
+    for (struct cdc_stream *s = r->streams; s; s = s->next) {
         double lag = (double)lag_us(s) / 1e6;
         metric_set(s->m_lag, lag);
         lag_seconds = lag > lag_seconds ? lag : lag_seconds;
@@ -916,8 +934,8 @@ void cdc_reader_status(struct cdc_reader *r, struct buf *json)
     buf_printf(json,
                "\",\"lag_seconds\":%.3f,\"connected\":%s,\"private_readers\":%u,\"consumers\":%u,"
                "\"skipped_statements\":%llu,\"skipped_rows\":%llu,\"last_error\":\"",
-               lag_seconds, r->connected ? "true" : "false", r->n_private, consumers,
-               (unsigned long long)r->skipped_statements, (unsigned long long)r->skipped_rows);
+               lag_seconds, r->connected ? "true" : "false", r->n_private, n.consumers,
+               (unsigned long long)n.skipped_statements, (unsigned long long)n.skipped_rows);
     buf_put_json_escaped(json, r->last_error.text, strlen(r->last_error.text));
     buf_put_str(json, "\"}");
     pthread_mutex_unlock(&r->lock);

@@ -25,6 +25,7 @@ enum cdc_on_statement { CDC_STATEMENT_SKIP_UNRELATED, CDC_STATEMENT_STOP, CDC_ST
 /* "skip-unrelated", "stop", "warn"; NULL: the first. */
 bool cdc_on_statement_parse(const char *text, enum cdc_on_statement *out,
                             struct err *e) WARN_UNUSED;
+const char *cdc_on_statement_name(enum cdc_on_statement policy);
 
 struct cdc_reader;
 struct cdc_reader_options {
@@ -57,6 +58,11 @@ void cdc_reader_free(struct cdc_reader *r); /* all streams must be closed */
  * {"position","lag_seconds","connected","private_readers","consumers","skipped_statements",
  * "skipped_rows","last_error"}. */
 void cdc_reader_status(struct cdc_reader *r, struct buf *json);
+struct cdc_reader_counts {
+    unsigned consumers;                        /* now */
+    uint64_t skipped_statements, skipped_rows; /* since the reader was made */
+};
+struct cdc_reader_counts cdc_reader_counts(struct cdc_reader *r); /* Thread: any. */
 
 /* Whether the server of the last connection folds names (lower_case_table_names). Thread: any. */
 bool cdc_reader_folds_names(const struct cdc_reader *r);

@@ -22,9 +22,15 @@
 #include <string.h>
 #include <strings.h>
 
+static const char *const names[] = {"skip-unrelated", "stop", "warn"}; /* by policy */
+
+const char *cdc_on_statement_name(enum cdc_on_statement policy)
+{
+    return names[policy];
+}
+
 bool cdc_on_statement_parse(const char *text, enum cdc_on_statement *out, struct err *e)
 {
-    static const char *const names[] = {"skip-unrelated", "stop", "warn"};
     *out = CDC_STATEMENT_SKIP_UNRELATED;
     for (size_t i = 0; text && i < sizeof names / sizeof *names; i++) {
         if (strcmp(text, names[i]) == 0) {

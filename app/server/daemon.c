@@ -720,19 +720,19 @@ bool daemon_sink(struct daemon *d, const char *verb, const char *name, const cha
 /* Of the policies that are not the default one only the readers that have consumers. */
 void daemon_streams(struct daemon *d, struct buf *json)
 {
-    static const char *const policies[N_POLICIES] = {"skip-unrelated", "stop", "warn"};
     bool first = true;
     buf_put_u8(json, '[');
     for (size_t i = 0; i < d->n_readers; i++) {
         const struct daemon_reader *r = &d->readers[i];
         CLEANUP(buf_fini) struct buf one = BUF_INIT;
-        cdc_reader_status(r->reader, &one);
-        if (r->policy != CDC_STATEMENT_SKIP_UNRELATED && strstr(buf_str(&one), "\"consumers\":0"))
+        if (r->policy != CDC_STATEMENT_SKIP_UNRELATED &&
+            cdc_reader_counts(r->reader).consumers == 0)
             continue;
+        cdc_reader_status(r->reader, &one);
         buf_printf(json,
                    "%s{\"keyspace\":\"%s\",\"shard\":\"%s\",\"on_statement\":\"%s\",\"reader\":%s}",
-                   first ? "" : ",", r->shard->keyspace, r->shard->name, policies[r->policy],
-                   one.len > 0 ? buf_str(&one) : "{}");
+                   first ? "" : ",", r->shard->keyspace, r->shard->name,
+                   cdc_on_statement_name(r->policy), one.len > 0 ? buf_str(&one) : "{}");
         first = false;
     }
     buf_put_u8(json, ']');
