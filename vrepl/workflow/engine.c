@@ -99,7 +99,8 @@ bool engine_scan(struct vrepl_engine *g, const char *keyspace)
 /* --- keeping them alive
  * ----------------------------------------------------------------------------- */
 
-static void let_go(struct workflow *w)
+/* release: the next owner need not wait until the lease runs out (lease_free). */
+static void let_go(struct workflow *w, bool release)
 {
     wf_streams_stop(w);
     wf_watch_stop(w);
@@ -107,7 +108,7 @@ static void let_go(struct workflow *w)
     struct lease *l = w->lease;
     w->lease = NULL;
     pthread_mutex_unlock(&w->lock);
-    lease_free(l, false);
+    lease_free(l, release);
 }
 
 /* True when a stream has stopped for a reason that may pass. */
@@ -183,7 +184,7 @@ static void keep_owned(struct workflow *w)
     bool any = false;
     if (!lease_held(w->lease, &e)) {
         log_err(LOG_WARN, "engine", &e);
-        let_go(w);
+        let_go(w, false);
         later(w, NULL);
         return;
     }
@@ -216,7 +217,7 @@ static void keep_foreign(struct workflow *w)
         return;
     }
     if (e.code == ERR_WF_NOT_FOUND) { /* its owner ended it */
-        let_go(w);
+        let_go(w, false);
         wf_remove(w);
     } else if (e.code == ERR_WF_LEASE) {
         w->retry_at_ms = clock_mono_ms() + LEASE_MS / 4;
@@ -384,13 +385,7 @@ struct vrepl_engine *vrepl_engine_start(const struct vrepl_engine_options *o, st
 static void end_workflow(struct workflow *w)
 {
     pthread_mutex_lock(&w->verb);
-    wf_streams_stop(w);
-    wf_watch_stop(w);
-    pthread_mutex_lock(&w->lock);
-    struct lease *l = w->lease;
-    w->lease = NULL;
-    pthread_mutex_unlock(&w->lock);
-    lease_free(l, true);
+    let_go(w, true);
     pthread_mutex_unlock(&w->verb);
     wf_remove(w);
     wf_unref(w);
