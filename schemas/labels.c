@@ -7,7 +7,7 @@
  *   - MySQL shows a binary label that is not UTF-8 as x'…', a digit missing for each byte below 16.
  *
  * Both leave a mark. So a list without a '?', of a column that is not binary, is whole: every other
- * character of utf8mb3 stands for itself. Any other list is asked for (schemas/inspect_labels.c).
+ * character of utf8mb3 stands for itself. Any other list is asked for (schemas/inspect_whole.c).
  */
 #include "schemas/labels.h"
 

@@ -3,7 +3,7 @@
  * ▶ The layouts differ from bit 32 on, and MariaDB rounds fractions of a second only where it is
  * told to (TIME_ROUND_FRACTIONAL), MySQL unless it is told not to (TIME_TRUNCATE_FRACTIONAL): one
  * is the absence of the other. Checked against the servers themselves by setting each bit
- * (tests/integration/test_ddl_session.py). Sources: sql/sql_class.h of MariaDB,
+ * (tests/integration/test_altered_moves.py). Sources: sql/sql_class.h of MariaDB,
  * sql/system_variables.h of MySQL.
  *
  * A mode that names others (ANSI, TRADITIONAL, POSTGRESQL …) stands in the word beside what it
