@@ -347,3 +347,9 @@ bool my_limit_lock_waits(struct my_conn *c, unsigned wait_s, struct err *e)
     return my_execf(c, e, "SET SESSION lock_wait_timeout = %u, innodb_lock_wait_timeout = %u",
                     wait_s, wait_s);
 }
+
+bool my_limit_silence(struct my_conn *c, unsigned silence_s, struct err *e)
+{
+    return my_execf(c, e, "SET SESSION wait_timeout = %u, net_read_timeout = %u", silence_s,
+                    silence_s);
+}

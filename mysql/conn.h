@@ -73,6 +73,11 @@ bool my_exec_n(struct my_conn *c, const char *sql, size_t n, uint64_t *affected,
 /* No later statement waits longer for a lock of the server's or of InnoDB's; the servers' own
  * defaults are a day and a year (somebody's FLUSH TABLES WITH READ LOCK holds everybody). */
 bool my_limit_lock_waits(struct my_conn *c, unsigned wait_s, struct err *e) WARN_UNUSED;
+/* The server ends the session, rolls back what it has open and frees its locks when it has waited
+ * so long for us. Without, the locks of a process that is suspended, or behind a network that broke
+ * without a word, stand for the servers' default of eight hours. A session that is kept says
+ * my_ping more often than that. */
+bool my_limit_silence(struct my_conn *c, unsigned silence_s, struct err *e) WARN_UNUSED;
 
 /* Text results, read whole into memory (small ones) or streamed. */
 struct my_result;

@@ -23,6 +23,7 @@
 #define ROW_BYTES_GUESS 200
 #define LIMIT_MIN       16
 #define LIMIT_MAX       200000
+#define SILENCE_S       600 /* a view that nobody reads holds metadata locks: DDL waits for it */
 #define IMAGES_MAX      ((size_t)1200 * 1024 * 1024)
 
 void copy_range_fini(struct copy_range *r)
@@ -37,7 +38,8 @@ struct copy_reader *copy_reader_open(const struct my_params *p, struct err *e)
     struct my_conn *c = my_connect(p, "copy", e);
     if (!c)
         return NULL;
-    if (!my_exec(c, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", NULL, e)) {
+    if (!my_limit_silence(c, SILENCE_S, e) ||
+        !my_exec(c, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", NULL, e)) {
         my_close(c);
         return NULL;
     }

@@ -27,9 +27,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_MS           5
-#define LOCK_WAIT_SECONDS 3
-#define EXACT_TRIES       5
+#define POLL_MS              5
+#define LOCK_WAIT_SECONDS    3
+#define LOCK_SILENCE_SECONDS 20 /* a suspended process does not hold up writers for longer */
+#define EXACT_TRIES          5
 
 static const char snapshot_sql[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
 
@@ -287,7 +288,7 @@ static struct my_conn *lock_tables(const struct my_params *p, char *const *table
                        "SET SESSION autocommit = 0, innodb_table_locks = 1, "
                        "lock_wait_timeout = %d, innodb_lock_wait_timeout = %d",
                        LOCK_WAIT_SECONDS, LOCK_WAIT_SECONDS) &&
-              lock_statement(tables, n, &sql, e);
+              my_limit_silence(c, LOCK_SILENCE_SECONDS, e) && lock_statement(tables, n, &sql, e);
     while (ok && n > 0 && !my_exec_n(c, buf_str(&sql), sql.len, NULL, e)) {
         ok = e->code == ERR_DB_DEADLOCK && clock_mono_ms() < until_ms;
         if (!ok)

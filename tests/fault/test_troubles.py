@@ -17,13 +17,17 @@ CREATE = ("--source-keyspace", "commerce", "--tables", TABLES)
 pytestmark = pytest.mark.usefixtures("need_sluice")
 
 
+def move(fleet, fault=None):
+    fleet.start_writer(rate=150)
+    fleet.start_daemon(fault=fault)
+    fleet.workflow("movetables", "c2c", "create", *CREATE)
+    return fleet
+
+
 @pytest.fixture
 def moving(make_fleet):
     """A fleet with a running movetables workflow and an application that writes."""
-    fleet = make_fleet(rows=2000)
-    fleet.start_writer(rate=150)
-    fleet.start_daemon()
-    fleet.workflow("movetables", "c2c", "create", *CREATE)
+    fleet = move(make_fleet(rows=2000))
     fleet.wait_running("movetables", "c2c")
     return fleet
 
@@ -60,9 +64,18 @@ def verb(path, name):
     return command(path, "movetables", "--workflow", "c2c", "--target-keyspace", "customer", name)
 
 
-def test_a_zombie_daemon_is_fenced(moving):
-    """The first daemon sleeps beyond its lease; the second takes over and switches; the first wakes up."""
-    moving.daemon.send_signal(signal.SIGSTOP)
+def is_suspended(process):
+    with open("/proc/%d/stat" % process.pid, encoding="ascii") as text:
+        return text.read().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def test_a_zombie_daemon_is_fenced(make_fleet):
+    """The first daemon sleeps beyond its lease, inside a transaction whose locks the second one needs.
+
+    The second takes over once the server has ended that session, and switches; the first wakes up.
+    """
+    moving = move(make_fleet(rows=2000), fault="apply.before_commit:stop:40")
+    wait_until(lambda: is_suspended(moving.daemon), 60, "a daemon suspended before a commit")
     process, path = second_daemon(moving)
     try:
         wait_until(lambda: verb(path, "switchtraffic").returncode == 0, 120,

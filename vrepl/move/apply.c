@@ -54,7 +54,7 @@ static bool set_pass(struct vrepl_apply *a, struct err *e)
 bool apply_reconnect(struct vrepl_apply *a, struct err *e)
 {
     close_connection(a);
-    struct my_conn *c = my_connect(a->params, "apply", e);
+    struct my_conn *c = target_connect(a->params, "apply", e);
     pthread_mutex_lock(&a->lock);
     a->conn = c;
     pthread_mutex_unlock(&a->lock);
@@ -110,6 +110,18 @@ static void set_item(struct vrepl_apply *a, struct apply_item *item)
     a->at = 0;
 }
 
+/* A failure is none yet: the next transaction finds it, and is repeated on a new connection. */
+static void keep_awake(struct vrepl_apply *a)
+{
+    struct err lost = ERR_INIT;
+    int64_t now = clock_mono_ms();
+    if (!a->conn || now - a->awake_ms < TARGET_AWAKE_MS || my_pipeline_count(a->conn) > 0)
+        return;
+    a->awake_ms = now;
+    if (!my_ping(a->conn, &lost))
+        log_err(LOG_DEBUG, "apply", &lost);
+}
+
 /* The next item, first what was taken out and put aside. */
 static enum queue_result pop(struct vrepl_apply *a, int64_t timeout_ms, struct apply_item **out)
 {
@@ -153,6 +165,7 @@ bool apply_next_batch(struct vrepl_apply *a, struct err *e)
         enum queue_result r = pop(a, 1000, &item);
         if (r == QUEUE_CLOSED)
             break;
+        keep_awake(a);
         if (r == QUEUE_TIMEOUT)
             continue;
         queue_done(a->queue); /* a barrier is never waited for inside a transaction */
@@ -219,6 +232,7 @@ static bool work(struct vrepl_apply *a, struct err *e)
     enum queue_result r = pop(a, wait_ms, &item);
     if (r == QUEUE_CLOSED)
         return false;
+    keep_awake(a);
     if (r == QUEUE_TIMEOUT)
         return apply_save_if_due(a, e);
     bool ok = run_item(a, item, e) &&

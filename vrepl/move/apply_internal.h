@@ -67,6 +67,7 @@ struct vrepl_apply {
     bool parked;           /* the attempt is about to end: no batch is looked at any more */
     bool unsaved;          /* a foreign transaction moved `seen` since the last save */
     int64_t saved_ms, duplicate_since_ms;
+    int64_t awake_ms;        /* of the last my_ping: TARGET_AWAKE_MS */
     struct apply_item *item; /* current batch and the next change in it */
     size_t at;
     struct apply_item *aside; /* taken from the queue, not looked at yet */

@@ -44,13 +44,21 @@ void copier_close(struct copier *k)
     k->row_columns = 0;
 }
 
+/* Between two rounds the servers may have ended a session that said nothing. */
+static bool still_there(struct my_conn *c)
+{
+    struct err lost = ERR_INIT;
+    return c && my_ping(c, &lost);
+}
+
 static bool open_target(struct copier *k, size_t i, struct err *e)
 {
     struct copier_target *t = &k->targets[i];
     const struct vrepl_copy_target *o = &k->copy->o.targets[i];
-    if (t->conn)
+    if (still_there(t->conn))
         return true;
-    t->conn = my_connect(o->params, "copy", e);
+    close_target(t);
+    t->conn = target_connect(o->params, "copy", e);
     if (!t->conn)
         return false;
     t->tx = target_tx_new(t->conn, &o->key);
@@ -85,7 +93,11 @@ bool copier_open(struct copier *k, struct err *e)
             return false;
         }
     }
-    return k->reader != NULL || open_reader(k, e);
+    if (k->reader != NULL && still_there(copy_reader_conn(k->reader)))
+        return true;
+    copy_reader_close(k->reader);
+    k->reader = NULL;
+    return open_reader(k, e);
 }
 
 static struct cdc_row *row_for(struct copier *k, size_t n_columns)
@@ -261,12 +273,9 @@ static bool reread(struct copier *k, size_t target_no, struct progress_range *r,
 {
     struct copier_target *t = &k->targets[target_no];
     const struct vrepl_copy_target *o = &k->copy->o.targets[target_no];
-    if (!(t->conn && my_ping(t->conn, e))) {
+    if (!open_target(k, target_no, e)) {
         close_target(t);
-        if (!open_target(k, target_no, e)) {
-            close_target(t);
-            return false;
-        }
+        return false;
     }
     bool ok = target_tx_begin(t->tx, e) &&
               progress_reread(t->conn, &o->key, &o->progress->tables[table_no], r, e);
@@ -307,6 +316,22 @@ static void name_row_error(struct err *e)
         err_set_native(e, ERR_COPY_ROW, ERR_CLASS_FATAL, e->native, "%s", e->text);
 }
 
+/* A session that said nothing while rows were read may be gone; that is no wait to speak of. */
+static bool freshen(struct copier *k, size_t target_no, struct progress_range *r, size_t table_no,
+                    struct backoff *b, struct err *e)
+{
+    struct copier_target *t = &k->targets[target_no];
+    struct err lost = ERR_INIT;
+    int64_t now = clock_mono_ms();
+    bool fresh = t->conn && now - t->used_ms < TARGET_AWAKE_MS;
+    if (!fresh && !open_target(k, target_no, &lost)) {
+        close_target(t);
+        return reread_surely(k, target_no, r, table_no, b, e);
+    }
+    t->used_ms = now;
+    return true;
+}
+
 static bool attempts(struct copier *k, size_t target_no, struct progress_range *r,
                      const struct copier_chunk *c, bool *waited, struct err *e)
 {
@@ -314,6 +339,8 @@ static bool attempts(struct copier *k, size_t target_no, struct progress_range *
     bool one_by_one = false;
     CLEANUP(mem_free_ptr) char *from = mem_strdup(r->last);
     backoff_init(&b, 10, 2000);
+    if (!freshen(k, target_no, r, c->table_no, &b, e))
+        return false;
     for (;;) {
         struct err failed = ERR_INIT;
         bool moved = false;

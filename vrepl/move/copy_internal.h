@@ -28,6 +28,7 @@ struct copier_target { /* a copier's own connection to one target */
     struct my_conn *conn;
     struct target_tx *tx;
     struct vrepl_writer *writer;
+    int64_t used_ms; /* when a chunk's first attempt began */
 };
 struct copier {
     struct vrepl_copy *copy;

@@ -34,7 +34,7 @@ static const char *target_name(const struct vrepl_stream *s, size_t i)
 static bool bump(struct vrepl_stream *s, size_t i, struct err *e)
 {
     struct target_tx_key key = stream_key(s, i);
-    struct my_conn *c = my_connect(&s->spec.targets[i]->primary, "stream", e);
+    struct my_conn *c = target_connect(&s->spec.targets[i]->primary, "stream", e);
     struct target_tx *tx = c ? target_tx_new(c, &key) : NULL;
     /* An older version of the program may have made the workflow without a table of now. */
     bool ok = tx && sidecar_create(c, e) && target_tx_take_over(tx, e);
@@ -63,7 +63,7 @@ static bool read_rows(struct vrepl_stream *s, size_t i, struct err *e)
 {
     struct target_tx_key key = stream_key(s, i);
     struct stream_target *t = &s->targets[i];
-    struct my_conn *c = my_connect(&s->spec.targets[i]->primary, "stream", e);
+    struct my_conn *c = target_connect(&s->spec.targets[i]->primary, "stream", e);
     struct target_tx *tx = c ? target_tx_new(c, &key) : NULL;
     bool ok = tx && read_row(s, i, tx, e) && progress_load(&t->progress, c, &key, e) &&
               left_out_load(&t->left_out, c, &key, e);
@@ -255,7 +255,7 @@ static bool create_row(struct vrepl_stream *s, size_t i, const struct target_row
                        struct err *e)
 {
     struct target_tx_key key = stream_key(s, i);
-    struct my_conn *c = my_connect(&s->spec.targets[i]->primary, "stream", e);
+    struct my_conn *c = target_connect(&s->spec.targets[i]->primary, "stream", e);
     struct target_tx *tx = c ? target_tx_new(c, &key) : NULL;
     bool ok =
         tx && target_tx_begin(tx, e) && target_tx_create_row(tx, row, e) && target_tx_commit(tx, e);

@@ -38,6 +38,15 @@ void target_row_fini(struct target_row *r)
     position_fini(&r->u_pos);
 }
 
+struct my_conn *target_connect(const struct my_params *p, const char *role, struct err *e)
+{
+    struct my_conn *c = my_connect(p, role, e);
+    if (!c || my_limit_silence(c, TARGET_SILENCE_S, e))
+        return c;
+    my_close(c);
+    return NULL;
+}
+
 struct target_tx *target_tx_new(struct my_conn *c, const struct target_tx_key *key)
 {
     struct target_tx *t = mem_alloc(sizeof *t);

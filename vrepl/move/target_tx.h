@@ -6,6 +6,10 @@
  * fails with ERR_WF_FENCED. The position row's counter n is compared when it is written: a
  * transaction of ours whose COMMIT was lost on the way and landed after all makes the repetition
  * miss (TARGET_TX_MOVED) instead of applying twice. Thread: the connection's.
+ *
+ * An older owner may be suspended, or cut off, between the lock and its commit. The server ends its
+ * session after TARGET_SILENCE_S, so that a take-over waits that long and not for ever; so these
+ * transactions run on connections of target_connect only.
  */
 #ifndef SLUICE_VREPL_MOVE_TARGET_TX_H
 #define SLUICE_VREPL_MOVE_TARGET_TX_H
@@ -26,6 +30,14 @@ struct target_tx_key {
     const char *workflow, *stream; /* borrowed, longer-lived */
     uint64_t epoch;
 };
+
+/* Shorter than the servers' innodb_lock_wait_timeout of 50 s, within which a take-over waits. */
+#define TARGET_SILENCE_S 30
+#define TARGET_AWAKE_MS  10000 /* a connection that is kept says my_ping at least so often */
+/* my_connect, with my_limit_silence of TARGET_SILENCE_S. */
+struct my_conn *target_connect(const struct my_params *p, const char *role,
+                               struct err *e) WARN_UNUSED;
+
 struct target_tx;
 struct target_tx *target_tx_new(struct my_conn *c, const struct target_tx_key *key);
 void target_tx_free(struct target_tx *t); /* before its connection is closed */

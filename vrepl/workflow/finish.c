@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cdc/sidecar/sidecar.h"
 #include "vrepl/move/object_names.h"
+#include "vrepl/move/target_tx.h"
 #include "vrepl/workflow/fence.h"
 #include "vrepl/workflow/routing.h"
 #include "vrepl/workflow/sides.h"
@@ -269,7 +270,8 @@ static bool delete_row(struct workflow *w, struct my_conn *home, const char *ver
     buf_put_str(&sql, "INSERT INTO _sluice.watermark (name, n) VALUES (");
     put_note(&sql, w->keyspace, w->name, verb);
     buf_put_str(&sql, ", 1) ON DUPLICATE KEY UPDATE n = n + 1");
-    if (!my_exec(home, "START TRANSACTION", NULL, e))
+    if (!my_limit_silence(home, TARGET_SILENCE_S, e) ||
+        !my_exec(home, "START TRANSACTION", NULL, e))
         return false;
     if (my_exec(home, buf_str(&sql), NULL, e) &&
         wf_row_delete(home, lease_key(w->lease), w->state, e) && my_exec(home, "COMMIT", NULL, e))

@@ -11,6 +11,7 @@
 #include "cdc/sidecar/journal.h"
 #include "cdc/sidecar/sidecar.h"
 #include "schemas/names.h"
+#include "vrepl/move/target_tx.h"
 #include "vrepl/workflow/flags.h"
 
 #include <stdlib.h>
@@ -176,7 +177,7 @@ static bool empty_tables(const struct workflow *w, const struct recopy *r, struc
 static bool reset_shard(struct workflow *w, const struct recopy *r, struct my_conn *home,
                         const struct topo_shard *s, struct err *e)
 {
-    struct my_conn *c = my_connect(&s->primary, "recopy", e);
+    struct my_conn *c = target_connect(&s->primary, "recopy", e);
     bool ok = c != NULL && my_exec(c, "SET SESSION foreign_key_checks = 0", NULL, e) &&
               forget(w, r, c, s->primary.database, e) && FAULT_POINT("recopy.after_forget", e) &&
               lease_verify(w->lease, home, e) && empty_tables(w, r, c, s, e);
