@@ -2,14 +2,14 @@
  * it is lost.
  *
  * Safety never rests on the lease's time: every write is guarded by owner and epoch
- * (workflow_row.h) and every applied transaction by the streams' epoch rows. The lease only says
+ * (cdc/sidecar/workflow_row.h) and every applied transaction by the streams' epoch rows. The lease only says
  * who may try.
  */
 #ifndef SLUICE_VREPL_WORKFLOW_LEASE_H
 #define SLUICE_VREPL_WORKFLOW_LEASE_H
 
+#include "cdc/sidecar/workflow_row.h"
 #include "schemas/sharding/topology.h"
-#include "vrepl/workflow/workflow_row.h"
 
 #define LEASE_MS       15000
 #define LEASE_RENEW_MS 3000

@@ -12,10 +12,11 @@
 #ifndef SLUICE_VREPL_WORKFLOW_WORKFLOW_H
 #define SLUICE_VREPL_WORKFLOW_WORKFLOW_H
 
+#include "cdc/sidecar/workflow_row.h"
 #include "vrepl/workflow/definition.h"
 #include "vrepl/workflow/engine.h"
 #include "vrepl/workflow/lease.h"
-#include "vrepl/workflow/workflow_row.h"
+#include "vrepl/workflow/workflow_state.h"
 
 #include <pthread.h>
 

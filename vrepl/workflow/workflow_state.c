@@ -93,13 +93,6 @@ const struct wf_transition wf_transitions[] = {
 };
 const size_t wf_n_transitions = sizeof wf_transitions / sizeof *wf_transitions;
 
-static const char *const state_names[WF_STATE_COUNT] = {
-    "none",       "creating",        "running",
-    "stopped",    "switching",       "undoing",
-    "decided",    "switched",        "switched_stopped",
-    "reversing",  "reverse_undoing", "reverse_decided",
-    "completing", "cancelling",
-};
 static const char *const event_names[WF_EVENT_COUNT] = {
     "create",  "created", "created_stopped", "start",  "stop",           "switch",   "reverse",
     "give_up", "undone",  "decide",          "finish", "finish_stopped", "complete", "cancel",
@@ -117,23 +110,6 @@ const struct wf_transition *wf_transition_find(enum wf_state state, enum wf_even
             return &wf_transitions[i];
     }
     return NULL;
-}
-
-const char *wf_state_name(enum wf_state s)
-{
-    assert(s < WF_STATE_COUNT);
-    return state_names[s];
-}
-
-bool wf_state_parse(const char *name, enum wf_state *out)
-{
-    for (unsigned i = 0; i < WF_STATE_COUNT; i++) {
-        if (strcmp(name, state_names[i]) == 0) {
-            *out = (enum wf_state)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 const char *wf_event_name(enum wf_event ev)
@@ -176,12 +152,13 @@ void vrepl_graph(struct buf *out)
     buf_put_str(out, "digraph workflow {\n  rankdir=LR;\n  node [shape=box, style=rounded];\n");
     for (unsigned i = 0; i < WF_STATE_COUNT; i++) {
         bool decided = i == WF_DECIDED || i == WF_REVERSE_DECIDED;
-        buf_printf(out, "  %s%s;\n", state_names[i], decided ? " [style=\"rounded,bold\"]" : "");
+        buf_printf(out, "  %s%s;\n", wf_state_name((enum wf_state)i),
+                   decided ? " [style=\"rounded,bold\"]" : "");
     }
     for (size_t i = 0; i < wf_n_transitions; i++) {
         const struct wf_transition *t = &wf_transitions[i];
         buf_printf(out, "  %s -> %s [label=\"%s\\n%s\", tooltip=\"%s\"%s];\n",
-                   state_names[t->state], state_names[t->next], event_names[t->event],
+                   wf_state_name(t->state), wf_state_name(t->next), event_names[t->event],
                    action_names[t->action], t->comment,
                    t->event == WF_EVENT_FOUND ? ", style=dashed" : "");
     }

@@ -2,31 +2,13 @@
  * what, and what a daemon that finds a workflow in a state has to do.
  *
  * The state stands in _sluice.workflow.state. A change of it is one guarded UPDATE
- * (workflow_row.h), so the table is also the list of all atomic steps.
+ * (cdc/sidecar/workflow_row.h), so the table is also the list of all atomic steps.
  */
 #ifndef SLUICE_VREPL_WORKFLOW_WORKFLOW_STATE_H
 #define SLUICE_VREPL_WORKFLOW_WORKFLOW_STATE_H
 
-#include "base/buf.h"
+#include "cdc/sidecar/workflow_column.h"
 
-enum wf_state {
-    WF_NONE,      /* no row */
-    WF_CREATING,  /* the row exists, target tables are being made */
-    WF_RUNNING,   /* the source serves; forward streams copy or follow */
-    WF_STOPPED,   /* the source serves; streams are stopped on request */
-    WF_SWITCHING, /* a fence may stand on the source; nothing is decided */
-    WF_UNDOING,   /* the switch was given up: no decision can come any more, the fence is going */
-    WF_DECIDED, /* point of no return passed: the target serves as soon as this is rolled forward */
-    WF_SWITCHED,         /* the target serves; reverse streams follow */
-    WF_SWITCHED_STOPPED, /* the target serves; reverse streams are stopped on request, or were not
-                            wanted */
-    WF_REVERSING,        /* as SWITCHING, the other way */
-    WF_REVERSE_UNDOING,
-    WF_REVERSE_DECIDED,
-    WF_COMPLETING, /* source tables and our rows are being removed */
-    WF_CANCELLING, /* target tables and our rows are being removed */
-    WF_STATE_COUNT
-};
 enum wf_event {
     WF_EVENT_CREATE,
     WF_EVENT_CREATED,
@@ -72,8 +54,6 @@ extern const size_t wf_n_transitions;
 
 /* NULL: the event is not allowed in the state. */
 const struct wf_transition *wf_transition_find(enum wf_state state, enum wf_event event);
-const char *wf_state_name(enum wf_state s);
-bool wf_state_parse(const char *name, enum wf_state *out);
 const char *wf_event_name(enum wf_event ev);
 const char *wf_action_name(enum wf_action a);
 /* Which side serves: false until a forward decision, true until a reverse one. */

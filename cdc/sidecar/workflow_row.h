@@ -1,15 +1,15 @@
-/* vrepl/workflow/workflow_row.h — one row of _sluice.workflow: read, lease, and the guarded change
+/* cdc/sidecar/workflow_row.h — one row of _sluice.workflow: read, lease, and the guarded change
  * of state.
  *
  * The only statements that touch the table. A write names owner and epoch in its WHERE, a change of
  * state also the state that it leaves: it matches one row or it did not happen.
  * Thread: that of the connection.
  */
-#ifndef SLUICE_VREPL_WORKFLOW_WORKFLOW_ROW_H
-#define SLUICE_VREPL_WORKFLOW_WORKFLOW_ROW_H
+#ifndef SLUICE_CDC_SIDECAR_WORKFLOW_ROW_H
+#define SLUICE_CDC_SIDECAR_WORKFLOW_ROW_H
 
+#include "cdc/sidecar/workflow_column.h"
 #include "mysql/conn.h"
-#include "vrepl/workflow/workflow_state.h"
 
 struct wf_row {
     char *keyspace, *name, *installation, *type, *definition, *message;

@@ -1,5 +1,5 @@
-/* vrepl/workflow/workflow_row.c — the statements on _sluice.workflow. */
-#include "vrepl/workflow/workflow_row.h"
+/* cdc/sidecar/workflow_row.c — the statements on _sluice.workflow. */
+#include "cdc/sidecar/workflow_row.h"
 
 #include "base/mem.h"
 
