@@ -214,3 +214,8 @@ const struct vschema_table *vschema_table(const struct vschema *v, const char *n
             return &v->tables[i];
     return NULL;
 }
+
+bool vschema_table_is(const struct vschema_table *t, const char *type)
+{
+    return t != NULL && t->type != NULL && strcmp(t->type, type) == 0;
+}

@@ -27,5 +27,7 @@ struct vschema *vschema_parse(const char *json, struct err *e)
 struct vschema *vschema_empty(void); /* unsharded */
 void vschema_free(struct vschema *v);
 const struct vschema_table *vschema_table(const struct vschema *v, const char *name); /* NULL */
+/* Is t (may be NULL) of that type? */
+bool vschema_table_is(const struct vschema_table *t, const char *type);
 
 #endif

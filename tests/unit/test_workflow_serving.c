@@ -7,6 +7,7 @@
 #include "vrepl/workflow/foreign_keys.h"
 #include "vrepl/workflow/living.h"
 #include "vrepl/workflow/workflow.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,7 +171,7 @@ static void a_decision_survives_its_text(void **ctx)
     struct err e = ERR_INIT;
     struct wf_decision *d = wf_decision_parse(text, &e);
     assert_non_null(d);
-    assert_true(d->back);
+    assert_true(d->dir == WF_REVERSE);
     assert_non_null(wf_decision_pos(d->to, d->n_to, "-80"));
     assert_null(wf_decision_pos(d->to, d->n_to, "80-"));
     char *again = wf_decision_print(d);
@@ -199,7 +200,7 @@ static void names_fit_and_differ_by_side_and_table(void **ctx)
 
 /* "commerce:-:a,b>customer:-80,80-" */
 struct sample {
-    enum wf_type type;
+    const char *type; /* its command */
     const char *source, *target, *shards, *tables;
 };
 
@@ -218,8 +219,8 @@ static void side_fill(struct wf_side *s, const char *keyspace, const char *list)
 static struct wf_def *sample_def(const struct sample *x)
 {
     struct wf_def *d = mem_alloc(sizeof *d);
-    bool split = x->type == WF_RESHARD;
-    d->type = x->type;
+    bool split = strcmp(x->type, "reshard") == 0;
+    d->type = wf_type_by_command(x->type);
     side_fill(&d->source, x->source, "-");
     side_fill(&d->target, split ? x->source : x->target, x->shards);
     char *copy = mem_strdup(x->tables), *rest = copy;
@@ -232,33 +233,55 @@ static struct wf_def *sample_def(const struct sample *x)
     return d;
 }
 
+/* What a type promises by one field it keeps with the others: the engine asks each on its own. */
+static void a_workflow_type_is_a_whole_row(void **state)
+{
+    const struct wf_type_ops *t;
+    size_t n = 0;
+    (void)state;
+    for (; (t = wf_type_at(n)) != NULL; n++) {
+        assert_ptr_equal(wf_type_by_name(t->name), t);
+        assert_ptr_equal(wf_type_by_command(t->command), t);
+        assert_non_null(t->request);
+        assert_int_equal(t->takes_over, t->cut != NULL);
+        assert_int_equal(t->takes_over, t->journal != NULL);
+        assert_int_equal(t->whole_shards, t->leaves_out != NULL);
+        assert_true(!t->target_pending || (t->one_key_space && t->finish != NULL));
+        assert_true(!t->rules_before_switch || t->takes_over);
+    }
+    assert_int_equal(n, 3);
+    assert_null(wf_type_by_name("Lookup"));
+    assert_null(wf_type_by_name(NULL));
+    assert_null(wf_type_by_command("MoveTables"));
+}
+
 static void one_workflow_at_a_time_has_a_table_of_a_shard(void **state)
 {
     (void)state;
-    const struct sample move = {WF_MOVETABLES, "commerce", "customer", "-", "t,u"};
+    const struct sample move = {"movetables", "commerce", "customer", "-", "t,u"};
     static const struct {
         struct sample other;
         bool clash, on_source, on_target;
     } cases[] = {
-        {{WF_RESHARD, "customer", NULL, "-80,80-", "t"}, true, false, true},
-        {{WF_RESHARD, "commerce", NULL, "-80,80-", "u"}, true, true, false},
-        {{WF_RESHARD, "customer", NULL, "-80,80-", "v"}, false, false, false},
-        {{WF_MOVETABLES, "customer", "archive", "-", "u"}, true, false, true},
-        {{WF_MOVETABLES, "commerce", "archive", "-", "t"}, true, true, false},
-        {{WF_MOVETABLES, "archive", "customer", "-", "t"}, true, false, true},
-        {{WF_MOVETABLES, "archive", "customer", "-80", "t"}, false, false, false},
-        {{WF_MATERIALIZE, "commerce", "archive", "-", "t"}, false, true, false},
-        {{WF_MATERIALIZE, "customer", "archive", "-", "t"}, false, false, true},
-        {{WF_MATERIALIZE, "archive", "commerce", "-", "t"}, true, true, false},
-        {{WF_MATERIALIZE, "archive", "customer", "-", "t"}, true, false, true},
+        {{"reshard", "customer", NULL, "-80,80-", "t"}, true, false, true},
+        {{"reshard", "commerce", NULL, "-80,80-", "u"}, true, true, false},
+        {{"reshard", "customer", NULL, "-80,80-", "v"}, false, false, false},
+        {{"movetables", "customer", "archive", "-", "u"}, true, false, true},
+        {{"movetables", "commerce", "archive", "-", "t"}, true, true, false},
+        {{"movetables", "archive", "customer", "-", "t"}, true, false, true},
+        {{"movetables", "archive", "customer", "-80", "t"}, false, false, false},
+        {{"materialize", "commerce", "archive", "-", "t"}, false, true, false},
+        {{"materialize", "customer", "archive", "-", "t"}, false, false, true},
+        {{"materialize", "archive", "commerce", "-", "t"}, true, true, false},
+        {{"materialize", "archive", "customer", "-", "t"}, true, false, true},
     };
     struct wf_def *d = sample_def(&move);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct wf_def *o = sample_def(&cases[i].other);
         assert_int_equal(living_clash(d, o, NULL), cases[i].clash);
         assert_int_equal(living_clash(o, d, NULL), cases[i].clash);
-        assert_int_equal(living_on(d, false, o, NULL), cases[i].on_source);
-        assert_int_equal(living_on(d, true, o, NULL), cases[i].on_target);
+        assert_int_equal(living_on(d, WF_SOURCE, o, NULL), cases[i].on_source);
+        assert_int_equal(living_on(d, WF_TARGET, o, NULL), cases[i].on_target);
         wf_def_free(o);
     }
     wf_def_free(d);
@@ -297,6 +320,7 @@ static void old_names_fit_and_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_workflow_type_is_a_whole_row),
         cmocka_unit_test(one_workflow_at_a_time_has_a_table_of_a_shard),
         cmocka_unit_test(a_key_whose_rows_land_apart_is_known),
         cmocka_unit_test(old_names_fit_and_differ),

@@ -57,9 +57,9 @@ static struct my_conn *home_conn(struct make *m)
  * user's. */
 static bool was_answered(struct make *m)
 {
-    bool back;
-    struct workflow *w = wf_find(m->g, m->keyspace, m->name, &back);
-    bool yes = w != NULL && !back && w->answered;
+    enum wf_direction dir;
+    struct workflow *w = wf_find(m->g, m->keyspace, m->name, &dir);
+    bool yes = w != NULL && dir == WF_FORWARD && w->answered;
     wf_unref(w);
     return yes;
 }
@@ -171,7 +171,7 @@ static bool make_row(struct make *m, struct err *e)
     char *text = wf_def_print(m->def);
     bool ok = m->adopting || (finish_forget_notes(home_conn(m), m->keyspace, m->name, e) &&
                               wf_row_insert(home_conn(m), &key, m->g->o.installation,
-                                            wf_type_name(m->def->type), text, LEASE_MS, e));
+                                            m->def->type->name, text, LEASE_MS, e));
     free(text);
     if (!ok && e->code == ERR_DB_DUPLICATE)
         return err_set(e, ERR_WF_EXISTS, "workflow %s already exists in keyspace %s", m->name,
@@ -295,7 +295,7 @@ static bool make_all(struct make *m, struct err *e)
         return false;
     if (m->def->routing_rules && !routing_publish(m->g, m->w->keys[0], home_conn(m), e))
         return false;
-    return !m->def->auto_start || wf_streams_run(m->w, false, e);
+    return !m->def->auto_start || wf_streams_run(m->w, WF_FORWARD, e);
 }
 
 static bool check_all(struct make *m, struct err *e)
@@ -314,7 +314,8 @@ static bool adopt_done(struct make *m, struct err *e)
     return wf_own(m->w, home_conn(m), e) && wf_resume(m->w, home_conn(m), e);
 }
 
-static bool begin(struct make *m, enum wf_type type, const json_t *flags, struct err *e)
+static bool begin(struct make *m, const struct wf_type_ops *type, const json_t *flags,
+                  struct err *e)
 {
     if (!check_name(m->name, e) ||
         (m->def = create_request(m->g, type, m->keyspace, flags, e)) == NULL)
@@ -347,8 +348,8 @@ static json_t *plan_of(const struct make *m)
     return list;
 }
 
-bool create_check(struct vrepl_engine *g, enum wf_type type, const char *keyspace, const char *name,
-                  const json_t *flags, json_t **plan, struct err *e)
+bool create_check(struct vrepl_engine *g, const struct wf_type_ops *type, const char *keyspace,
+                  const char *name, const json_t *flags, json_t **plan, struct err *e)
 {
     struct make m = {.g = g, .keyspace = keyspace, .name = name};
     if (!begin(&m, type, flags, e))
@@ -361,8 +362,8 @@ bool create_check(struct vrepl_engine *g, enum wf_type type, const char *keyspac
     return ok;
 }
 
-bool create_run(struct vrepl_engine *g, enum wf_type type, const char *keyspace, const char *name,
-                const json_t *flags, struct workflow **out, struct err *e)
+bool create_run(struct vrepl_engine *g, const struct wf_type_ops *type, const char *keyspace,
+                const char *name, const json_t *flags, struct workflow **out, struct err *e)
 {
     struct make m = {.g = g, .keyspace = keyspace, .name = name};
     if (!begin(&m, type, flags, e))

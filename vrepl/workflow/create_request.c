@@ -7,6 +7,7 @@
 #include "schemas/inspect.h"
 #include "schemas/names.h"
 #include "vrepl/workflow/routing.h"
+#include "vrepl/workflow/type_rows.h"
 
 #include <assert.h>
 #include <openssl/rand.h>
@@ -57,8 +58,8 @@ static bool collations_from(struct wf_def *d, const json_t *f, struct err *e)
     return true;
 }
 
-static bool keyspace_known(struct vrepl_engine *g, const char *keyspace, const char *what,
-                           struct err *e)
+bool request_keyspace_known(struct vrepl_engine *g, const char *keyspace, const char *what,
+                            struct err *e)
 {
     if (keyspace == NULL)
         return err_set(e, ERR_USAGE, "--%s-keyspace is needed", what);
@@ -93,11 +94,12 @@ static bool one_source(const struct wf_def *d, struct err *e)
     return err_cure(e, "move tables out of keyspaces with one serving shard");
 }
 
-static bool sides_of_move(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
-                          const json_t *f, struct err *e)
+bool request_two_keyspaces(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
+                           const json_t *f, struct err *e)
 {
     const char *source = flags_str(f, "source_keyspace");
-    if (!keyspace_known(g, source, "source", e) || !keyspace_known(g, keyspace, "target", e))
+    if (!request_keyspace_known(g, source, "source", e) ||
+        !request_keyspace_known(g, keyspace, "target", e))
         return false;
     if (strcmp(source, keyspace) == 0)
         return err_set(e, ERR_WF_PRECONDITION, "source and target keyspace are the same: %s",
@@ -112,95 +114,6 @@ static bool sides_of_move(struct vrepl_engine *g, struct wf_def *d, const char *
         return err_set(e, ERR_WF_PRECONDITION,
                        "--source-shards: moving some shards only is not supported");
     return one_source(d, e);
-}
-
-static bool shard_list(struct vrepl_engine *g, const char *keyspace, const json_t *f,
-                       const char *flag, struct wf_side *side, struct err *e)
-{
-    size_t n;
-    char **names = flags_list(f, flag, &n);
-    const char **known = mem_calloc(n + 1, sizeof(char *));
-    bool ok = n > 0 || err_set(e, ERR_USAGE, "--source-shards and --target-shards are needed");
-    for (size_t i = 0; ok && i < n; i++) {
-        const struct topo_shard *s = topology_shard(g->o.topo, keyspace, names[i]);
-        ok = s != NULL ||
-             err_set(e, ERR_WF_PRECONDITION, "there is no shard %s/%s in the configuration",
-                     keyspace, names[i]);
-        known[i] = s != NULL ? s->name : NULL;
-    }
-    if (ok)
-        wf_side_set(side, keyspace, known, n);
-    flags_list_free(names, n);
-    free(known);
-    return ok;
-}
-
-static int by_start(const void *a, const void *b)
-{
-    const struct keyrange *x = a, *y = b;
-    size_t n = x->start_len < y->start_len ? x->start_len : y->start_len;
-    int c = memcmp(x->start, y->start, n);
-    return c != 0 ? c : (int)x->start_len - (int)y->start_len;
-}
-
-static struct keyrange *ranges_of(struct vrepl_engine *g, const struct wf_side *s)
-{
-    struct keyrange *r = mem_calloc(s->n_shards, sizeof *r);
-    for (size_t i = 0; i < s->n_shards; i++)
-        r[i] = topology_shard(g->o.topo, s->keyspace, s->shards[i])->range;
-    qsort(r, s->n_shards, sizeof *r, by_start);
-    return r;
-}
-
-static bool check_ranges(struct vrepl_engine *g, const struct wf_def *d, struct err *e)
-{
-    struct keyrange *a = ranges_of(g, &d->source), *b = ranges_of(g, &d->target);
-    bool ok =
-        keyrange_sets_equal(a, d->source.n_shards, b, d->target.n_shards) ||
-        err_set(e, ERR_WF_PRECONDITION, "source and target shards do not cover the same key range");
-    for (size_t i = 0; ok && i < d->target.n_shards; i++) {
-        size_t meets = 0;
-        for (size_t k = 0; k < d->source.n_shards; k++)
-            meets += keyrange_intersects(&a[k], &b[i]) ? 1 : 0;
-        ok = meets == 1 ||
-             err_set(e, ERR_WF_PRECONDITION,
-                     "a target shard takes rows of %zu source shards: merging is not supported",
-                     meets);
-    }
-    free(a);
-    free(b);
-    return ok;
-}
-
-static bool check_serving(struct vrepl_engine *g, const struct wf_def *d, struct err *e)
-{
-    bool known;
-    for (size_t i = 0; i < d->target.n_shards; i++) {
-        if (routing_serves(g, d->target.keyspace, d->target.shards[i], &known) && known)
-            return err_set(e, ERR_WF_PRECONDITION, "target shard %s/%s is serving",
-                           d->target.keyspace, d->target.shards[i]);
-    }
-    for (size_t i = 0; i < d->source.n_shards; i++) {
-        if (!routing_serves(g, d->source.keyspace, d->source.shards[i], &known) && known)
-            return err_set(e, ERR_WF_PRECONDITION, "source shard %s/%s is not serving",
-                           d->source.keyspace, d->source.shards[i]);
-    }
-    return true;
-}
-
-static bool sides_of_reshard(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
-                             const json_t *f, struct err *e)
-{
-    if (!keyspace_known(g, keyspace, "target", e) ||
-        !shard_list(g, keyspace, f, "source_shards", &d->source, e) ||
-        !shard_list(g, keyspace, f, "target_shards", &d->target, e))
-        return false;
-    for (size_t i = 0; i < d->source.n_shards; i++) {
-        if (flags_in(d->target.shards, d->target.n_shards, d->source.shards[i]))
-            return err_set(e, ERR_WF_PRECONDITION, "shard %s is both source and target",
-                           d->source.shards[i]);
-    }
-    return check_ranges(g, d, e) && check_serving(g, d, e);
 }
 
 /* All tables of the source but those that the user left out and those of a schema change that runs.
@@ -252,8 +165,7 @@ static bool named_twice(const struct wf_def *d, size_t i)
     return false;
 }
 
-/* Of the tables that the user named. */
-static bool tables_as_stored(struct vrepl_engine *g, struct wf_def *d, struct err *e)
+bool request_tables_stored(struct vrepl_engine *g, struct wf_def *d, struct err *e)
 {
     const struct topo_shard *s = topology_shard(g->o.topo, d->source.keyspace, d->source.shards[0]);
     struct my_conn *c = my_connect(&s->primary, "create", e);
@@ -271,7 +183,7 @@ static bool tables_as_stored(struct vrepl_engine *g, struct wf_def *d, struct er
     return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
 }
 
-static void add_table(struct wf_def *d, const char *source, const char *target)
+void request_add_table(struct wf_def *d, const char *source, const char *target)
 {
     d->tables = mem_realloc(d->tables, d->n_tables + 1, sizeof *d->tables);
     d->tables[d->n_tables] =
@@ -285,25 +197,20 @@ static const struct vschema_table *vschema_entry(struct vrepl_engine *g, const s
     return vschema_table(topology_keyspace(g->o.topo, d->target.keyspace)->vschema, table);
 }
 
-static bool is_type(const struct vschema_table *v, const char *type)
-{
-    return v != NULL && v->type != NULL && strcmp(v->type, type) == 0;
-}
-
 bool create_leaves_out(struct vrepl_engine *g, const struct wf_def *d, const char *table)
 {
     const struct vschema_table *v = vschema_entry(g, d, table);
-    return d->type == WF_RESHARD && (is_type(v, "reference") || is_type(v, "sequence"));
+    return d->type->leaves_out != NULL && d->type->leaves_out(v);
 }
 
-static bool tables_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
+bool request_tables_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
 {
     char **names = NULL;
     size_t n = 0;
     bool ok = list_all(g, d, f, &names, &n, e);
     for (size_t i = 0; ok && i < n; i++) {
         if (!create_leaves_out(g, d, names[i]))
-            add_table(d, names[i], names[i]);
+            request_add_table(d, names[i], names[i]);
     }
     schema_names_free(names, n);
     return ok &&
@@ -312,84 +219,16 @@ static bool tables_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f
                     d->source.keyspace));
 }
 
-static bool tables_listed(struct wf_def *d, const json_t *f, const char *flag)
+bool request_tables_listed(struct wf_def *d, const json_t *f, const char *flag)
 {
     size_t n;
     char **names = flags_list(f, flag, &n);
     for (size_t i = 0; i < n; i++) {
         if (!flags_in(names, i, names[i]))
-            add_table(d, names[i], names[i]);
+            request_add_table(d, names[i], names[i]);
     }
     flags_list_free(names, n);
     return n > 0;
-}
-
-static bool names_any(const json_t *f, const char *flag)
-{
-    size_t n;
-    char **names = flags_list(f, flag, &n);
-    flags_list_free(names, n);
-    return n > 0;
-}
-
-static bool tables_of_move(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
-{
-    bool all = flags_bool(f, "all_tables", false);
-    if (all && names_any(f, "tables"))
-        return err_set(e, ERR_USAGE, "either --tables or --all-tables");
-    if (!all && names_any(f, "exclude_tables"))
-        return err_set(e, ERR_USAGE, "--exclude-tables is for --all-tables");
-    if (all)
-        return tables_all(g, d, f, e);
-    if (!tables_listed(d, f, "tables"))
-        return err_set(e, ERR_USAGE,
-                       "tables or all-tables are required to specify which tables to move");
-    return tables_as_stored(g, d, e);
-}
-
-static const char *const select_star = "select * from ";
-
-/* {"target_table","source_expression","create_ddl"} with `select * from t` only. */
-static bool add_setting(struct wf_def *d, const json_t *s, struct err *e)
-{
-    const char *target = json_string_value(json_object_get(s, "target_table"));
-    const char *expr = json_string_value(json_object_get(s, "source_expression"));
-    const char *ddl = json_string_value(json_object_get(s, "create_ddl"));
-    if (target == NULL || expr == NULL)
-        return err_set(e, ERR_USAGE,
-                       "--table-settings: target_table and source_expression are needed");
-    size_t n = strlen(select_star);
-    const char *table = strncasecmp(expr, select_star, n) == 0 ? expr + n : "";
-    size_t len = strspn(table, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$`");
-    if (len == 0 || table[len] != '\0') {
-        err_set(e, ERR_WF_PRECONDITION, "--table-settings: `%s` is not supported", expr);
-        return err_cure(
-            e, "`select * from TABLE` is: columns, WHERE, GROUP BY and functions are not offered");
-    }
-    if (ddl != NULL && ddl[0] != '\0' && strcmp(ddl, "copy") != 0)
-        return err_set(e, ERR_WF_PRECONDITION,
-                       "--table-settings: create_ddl is \"copy\" or \"\", not %s", ddl);
-    char *name =
-        table[0] == '`' && len > 2 ? mem_strndup(table + 1, len - 2) : mem_strndup(table, len);
-    add_table(d, name, target);
-    free(name);
-    return true;
-}
-
-static bool tables_of_materialize(struct wf_def *d, const json_t *f, struct err *e)
-{
-    const char *text = flags_str(f, "table_settings");
-    if (tables_listed(d, f, "reference_tables"))
-        return text == NULL ||
-               err_set(e, ERR_USAGE, "--reference-tables or --table-settings, not both");
-    json_t *settings = text != NULL ? json_loads(text, 0, NULL) : NULL;
-    bool ok =
-        json_array_size(settings) > 0 ||
-        err_set(e, ERR_USAGE, "--reference-tables or --table-settings (a JSON array) is needed");
-    for (size_t i = 0; ok && i < json_array_size(settings); i++)
-        ok = add_setting(d, json_array_get(settings, i), e);
-    json_decref(settings);
-    return ok;
 }
 
 static bool take_vindex(struct vrepl_engine *g, const struct wf_def *d, struct wf_table *t,
@@ -410,20 +249,17 @@ static bool take_vindex(struct vrepl_engine *g, const struct wf_def *d, struct w
     return true;
 }
 
-/* Behind the switch the application writes it on each shard, and each would send it back. */
-static bool no_way_back(const struct wf_def *d, const char *table, struct err *e)
+static bool place_table(struct vrepl_engine *g, const struct wf_def *d, struct wf_table *t,
+                        const json_t *f, struct err *e)
 {
-    err_set(e, ERR_WF_PRECONDITION,
-            "table %s is a reference table in keyspace %s: after a switch its changes would come "
-            "back once from each of %zu shards",
-            table, d->target.keyspace, d->target.n_shards);
-    return err_cure(e,
-                    "leave it out of the move, and copy it with `materialize create "
-                    "--reference-tables %s`",
-                    table);
+    const struct vschema_table *v = vschema_entry(g, d, t->target);
+    bool everywhere = vschema_table_is(v, "reference");
+    if (d->type->precheck != NULL && !d->type->precheck(d, t, v, f, &everywhere, e))
+        return false;
+    return everywhere || take_vindex(g, d, t, e);
 }
 
-static bool take_vindexes(struct vrepl_engine *g, struct wf_def *d, bool reference, struct err *e)
+static bool place_tables(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
 {
     bool sharded = topology_keyspace(g->o.topo, d->target.keyspace)->vschema->sharded;
     if (!sharded && d->target.n_shards > 1)
@@ -431,15 +267,7 @@ static bool take_vindexes(struct vrepl_engine *g, struct wf_def *d, bool referen
                        "keyspace %s has several shards, but its vschema is not sharded",
                        d->target.keyspace);
     for (size_t i = 0; sharded && i < d->n_tables; i++) {
-        const struct vschema_table *v = vschema_entry(g, d, d->tables[i].target);
-        bool everywhere = is_type(v, "reference");
-        if (everywhere && d->type == WF_MOVETABLES && d->target.n_shards > 1)
-            return no_way_back(d, d->tables[i].source, e);
-        if (reference && !everywhere && v != NULL && v->primary != NULL)
-            return err_set(e, ERR_WF_PRECONDITION,
-                           "table %s has a primary vindex in keyspace %s: it is no reference table",
-                           d->tables[i].target, d->target.keyspace);
-        if (!reference && !everywhere && !take_vindex(g, d, &d->tables[i], e))
+        if (!place_table(g, d, &d->tables[i], f, e))
             return false;
     }
     return true;
@@ -453,24 +281,10 @@ static int by_source(const void *a, const void *b)
 static bool fill(struct vrepl_engine *g, struct wf_def *d, const char *keyspace, const json_t *f,
                  struct err *e)
 {
-    bool ok = false;
-    switch (d->type) {
-    case WF_MOVETABLES:
-        ok = sides_of_move(g, d, keyspace, f, e) && tables_of_move(g, d, f, e);
-        break;
-    case WF_RESHARD:
-        ok = sides_of_reshard(g, d, keyspace, f, e) && tables_all(g, d, f, e);
-        break;
-    case WF_MATERIALIZE:
-        ok = sides_of_move(g, d, keyspace, f, e) && tables_of_materialize(d, f, e) &&
-             tables_as_stored(g, d, e);
-        break;
-    }
-    if (!ok)
+    if (!d->type->request(g, d, keyspace, f, e))
         return false;
     qsort(d->tables, d->n_tables, sizeof *d->tables, by_source);
-    return take_vindexes(g, d, flags_str(f, "table_settings") == NULL && d->type == WF_MATERIALIZE,
-                         e);
+    return place_tables(g, d, f, e);
 }
 
 /* Not a secret: fence triggers show it. It only has to differ from what an application sets. */
@@ -485,8 +299,8 @@ static char *new_pass(void)
     return buf_take(&hex);
 }
 
-struct wf_def *create_request(struct vrepl_engine *g, enum wf_type type, const char *keyspace,
-                              const json_t *f, struct err *e)
+struct wf_def *create_request(struct vrepl_engine *g, const struct wf_type_ops *type,
+                              const char *keyspace, const json_t *f, struct err *e)
 {
     struct wf_def *d = mem_alloc(sizeof *d);
     d->type = type;

@@ -28,9 +28,9 @@ static json_t *marks_json(const struct wf_mark *marks, size_t n)
 char *wf_decision_print(const struct wf_decision *d)
 {
     json_t *j = json_pack("{s:i, s:s, s:b, s:I, s:o, s:o}", "number", (int)d->number, "direction",
-                          d->back ? "back" : "forward", "follow", d->follow, "journal_id",
-                          (json_int_t)d->journal_id, "from", marks_json(d->from, d->n_from), "to",
-                          marks_json(d->to, d->n_to));
+                          d->dir == WF_REVERSE ? "back" : "forward", "follow", d->follow,
+                          "journal_id", (json_int_t)d->journal_id, "from",
+                          marks_json(d->from, d->n_from), "to", marks_json(d->to, d->n_to));
     assert(j != NULL);
     char *text = json_dumps(j, JSON_COMPACT);
     json_decref(j);
@@ -62,7 +62,7 @@ struct wf_decision *wf_decision_parse(const char *json, struct err *e)
     bool ok = direction != NULL || err_set(e, ERR_STATE_DB, "a decision cannot be read");
     if (ok) {
         d->number = (unsigned)json_integer_value(json_object_get(j, "number"));
-        d->back = strcmp(direction, "back") == 0;
+        d->dir = strcmp(direction, "back") == 0 ? WF_REVERSE : WF_FORWARD;
         d->follow = json_is_true(json_object_get(j, "follow"));
         d->journal_id = json_integer_value(json_object_get(j, "journal_id"));
         ok = marks_parse(json_object_get(j, "from"), &d->from, &d->n_from, e) &&

@@ -2,6 +2,7 @@
 #include "vrepl/workflow/definition.h"
 
 #include "base/mem.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -9,14 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const type_names[] = {"MoveTables", "Reshard", "Materialize"};
 static const char *const on_ddl_names[] = {"IGNORE", "STOP", "EXEC", "EXEC_IGNORE"};
-
-const char *wf_type_name(enum wf_type t)
-{
-    assert(t <= WF_MATERIALIZE);
-    return type_names[t];
-}
 
 const char *wf_on_ddl_name(enum vrepl_on_ddl d)
 {
@@ -117,7 +111,7 @@ char *wf_def_print(const struct wf_def *d)
     for (size_t i = 0; i < d->n_tables; i++)
         json_array_append_new(tables, table_json(&d->tables[i]));
     json_t *j = json_pack("{s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:b, s:b, s:b, s:s}", "type",
-                          wf_type_name(d->type), "source", side_json(&d->source), "target",
+                          d->type->name, "source", side_json(&d->source), "target",
                           side_json(&d->target), "tables", tables, "on_ddl",
                           wf_on_ddl_name(d->on_ddl), "stop_after_copy", d->stop_after_copy,
                           "auto_start", d->auto_start, "routing_rules", d->routing_rules,
@@ -165,12 +159,10 @@ static bool table_parse(const json_t *j, struct wf_table *t)
 
 static bool def_parse(const json_t *j, struct wf_def *d)
 {
-    unsigned type = 0;
     const json_t *tables = json_object_get(j, "tables");
-    if (!name_index(type_names, 3, json_string_value(json_object_get(j, "type")), &type) ||
-        !json_is_array(tables))
+    d->type = wf_type_by_name(json_string_value(json_object_get(j, "type")));
+    if (d->type == NULL || !json_is_array(tables))
         return false;
-    d->type = (enum wf_type)type;
     d->stop_after_copy = json_is_true(json_object_get(j, "stop_after_copy"));
     d->auto_start = json_is_true(json_object_get(j, "auto_start"));
     d->routing_rules = json_is_true(json_object_get(j, "routing_rules"));

@@ -10,8 +10,9 @@
 #include "base/buf.h"
 #include "vrepl/move/stream.h"
 
-enum wf_type { WF_MOVETABLES, WF_RESHARD, WF_MATERIALIZE };
+struct wf_type_ops; /* workflow_type.h */
 
+enum wf_side_name { WF_SOURCE, WF_TARGET };
 struct wf_side {
     char *keyspace;
     char **shards; /* sorted by name */
@@ -26,7 +27,7 @@ struct wf_table {
     bool created;        /* the target table was made by us (else it existed, empty) */
 };
 struct wf_def {
-    enum wf_type type;
+    const struct wf_type_ops *type;
     struct wf_side source, target;
     struct wf_table *tables; /* sorted by source name */
     size_t n_tables;
@@ -42,7 +43,6 @@ struct wf_def {
     char *pass;     /* value of @sluice_pass that the workflow's fences let through */
 };
 
-const char *wf_type_name(enum wf_type t); /* "MoveTables" "Reshard" "Materialize" */
 /* ERR_STATE_DB when the text is no definition. */
 struct wf_def *wf_def_parse(const char *json, struct err *e) WARN_UNUSED;
 char *wf_def_print(const struct wf_def *d); /* malloc'ed */

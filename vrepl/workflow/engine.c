@@ -432,7 +432,7 @@ void vrepl_engine_status(struct vrepl_engine *g, struct buf *json)
     struct workflow **list = take_all(g, &n);
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++) {
-        json_t *j = status_json(list[i], wf_state_target_serves(wf_state_now(list[i])));
+        json_t *j = status_json(list[i], wf_state_direction(wf_state_now(list[i])));
         json_object_set_new(j, "keyspace", json_string(list[i]->keyspace));
         json_object_set_new(j, "workflow", json_string(list[i]->name));
         json_array_append_new(all, j);

@@ -2,6 +2,7 @@
 #include "vrepl/workflow/foreign_keys.h"
 
 #include "base/mem.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,7 @@ static bool check_key(const struct wf_def *d, const char *const *names, struct m
         return err_cure(e,
                         "let the application make these changes, and define the key with RESTRICT");
     }
-    if (d->type == WF_MATERIALIZE)
+    if (!d->type->takes_over)
         return true;
     if (child != NULL && parent != NULL)
         return d->target.n_shards == 1 || check_together(child, parent, c, v, e);

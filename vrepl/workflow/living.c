@@ -1,16 +1,18 @@
 /* vrepl/workflow/living.c — places (keyspace, shard, table) that two definitions have in common. */
 #include "vrepl/workflow/living.h"
 
+#include "vrepl/workflow/workflow_type.h"
+
 #include <string.h>
 
-static const struct wf_side *side_of(const struct wf_def *d, bool target)
+static const struct wf_side *side_of(const struct wf_def *d, enum wf_side_name side)
 {
-    return target ? &d->target : &d->source;
+    return side == WF_TARGET ? &d->target : &d->source;
 }
 
-static const char *table_on(const struct wf_table *t, bool target)
+static const char *table_on(const struct wf_table *t, enum wf_side_name side)
 {
-    return target ? t->target : t->source;
+    return side == WF_TARGET ? t->target : t->source;
 }
 
 static const char *common_shard(const struct wf_side *a, const struct wf_side *b)
@@ -24,17 +26,17 @@ static const char *common_shard(const struct wf_side *a, const struct wf_side *b
     return NULL;
 }
 
-static bool meet(const struct wf_def *a, bool a_target, const struct wf_def *b, bool b_target,
-                 struct living_place *where)
+static bool meet(const struct wf_def *a, enum wf_side_name a_side, const struct wf_def *b,
+                 enum wf_side_name b_side, struct living_place *where)
 {
-    const char *shard = common_shard(side_of(a, a_target), side_of(b, b_target));
+    const char *shard = common_shard(side_of(a, a_side), side_of(b, b_side));
     for (size_t i = 0; shard != NULL && i < a->n_tables; i++) {
-        const char *table = table_on(&a->tables[i], a_target);
+        const char *table = table_on(&a->tables[i], a_side);
         for (size_t k = 0; k < b->n_tables; k++) {
-            if (strcmp(table, table_on(&b->tables[k], b_target)) != 0)
+            if (strcmp(table, table_on(&b->tables[k], b_side)) != 0)
                 continue;
             if (where != NULL)
-                *where = (struct living_place){side_of(a, a_target)->keyspace, shard, table};
+                *where = (struct living_place){side_of(a, a_side)->keyspace, shard, table};
             return true;
         }
     }
@@ -43,15 +45,15 @@ static bool meet(const struct wf_def *a, bool a_target, const struct wf_def *b, 
 
 bool living_clash(const struct wf_def *a, const struct wf_def *b, struct living_place *where)
 {
-    bool a_reads = a->type == WF_MATERIALIZE, b_reads = b->type == WF_MATERIALIZE;
-    return meet(a, true, b, true, where) ||
-           (!a_reads && !b_reads && meet(a, false, b, false, where)) ||
-           (!a_reads && meet(a, false, b, true, where)) ||
-           (!b_reads && meet(a, true, b, false, where));
+    bool a_reads = !a->type->takes_over, b_reads = !b->type->takes_over;
+    return meet(a, WF_TARGET, b, WF_TARGET, where) ||
+           (!a_reads && !b_reads && meet(a, WF_SOURCE, b, WF_SOURCE, where)) ||
+           (!a_reads && meet(a, WF_SOURCE, b, WF_TARGET, where)) ||
+           (!b_reads && meet(a, WF_TARGET, b, WF_SOURCE, where));
 }
 
-bool living_on(const struct wf_def *d, bool target, const struct wf_def *other,
+bool living_on(const struct wf_def *d, enum wf_side_name side, const struct wf_def *other,
                struct living_place *where)
 {
-    return meet(d, target, other, false, where) || meet(d, target, other, true, where);
+    return meet(d, side, other, WF_SOURCE, where) || meet(d, side, other, WF_TARGET, where);
 }

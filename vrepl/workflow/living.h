@@ -14,8 +14,8 @@ struct living_place { /* borrowed from the first definition */
 };
 /* Would these two be in each other's way? where (may be NULL): the first place that both claim. */
 bool living_clash(const struct wf_def *a, const struct wf_def *b, struct living_place *where);
-/* Does `other` read or write a table on d's target (else source) side? */
-bool living_on(const struct wf_def *d, bool target, const struct wf_def *other,
+/* Does `other` read or write a table on that side of d? */
+bool living_on(const struct wf_def *d, enum wf_side_name side, const struct wf_def *other,
                struct living_place *where);
 
 #endif

@@ -5,6 +5,7 @@
 #include "mysql/checks.h"
 #include "vrepl/workflow/flags.h"
 #include "vrepl/workflow/foreign_keys.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -109,11 +110,9 @@ static bool check_side(struct precheck *p, enum wf_side_name side, unsigned role
 
 bool precheck_servers(struct precheck *p, struct err *e)
 {
-    bool moves = p->def->type != WF_MATERIALIZE;
-    unsigned source = MY_ROLE_STREAM | MY_ROLE_COPY_SOURCE | (moves ? MY_ROLE_SWITCH : 0u);
-    unsigned target = MY_ROLE_TARGET | (moves ? MY_ROLE_STREAM | MY_ROLE_SWITCH : 0u);
-    return check_side(p, WF_SOURCE, source, e) && check_side(p, WF_TARGET, target, e) &&
-           check_names_alike(p, e);
+    const struct wf_type_ops *type = p->def->type;
+    return check_side(p, WF_SOURCE, type->source_roles, e) &&
+           check_side(p, WF_TARGET, type->target_roles, e) && check_names_alike(p, e);
 }
 
 bool precheck_switch_servers(struct precheck *p, enum wf_side_name from, bool follow, struct err *e)

@@ -74,7 +74,7 @@ bool recheck_tables_listed(struct workflow *w, struct my_conn *c, const struct t
     char **names = NULL;
     size_t n = 0;
     struct buf ghosts CLEANUP(buf_fini) = BUF_INIT; /* create has said it of them too */
-    bool ok = w->def->type != WF_RESHARD ||
+    bool ok = !w->def->type->whole_shards ||
               (schema_list_tables(c, s->primary.database, &names, &n, e) &&
                schema_leave_ghosts(c, s->primary.database, names, &n, &ghosts, e));
     for (size_t i = 0; ok && i < n; i++) {
@@ -136,11 +136,11 @@ static bool limit_waits(struct precheck *p, struct err *e)
     return true;
 }
 
-static bool check_sides(struct workflow *w, struct precheck *p, bool back, bool follow,
+static bool check_sides(struct workflow *w, struct precheck *p, enum wf_direction dir, bool follow,
                         struct err *e)
 {
     for (unsigned side = 0; side < 2; side++) {
-        bool given_up = side == (unsigned)wf_reads(back);
+        bool given_up = side == (unsigned)wf_reads(dir);
         for (size_t i = 0; i < p->sides[side].n; i++) {
             struct my_conn *c = p->conns[side][i];
             const struct topo_shard *s = p->sides[side].shards[i];
@@ -153,12 +153,12 @@ static bool check_sides(struct workflow *w, struct precheck *p, bool back, bool 
 }
 
 /* The streams' tables on one shard; what is not proven to have all rows is not switched to. */
-static bool check_incarnations(struct workflow *w, bool back, struct my_conn *c,
+static bool check_incarnations(struct workflow *w, enum wf_direction dir, struct my_conn *c,
                                const struct topo_shard *s, const struct side_names *x,
                                struct err *e)
 {
     bool *changed = mem_calloc(w->def->n_tables + 1, sizeof *changed);
-    bool ok = incarnations_check(c, w->keys[back], s->primary.database, x->names, w->def->n_tables,
+    bool ok = incarnations_check(c, w->keys[dir], s->primary.database, x->names, w->def->n_tables,
                                  true, changed, e);
     for (size_t i = 0; ok && i < w->def->n_tables; i++) {
         if (!changed[i])
@@ -167,7 +167,7 @@ static bool check_incarnations(struct workflow *w, bool back, struct my_conn *c,
                      "%s/%s: table %s is not the one that workflow %s wrote to: it was emptied, "
                      "dropped and made again, rebuilt (ALTER, OPTIMIZE), or its columns "
                      "are others",
-                     s->keyspace, s->name, x->names[i], w->keys[back]);
+                     s->keyspace, s->name, x->names[i], w->keys[dir]);
         err_cure(e,
                  "compare it (vdiff create): without differences it is the one from then on; "
                  "where rows are missing, copy it anew (workflow stop, then workflow start "
@@ -178,32 +178,33 @@ static bool check_incarnations(struct workflow *w, bool back, struct my_conn *c,
     return ok;
 }
 
-static bool check_written(struct workflow *w, struct precheck *p, bool back, struct err *e)
+static bool check_written(struct workflow *w, struct precheck *p, enum wf_direction dir,
+                          struct err *e)
 {
-    enum wf_side_name side = wf_writes(back);
+    enum wf_side_name side = wf_writes(dir);
     struct side_names x;
     bool ok = true;
     names_take(&x, w, side);
     for (size_t k = 0; ok && k < p->sides[side].n; k++)
-        ok = check_incarnations(w, back, p->conns[side][k], p->sides[side].shards[k], &x, e);
+        ok = check_incarnations(w, dir, p->conns[side][k], p->sides[side].shards[k], &x, e);
     names_fini(&x);
     return ok;
 }
 
-bool recheck_switch(struct workflow *w, bool back, bool follow, struct err *e)
+bool recheck_switch(struct workflow *w, enum wf_direction dir, bool follow, struct err *e)
 {
     struct precheck p = {.g = w->engine, .def = w->def};
     bool ok = precheck_open(&p, e) && limit_waits(&p, e) &&
-              precheck_switch_servers(&p, wf_reads(back), follow, e) &&
-              check_sides(w, &p, back, follow, e) && check_written(w, &p, back, e) &&
-              (back || check_pairs(w, &p, e));
+              precheck_switch_servers(&p, wf_reads(dir), follow, e) &&
+              check_sides(w, &p, dir, follow, e) && check_written(w, &p, dir, e) &&
+              (dir == WF_REVERSE || check_pairs(w, &p, e));
     precheck_close(&p);
     return ok;
 }
 
-bool recheck_start(struct workflow *w, bool back, struct err *e)
+bool recheck_start(struct workflow *w, enum wf_direction dir, struct err *e)
 {
-    enum wf_side_name side = wf_writes(back);
+    enum wf_side_name side = wf_writes(dir);
     bool ok = true;
     struct side_names x;
     names_take(&x, w, side);

@@ -6,6 +6,8 @@
  */
 #include "vrepl/workflow/routing.h"
 
+#include "vrepl/workflow/workflow_type.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -277,7 +279,7 @@ static void homes_from_workflows(const struct vrepl_engine *g, struct homes *h)
 {
     for (size_t i = 0; i < g->n_workflows; i++) {
         const struct wf_def *d = g->workflows[i]->def;
-        if (d == NULL || d->type != WF_MOVETABLES || !d->routing_rules)
+        if (d == NULL || !d->type->rules_before_switch || !d->routing_rules)
             continue;
         for (size_t k = 0; k < d->n_tables; k++)
             homes_note(h, d->tables[k].source, d->source.keyspace, d->target.keyspace, false);
@@ -327,7 +329,7 @@ static void mark_pending(const struct vrepl_engine *g, const struct topo_keyspac
 {
     for (size_t i = 0; i < g->n_workflows; i++) {
         const struct workflow *w = g->workflows[i];
-        if (w->def == NULL || w->def->type != WF_RESHARD ||
+        if (w->def == NULL || !w->def->type->target_pending ||
             strcmp(w->def->target.keyspace, ks->name) != 0)
             continue;
         for (size_t k = 0; k < w->sides[WF_TARGET].n; k++)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "vrepl/workflow/living.h"
 #include "vrepl/workflow/routing.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,7 @@ static bool still_serves(struct workflow *w, const struct topo_shard *s, struct 
     return err_cure(e, "complete the workflow, or cancel it, and move the tables with a new one");
 }
 
-static bool side_serves(struct workflow *w, enum wf_side_name side, struct err *e)
+bool sides_serve(struct workflow *w, enum wf_side_name side, struct err *e)
 {
     const char *keyspace = w->sides[side].shards[0]->keyspace;
     for (size_t i = 0; i < w->sides[side].n; i++) {
@@ -72,12 +73,12 @@ static bool alone_on(struct workflow *w, enum wf_side_name side, bool readers, s
     for (size_t i = 0; ok && i < g->n_workflows; i++) {
         const struct workflow *o = g->workflows[i];
         struct living_place at;
-        if (o == w || o->def == NULL || (!readers && o->def->type == WF_MATERIALIZE) ||
-            !living_on(w->def, side == WF_TARGET, o->def, &at))
+        if (o == w || o->def == NULL || (!readers && !o->def->type->takes_over) ||
+            !living_on(w->def, side, o->def, &at))
             continue;
         ok = err_set(e, ERR_WF_PRECONDITION, "workflow %s lives on table %s of %s/%s", o->keys[0],
                      at.table, at.keyspace, at.shard);
-        if (o->def->type == WF_MATERIALIZE)
+        if (!o->def->type->takes_over)
             err_cure(e,
                      "point it elsewhere: cancel %s and create it again with --source-keyspace %s; "
                      "or keep the tables here with --keep-data",
@@ -89,28 +90,16 @@ static bool alone_on(struct workflow *w, enum wf_side_name side, bool readers, s
     return ok;
 }
 
-bool sides_check_switch(struct workflow *w, bool back, struct err *e)
+bool sides_check_switch(struct workflow *w, enum wf_direction dir, struct err *e)
 {
-    enum wf_side_name from = wf_reads(back), to = wf_writes(back);
+    enum wf_side_name from = wf_reads(dir), to = wf_writes(dir);
     look_again(w->engine, w->def);
-    return side_serves(w, from, e) && (w->def->type == WF_RESHARD || side_serves(w, to, e)) &&
-           alone_on(w, from, false, e) && alone_on(w, to, false, e);
-}
-
-static bool serves_nobody(struct workflow *w, enum wf_side_name side, struct err *e)
-{
-    for (size_t i = 0; w->def->type == WF_RESHARD && i < w->sides[side].n; i++) {
-        const struct topo_shard *s = w->sides[side].shards[i];
-        bool known;
-        if (routing_serves(w->engine, s->keyspace, s->name, &known) && known)
-            return err_set(e, ERR_WF_PRECONDITION,
-                           "shard %s/%s serves: its tables would be dropped", s->keyspace, s->name);
-    }
-    return true;
+    return w->def->type->cut(w, dir, e) && alone_on(w, from, false, e) && alone_on(w, to, false, e);
 }
 
 bool sides_check_drop(struct workflow *w, enum wf_side_name side, struct err *e)
 {
     look_again(w->engine, w->def);
-    return serves_nobody(w, side, e) && alone_on(w, side, true, e);
+    return (w->def->type->finish == NULL || w->def->type->finish(w, side, e)) &&
+           alone_on(w, side, true, e);
 }

@@ -13,11 +13,12 @@
 /* For create: no other workflow has one of these tables on one of these shards in its own hands. */
 bool sides_check_new(struct vrepl_engine *g, const char *keyspace, const char *name,
                      const struct wf_def *d, struct err *e) WARN_UNUSED;
-/* For a switch: the side that is given up serves and nobody else lives on it; a move's other side
- * is the one that its keyspace serves from. */
-bool sides_check_switch(struct workflow *w, bool back, struct err *e) WARN_UNUSED;
-/* For complete (source) and cancel (target), when data goes: a reshard's side does not serve, and
- * no other workflow reads or writes it. */
+/* Every shard of a side serves, and with the keyspace's other shards it covers all keys. */
+bool sides_serve(struct workflow *w, enum wf_side_name side, struct err *e) WARN_UNUSED;
+/* For a switch: the sides serve as the type's `cut` wants it, and nobody else lives on them. */
+bool sides_check_switch(struct workflow *w, enum wf_direction dir, struct err *e) WARN_UNUSED;
+/* For complete (source) and cancel (target), when data goes: the type's `finish` lets it go, and no
+ * other workflow reads or writes it. */
 bool sides_check_drop(struct workflow *w, enum wf_side_name side, struct err *e) WARN_UNUSED;
 
 #endif

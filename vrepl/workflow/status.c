@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "vrepl/workflow/fence.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,9 @@ const char *status_traffic(struct workflow *w)
                                                    : "Reads Not Switched. Writes Not Switched";
 }
 
-bool status_has_direction(struct workflow *w, bool back)
+bool status_has_direction(struct workflow *w, enum wf_direction dir)
 {
-    return !back || wf_state_target_serves(wf_state_now(w));
+    return dir == WF_FORWARD || wf_state_target_serves(wf_state_now(w));
 }
 
 /* A snapshot of the running streams of one direction; n 0 when they do not run. */
@@ -27,11 +28,11 @@ struct snapshot {
     size_t n;
 };
 
-static void snapshot_take(struct workflow *w, bool back, struct snapshot *s)
+static void snapshot_take(struct workflow *w, enum wf_direction dir, struct snapshot *s)
 {
     const struct wf_streams *r = w->running;
     *s = (struct snapshot){0};
-    if (r == NULL || r->back != back)
+    if (r == NULL || r->dir != dir)
         return;
     s->streams = mem_calloc(r->n + 1, sizeof *s->streams);
     for (; s->n < r->n; s->n++)
@@ -98,10 +99,10 @@ static json_t *resting_info(const struct workflow *w)
 }
 
 static json_t *stream_json(const struct workflow *w, const struct snapshot *snap, size_t id,
-                           bool back, size_t target, size_t source)
+                           enum wf_direction dir, size_t target, size_t source)
 {
-    const struct topo_shard *from = w->sides[wf_reads(back)].shards[source];
-    const struct topo_shard *to = w->sides[wf_writes(back)].shards[target];
+    const struct topo_shard *from = w->sides[wf_reads(dir)].shards[source];
+    const struct topo_shard *to = w->sides[wf_writes(dir)].shards[target];
     const struct vrepl_stream_status *st = source < snap->n ? &snap->streams[source] : NULL;
     json_t *j = json_pack("{s:I, s:o}", "id", (json_int_t)id, "tablet", tablet_json(to, target));
     json_object_set_new(j, "source_shard", json_sprintf("%s/%s", from->keyspace, from->name));
@@ -113,22 +114,17 @@ static json_t *stream_json(const struct workflow *w, const struct snapshot *snap
     return j;
 }
 
-static bool exchange(const struct workflow *w, const struct topo_shard *a,
-                     const struct topo_shard *b)
-{
-    return w->def->type != WF_RESHARD || keyrange_intersects(&a->range, &b->range);
-}
-
-static json_t *shard_streams(const struct workflow *w, const struct snapshot *snap, bool back)
+static json_t *shard_streams(const struct workflow *w, const struct snapshot *snap,
+                             enum wf_direction dir)
 {
     json_t *all = json_object();
-    const struct wf_shards *to = &w->sides[wf_writes(back)], *from = &w->sides[wf_reads(back)];
+    const struct wf_shards *to = &w->sides[wf_writes(dir)], *from = &w->sides[wf_reads(dir)];
     size_t id = 1;
     for (size_t i = 0; i < to->n; i++) {
         json_t *list = json_array();
         for (size_t k = 0; k < from->n; k++) {
-            if (exchange(w, from->shards[k], to->shards[i]))
-                json_array_append_new(list, stream_json(w, snap, id++, back, i, k));
+            if (wf_exchange(w, from->shards[k], to->shards[i]))
+                json_array_append_new(list, stream_json(w, snap, id++, dir, i, k));
         }
         char *key = mem_printf("%s/%s", to->shards[i]->keyspace, to->shards[i]->name);
         json_object_set_new(all, key, json_pack("{s:o}", "streams", list));
@@ -226,16 +222,16 @@ static void put_left_out(const struct workflow *w, json_t *j)
                          w->def->left_out));
 }
 
-json_t *status_json(struct workflow *w, bool back)
+json_t *status_json(struct workflow *w, enum wf_direction dir)
 {
     const char *traffic = status_traffic(w);
     struct snapshot snap;
     json_t *j = json_object();
     pthread_mutex_lock(&w->lock);
     if (w->def != NULL) {
-        snapshot_take(w, back, &snap);
+        snapshot_take(w, dir, &snap);
         json_object_set_new(j, "table_copy_state", table_copy_state(w, &snap));
-        json_object_set_new(j, "shard_streams", shard_streams(w, &snap, back));
+        json_object_set_new(j, "shard_streams", shard_streams(w, &snap, dir));
         snapshot_fini(&snap);
         put_left_out(w, j);
     }
@@ -260,10 +256,10 @@ static json_t *side_json(const struct wf_side *s)
     return json_pack("{s:s, s:o}", "keyspace", s->keyspace, "shards", shards);
 }
 
-static json_t *rule_json(const struct workflow *w, const struct wf_table *t, bool back,
+static json_t *rule_json(const struct workflow *w, const struct wf_table *t, enum wf_direction dir,
                          const struct topo_shard *to)
 {
-    const char *match = wf_plain_name(t, wf_reads(back));
+    const char *match = wf_plain_name(t, wf_reads(dir));
     json_t *filter =
         t->vindex_type != NULL
             ? json_sprintf("select * from %s where in_keyrange(%s, '%s.%s', '%s')", match,
@@ -272,12 +268,12 @@ static json_t *rule_json(const struct workflow *w, const struct wf_table *t, boo
     return json_pack("{s:s, s:o}", "match", match, "filter", filter);
 }
 
-static json_t *binlog_source(const struct workflow *w, bool back, const struct topo_shard *from,
-                             const struct topo_shard *to)
+static json_t *binlog_source(const struct workflow *w, enum wf_direction dir,
+                             const struct topo_shard *from, const struct topo_shard *to)
 {
     json_t *rules = json_array();
     for (size_t i = 0; i < w->def->n_tables; i++)
-        json_array_append_new(rules, rule_json(w, &w->def->tables[i], back, to));
+        json_array_append_new(rules, rule_json(w, &w->def->tables[i], dir, to));
     return json_pack("{s:s, s:s, s:{s:o}, s:s, s:b}", "keyspace", from->keyspace, "shard",
                      from->name, "filter", "rules", rules, "on_ddl", wf_on_ddl_name(w->def->on_ddl),
                      "stop_after_copy", w->def->stop_after_copy);
@@ -304,16 +300,16 @@ static json_t *logs_json(struct workflow *w)
 
 /* One stream as `show` prints it: the status fields and what it reads. */
 static json_t *show_stream(const struct workflow *w, const struct snapshot *snap, size_t id,
-                           bool back, size_t target, size_t source)
+                           enum wf_direction dir, size_t target, size_t source)
 {
-    const struct topo_shard *from = w->sides[wf_reads(back)].shards[source];
-    const struct topo_shard *to = w->sides[wf_writes(back)].shards[target];
+    const struct topo_shard *from = w->sides[wf_reads(dir)].shards[source];
+    const struct topo_shard *to = w->sides[wf_writes(dir)].shards[target];
     const struct vrepl_stream_status *st = source < snap->n ? &snap->streams[source] : NULL;
     json_t *j = json_object();
     json_object_set_new(j, "id", json_sprintf("%zu", id));
     json_object_set_new(j, "shard", json_string(to->name));
     json_object_set_new(j, "tablet", tablet_json(to, target));
-    json_object_set_new(j, "binlog_source", binlog_source(w, back, from, to));
+    json_object_set_new(j, "binlog_source", binlog_source(w, dir, from, to));
     json_object_set_new(j, "position", json_string(st != NULL ? st->position : ""));
     json_object_set_new(j, "stop_position", json_string(""));
     json_object_set_new(j, "state", json_string(st != NULL ? stream_word(w, st) : resting_word(w)));
@@ -325,23 +321,23 @@ static json_t *show_stream(const struct workflow *w, const struct snapshot *snap
     return j;
 }
 
-static json_t *show_streams(struct workflow *w, bool back, int64_t *lag)
+static json_t *show_streams(struct workflow *w, enum wf_direction dir, int64_t *lag)
 {
     struct snapshot snap;
     json_t *all = json_object();
-    const struct wf_shards *to = &w->sides[wf_writes(back)], *from = &w->sides[wf_reads(back)];
+    const struct wf_shards *to = &w->sides[wf_writes(dir)], *from = &w->sides[wf_reads(dir)];
     size_t id = 1;
-    snapshot_take(w, back, &snap);
+    snapshot_take(w, dir, &snap);
     for (size_t i = 0; i < snap.n; i++)
         *lag = lag_seconds(&snap.streams[i]) > *lag ? lag_seconds(&snap.streams[i]) : *lag;
     for (size_t i = 0; i < to->n; i++) {
         json_t *list = json_array();
         for (size_t k = 0; k < from->n; k++) {
-            if (exchange(w, from->shards[k], to->shards[i]))
-                json_array_append_new(list, show_stream(w, &snap, id++, back, i, k));
+            if (wf_exchange(w, from->shards[k], to->shards[i]))
+                json_array_append_new(list, show_stream(w, &snap, id++, dir, i, k));
         }
         char *key = mem_printf("%s/%s", to->shards[i]->name, to->shards[i]->primary_address);
-        bool serving = wf_state_target_serves(w->state) != back;
+        bool serving = wf_state_direction(w->state) != dir;
         json_object_set_new(
             all, key, json_pack("{s:o, s:b}", "streams", list, "is_primary_serving", serving));
         free(key);
@@ -350,20 +346,23 @@ static json_t *show_streams(struct workflow *w, bool back, int64_t *lag)
     return all;
 }
 
-json_t *status_show(struct workflow *w, bool back, bool logs)
+json_t *status_show(struct workflow *w, enum wf_direction dir, bool logs)
 {
     int64_t lag = 0;
     json_t *log_lines = logs ? logs_json(w) : NULL;
     json_t *j = json_object();
     pthread_mutex_lock(&w->lock);
-    json_object_set_new(j, "name", json_sprintf("%s%s", w->name, back ? "_reverse" : ""));
+    json_object_set_new(j, "name",
+                        json_sprintf("%s%s", w->name, dir == WF_REVERSE ? "_reverse" : ""));
     if (w->def != NULL) {
-        json_object_set_new(j, "source", side_json(back ? &w->def->target : &w->def->source));
-        json_object_set_new(j, "target", side_json(back ? &w->def->source : &w->def->target));
-        json_t *streams = show_streams(w, back, &lag);
+        json_object_set_new(j, "source",
+                            side_json(dir == WF_REVERSE ? &w->def->target : &w->def->source));
+        json_object_set_new(j, "target",
+                            side_json(dir == WF_REVERSE ? &w->def->source : &w->def->target));
+        json_t *streams = show_streams(w, dir, &lag);
         json_object_set_new(j, "max_v_replication_lag", json_sprintf("%lld", (long long)lag));
         json_object_set_new(j, "shard_streams", streams);
-        json_object_set_new(j, "workflow_type", json_string(wf_type_name(w->def->type)));
+        json_object_set_new(j, "workflow_type", json_string(w->def->type->name));
         json_object_set_new(j, "workflow_sub_type", json_string("None"));
         put_left_out(w, j);
         json_object_set_new(j, "max_v_replication_transaction_lag",

@@ -36,6 +36,7 @@
 #include "vrepl/workflow/recheck.h"
 #include "vrepl/workflow/routing.h"
 #include "vrepl/workflow/sides.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -76,12 +77,12 @@ static bool lap(struct run *r, const char *name)
     return true;
 }
 
-bool switch_fault(bool back, const char *step, struct err *e)
+bool switch_fault(enum wf_direction dir, const char *step, struct err *e)
 {
     char name[64];
     if (__atomic_load_n(&fault_armed, __ATOMIC_RELAXED) == 0)
         return true;
-    snprintf(name, sizeof name, "%s.%s", back ? "reverse" : "switch", step);
+    snprintf(name, sizeof name, "%s.%s", dir == WF_REVERSE ? "reverse" : "switch", step);
     return FAULT_POINT(name, e);
 }
 
@@ -110,13 +111,13 @@ static bool check_stream(struct workflow *w, struct vrepl_stream *s, const char 
 static bool check_streams(struct workflow *w, const struct switch_options *o, struct err *e)
 {
     const struct wf_streams *s = w->running;
-    if (s == NULL || s->back != o->back) {
+    if (s == NULL || s->dir != o->dir) {
         err_set(e, ERR_WF_STATE, "workflow %s cannot switch: its streams are not running",
-                w->keys[o->back]);
+                w->keys[o->dir]);
         return err_cure(e, "start them, and wait until the lag is small");
     }
     for (size_t i = 0; i < s->n; i++) {
-        if (!check_stream(w, s->streams[i], w->sides[wf_reads(o->back)].shards[i]->name,
+        if (!check_stream(w, s->streams[i], w->sides[wf_reads(o->dir)].shards[i]->name,
                           o->max_lag_ms, e))
             return false;
     }
@@ -150,21 +151,20 @@ static bool check_settled(struct workflow *w, const struct switch_options *o, st
 
 bool switch_check(struct workflow *w, const struct switch_options *o, struct err *e)
 {
-    enum wf_event ev = o->back ? WF_EVENT_REVERSE : WF_EVENT_SWITCH;
-    if (w->def->type == WF_MATERIALIZE)
-        return err_set(e, ERR_WF_STATE,
-                       "workflow %s is a Materialize workflow: these are never switched",
-                       w->keys[0]);
+    enum wf_event ev = o->dir == WF_REVERSE ? WF_EVENT_REVERSE : WF_EVENT_SWITCH;
+    if (w->def->type->cut == NULL)
+        return err_set(e, ERR_WF_STATE, "workflow %s is a %s workflow: these are never switched",
+                       w->keys[0], w->def->type->name);
     if (wf_transition_find(w->state, ev) == NULL)
         return err_set(e, ERR_WF_STATE, "workflow %s is %s: its traffic cannot be switched%s",
-                       w->keys[0], wf_state_name(w->state), o->back ? " back" : "");
+                       w->keys[0], wf_state_name(w->state), o->dir == WF_REVERSE ? " back" : "");
     return check_settled(w, o, e) && routing_try(w->engine, e) &&
-           sides_check_switch(w, o->back, e) && recheck_switch(w, o->back, o->follow, e);
+           sides_check_switch(w, o->dir, e) && recheck_switch(w, o->dir, o->follow, e);
 }
 
 /* Streams the other way start from the decision's positions: what an earlier one left must not
  * rule. The epoch rows stay, against zombies. */
-static bool forget_positions(struct workflow *w, bool back, const struct topo_shard *s,
+static bool forget_positions(struct workflow *w, enum wf_direction dir, const struct topo_shard *s,
                              struct err *e)
 {
     static const char *const tables[] = {"progress", "position"};
@@ -173,7 +173,7 @@ static bool forget_positions(struct workflow *w, bool back, const struct topo_sh
     for (size_t i = 0; ok && i < 2; i++) {
         CLEANUP(buf_fini) struct buf sql = BUF_INIT;
         buf_printf(&sql, "DELETE FROM _sluice.%s WHERE workflow = ", tables[i]);
-        buf_put_sql_string(&sql, w->keys[!back], strlen(w->keys[!back]));
+        buf_put_sql_string(&sql, w->keys[wf_opposite(dir)], strlen(w->keys[wf_opposite(dir)]));
         ok = my_exec(c, buf_str(&sql), NULL, e);
     }
     my_close(c);
@@ -183,7 +183,7 @@ static bool forget_positions(struct workflow *w, bool back, const struct topo_sh
 static bool prepare(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->from->n; i++) {
-        if (!forget_positions(r->w, r->o->back, r->from->shards[i], e))
+        if (!forget_positions(r->w, r->o->dir, r->from->shards[i], e))
             return false;
     }
     for (size_t i = 0; i < r->to->n; i++) {
@@ -200,11 +200,12 @@ static bool begin(struct run *r, struct err *e)
 {
     struct workflow *w = r->w;
     const char *const *fence = (const char *const *)w->fence;
-    char *json = r->o->back ? wf_fence_json(fence[WF_SOURCE], "auto")
-                            : wf_fence_json("auto", fence[WF_TARGET]);
+    char *json = r->o->dir == WF_REVERSE ? wf_fence_json(fence[WF_SOURCE], "auto")
+                                         : wf_fence_json("auto", fence[WF_TARGET]);
     char *todo = mem_printf("{\"journal_id\":%lld}", (long long)r->journal_id);
     struct wf_row_set set = {.fence = json, .todo = todo};
-    bool ok = wf_step(w, r->home, r->o->back ? WF_EVENT_REVERSE : WF_EVENT_SWITCH, &set, e);
+    bool ok =
+        wf_step(w, r->home, r->o->dir == WF_REVERSE ? WF_EVENT_REVERSE : WF_EVENT_SWITCH, &set, e);
     free(json);
     free(todo);
     return ok;
@@ -215,12 +216,12 @@ static bool open_holds(struct run *r, struct err *e)
     struct switch_sessions *s = &r->s;
     for (; s->n_gates < r->to->n; s->n_gates++) {
         if (!fence_hold_open(&s->gates[s->n_gates], r->w, r->to->shards[s->n_gates],
-                             wf_writes(r->o->back), r->home, e))
+                             wf_writes(r->o->dir), r->home, e))
             return false;
     }
     for (; s->n_holds < r->from->n; s->n_holds++) {
         if (!fence_hold_open(&s->holds[s->n_holds], r->w, r->from->shards[s->n_holds],
-                             wf_reads(r->o->back), r->home, e))
+                             wf_reads(r->o->dir), r->home, e))
             return false;
     }
     return true;
@@ -266,7 +267,7 @@ static bool hold(struct run *r, struct err *e)
     while (!lock_all(r, e)) {
         if (e->code != ERR_WF_BLOCKED || give_up_waiting(r, e))
             return false;
-        log_info("switch", "%s: %s", r->w->keys[r->o->back], e->text);
+        log_info("switch", "%s: %s", r->w->keys[r->o->dir], e->text);
         err_clear(e);
         clock_sleep_ms(HOLD_PAUSE_MS, r->o->cancelled);
         if (!holds_answer(r, e))
@@ -291,7 +292,7 @@ static bool say_late(const struct run *r, size_t i, struct err *e)
     err_set(e, ERR_TIMEOUT,
             "%s: while writers were held for %lld ms the target did not get to the source's last "
             "change, %s",
-            r->w->keys[r->o->back], (long long)(clock_mono_ms() - r->blocked_since_ms), last);
+            r->w->keys[r->o->dir], (long long)(clock_mono_ms() - r->blocked_since_ms), last);
     return err_cure(e, "switch when `workflow show` shows little lag, or with a longer --timeout");
 }
 
@@ -372,7 +373,7 @@ static char *decision_text(const struct run *r)
 {
     struct wf_decision *d = mem_alloc(sizeof *d);
     d->number = r->w->decision != NULL ? r->w->decision->number + 1 : 1;
-    d->back = r->o->back;
+    d->dir = r->o->dir;
     d->follow = r->o->follow;
     d->journal_id = r->journal_id;
     put_marks(&d->from, &d->n_from, r->from, r->final);
@@ -386,8 +387,8 @@ static bool decide(struct run *r, struct err *e)
 {
     const char *const *fence = (const char *const *)r->w->fence;
     const char *mode = fence_mode_name(r->s.holds[0].mode);
-    char *json =
-        r->o->back ? wf_fence_json(fence[WF_SOURCE], mode) : wf_fence_json(mode, fence[WF_TARGET]);
+    char *json = r->o->dir == WF_REVERSE ? wf_fence_json(fence[WF_SOURCE], mode)
+                                         : wf_fence_json(mode, fence[WF_TARGET]);
     char *decision = decision_text(r);
     struct wf_row_set set = {.fence = json, .decision = decision};
     bool ok = holds_answer(r, e) && wf_step(r->w, r->home, WF_EVENT_DECIDE, &set, e);
@@ -438,7 +439,7 @@ static void let_write(struct run *r)
     int64_t took = clock_mono_ms() - r->blocked_since_ms;
     r->blocked_ms = took > r->blocked_ms ? took : r->blocked_ms;
     log_info("switch", "%s: not drained within %lld ms, writers go on until the next attempt",
-             r->w->keys[r->o->back], (long long)took);
+             r->w->keys[r->o->dir], (long long)took);
     lap(r, "unlock");
 }
 
@@ -447,7 +448,7 @@ static bool not_in_time(const struct run *r, struct err *e)
     err_set(e, ERR_TIMEOUT,
             "workflow %s cannot switch: its streams did not reach the final position within "
             "--timeout (%lld ms)",
-            r->w->keys[r->o->back], (long long)r->o->timeout_ms);
+            r->w->keys[r->o->dir], (long long)r->o->timeout_ms);
     return err_cure(e, "see what the target's statements wait for (SHOW PROCESSLIST), or allow "
                        "more with --timeout");
 }
@@ -456,10 +457,10 @@ static bool not_in_time(const struct run *r, struct err *e)
  * behind gets its long hold in the end. */
 static bool hold_and_drain(struct run *r, struct err *e)
 {
-    bool back = r->o->back;
+    enum wf_direction dir = r->o->dir;
     for (int64_t patience_ms = PATIENCE_MS;; patience_ms *= 2) {
-        if (!hold(r, e) || !lap(r, "hold") || !switch_fault(back, "after_hold", e) || !mark(r, e) ||
-            !lap(r, "marker") || !switch_fault(back, "after_marker", e))
+        if (!hold(r, e) || !lap(r, "hold") || !switch_fault(dir, "after_hold", e) || !mark(r, e) ||
+            !lap(r, "marker") || !switch_fault(dir, "after_marker", e))
             return false;
         if (wait_all(r, patience_ms, e))
             return lap(r, "wait");
@@ -536,7 +537,7 @@ static bool check_cost(const struct run *r, struct err *e)
     err_set(e, ERR_WF_PRECONDITION,
             "workflow %s cannot switch: renaming its %zu tables would keep writers waiting for "
             "about %lld ms, and --timeout is %lld ms",
-            r->w->keys[r->o->back], r->w->def->n_tables, (long long)cost_ms,
+            r->w->keys[r->o->dir], r->w->def->n_tables, (long long)cost_ms,
             (long long)r->o->timeout_ms);
     return err_cure(e, "set fence.mode to trigger, or allow more with --timeout");
 }
@@ -555,7 +556,7 @@ static bool arm(struct run *r, struct err *e)
 static bool carry_counters(struct run *r, struct err *e)
 {
     if (r->counters == NULL)
-        r->counters = counters_new(r->w, wf_reads(r->o->back), wf_writes(r->o->back));
+        r->counters = counters_new(r->w, wf_reads(r->o->dir), wf_writes(r->o->dir));
     return counters_carry(r->counters, r->s.holds, r->s.n_holds, r->s.gates, r->s.n_gates, e) &&
            lap(r, "counters");
 }
@@ -572,16 +573,16 @@ static bool tables_listed(struct run *r, struct err *e)
 
 static bool until_decision(struct run *r, struct err *e)
 {
-    bool back = r->o->back;
+    enum wf_direction dir = r->o->dir;
     r->lap_ms = clock_mono_ms();
     return open_holds(r, e) && lap(r, "sessions") && carry_counters(r, e) && arm(r, e) &&
-           take_starts(r, e) && lap(r, "arm") && switch_fault(back, "after_arm", e) &&
-           approach(r, e) && lap(r, "approach") && switch_fault(back, "before_hold", e) &&
-           hold_and_drain(r, e) && switch_fault(back, "after_wait", e) && carry_counters(r, e) &&
+           take_starts(r, e) && lap(r, "arm") && switch_fault(dir, "after_arm", e) &&
+           approach(r, e) && lap(r, "approach") && switch_fault(dir, "before_hold", e) &&
+           hold_and_drain(r, e) && switch_fault(dir, "after_wait", e) && carry_counters(r, e) &&
            take_starts(r, e) && lap(r, "starts") &&
-           switch_fault(back, "after_reverse_prepared", e) && gate_all(r, e) && fence_all(r, e) &&
-           tables_listed(r, e) && lap(r, "fence") && switch_fault(back, "after_fence", e) &&
-           switch_fault(back, "before_decision", e) && decide(r, e) && lap(r, "decision");
+           switch_fault(dir, "after_reverse_prepared", e) && gate_all(r, e) && fence_all(r, e) &&
+           tables_listed(r, e) && lap(r, "fence") && switch_fault(dir, "after_fence", e) &&
+           switch_fault(dir, "before_decision", e) && decide(r, e) && lap(r, "decision");
 }
 
 static void run_fini(struct run *r)
@@ -621,7 +622,7 @@ static void note_blocked(const struct run *r, int64_t until_ms, struct switch_re
     char labels[400];
     int64_t last_ms = until_ms - r->blocked_since_ms;
     out->blocked_ms = last_ms > r->blocked_ms ? last_ms : r->blocked_ms;
-    metrics_labels(labels, sizeof labels, "workflow", r->w->keys[r->o->back], NULL);
+    metrics_labels(labels, sizeof labels, "workflow", r->w->keys[r->o->dir], NULL);
     metric_set(metrics_get(METRIC_GAUGE, "switch_blocked_seconds", labels,
                            "How long writers waited in the last switch of a workflow."),
                (double)out->blocked_ms / 1000.0);
@@ -631,14 +632,14 @@ static bool decided_then(struct run *r, struct switch_result *out, struct err *e
 {
     int64_t unlocked_ms = 0;
     freeze_all(r);
-    bool ok = switch_fault(r->o->back, "after_decision", e) &&
+    bool ok = switch_fault(r->o->dir, "after_decision", e) &&
               switch_roll_forward(r->w, r->home, &r->s, &unlocked_ms, e);
     note_blocked(r, unlocked_ms != 0 ? unlocked_ms : clock_mono_ms(), out);
     lap(r, "roll forward");
-    log_info("switch", "%s: writers waited %lld ms (%s)", r->w->keys[r->o->back],
+    log_info("switch", "%s: writers waited %lld ms (%s)", r->w->keys[r->o->dir],
              (long long)out->blocked_ms, buf_str(&r->laps));
     return ok || err_prepend(e, "the switch of %s is decided and will be completed by itself",
-                             r->w->keys[r->o->back]);
+                             r->w->keys[r->o->dir]);
 }
 
 bool switch_run(struct workflow *w, struct my_conn *home, const struct switch_options *o,
@@ -647,8 +648,8 @@ bool switch_run(struct workflow *w, struct my_conn *home, const struct switch_op
     struct run r = {.w = w,
                     .o = o,
                     .home = home,
-                    .from = &w->sides[wf_reads(o->back)],
-                    .to = &w->sides[wf_writes(o->back)]};
+                    .from = &w->sides[wf_reads(o->dir)],
+                    .to = &w->sides[wf_writes(o->dir)]};
     r.s.holds = mem_calloc(r.from->n, sizeof *r.s.holds);
     r.s.gates = mem_calloc(r.to->n, sizeof *r.s.gates);
     r.final = mem_calloc(r.from->n, sizeof *r.final);

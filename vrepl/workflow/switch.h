@@ -9,7 +9,7 @@
 #include "vrepl/workflow/fence.h"
 
 struct switch_options {
-    bool back;
+    enum wf_direction dir;
     int64_t timeout_ms; /* for the hold and the catch-up, together */
     int64_t max_lag_ms;
     bool follow; /* --enable-reverse-replication */
@@ -51,6 +51,6 @@ bool switch_left_open(const struct workflow *w);
  * keeper, in a state that lasts. */
 bool switch_clear(struct workflow *w, struct my_conn *home, struct err *e) WARN_UNUSED;
 /* `step` of "switch." or "reverse.": a fault point. */
-bool switch_fault(bool back, const char *step, struct err *e) WARN_UNUSED;
+bool switch_fault(enum wf_direction dir, const char *step, struct err *e) WARN_UNUSED;
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cdc/sidecar/sidecar.h"
 #include "vrepl/workflow/routing.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -37,11 +38,10 @@ static struct cdc_journal_shard *journal_shards(const char *keyspace, const stru
 static void journal_fill(const struct workflow *w, const struct wf_mark *own, struct cdc_journal *j)
 {
     const struct wf_decision *d = w->decision;
-    enum wf_side_name from = wf_reads(d->back), to = wf_writes(d->back);
+    enum wf_side_name from = wf_reads(d->dir), to = wf_writes(d->dir);
     memset(j, 0, sizeof *j);
     j->id = d->journal_id;
-    j->shards = w->def->type == WF_RESHARD;
-    j->workflow = mem_strdup(w->keys[d->back]);
+    j->workflow = mem_strdup(w->keys[d->dir]);
     j->tables = mem_calloc(w->def->n_tables + 1, sizeof *j->tables);
     for (size_t i = 0; i < w->def->n_tables; i++)
         j->tables[j->n_tables++] = mem_strdup(wf_plain_name(&w->def->tables[i], from));
@@ -50,6 +50,7 @@ static void journal_fill(const struct workflow *w, const struct wf_mark *own, st
     j->shard_gtids = journal_shards(w->sides[to].shards[0]->keyspace, d->to, d->n_to, true);
     j->n_participants = d->n_from;
     j->participants = journal_shards(w->sides[from].shards[0]->keyspace, d->from, d->n_from, false);
+    w->def->type->journal(w, j);
 }
 
 static bool journal_write(struct my_conn *c, const struct cdc_journal *j, struct err *e)
@@ -85,7 +86,7 @@ static bool journal_one(struct workflow *w, const struct wf_mark *own, const str
 static bool write_journals(struct workflow *w, struct switch_sessions *s, struct err *e)
 {
     const struct wf_decision *d = w->decision;
-    const struct wf_shards *from = &w->sides[wf_reads(d->back)];
+    const struct wf_shards *from = &w->sides[wf_reads(d->dir)];
     for (size_t i = 0; i < d->n_from; i++) {
         const struct topo_shard *shard = from->shards[i];
         assert(d->n_from == from->n && strcmp(shard->name, d->from[i].shard) == 0);
@@ -175,7 +176,7 @@ bool switch_clear(struct workflow *w, struct my_conn *home, struct err *e)
 static bool enable(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
                    struct err *e)
 {
-    enum wf_side_name to = wf_writes(w->decision->back);
+    enum wf_side_name to = wf_writes(w->decision->dir);
     if (w->fence[to] == NULL || is_open(w, to))
         return true;
     for (size_t i = 0; i < w->sides[to].n; i++) {
@@ -194,9 +195,9 @@ static bool turn_streams(struct workflow *w, struct wf_streams **over, struct er
     const struct wf_decision *d = w->decision;
     struct wf_streams *s = NULL;
     wf_watch_stop(w);
-    if (w->running != NULL && w->running->back != d->back)
+    if (w->running != NULL && w->running->dir != d->dir)
         return true; /* an earlier attempt came this far */
-    if (d->follow && !wf_streams_start(w, !d->back, &s, e))
+    if (d->follow && !wf_streams_start(w, wf_opposite(d->dir), &s, e))
         return false;
     *over = wf_streams_put(w, s);
     return true;
@@ -222,20 +223,20 @@ static void unlock_all(struct switch_sessions *s)
 static bool open_the_other_side(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
                                 struct err *e)
 {
-    bool back = w->decision->back;
-    if (!write_journals(w, s, e) || !switch_fault(back, "after_journal", e) ||
+    enum wf_direction dir = w->decision->dir;
+    if (!write_journals(w, s, e) || !switch_fault(dir, "after_journal", e) ||
         !enable(w, home, s, e))
         return false;
-    return switch_fault(back, "after_enable", e) &&
-           routing_publish(w->engine, w->keys[back], home, e) &&
-           switch_fault(back, "after_routing", e) && switch_fault(back, "before_unlock", e);
+    return switch_fault(dir, "after_enable", e) &&
+           routing_publish(w->engine, w->keys[dir], home, e) &&
+           switch_fault(dir, "after_routing", e) && switch_fault(dir, "before_unlock", e);
 }
 
 bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct switch_sessions *s,
                          int64_t *unlocked_ms, struct err *e)
 {
     assert(w->state == WF_DECIDED || w->state == WF_REVERSE_DECIDED);
-    bool back = w->decision->back;
+    enum wf_direction dir = w->decision->dir;
     struct wf_streams *over = NULL;
     bool ok = open_the_other_side(w, home, s, e);
     unlock_all(s);
@@ -244,12 +245,12 @@ bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct switch
     ok = ok && turn_streams(w, &over, e);
     wf_streams_free(w, over);
     if (ok)
-        clear_side(w, home, wf_writes(back), s != NULL ? s->gates : NULL,
+        clear_side(w, home, wf_writes(dir), s != NULL ? s->gates : NULL,
                    s != NULL ? s->n_gates : 0);
-    if (!ok || !switch_fault(back, "after_reverse_start", e) || !finish(w, home, e))
+    if (!ok || !switch_fault(dir, "after_reverse_start", e) || !finish(w, home, e))
         return false;
     wf_watch_start(w);
-    return switch_fault(back, "after_finish", e);
+    return switch_fault(dir, "after_finish", e);
 }
 
 /* A home server that lost the decision has not lost the journals: they are the witness that it was
@@ -300,17 +301,18 @@ static bool unfence_all(struct workflow *w, struct my_conn *home, enum wf_side_n
 
 bool switch_undo(struct workflow *w, struct my_conn *home, struct switch_sessions *s, struct err *e)
 {
-    bool back = w->state == WF_REVERSING || w->state == WF_REVERSE_UNDOING;
-    enum wf_side_name side = wf_reads(back);
+    bool reverse = w->state == WF_REVERSING || w->state == WF_REVERSE_UNDOING;
+    enum wf_direction dir = reverse ? WF_REVERSE : WF_FORWARD;
+    enum wf_side_name side = wf_reads(dir);
     if ((w->state == WF_SWITCHING || w->state == WF_REVERSING) &&
         !wf_step(w, home, WF_EVENT_GIVE_UP, NULL, e))
         return false;
-    if (!no_journals(w, side, e) || !switch_fault(back, "after_give_up", e) ||
-        !unfence_all(w, home, side, s, e) || !switch_fault(back, "after_unfence", e))
+    if (!no_journals(w, side, e) || !switch_fault(dir, "after_give_up", e) ||
+        !unfence_all(w, home, side, s, e) || !switch_fault(dir, "after_unfence", e))
         return false;
     char *json = wf_fence_json(w->fence[WF_SOURCE], w->fence[WF_TARGET]);
     struct wf_row_set set = {.fence = json, .todo = ""};
     bool ok = wf_step(w, home, WF_EVENT_UNDONE, &set, e);
     free(json);
-    return ok && wf_streams_run(w, back, e); /* they still run, but after a crash */
+    return ok && wf_streams_run(w, dir, e); /* they still run, but after a crash */
 }

@@ -140,7 +140,7 @@ static size_t fill_tables(const struct vdiff_job *job, const struct wf_streams *
 {
     const struct workflow *w = job->w;
     const struct topo_keyspace *ks =
-        topology_keyspace(w->engine->o.topo, w->sides[wf_writes(s->back)].shards[0]->keyspace);
+        topology_keyspace(w->engine->o.topo, w->sides[wf_writes(s->dir)].shards[0]->keyspace);
     size_t n = 0;
     for (size_t i = 0; i < w->def->n_tables; i++) {
         const struct wf_table *t = &w->def->tables[i];
@@ -148,10 +148,10 @@ static size_t fill_tables(const struct vdiff_job *job, const struct wf_streams *
             continue;
         const struct vschema_table *v =
             t->vindex_type != NULL && ks != NULL
-                ? vschema_table(ks->vschema, wf_plain_name(t, wf_writes(s->back)))
+                ? vschema_table(ks->vschema, wf_plain_name(t, wf_writes(s->dir)))
                 : NULL;
-        wf_table_name(w, t, wf_reads(s->back), names[2 * n], sizeof names[0]);
-        wf_table_name(w, t, wf_writes(s->back), names[2 * n + 1], sizeof names[0]);
+        wf_table_name(w, t, wf_reads(s->dir), names[2 * n], sizeof names[0]);
+        wf_table_name(w, t, wf_writes(s->dir), names[2 * n + 1], sizeof names[0]);
         out[n] = (struct vdiff_table){.source_table = names[2 * n],
                                       .target_table = names[2 * n + 1],
                                       .vindex = v != NULL ? v->primary : NULL,
@@ -168,10 +168,9 @@ static bool compare(struct vdiff_job *job, struct wf_streams *s, struct buf *rep
     struct workflow *w = job->w;
     char(*names)[260] = mem_calloc(2 * w->def->n_tables + 1, sizeof *names);
     struct vdiff_table *tables = mem_calloc(w->def->n_tables + 1, sizeof *tables);
-    const struct wf_shards *from = &w->sides[wf_reads(s->back)],
-                           *to = &w->sides[wf_writes(s->back)];
+    const struct wf_shards *from = &w->sides[wf_reads(s->dir)], *to = &w->sides[wf_writes(s->dir)];
     struct vdiff_request rq = {.uuid = job->uuid,
-                               .workflow_key = w->keys[s->back],
+                               .workflow_key = w->keys[s->dir],
                                .sources = from->shards,
                                .n_sources = from->n,
                                .targets = to->shards,
@@ -529,8 +528,8 @@ static bool on_workflow(struct verb_call *c, struct workflow *w, struct err *e)
 
 bool vdiff_verbs_run(struct verb_call *c, struct err *e)
 {
-    bool back;
-    struct workflow *w = wf_find(c->g, c->cmd->keyspace, c->cmd->workflow, &back);
+    enum wf_direction dir;
+    struct workflow *w = wf_find(c->g, c->cmd->keyspace, c->cmd->workflow, &dir);
     if (w == NULL)
         return err_set(e, ERR_WF_NOT_FOUND, "no streams found in keyspace %s for %s",
                        c->cmd->keyspace, c->cmd->workflow);

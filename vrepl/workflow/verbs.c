@@ -41,15 +41,15 @@ void verbs_put(struct verb_call *c, json_t *take)
 /* What a verb works on: the workflow, locked and ours, and a connection to its row. */
 struct work {
     struct workflow *w;
-    bool back; /* the command named the reverse */
+    enum wf_direction dir; /* the command named the reverse */
     bool locked;
     struct my_conn *home;
 };
 
 /* One that a failed create left in the list without a row is none. */
-static struct workflow *find_living(struct verb_call *c, bool *back)
+static struct workflow *find_living(struct verb_call *c, enum wf_direction *dir)
 {
-    struct workflow *w = wf_find(c->g, c->cmd->keyspace, c->cmd->workflow, back);
+    struct workflow *w = wf_find(c->g, c->cmd->keyspace, c->cmd->workflow, dir);
     if (w == NULL || wf_state_now(w) != WF_NONE)
         return w;
     wf_unref(w);
@@ -58,10 +58,10 @@ static struct workflow *find_living(struct verb_call *c, bool *back)
 
 static bool find(struct verb_call *c, struct work *x, struct err *e)
 {
-    x->w = find_living(c, &x->back);
+    x->w = find_living(c, &x->dir);
     if (x->w == NULL) { /* another daemon may have made it */
         bool all = engine_scan(c->g, c->cmd->keyspace);
-        x->w = find_living(c, &x->back);
+        x->w = find_living(c, &x->dir);
         if (x->w == NULL && !all)
             return err_set(e, ERR_DB_CONNECT,
                            "not every server of keyspace %s can be asked for workflow %s",
@@ -163,8 +163,8 @@ static json_t *start_plan(const struct workflow *w, const struct recopy *r)
                      ? "Empty table $1 on every target shard of keyspace $2, and copy it anew"
                      : "Keep the rows of table $1 in keyspace $2",
                  w->def->tables[i].target, ks);
-    add_line(list, "Start the vreplication streams of $1",
-             w->keys[wf_state_target_serves(w->state)], "");
+    add_line(list, "Start the vreplication streams of $1", w->keys[wf_state_direction(w->state)],
+             "");
     return list;
 }
 
@@ -200,7 +200,7 @@ static bool set_definition(struct work *x, bool stop_after_copy, const char *on_
 
 static bool start_streams(struct work *x, const struct recopy *r, struct err *e)
 {
-    bool active = wf_state_target_serves(x->w->state);
+    enum wf_direction active = wf_state_direction(x->w->state);
     static const struct wf_row_set done = {.todo = ""};
     if (x->w->def->stop_after_copy && !set_definition(x, false, NULL, e))
         return false;
@@ -217,16 +217,17 @@ static bool what_to_recopy(const struct verb_call *c, const struct work *x, stru
 {
     if (!recopy_add(r, x->w->def, c->flags, e))
         return false;
-    if (x->back && r->any)
+    if (x->dir == WF_REVERSE && r->any)
         return err_set(e, ERR_WF_STATE, "start --recopy the workflow %s, not its reverse",
                        x->w->keys[0]);
-    return x->back || (recopy_add_pending(r, x->w, e) && (!r->any || recopy_check(x->w, e)));
+    return x->dir == WF_REVERSE ||
+           (recopy_add_pending(r, x->w, e) && (!r->any || recopy_check(x->w, e)));
 }
 
 static bool start_direction(struct verb_call *c, struct work *x, const struct recopy *r,
                             struct err *e)
 {
-    bool runs = x->back == wf_state_target_serves(x->w->state);
+    bool runs = x->dir == wf_state_direction(x->w->state);
     if (runs && flags_bool(c->flags, "dry_run", false)) {
         put_plan(c, "Start", start_plan(x->w, r));
         return true;
@@ -247,7 +248,7 @@ static bool verb_start(struct verb_call *c, struct work *x, struct err *e)
 
 static bool verb_stop(struct verb_call *c, struct work *x, struct err *e)
 {
-    if (x->back != wf_state_target_serves(x->w->state)) {
+    if (x->dir != wf_state_direction(x->w->state)) {
         put_updated(c, x, false);
         return true;
     }
@@ -269,9 +270,9 @@ static bool verb_update(struct verb_call *c, struct work *x, struct err *e)
     if (changed && !set_definition(x, x->w->def->stop_after_copy, wf_on_ddl_name(d), e))
         return false;
     if (changed && x->w->running != NULL) {
-        bool back = x->w->running->back;
+        enum wf_direction dir = x->w->running->dir;
         wf_streams_stop(x->w);
-        if (!wf_streams_run(x->w, back, e))
+        if (!wf_streams_run(x->w, dir, e))
             return false;
     }
     put_updated(c, x, changed);
@@ -287,14 +288,14 @@ static void put_tables(const struct workflow *w, enum wf_side_name side, struct 
         buf_printf(out, "%s%s", i > 0 ? "," : "", wf_plain_name(&w->def->tables[i], side));
 }
 
-static json_t *switch_plan(const struct workflow *w, bool back)
+static json_t *switch_plan(const struct workflow *w, enum wf_direction dir)
 {
     CLEANUP(buf_fini) struct buf tables = BUF_INIT;
-    const char *from = w->sides[wf_reads(back)].shards[0]->keyspace,
-               *to = w->sides[wf_writes(back)].shards[0]->keyspace;
-    const char *other = strchr(w->keys[!back], '/') + 1;
+    const char *from = w->sides[wf_reads(dir)].shards[0]->keyspace,
+               *to = w->sides[wf_writes(dir)].shards[0]->keyspace;
+    const char *other = strchr(w->keys[wf_opposite(dir)], '/') + 1;
     json_t *list = json_array();
-    put_tables(w, wf_reads(back), &tables);
+    put_tables(w, wf_reads(dir), &tables);
     add_line(list, "Lock tables [$1] of keyspace $2 for writing: writers wait from here on",
              buf_str(&tables), from);
     add_line(list, "Write a marker and wait for streams to reach it", "", "");
@@ -310,10 +311,10 @@ static json_t *switch_plan(const struct workflow *w, bool back)
     return list;
 }
 
-static void put_switched(struct verb_call *c, struct workflow *w, bool back, const char *start,
-                         int64_t blocked_ms, json_t *plan)
+static void put_switched(struct verb_call *c, struct workflow *w, enum wf_direction dir,
+                         const char *start, int64_t blocked_ms, json_t *plan)
 {
-    const char *word = back ? "ReverseTraffic" : "SwitchTraffic";
+    const char *word = dir == WF_REVERSE ? "ReverseTraffic" : "SwitchTraffic";
     json_t *summary =
         plan != NULL
             ? json_sprintf("%s dry run results for workflow %s.%s", word, w->keyspace, w->name)
@@ -348,18 +349,19 @@ static bool switch_flags(struct verb_call *c, struct switch_options *o, struct e
     return true;
 }
 
-static bool verb_switch(struct verb_call *c, struct work *x, bool reverse, struct err *e)
+/* turn: WF_REVERSE undoes what the named direction does. */
+static bool verb_switch(struct verb_call *c, struct work *x, enum wf_direction turn, struct err *e)
 {
-    struct switch_options o = {.back = x->back != reverse};
+    struct switch_options o = {.dir = turn == WF_FORWARD ? x->dir : wf_opposite(x->dir)};
     struct switch_result r = {0};
     struct workflow *w = x->w;
     const char *start = status_traffic(w);
     if (!switch_flags(c, &o, e))
         return false;
-    bool there = wf_state_target_serves(w->state) != o.back;
-    if (there &&
-        (!o.back || w->decision != NULL)) { /* the same command again: its answer was lost */
-        put_switched(c, w, o.back, start, 0, NULL);
+    bool there = wf_state_direction(w->state) != o.dir;
+    if (there && (o.dir == WF_FORWARD ||
+                  w->decision != NULL)) { /* the same command again: its answer was lost */
+        put_switched(c, w, o.dir, start, 0, NULL);
         return true;
     }
     if ((w->state == WF_RUNNING || w->state == WF_SWITCHED) && w->running == NULL &&
@@ -368,12 +370,12 @@ static bool verb_switch(struct verb_call *c, struct work *x, bool reverse, struc
     if (o.dry_run) {
         if (!switch_check(w, &o, e))
             return false;
-        put_switched(c, w, o.back, start, 0, switch_plan(w, o.back));
+        put_switched(c, w, o.dir, start, 0, switch_plan(w, o.dir));
         return true;
     }
     if (!switch_run(w, x->home, &o, &r, e))
         return false;
-    put_switched(c, w, o.back, start, r.blocked_ms, NULL);
+    put_switched(c, w, o.dir, start, r.blocked_ms, NULL);
     return true;
 }
 
@@ -448,7 +450,7 @@ static bool verb_complete(struct verb_call *c, struct work *x, struct err *e)
         put_ended(c, true, NULL, NULL);
         return true;
     }
-    if (x->back)
+    if (x->dir == WF_REVERSE)
         return err_set(e, ERR_WF_STATE, "complete the workflow %s, not its reverse", w->keys[0]);
     if (wf_transition_find(w->state, WF_EVENT_COMPLETE) == NULL)
         return err_set(e, ERR_WF_STATE,
@@ -475,7 +477,7 @@ static bool verb_cancel(struct verb_call *c, struct work *x, struct err *e)
         put_ended(c, false, NULL, NULL);
         return true;
     }
-    if (x->back)
+    if (x->dir == WF_REVERSE)
         return err_set(e, ERR_WF_STATE, "cancel the workflow %s, not its reverse", w->keys[0]);
     if (wf_transition_find(w->state, WF_EVENT_CANCEL) == NULL) {
         err_set(e, ERR_WF_STATE,
@@ -519,7 +521,7 @@ static size_t names_of(struct vrepl_engine *g, const char *keyspace, char ***out
             continue;
         if (strcmp(w->keyspace, keyspace) == 0)
             (*out)[n++] = mem_strdup(w->name);
-        if (strcmp(w->def->source.keyspace, keyspace) == 0 && status_has_direction(w, true))
+        if (strcmp(w->def->source.keyspace, keyspace) == 0 && status_has_direction(w, WF_REVERSE))
             (*out)[n++] = mem_printf("%s%s", w->name, NAMES_REVERSE);
     }
     pthread_mutex_unlock(&g->lock);
@@ -546,13 +548,13 @@ static bool verb_show(struct verb_call *c)
     size_t n = names_of(c->g, c->cmd->keyspace, &names);
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
-        bool back;
+        enum wf_direction dir;
         struct workflow *w = NULL;
         if (only == NULL || only[0] == '\0' || strcmp(only, names[i]) == 0)
-            w = wf_find(c->g, c->cmd->keyspace, names[i], &back);
+            w = wf_find(c->g, c->cmd->keyspace, names[i], &dir);
         if (w != NULL)
             json_array_append_new(list,
-                                  status_show(w, back, flags_bool(c->flags, "include_logs", true)));
+                                  status_show(w, dir, flags_bool(c->flags, "include_logs", true)));
         wf_unref(w);
     }
     flags_list_free(names, n);
@@ -566,12 +568,12 @@ static bool verb_status(struct verb_call *c, struct err *e)
     if (!find(c, &x, e))
         return err_prepend(e, "failed to get workflow state for %s.%s workflow", c->cmd->keyspace,
                            c->cmd->workflow);
-    verbs_put(c, status_json(x.w, x.back));
+    verbs_put(c, status_json(x.w, x.dir));
     wf_unref(x.w);
     return true;
 }
 
-static bool plan_create(struct verb_call *c, enum wf_type type, struct err *e)
+static bool plan_create(struct verb_call *c, const struct wf_type_ops *type, struct err *e)
 {
     json_t *plan = NULL;
     if (!create_check(c->g, type, c->cmd->keyspace, c->cmd->workflow, c->flags, &plan, e))
@@ -582,20 +584,17 @@ static bool plan_create(struct verb_call *c, enum wf_type type, struct err *e)
 
 static bool verb_create(struct verb_call *c, struct err *e)
 {
-    static const char *const types[] = {"movetables", "reshard", "materialize"};
+    const struct wf_type_ops *type = wf_type_by_command(c->cmd->type);
     struct workflow *w = NULL;
-    for (unsigned i = 0; i < 3; i++) {
-        if (strcmp(c->cmd->type, types[i]) != 0)
-            continue;
-        if (flags_bool(c->flags, "dry_run", false))
-            return plan_create(c, (enum wf_type)i, e);
-        if (!create_run(c->g, (enum wf_type)i, c->cmd->keyspace, c->cmd->workflow, c->flags, &w, e))
-            return false;
-        verbs_put(c, status_json(w, false));
-        wf_unref(w);
-        return true;
-    }
-    return err_set(e, ERR_USAGE, "%s has no verb create", c->cmd->type);
+    if (type == NULL)
+        return err_set(e, ERR_USAGE, "%s has no verb create", c->cmd->type);
+    if (flags_bool(c->flags, "dry_run", false))
+        return plan_create(c, type, e);
+    if (!create_run(c->g, type, c->cmd->keyspace, c->cmd->workflow, c->flags, &w, e))
+        return false;
+    verbs_put(c, status_json(w, WF_FORWARD));
+    wf_unref(w);
+    return true;
 }
 
 struct verb {
@@ -606,12 +605,12 @@ struct verb {
 
 static bool verb_switchtraffic(struct verb_call *c, struct work *x, struct err *e)
 {
-    return verb_switch(c, x, false, e);
+    return verb_switch(c, x, WF_FORWARD, e);
 }
 
 static bool verb_reversetraffic(struct verb_call *c, struct work *x, struct err *e)
 {
-    return verb_switch(c, x, true, e);
+    return verb_switch(c, x, WF_REVERSE, e);
 }
 
 static const struct verb verbs[] = {

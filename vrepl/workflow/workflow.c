@@ -84,15 +84,16 @@ static struct workflow *find_locked(struct vrepl_engine *g, const char *keyspace
     return NULL;
 }
 
-struct workflow *wf_find(struct vrepl_engine *g, const char *keyspace, const char *name, bool *back)
+struct workflow *wf_find(struct vrepl_engine *g, const char *keyspace, const char *name,
+                         enum wf_direction *dir)
 {
     pthread_mutex_lock(&g->lock);
     struct workflow *w = find_locked(g, keyspace, name);
-    *back = false;
+    *dir = WF_FORWARD;
     for (size_t i = 0; i < g->n_workflows && w == NULL; i++) {
         if (is_reverse_of(g->workflows[i], keyspace, name)) {
             w = g->workflows[i];
-            *back = true;
+            *dir = WF_REVERSE;
         }
     }
     if (w != NULL)
@@ -375,12 +376,12 @@ void wf_set_error(struct workflow *w, const struct err *e)
     pthread_mutex_unlock(&w->lock);
 }
 
-enum wf_side_name wf_reads(bool back)
+enum wf_side_name wf_reads(enum wf_direction dir)
 {
-    return back ? WF_TARGET : WF_SOURCE;
+    return dir == WF_REVERSE ? WF_TARGET : WF_SOURCE;
 }
 
-enum wf_side_name wf_writes(bool back)
+enum wf_side_name wf_writes(enum wf_direction dir)
 {
-    return back ? WF_SOURCE : WF_TARGET;
+    return dir == WF_REVERSE ? WF_SOURCE : WF_TARGET;
 }

@@ -2,8 +2,6 @@
  * verbs share.
  *
  * The row on the home shard is the truth; a struct workflow is what its owner knows of it.
- * Directions: forward is source → target; `back` is target → source, the workflow that people know
- * as NAME_reverse.
  *
  * Locks, in this order: workflow.verb (one verb or the keeper at a time; held for as long as it
  * takes) → engine.lock (the list of workflows, the routing) → workflow.lock (the fields below it;
@@ -30,7 +28,7 @@ struct wf_mark {
 };
 struct wf_decision {
     unsigned number; /* 1, 2, … of this workflow */
-    bool back;
+    enum wf_direction dir;
     bool follow; /* streams the other way were wanted */
     int64_t journal_id;
     struct wf_mark *from; /* shards that served: final positions */
@@ -45,13 +43,12 @@ const struct position *wf_decision_pos(const struct wf_mark *marks, size_t n, co
 
 /* Running streams of one direction, one a shard that is read. */
 struct wf_streams {
-    bool back;
+    enum wf_direction dir;
     struct vrepl_stream **streams; /* in the order of the side's shards */
     size_t n;
     volatile int *pin; /* under workflow.lock: a comparison uses them; set to 1 to ask it to end */
 };
 
-enum wf_side_name { WF_SOURCE, WF_TARGET };
 struct wf_shards {
     const struct topo_shard **shards; /* sorted by name */
     size_t n;
@@ -61,7 +58,7 @@ struct workflow {
     int refs; /* under engine.lock */
     struct vrepl_engine *engine;
     char *keyspace, *name;
-    char *keys[2]; /* origin markers: [0] "customer/split", [1] back: "commerce/split_reverse" */
+    char *keys[2]; /* origin markers by direction: "customer/split", "commerce/split_reverse" */
     pthread_mutex_t verb;
 
     pthread_mutex_t lock;
@@ -107,10 +104,10 @@ struct vrepl_engine {
 /* workflow.c */
 struct workflow *wf_new(struct vrepl_engine *g, const char *keyspace, const char *name);
 void wf_unref(struct workflow *w);
-/* By target keyspace and name, or by source keyspace and NAME_reverse (*back true). A reference or
+/* By target keyspace and name, or by source keyspace and NAME_reverse (*dir WF_REVERSE). A reference or
  * NULL. */
 struct workflow *wf_find(struct vrepl_engine *g, const char *keyspace, const char *name,
-                         bool *back);
+                         enum wf_direction *dir);
 struct workflow *wf_add(struct vrepl_engine *g, const char *keyspace,
                         const char *name); /* new or known; a reference */
 void wf_remove(struct workflow *w);        /* from the engine's list */
@@ -136,13 +133,15 @@ const char *wf_plain_name(const struct wf_table *t, enum wf_side_name side);
 enum wf_state wf_state_now(struct workflow *w);
 void wf_set_error(struct workflow *w, const struct err *e); /* NULL: none */
 /* Whom "customer/split" or "commerce/split_reverse" is reading and writing. */
-enum wf_side_name wf_reads(bool back);
-enum wf_side_name wf_writes(bool back);
+enum wf_side_name wf_reads(enum wf_direction dir);
+enum wf_side_name wf_writes(enum wf_direction dir);
 
 /* workflow_streams.c */
+/* Does any row of one shard belong on the other? */
+bool wf_exchange(const struct workflow *w, const struct topo_shard *a, const struct topo_shard *b);
 /* Starts the streams of a direction (their sources' readers come from the engine). Replaces none.
  */
-bool wf_streams_start(struct workflow *w, bool back, struct wf_streams **out,
+bool wf_streams_start(struct workflow *w, enum wf_direction dir, struct wf_streams **out,
                       struct err *e) WARN_UNUSED;
 /* Stops them, after a comparison that uses them has ended (it is asked to). */
 void wf_streams_free(struct workflow *w, struct wf_streams *s);
@@ -153,7 +152,7 @@ void wf_streams_unpin(struct workflow *w, struct wf_streams *s);
 /* Exchanges the running streams and returns the old ones. */
 struct wf_streams *wf_streams_put(struct workflow *w, struct wf_streams *s);
 void wf_streams_stop(struct workflow *w);
-bool wf_streams_run(struct workflow *w, bool back,
+bool wf_streams_run(struct workflow *w, enum wf_direction dir,
                     struct err *e) WARN_UNUSED; /* start and put, when not yet running */
 void wf_watch_start(struct workflow *w);        /* of the side that the last decision fenced */
 void wf_watch_stop(struct workflow *w);

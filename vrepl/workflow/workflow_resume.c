@@ -11,13 +11,13 @@ bool wf_resume(struct workflow *w, struct my_conn *home, struct err *e)
 {
     const struct wf_transition *t = wf_transition_find(w->state, WF_EVENT_FOUND);
     assert(t != NULL); /* invariant 2 of the table */
-    bool back = wf_state_target_serves(w->state);
+    enum wf_direction dir = wf_state_direction(w->state);
     bool ok = true;
     switch (t->action) {
     case WF_ACT_NONE:
         break;
     case WF_ACT_RUN_STREAMS:
-        ok = wf_streams_run(w, back, e);
+        ok = wf_streams_run(w, dir, e);
         break;
     case WF_ACT_WATCH_FENCE:
         break;

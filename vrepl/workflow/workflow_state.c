@@ -164,3 +164,8 @@ void vrepl_graph(struct buf *out)
     }
     buf_put_str(out, "}\n");
 }
+
+enum wf_direction wf_state_direction(enum wf_state s)
+{
+    return wf_state_target_serves(s) ? WF_REVERSE : WF_FORWARD;
+}

@@ -9,6 +9,9 @@
 
 #include "cdc/sidecar/workflow_column.h"
 
+/* Forward is from source to target; reverse is from target to source, the workflow that people know
+ * as NAME_reverse. */
+enum wf_direction { WF_FORWARD, WF_REVERSE };
 enum wf_event {
     WF_EVENT_CREATE,
     WF_EVENT_CREATED,
@@ -58,5 +61,11 @@ const char *wf_event_name(enum wf_event ev);
 const char *wf_action_name(enum wf_action a);
 /* Which side serves: false until a forward decision, true until a reverse one. */
 bool wf_state_target_serves(enum wf_state s);
+/* The direction in which streams run in a state: away from the side that serves. */
+enum wf_direction wf_state_direction(enum wf_state s);
+static inline enum wf_direction wf_opposite(enum wf_direction d)
+{
+    return d == WF_FORWARD ? WF_REVERSE : WF_FORWARD;
+}
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "vrepl/workflow/fence.h"
+#include "vrepl/workflow/workflow_type.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -53,15 +54,16 @@ static void texts_free(struct spec_texts *x)
     free(x->targets);
 }
 
-static bool table_spec(struct workflow *w, bool back, size_t i, struct spec_texts *x, struct err *e)
+static bool table_spec(struct workflow *w, enum wf_direction dir, size_t i, struct spec_texts *x,
+                       struct err *e)
 {
     const struct wf_table *t = &w->def->tables[i];
     struct vrepl_table_spec *s = &x->tables[i];
     char *source = x->names[2 * i], *target = x->names[2 * i + 1];
-    wf_table_name(w, t, wf_reads(back), source, sizeof x->names[0]);
-    wf_table_name(w, t, wf_writes(back), target, sizeof x->names[0]);
+    wf_table_name(w, t, wf_reads(dir), source, sizeof x->names[0]);
+    wf_table_name(w, t, wf_writes(dir), target, sizeof x->names[0]);
     *s = (struct vrepl_table_spec){.source_table = source, .target_table = target};
-    s->deferred_keys = back ? NULL : t->deferred_keys;
+    s->deferred_keys = dir == WF_REVERSE ? NULL : t->deferred_keys;
     if (t->vindex_type == NULL)
         return true;
     const struct vschema_table *owner = vschema_of(w, WF_TARGET, t);
@@ -69,19 +71,20 @@ static bool table_spec(struct workflow *w, bool back, size_t i, struct spec_text
         return false;
     s->vindex_columns = (const char *const *)t->columns;
     s->n_vindex_columns = t->n_columns;
-    const struct vschema_table *written = vschema_of(w, wf_writes(back), t);
+    const struct vschema_table *written = vschema_of(w, wf_writes(dir), t);
     s->vindex = written != NULL ? written->primary : NULL; /* an unsharded source takes every row */
     return true;
 }
 
-static bool specs_fill(struct workflow *w, bool back, struct spec_texts *x, struct err *e)
+static bool specs_fill(struct workflow *w, enum wf_direction dir, struct spec_texts *x,
+                       struct err *e)
 {
     size_t n = w->def->n_tables;
     x->names = mem_calloc(2 * n + 1, sizeof *x->names);
     x->tables = mem_calloc(n + 1, sizeof *x->tables);
-    x->targets = mem_calloc(w->sides[wf_writes(back)].n + 1, sizeof(void *));
+    x->targets = mem_calloc(w->sides[wf_writes(dir)].n + 1, sizeof(void *));
     for (size_t i = 0; i < n; i++) {
-        if (!table_spec(w, back, i, x, e))
+        if (!table_spec(w, dir, i, x, e))
             return false;
     }
     return true;
@@ -96,39 +99,38 @@ static int by_range(const void *a, const void *b)
     return c != 0 ? c : (int)x->range.start_len - (int)y->range.start_len;
 }
 
-/* A reshard's shards share a key space: only ranges that meet exchange rows. */
-static bool exchange(const struct workflow *w, const struct topo_shard *a,
-                     const struct topo_shard *b)
+bool wf_exchange(const struct workflow *w, const struct topo_shard *a, const struct topo_shard *b)
 {
-    return w->def->type != WF_RESHARD || keyrange_intersects(&a->range, &b->range);
+    return !w->def->type->one_key_space || keyrange_intersects(&a->range, &b->range);
 }
 
-static size_t pick_targets(const struct workflow *w, bool back, const struct topo_shard *reads,
-                           const struct topo_shard **out, bool *several)
+static size_t pick_targets(const struct workflow *w, enum wf_direction dir,
+                           const struct topo_shard *reads, const struct topo_shard **out,
+                           bool *several)
 {
-    const struct wf_shards *to = &w->sides[wf_writes(back)], *from = &w->sides[wf_reads(back)];
+    const struct wf_shards *to = &w->sides[wf_writes(dir)], *from = &w->sides[wf_reads(dir)];
     size_t n = 0;
     *several = false;
     for (size_t i = 0; i < to->n; i++) {
         size_t readers = 0;
-        if (!exchange(w, reads, to->shards[i]))
+        if (!wf_exchange(w, reads, to->shards[i]))
             continue;
         out[n++] = to->shards[i];
         for (size_t k = 0; k < from->n; k++)
-            readers += exchange(w, from->shards[k], to->shards[i]) ? 1 : 0;
+            readers += wf_exchange(w, from->shards[k], to->shards[i]) ? 1 : 0;
         *several = *several || readers > 1;
     }
     qsort(out, n, sizeof *out, by_range);
     return n;
 }
 
-static bool spec_start(const struct workflow *w, bool back, const char *shard,
+static bool spec_start(const struct workflow *w, enum wf_direction dir, const char *shard,
                        struct vrepl_stream_spec *s, struct err *e)
 {
     const struct wf_decision *d = w->decision;
-    if (d == NULL || d->back == back) { /* never switched the other way */
-        s->copy = !back;
-        return !back ||
+    if (d == NULL || d->dir == dir) { /* never switched the other way */
+        s->copy = dir == WF_FORWARD;
+        return dir == WF_FORWARD ||
                err_set(e, ERR_INTERNAL, "workflow %s: no decision says where reverse streams begin",
                        w->keys[0]);
     }
@@ -137,27 +139,28 @@ static bool spec_start(const struct workflow *w, bool back, const char *shard,
            err_set(e, ERR_STATE_DB, "workflow %s: the decision lacks shard %s", w->keys[0], shard);
 }
 
-static struct vrepl_stream *start_one(struct workflow *w, bool back, const struct topo_shard *reads,
-                                      struct spec_texts *x, struct err *e)
+static struct vrepl_stream *start_one(struct workflow *w, enum wf_direction dir,
+                                      const struct topo_shard *reads, struct spec_texts *x,
+                                      struct err *e)
 {
     struct vrepl_engine *g = w->engine;
-    struct vrepl_stream_spec s = {.workflow_key = w->keys[back],
-                                  .skip_origin = w->keys[!back],
+    struct vrepl_stream_spec s = {.workflow_key = w->keys[dir],
+                                  .skip_origin = w->keys[wf_opposite(dir)],
                                   .source = reads,
                                   .targets = x->targets,
                                   .tables = x->tables,
                                   .n_tables = w->def->n_tables,
                                   .epoch = lease_key(w->lease)->epoch,
                                   .on_ddl = w->def->on_ddl,
-                                  .one_key_space = w->def->type == WF_RESHARD,
+                                  .one_key_space = w->def->type->one_key_space,
                                   .collation_map = (const char *const *)w->def->collation_map,
                                   .n_collation_map = w->def->n_collation_map,
                                   .copy_memory_bytes = g->o.copy_memory_bytes,
                                   .copiers = g->o.copiers,
-                                  .stop_after_copy = !back && w->def->stop_after_copy,
+                                  .stop_after_copy = dir == WF_FORWARD && w->def->stop_after_copy,
                                   .fence_pass = w->def->pass};
-    s.n_targets = pick_targets(w, back, reads, x->targets, &s.several_sources);
-    if (!spec_start(w, back, reads->name, &s, e))
+    s.n_targets = pick_targets(w, dir, reads, x->targets, &s.several_sources);
+    if (!spec_start(w, dir, reads->name, &s, e))
         return NULL;
     struct cdc_reader *reader = g->o.reader(g->o.reader_ctx, reads->keyspace, reads->name);
     if (reader == NULL) {
@@ -201,23 +204,24 @@ void wf_streams_free(struct workflow *w, struct wf_streams *s)
     free(s);
 }
 
-bool wf_streams_start(struct workflow *w, bool back, struct wf_streams **out, struct err *e)
+bool wf_streams_start(struct workflow *w, enum wf_direction dir, struct wf_streams **out,
+                      struct err *e)
 {
-    const struct wf_shards *from = &w->sides[wf_reads(back)];
+    const struct wf_shards *from = &w->sides[wf_reads(dir)];
     struct spec_texts x = {0};
     struct wf_streams *s = mem_alloc(sizeof *s);
-    s->back = back;
+    s->dir = dir;
     s->streams = mem_calloc(from->n + 1, sizeof *s->streams);
-    bool ok = lease_held(w->lease, e) && specs_fill(w, back, &x, e);
+    bool ok = lease_held(w->lease, e) && specs_fill(w, dir, &x, e);
     while (ok && s->n < from->n) {
-        s->streams[s->n] = start_one(w, back, from->shards[s->n], &x, e);
+        s->streams[s->n] = start_one(w, dir, from->shards[s->n], &x, e);
         ok = s->streams[s->n] != NULL;
         s->n += ok ? 1 : 0;
     }
     texts_free(&x);
     if (!ok) {
         wf_streams_free(w, s);
-        return err_prepend(e, "workflow %s", w->keys[back]);
+        return err_prepend(e, "workflow %s", w->keys[dir]);
     }
     *out = s;
     return true;
@@ -237,13 +241,13 @@ void wf_streams_stop(struct workflow *w)
     wf_streams_free(w, wf_streams_put(w, NULL));
 }
 
-bool wf_streams_run(struct workflow *w, bool back, struct err *e)
+bool wf_streams_run(struct workflow *w, enum wf_direction dir, struct err *e)
 {
     struct wf_streams *s = NULL;
-    if (w->running != NULL && w->running->back == back)
+    if (w->running != NULL && w->running->dir == dir)
         return true;
     wf_streams_stop(w);
-    if (!wf_streams_start(w, back, &s, e))
+    if (!wf_streams_start(w, dir, &s, e))
         return false;
     wf_streams_free(w, wf_streams_put(w, s));
     return true;
@@ -254,7 +258,7 @@ void wf_watch_start(struct workflow *w)
     const struct wf_decision *d = w->decision;
     if (d == NULL || w->n_watches > 0)
         return;
-    enum wf_side_name side = wf_reads(d->back);
+    enum wf_side_name side = wf_reads(d->dir);
     const struct wf_shards *fenced = &w->sides[side];
     struct fence_watch **list = mem_calloc(fenced->n + 1, sizeof(void *));
     size_t n = 0;
