@@ -2,15 +2,16 @@
  * split or merged.
  *
  * Across a reshard: a lane ends behind the journal's transaction, with a checkpoint
- * {"ended":true,"journal", "children":[{shard, gtid}]}. A child begins when all participants of the
- * journal have ended, at its position of the journal, which is stored as its checkpoint first; so a
- * crash in between starts it again from there.
+ * {"ended":true,"journal", "children":[{shard, gtid}]}. cdc/vstream/family.h decides from all
+ * checkpoints when and where a child begins. Its position of the journal is stored as its checkpoint
+ * before it begins; so a crash in between starts it again from there.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "cdc/vstream/family.h"
 #include "sinks/driver_internal.h"
 #include "sinks/topic.h"
 
@@ -127,172 +128,134 @@ bool driver_lane_start(struct sink_driver *d, const struct topo_shard *shard, st
     return true;
 }
 
-/* ---- checkpoints of shards ---- */
-
-struct checkpoint {
-    bool found, ended;
-    struct position pos;
-    json_t *data;
-};
-
-static void checkpoint_fini(struct checkpoint *c)
-{
-    position_fini(&c->pos);
-    json_decref(c->data);
-}
-
-static bool read_checkpoint(struct sink_driver *d, const struct topo_shard *shard,
-                            struct checkpoint *c, struct err *e)
-{
-    struct buf data = BUF_INIT;
-    *c = (struct checkpoint){0};
-    bool ok = store_checkpoint_get(d->store, d->spec->name, shard->keyspace, shard->name, &c->pos,
-                                   &data, &c->found, e);
-    c->data = data.len ? json_loads(buf_str(&data), 0, NULL) : NULL;
-    c->ended = json_is_true(json_object_get(c->data, "ended"));
-    buf_fini(&data);
-    return ok;
-}
+/* ---- what the checkpoints say of the keyspace's shards ---- */
 
 static const struct topo_keyspace *own_keyspace(const struct sink_driver *d)
 {
     return topology_keyspace(d->topo, d->spec->keyspace);
 }
 
-/* Whether a shard that has not ended holds a part of this one's range. */
-static bool parent_goes_on(struct sink_driver *d, const struct topo_shard *child, bool *yes,
-                           struct err *e)
+/* The journal in a checkpoint's data: its id, and where its children begin. */
+static void read_children(const json_t *data, struct cdc_journal *j)
 {
-    const struct topo_keyspace *ks = own_keyspace(d);
-    *yes = false;
-    for (size_t i = 0; i < ks->n_shards && !*yes; i++) {
-        struct checkpoint c;
-        if (&ks->shards[i] == child || !keyrange_intersects(&ks->shards[i].range, &child->range))
-            continue;
-        if (!read_checkpoint(d, &ks->shards[i], &c, e))
-            return false;
-        *yes = c.found && !c.ended;
-        checkpoint_fini(&c);
+    const json_t *children = json_object_get(data, "children");
+    size_t n = json_array_size(children);
+    *j = (struct cdc_journal){.id = json_integer_value(json_object_get(data, "journal")),
+                              .shards = true};
+    j->shard_gtids = mem_calloc(n + 1, sizeof *j->shard_gtids);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *o = json_array_get(children, i);
+        const char *shard = json_string_value(json_object_get(o, "shard"));
+        const char *gtid = json_string_value(json_object_get(o, "gtid"));
+        if (shard && gtid)
+            j->shard_gtids[j->n_shard_gtids++] =
+                (struct cdc_journal_shard){.shard = mem_strdup(shard), .gtid = mem_strdup(gtid)};
     }
+}
+
+static bool read_checkpoint(struct sink_driver *d, struct family_shard *s, struct err *e)
+{
+    struct buf text CLEANUP(buf_fini) = BUF_INIT;
+    if (!store_checkpoint_get(d->store, d->spec->name, d->spec->keyspace, s->name, &s->at, &text,
+                              &s->known, e))
+        return false;
+    json_t *data = text.len ? json_loads(buf_str(&text), 0, NULL) : NULL;
+    s->ended = s->known && json_is_true(json_object_get(data, "ended"));
+    if (s->ended)
+        read_children(data, &s->journal);
+    json_decref(data);
     return true;
 }
 
-/* The place at which an ended parent's journal says that this shard begins. */
-static bool inherit(struct sink_driver *d, const struct topo_shard *child, struct err *e)
+static void family_close(struct family *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        family_shard_fini(&f->shards[i]);
+    free(f->shards);
+    *f = (struct family){0};
+}
+
+/* Every shard of the keyspace; f is to be closed after a failure, too. */
+static bool family_load(struct sink_driver *d, struct family *f, struct err *e)
 {
     const struct topo_keyspace *ks = own_keyspace(d);
+    *f = (struct family){.keyspace = ks->name, .n = ks->n_shards};
+    f->shards = mem_calloc(ks->n_shards + 1, sizeof *f->shards);
     for (size_t i = 0; i < ks->n_shards; i++) {
-        struct checkpoint c;
-        struct position at = POSITION_INIT;
-        const char *gtid = NULL;
-        if (!read_checkpoint(d, &ks->shards[i], &c, e))
+        f->shards[i] =
+            (struct family_shard){.name = ks->shards[i].name, .range = ks->shards[i].range};
+        if (!read_checkpoint(d, &f->shards[i], e))
             return false;
-        const json_t *children = json_object_get(c.data, "children");
-        for (size_t k = 0; c.ended && k < json_array_size(children) && !gtid; k++) {
-            const json_t *o = json_array_get(children, k);
-            const char *name = json_string_value(json_object_get(o, "shard"));
-            if (name && strcmp(name, child->name) == 0)
-                gtid = json_string_value(json_object_get(o, "gtid"));
-        }
-        bool ok = !gtid || (position_parse(gtid, &at, e) &&
-                            store_checkpoint_put(d->store, d->spec->name, child->keyspace,
-                                                 child->name, &at, "", e));
-        position_fini(&at);
-        checkpoint_fini(&c);
-        if (!ok || gtid)
-            return ok;
     }
     return true;
 }
 
-/* A serving shard begins unless it ended, or waits for a parent that goes on. */
-static bool start_serving(struct sink_driver *d, const struct topo_shard *shard, struct err *e)
+static bool begin_at(struct sink_driver *d, const char *shard, const char *gtid, struct err *e)
 {
-    struct checkpoint c;
-    bool wait = false, ok = read_checkpoint(d, shard, &c, e);
-    if (ok && !c.found)
-        ok = parent_goes_on(d, shard, &wait, e) && (wait || inherit(d, shard, e));
-    if (ok && !c.ended && !wait)
-        ok = driver_lane_start(d, shard, e);
-    checkpoint_fini(&c);
-    return ok;
+    struct position at CLEANUP(position_fini) = POSITION_INIT;
+    return position_parse(gtid, &at, e) &&
+           store_checkpoint_put(d->store, d->spec->name, d->spec->keyspace, shard, &at, "", e);
 }
 
-/* A shard that does not serve any more, but whose journal was not reached yet. */
-static bool start_unfinished(struct sink_driver *d, const struct topo_shard *shard, struct err *e)
+static bool start_shard(struct sink_driver *d, const struct family *f, size_t i, struct err *e)
 {
-    struct checkpoint c;
-    bool ok = read_checkpoint(d, shard, &c, e);
-    if (ok && c.found && !c.ended)
-        ok = driver_lane_start(d, shard, e);
-    checkpoint_fini(&c);
-    return ok;
-}
-
-static bool participant_ended(struct lane *self, const char *shard, bool *ended, struct err *e)
-{
-    struct sink_driver *d = self->driver;
-    const struct topo_shard *s = topology_shard(d->topo, d->spec->keyspace, shard);
-    struct checkpoint c;
-    *ended = true;
-    if (!s || s == self->shard)
+    const char *gtid;
+    switch (family_start(f, i, &gtid)) {
+    case FAMILY_RESTS:
+    case FAMILY_WAITS:
         return true;
-    if (!read_checkpoint(d, s, &c, e))
-        return false;
-    *ended = c.ended && json_integer_value(json_object_get(c.data, "journal")) >= self->journal.id;
-    checkpoint_fini(&c);
-    return true;
+    case FAMILY_INHERITS:
+        if (!begin_at(d, f->shards[i].name, gtid, e))
+            return false;
+        break;
+    case FAMILY_GOES_ON:
+    case FAMILY_IS_NEW:
+        break;
+    }
+    return driver_lane_start(d, &own_keyspace(d)->shards[i], e);
 }
 
-/* Two parents may end at the same time: the second one must not set back what the child did
- * already. */
-static bool set_child_start(struct sink_driver *d, const struct topo_shard *child,
-                            const struct position *at, struct err *e)
-{
-    struct checkpoint c;
-    if (!read_checkpoint(d, child, &c, e))
-        return false;
-    bool further = c.found && !c.ended && position_at_or_after(&c.pos, at);
-    checkpoint_fini(&c);
-    return further ||
-           store_checkpoint_put(d->store, d->spec->name, child->keyspace, child->name, at, "", e);
-}
+/* ---- a shard that ended, and its children ---- */
 
-static bool start_child(struct lane *l, const struct cdc_journal_shard *child, struct err *e)
+static bool start_child(struct sink_driver *d, const struct family *f,
+                        const struct cdc_journal_shard *child, struct err *e)
 {
-    struct sink_driver *d = l->driver;
-    struct position at = POSITION_INIT;
-    const struct topo_shard *shard = topology_shard(d->topo, child->keyspace, child->shard);
-    if (!shard) {
+    struct position at CLEANUP(position_fini) = POSITION_INIT;
+    int i = strcmp(child->keyspace, f->keyspace) == 0 ? family_find(f, child->shard) : -1;
+    if (i < 0) {
         log_warn("sink", "%s: the journal names shard %s/%s, which is not configured",
                  d->spec->name, child->keyspace, child->shard);
         return true;
     }
-    bool ok = position_parse(child->gtid, &at, e) && set_child_start(d, shard, &at, e);
-    position_fini(&at);
-    if (!ok)
+    if (!position_parse(child->gtid, &at, e) ||
+        (!family_is_further(&f->shards[i], &at) && !begin_at(d, child->shard, child->gtid, e)))
         return false;
     pthread_mutex_lock(&d->lock);
-    ok = d->stop || driver_lane_start(d, shard, e);
+    bool ok = d->stop || driver_lane_start(d, &own_keyspace(d)->shards[i], e);
     pthread_mutex_unlock(&d->lock);
+    return ok;
+}
+
+/* The last parent to end starts them. */
+static bool start_children(struct sink_driver *d, struct family *f, const struct cdc_journal *j,
+                           struct err *e)
+{
+    bool ok = true;
+    for (size_t i = 0; i < f->n; i++)
+        f->shards[i].serves = true; /* a parent without a checkpoint is copied still */
+    if (!family_reached_by_all(f, j))
+        return true;
+    for (size_t i = 0; ok && i < j->n_shard_gtids; i++)
+        ok = start_child(d, f, &j->shard_gtids[i], e);
     return ok;
 }
 
 bool driver_start_children(struct lane *l, struct err *e)
 {
-    const struct cdc_journal *j = &l->journal;
-    for (size_t i = 0; i < j->n_participants; i++) {
-        bool ended;
-        if (!participant_ended(l, j->participants[i].shard, &ended, e))
-            return false;
-        if (!ended)
-            return true; /* the last one to end starts them */
-    }
-    for (size_t i = 0; i < j->n_shard_gtids; i++) {
-        if (!start_child(l, &j->shard_gtids[i], e))
-            return false;
-    }
-    return true;
+    struct family f;
+    bool ok = family_load(l->driver, &f, e) && start_children(l->driver, &f, &l->journal, e);
+    family_close(&f);
+    return ok;
 }
 
 /* ---- the driver ---- */
@@ -343,20 +306,27 @@ static bool resolve(struct sink_driver *d, struct err *e)
     return false;
 }
 
+static bool mark_serving(struct family *f, const char *const *shards, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        int at = family_find(f, shards[i]);
+        if (at < 0)
+            return err_set(e, ERR_SINK_CONFIG, "there is no shard %s", shards[i]);
+        f->shards[at].serves = true;
+    }
+    return true;
+}
+
 static bool start_lanes(struct sink_driver *d, const char *const *shards, size_t n_shards,
                         struct err *e)
 {
-    const struct topo_keyspace *ks = own_keyspace(d);
-    bool ok = true;
+    struct family f;
+    bool ok = family_load(d, &f, e) && mark_serving(&f, shards, n_shards, e);
     pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; i < n_shards && ok; i++) {
-        const struct topo_shard *s = topology_shard(d->topo, d->spec->keyspace, shards[i]);
-        ok = s ? start_serving(d, s, e)
-               : err_set(e, ERR_SINK_CONFIG, "there is no shard %s", shards[i]);
-    }
-    for (size_t i = 0; i < ks->n_shards && ok; i++)
-        ok = start_unfinished(d, &ks->shards[i], e);
+    for (size_t i = 0; ok && i < f.n; i++)
+        ok = start_shard(d, &f, i, e);
     pthread_mutex_unlock(&d->lock);
+    family_close(&f);
     return ok;
 }
 

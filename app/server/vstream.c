@@ -112,7 +112,7 @@ static bool send_heartbeat(struct vstream *v, struct err *e)
     for (size_t i = 0; i < v->n; i++)
         states[i] = (struct vstream_shard_state){.shard = v->feeds[i].shard->name,
                                                  .rest = v->feeds[i].rest,
-                                                 .ended = v->handover.shards[i].reached,
+                                                 .ended = v->handover.family.shards[i].ended,
                                                  .why = v->feeds[i].why.text};
     bool ok = position_now(v, -1, &now, e) && (vstream_out_heartbeat(&v->out, &now, states, v->n) ||
                                                err_set(e, ERR_SHUTDOWN, "the client is gone"));
@@ -168,7 +168,7 @@ static bool poll_feeds(struct vstream *v, struct err *e)
 {
     size_t ended = 0;
     for (size_t i = 0; i < v->n && *http_cancelled(v->out.call) == 0; i++) {
-        if (v->handover.shards[i].reached)
+        if (v->handover.family.shards[i].ended)
             ended++;
         else if (!poll_feed(&v->feeds[i], e))
             return false;
@@ -213,7 +213,7 @@ static bool check_serving(struct vstream *v, struct err *e)
     bool ok = true;
     for (size_t i = 0; ok && i < v->n; i++) {
         struct shard_feed *f = &v->feeds[i];
-        bool fine = v->handover.shards[i].reached || f->rest != CDC_REST_IDLE ||
+        bool fine = v->handover.family.shards[i].ended || f->rest != CDC_REST_IDLE ||
                     is_among(serving, n, f->shard->name);
         if (fine)
             f->unserved_from_ms = 0;

@@ -64,11 +64,27 @@ static void check_cover(const struct topo_keyspace *ks, const struct vgtid *v, s
     free(set);
 }
 
-static bool has_shard(const struct vgtid *v, const char *name)
+bool handover_is_within(const struct topo_keyspace *ks, const char *only, const char *shard)
 {
-    bool found = false;
-    for (size_t i = 0; i < v->n; i++)
-        found = found || strcmp(v->entries[i].shard, name) == 0;
+    const struct topo_shard *outer = only ? configured(ks, only) : NULL;
+    const struct topo_shard *inner = configured(ks, shard);
+    return !only || strcmp(only, shard) == 0 ||
+           (outer && inner && keyrange_contains_range(&outer->range, &inner->range));
+}
+
+/* The shard itself, or the shards that a reshard made of it. */
+static bool has_shard(const struct topo_keyspace *ks, const struct vgtid *v, const char *only)
+{
+    const struct topo_shard *whole = configured(ks, only);
+    struct keyrange *set = mem_calloc(v->n + 1, sizeof *set);
+    size_t n = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        const struct topo_shard *s = configured(ks, v->entries[i].shard);
+        if (s && handover_is_within(ks, only, s->name))
+            set[n++] = s->range;
+    }
+    bool found = whole && n > 0 && keyrange_sets_equal(set, n, &whole->range, 1);
+    free(set);
     return found;
 }
 
@@ -80,7 +96,7 @@ bool handover_check_start(const struct topo_keyspace *ks, const struct vgtid *v,
         buf_put_str(&why, "it is empty");
     for (size_t i = 0; i < v->n && why.len == 0; i++)
         check_entry(ks, &v->entries[i], &why);
-    if (why.len == 0 && only && !has_shard(v, only))
+    if (why.len == 0 && only && !has_shard(ks, v, only))
         buf_printf(&why, "it has no position for shard %.100s", only);
     else if (why.len == 0 && !only)
         check_cover(ks, v, &why);
@@ -89,33 +105,28 @@ bool handover_check_start(const struct topo_keyspace *ks, const struct vgtid *v,
 
 /* ---- journals ---- */
 
+static struct family_shard *add_shard(struct handover *h, const char *name)
+{
+    struct family *f = &h->family;
+    mem_grow((void **)&f->shards, &h->cap, f->n + 1, sizeof *f->shards);
+    f->shards[f->n] = (struct family_shard){.name = name, .known = true};
+    return &f->shards[f->n++];
+}
+
 void handover_init(struct handover *h, const char *keyspace, const char *const *shards, size_t n,
                    const char *const *tables, size_t n_tables)
 {
-    *h = (struct handover){.keyspace = keyspace, .tables = tables, .n_tables = n_tables, .n = n};
-    h->shards = mem_calloc(n + 1, sizeof *h->shards);
+    *h = (struct handover){.family.keyspace = keyspace, .tables = tables, .n_tables = n_tables};
     for (size_t i = 0; i < n; i++)
-        h->shards[i].name = shards[i];
+        (void)add_shard(h, shards[i]);
 }
 
 void handover_fini(struct handover *h)
 {
-    for (size_t i = 0; i < h->n; i++) {
-        position_fini(&h->shards[i].before);
-        if (h->shards[i].reached)
-            cdc_journal_fini(&h->shards[i].journal);
-    }
-    free(h->shards);
+    for (size_t i = 0; i < h->family.n; i++)
+        family_shard_fini(&h->family.shards[i]);
+    free(h->family.shards);
     *h = (struct handover){0};
-}
-
-static bool participates(const struct handover *h, const struct cdc_journal *j, const char *shard)
-{
-    bool found = false;
-    for (size_t i = 0; i < j->n_participants; i++)
-        found = found || (strcmp(j->participants[i].keyspace, h->keyspace) == 0 &&
-                          strcmp(j->participants[i].shard, shard) == 0);
-    return found;
 }
 
 static bool wants_one(const struct handover *h, const struct cdc_journal *j, bool folds)
@@ -131,36 +142,27 @@ static bool wants_one(const struct handover *h, const struct cdc_journal *j, boo
 bool handover_take(struct handover *h, size_t i, const char *json, bool folds,
                    const struct position *before, bool *ends, struct err *e)
 {
-    struct handover_shard *s = &h->shards[i];
+    struct family_shard *s = &h->family.shards[i];
     struct cdc_journal j;
-    assert(i < h->n && !s->reached);
+    assert(i < h->family.n && s->known && !s->ended);
     if (!cdc_journal_parse(json, &j, e))
         return false;
-    *ends = participates(h, &j, s->name) && (j.shards || wants_one(h, &j, folds));
+    *ends = family_is_parent(&h->family, &j, s->name) && (j.shards || wants_one(h, &j, folds));
     if (!*ends) {
         cdc_journal_fini(&j);
         return true;
     }
     s->journal = j;
-    s->reached = true;
-    position_copy(&s->before, before);
-    return true;
-}
-
-static bool all_reached(const struct handover *h, const struct cdc_journal *j)
-{
-    for (size_t k = 0; k < h->n; k++) {
-        const struct handover_shard *s = &h->shards[k];
-        if (participates(h, j, s->name) && !(s->reached && s->journal.id == j->id))
-            return false;
-    }
+    s->ended = true;
+    position_copy(&s->at, before);
     return true;
 }
 
 int handover_complete(const struct handover *h)
 {
-    for (size_t i = 0; i < h->n; i++) {
-        if (h->shards[i].reached && all_reached(h, &h->shards[i].journal))
+    for (size_t i = 0; i < h->family.n; i++) {
+        const struct family_shard *s = &h->family.shards[i];
+        if (s->ended && family_reached_by_all(&h->family, &s->journal))
             return (int)i;
     }
     return -1;
@@ -180,40 +182,136 @@ static bool put_journal(const struct cdc_journal *j, struct vgtid *out, struct e
 bool handover_vgtid(const struct handover *h, int done, const struct position *const *at,
                     struct vgtid *out, struct err *e)
 {
-    const struct cdc_journal *j = done < 0 ? NULL : &h->shards[done].journal;
-    for (size_t k = 0; k < h->n; k++) {
-        const struct handover_shard *s = &h->shards[k];
-        bool in_done = j && s->reached && s->journal.id == j->id;
-        if (!(in_done && j->shards))
-            vgtid_set(out, h->keyspace, s->name, s->reached && !in_done ? &s->before : at[k]);
+    const struct family *f = &h->family;
+    const struct cdc_journal *j = done < 0 ? NULL : &f->shards[done].journal;
+    for (size_t k = 0; k < f->n; k++) {
+        const struct family_shard *s = &f->shards[k];
+        bool in_done = j && s->ended && s->journal.id == j->id;
+        bool behind = at[k] && (in_done || !s->ended);
+        if (s->known && !(in_done && j->shards))
+            vgtid_set(out, f->keyspace, s->name, behind ? at[k] : &s->at);
     }
     return !j || !j->shards || put_journal(j, out, e);
 }
 
 bool handover_moved(const struct handover *h, int done, struct vgtid *out, struct err *e)
 {
-    const struct cdc_journal *j = &h->shards[done].journal;
+    const struct cdc_journal *j = &h->family.shards[done].journal;
     return j->shards || put_journal(j, out, e);
 }
 
 bool handover_error(const struct handover *h, int done, struct err *e)
 {
-    const struct cdc_journal *j = &h->shards[done].journal;
+    const struct cdc_journal *j = &h->family.shards[done].journal;
     CLEANUP(buf_fini) struct buf names = BUF_INIT;
     for (size_t i = 0; j->shards && i < j->n_shard_gtids; i++)
         buf_printf(&names, "%s%s/%s", i ? ", " : "", j->shard_gtids[i].keyspace,
                    j->shard_gtids[i].shard);
     if (j->shards) {
         err_set(e, ERR_SRC_HANDOVER, "workflow %s resharded keyspace %s; now serve: %s",
-                j->workflow, h->keyspace, buf_str(&names));
+                j->workflow, h->family.keyspace, buf_str(&names));
         return err_cure(
             e,
             "go on from the VGTID that comes with this error: it names the shards that serve now");
     }
     put_names(&names, (const char *const *)j->tables, j->n_tables);
     err_set(e, ERR_SRC_HANDOVER, "workflow %s moved tables of keyspace %s to keyspace %s: %s",
-            j->workflow, h->keyspace, j->n_shard_gtids ? j->shard_gtids[0].keyspace : "?",
+            j->workflow, h->family.keyspace, j->n_shard_gtids ? j->shard_gtids[0].keyspace : "?",
             buf_str(&names));
     return err_cure(e, "read these tables from the VGTID under \"moved\", in its keyspace, and the "
                        "others from \"vgtid\"");
+}
+
+/* ---- following ---- */
+
+static bool was_read(const struct handover *h, const struct cdc_journal *j, const char *parent)
+{
+    for (size_t k = 0; k < h->family.n; k++) {
+        const struct family_shard *s = &h->family.shards[k];
+        if (s->known && s->ended && s->journal.id == j->id && strcmp(s->name, parent) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the child took over rows of a parent that the stream read (or, with `read` false, of one
+ * that it did not read). */
+static const char *shares(const struct handover *h, const struct topo_keyspace *ks,
+                          const struct cdc_journal *j, const struct topo_shard *child, bool read)
+{
+    for (size_t i = 0; i < j->n_participants; i++) {
+        const char *name = j->participants[i].shard;
+        const struct topo_shard *parent = configured(ks, name);
+        if (was_read(h, j, name) == read &&
+            (!parent || keyrange_intersects(&parent->range, &child->range)))
+            return name;
+    }
+    return NULL;
+}
+
+/* A child that also holds rows of a parent that is not read would bring rows that nobody asked for,
+ * without those before them. */
+static void check_child(const struct handover *h, const struct topo_keyspace *ks,
+                        const struct cdc_journal *j, const struct topo_shard *child,
+                        struct buf *why)
+{
+    const char *unread = shares(h, ks, j, child, false);
+    if (shares(h, ks, j, child, true) && unread)
+        buf_printf(why, "%s/%s also holds rows of %s, which is not read", ks->name, child->name,
+                   unread);
+}
+
+static void check_follow(const struct handover *h, const struct topo_keyspace *ks,
+                         const struct cdc_journal *j, struct buf *why)
+{
+    for (size_t i = 0; i < j->n_shard_gtids && why->len == 0; i++) {
+        const struct cdc_journal_shard *s = &j->shard_gtids[i];
+        CLEANUP(position_fini) struct position p = POSITION_INIT;
+        struct err unusable = ERR_INIT;
+        const struct topo_shard *child =
+            strcmp(s->keyspace, ks->name) == 0 ? configured(ks, s->shard) : NULL;
+        if (!child)
+            buf_printf(why, "the configuration has no shard %s/%.100s", s->keyspace, s->shard);
+        else if (!position_parse(s->gtid, &p, &unusable))
+            buf_printf(why, "the journal's position of %s: %s", s->shard, unusable.text);
+        else
+            check_child(h, ks, j, child, why);
+    }
+}
+
+static void replace(struct handover *h, const struct topo_keyspace *ks, struct cdc_journal *j)
+{
+    size_t n = h->family.n;
+    for (size_t i = 0; i < j->n_shard_gtids; i++) {
+        const struct topo_shard *child = configured(ks, j->shard_gtids[i].shard);
+        struct err checked = ERR_INIT;
+        if (!shares(h, ks, j, child, true))
+            continue;
+        struct family_shard *s = add_shard(h, child->name);
+        bool ok = position_parse(j->shard_gtids[i].gtid, &s->at, &checked);
+        assert(ok); /* check_follow has seen it */
+        (void)ok;
+    }
+    for (size_t k = 0; k < n; k++) {
+        struct family_shard *s = &h->family.shards[k];
+        const char *name = s->name;
+        if (s->known && s->ended && s->journal.id == j->id) {
+            family_shard_fini(s);
+            s->name = name;
+        }
+    }
+}
+
+bool handover_follow(struct handover *h, int done, const struct topo_keyspace *ks, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf why = BUF_INIT;
+    struct cdc_journal j = h->family.shards[done].journal;
+    if (j.shards)
+        check_follow(h, ks, &j, &why);
+    if (!j.shards || why.len > 0) {
+        handover_error(h, done, e);
+        return j.shards ? err_prepend(e, "the stream does not follow: %s", buf_str(&why)) : false;
+    }
+    replace(h, ks, &j);
+    return true;
 }
