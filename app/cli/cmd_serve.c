@@ -108,6 +108,7 @@ static bool serve(const struct config *c, const struct opt_values *v, struct err
     const struct http_options o = {.listen = c->listen,
                                    .metrics_listen = c->metrics_listen,
                                    .token = token.len > 0 ? buf_str(&token) : NULL,
+                                   .stream_path = "/v1/vstream",
                                    .handler = handle,
                                    .probe = probe,
                                    .on_hangup = on_hangup,

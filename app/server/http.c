@@ -49,7 +49,8 @@ struct http_server {
     volatile int stopping;
     pthread_mutex_t lock;
     pthread_cond_t idle;
-    unsigned n_calls; /* handler threads that run */
+    const char *stream_path;     /* as given */
+    unsigned n_calls, n_streams; /* handler threads that run; those of stream_path among them */
     struct http_call *calls;
 };
 
@@ -190,6 +191,12 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     pump(arg);
 }
 
+static bool is_stream(const struct http_call *c)
+{
+    const char *streams = c->server->stream_path;
+    return streams != NULL && strcmp(c->path, streams) == 0;
+}
+
 static void leave_server(struct http_call *c)
 {
     struct http_server *s = c->server;
@@ -198,6 +205,7 @@ static void leave_server(struct http_call *c)
     if (c->next != NULL)
         c->next->back = c->back;
     s->n_calls--;
+    s->n_streams -= is_stream(c);
     pthread_cond_broadcast(&s->idle);
     pthread_mutex_unlock(&s->lock);
 }
@@ -277,9 +285,11 @@ static void refuse(struct evhttp_request *req, int status, const struct err *e)
 static bool enter_server(struct http_server *s, struct http_call *c)
 {
     pthread_mutex_lock(&s->lock);
-    bool ok = s->n_calls < http_port_calls_max(s->port) && !s->stopping;
+    size_t max = http_port_calls_max(s->port);
+    bool ok = !s->stopping && s->n_calls < max && !(is_stream(c) && s->n_streams >= max - max / 8);
     if (ok) {
         s->n_calls++;
+        s->n_streams += is_stream(c);
         c->next = s->calls;
         c->back = &s->calls;
         if (s->calls != NULL)
@@ -325,10 +335,12 @@ static bool answer_probe(struct http_server *s, struct evhttp_request *req, cons
 static void refuse_busy(struct http_call *c, struct evhttp_request *req)
 {
     struct err e = ERR_INIT;
+    err_set(&e, ERR_API, "too many %s at once, or the daemon is stopping",
+            is_stream(c) ? "streams" : "requests");
+    err_cure(&e, "end some of them, and try again");
     c->owners = 1;
     c->req = NULL;
     call_unref(c);
-    err_set(&e, ERR_API, "too many requests at once, or stopping");
     refuse(req, 503, &e);
 }
 
@@ -516,6 +528,7 @@ struct http_server *http_open(const struct http_options *o, struct err *e)
     signal(SIGPIPE, SIG_IGN);
     s->base = event_base_new();
     s->token = mem_strdup(o->token);
+    s->stream_path = o->stream_path;
     s->handler = o->handler;
     s->probe = o->probe;
     s->on_hangup = o->on_hangup;

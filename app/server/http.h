@@ -25,6 +25,9 @@ struct http_options {
     const char *metrics_listen; /* "host:port" that answers what probe answers, without a token;
                                    NULL: none */
     const char *token;          /* NULL: none demanded; only with a unix socket */
+    const char *stream_path;    /* what calls of it send has no end: so that they leave commands
+                                   room, one of eight calls is never theirs. NULL: none;
+                                   kept as long as the server */
     http_handler_fn handler;
     http_probe_fn probe;          /* may be NULL: then everything is the handler's */
     void (*on_hangup)(void *ctx); /* SIGHUP, on the loop's own thread; may be NULL */

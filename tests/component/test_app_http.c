@@ -35,7 +35,7 @@ static void handler(void *ctx, struct http_call *c)
         static const char *const known[] = {"a", "b", NULL};
         const char *name = http_query_unread(c, known);
         http_reply(c, 200, "text/plain", name ? name : "-", name ? strlen(name) : 1);
-    } else if (strcmp(http_path(c), "/wait") == 0) {
+    } else if (strcmp(http_path(c), "/wait") == 0 || strcmp(http_path(c), "/stream") == 0) {
         int64_t end_ms = clock_mono_ms() + 10000;
         while (!__atomic_load_n(http_cancelled(c), __ATOMIC_ACQUIRE) && clock_mono_ms() < end_ms)
             poll(NULL, 0, 5);
@@ -76,8 +76,11 @@ static int start(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     struct err e = ERR_INIT;
     snprintf(f->address, sizeof f->address, "unix:/tmp/sluice-http-%ld.sock", (long)getpid());
-    const struct http_options o = {
-        .listen = f->address, .token = "a-token-of-16-bytes", .handler = handler, .probe = probe};
+    const struct http_options o = {.listen = f->address,
+                                   .token = "a-token-of-16-bytes",
+                                   .handler = handler,
+                                   .stream_path = "/stream",
+                                   .probe = probe};
     f->server = http_open(&o, &e);
     if (f->server == NULL)
         return -1;
@@ -393,6 +396,27 @@ static void probes_are_answered_while_all_calls_run(void **state)
         close(fds[i]);
 }
 
+static void streams_leave_commands_room(void **state)
+{
+    enum { MANY = 120 };
+    static const char rq[] = "GET /stream HTTP/1.1\r\nHost: localhost\r\n"
+                             "Authorization: Bearer a-token-of-16-bytes\r\n\r\n";
+    struct buf answer = BUF_INIT;
+    struct err e = ERR_INIT;
+    int fds[MANY], status = 0;
+    for (int i = 0; i < MANY; i++)
+        fds[i] = connect_to(*state, rq);
+    assert_true(call(*state, "a-token-of-16-bytes", "/stream", NULL, &status, &answer, &e));
+    assert_int_equal(status, 503);
+    assert_non_null(strstr(buf_str(&answer), "too many streams"));
+    buf_reset(&answer);
+    assert_true(call(*state, "a-token-of-16-bytes", "/echo", "{}", &status, &answer, &e));
+    assert_int_equal(status, 200);
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    buf_fini(&answer);
+}
+
 static void a_client_that_goes_cancels_what_it_waits_for(void **state)
 {
     int said = 0;
@@ -430,6 +454,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_client_that_goes_cancels_what_it_waits_for, start, stop),
         cmocka_unit_test_setup_teardown(unfinished_requests_give_way, start, stop),
         cmocka_unit_test_setup_teardown(probes_are_answered_while_all_calls_run, start, stop),
+        cmocka_unit_test_setup_teardown(streams_leave_commands_room, start, stop),
         cmocka_unit_test_setup_teardown(a_parameter_that_nobody_reads_is_found, start, stop),
         cmocka_unit_test_setup_teardown(a_long_query_is_read_and_half_a_body_is_not, start, stop),
         cmocka_unit_test(a_token_stays_on_this_machine),
