@@ -1,4 +1,5 @@
-/* schemas/column_info.c — types by name: one row of a table each, the exceptions as functions. */
+/* schemas/column_info.c — types by name: the words of schemas/types.def, the exceptions as
+ * functions. */
 #include "schemas/column_info.h"
 
 #include "base/mem.h"
@@ -10,6 +11,7 @@
 #include <strings.h>
 
 enum shape {
+    SHAPE_NONE,      /* information_schema does not mean this type by its word */
     SHAPE_PLAIN,     /* meta is that of the row */
     SHAPE_INTEGER,   /* the same, signed or not */
     SHAPE_DECIMAL,   /* precision << 8 | scale */
@@ -25,7 +27,7 @@ enum shape {
 };
 
 struct type_row {
-    const char *name;
+    const char *word;
     enum schema_type type;
     uint16_t meta;
     enum shape shape;
@@ -33,54 +35,17 @@ struct type_row {
 };
 
 static const struct type_row rows[] = {
-    {"tinyint", SCHEMA_TYPE_TINY, 0, SHAPE_INTEGER, SCHEMA_EXT_NONE},
-    {"smallint", SCHEMA_TYPE_SHORT, 0, SHAPE_INTEGER, SCHEMA_EXT_NONE},
-    {"mediumint", SCHEMA_TYPE_INT24, 0, SHAPE_INTEGER, SCHEMA_EXT_NONE},
-    {"int", SCHEMA_TYPE_LONG, 0, SHAPE_INTEGER, SCHEMA_EXT_NONE},
-    {"bigint", SCHEMA_TYPE_LONGLONG, 0, SHAPE_INTEGER, SCHEMA_EXT_NONE},
-    {"float", SCHEMA_TYPE_FLOAT, 4, SHAPE_INTEGER, SCHEMA_EXT_NONE},
-    {"double", SCHEMA_TYPE_DOUBLE, 8, SHAPE_INTEGER, SCHEMA_EXT_NONE},
-    {"decimal", SCHEMA_TYPE_NEWDECIMAL, 0, SHAPE_DECIMAL, SCHEMA_EXT_NONE},
-    {"bit", SCHEMA_TYPE_BIT, 0, SHAPE_BIT, SCHEMA_EXT_NONE},
-    {"date", SCHEMA_TYPE_DATE, 0, SHAPE_PLAIN, SCHEMA_EXT_NONE},
-    {"year", SCHEMA_TYPE_YEAR, 0, SHAPE_PLAIN, SCHEMA_EXT_NONE},
-    {"time", SCHEMA_TYPE_TIME2, 0, SHAPE_FRACTION, SCHEMA_EXT_NONE},
-    {"datetime", SCHEMA_TYPE_DATETIME2, 0, SHAPE_FRACTION, SCHEMA_EXT_NONE},
-    {"timestamp", SCHEMA_TYPE_TIMESTAMP2, 0, SHAPE_FRACTION, SCHEMA_EXT_NONE},
-    {"char", SCHEMA_TYPE_STRING, 0, SHAPE_TEXT, SCHEMA_EXT_NONE},
-    {"varchar", SCHEMA_TYPE_VARCHAR, 0, SHAPE_TEXT, SCHEMA_EXT_NONE},
-    {"binary", SCHEMA_TYPE_STRING, 0, SHAPE_BINARY, SCHEMA_EXT_NONE},
-    {"varbinary", SCHEMA_TYPE_VARCHAR, 0, SHAPE_BINARY, SCHEMA_EXT_NONE},
-    {"tinytext", SCHEMA_TYPE_BLOB, 1, SHAPE_BLOB_TEXT, SCHEMA_EXT_NONE},
-    {"text", SCHEMA_TYPE_BLOB, 2, SHAPE_BLOB_TEXT, SCHEMA_EXT_NONE},
-    {"mediumtext", SCHEMA_TYPE_BLOB, 3, SHAPE_BLOB_TEXT, SCHEMA_EXT_NONE},
-    {"longtext", SCHEMA_TYPE_BLOB, 4, SHAPE_BLOB_TEXT, SCHEMA_EXT_NONE},
-    {"tinyblob", SCHEMA_TYPE_BLOB, 1, SHAPE_BLOB, SCHEMA_EXT_NONE},
-    {"blob", SCHEMA_TYPE_BLOB, 2, SHAPE_BLOB, SCHEMA_EXT_NONE},
-    {"mediumblob", SCHEMA_TYPE_BLOB, 3, SHAPE_BLOB, SCHEMA_EXT_NONE},
-    {"longblob", SCHEMA_TYPE_BLOB, 4, SHAPE_BLOB, SCHEMA_EXT_NONE},
-    {"enum", SCHEMA_TYPE_ENUM, 0, SHAPE_LABELS, SCHEMA_EXT_NONE},
-    {"set", SCHEMA_TYPE_SET, 0, SHAPE_LABELS, SCHEMA_EXT_NONE},
-    {"json", SCHEMA_TYPE_JSON, 4, SHAPE_PLAIN, SCHEMA_EXT_NONE},
-    {"vector", SCHEMA_TYPE_VECTOR, 4, SHAPE_VECTOR, SCHEMA_EXT_NONE},
-    {"geometry", SCHEMA_TYPE_GEOMETRY, 0, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"point", SCHEMA_TYPE_GEOMETRY, 1, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"linestring", SCHEMA_TYPE_GEOMETRY, 2, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"polygon", SCHEMA_TYPE_GEOMETRY, 3, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"multipoint", SCHEMA_TYPE_GEOMETRY, 4, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"multilinestring", SCHEMA_TYPE_GEOMETRY, 5, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"multipolygon", SCHEMA_TYPE_GEOMETRY, 6, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"geometrycollection", SCHEMA_TYPE_GEOMETRY, 7, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"geomcollection", SCHEMA_TYPE_GEOMETRY, 7, SHAPE_GEOMETRY, SCHEMA_EXT_NONE},
-    {"uuid", SCHEMA_TYPE_STRING, 16, SHAPE_PLAIN, SCHEMA_EXT_UUID},
-    {"inet6", SCHEMA_TYPE_STRING, 16, SHAPE_PLAIN, SCHEMA_EXT_INET6},
-    {"inet4", SCHEMA_TYPE_STRING, 4, SHAPE_PLAIN, SCHEMA_EXT_INET4},
+#define SCHEMA_TYPE(name, number, kind, form, word, meta, shape)                                   \
+    {word, SCHEMA_TYPE_##name, meta, SHAPE_##shape, SCHEMA_EXT_NONE},
+#define SCHEMA_WORD(word, type, meta, shape, ext)                                                  \
+    {word, SCHEMA_TYPE_##type, meta, SHAPE_##shape, SCHEMA_EXT_##ext},
+#include "schemas/types.def"
 };
 
 static const struct type_row *find_row(const char *data_type)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (strcasecmp(rows[i].name, data_type) == 0)
+        if (rows[i].shape != SHAPE_NONE && strcasecmp(rows[i].word, data_type) == 0)
             return &rows[i];
     return NULL;
 }
@@ -149,6 +114,7 @@ static void fill_shape(const struct type_row *row, const struct schema_column_in
                        struct schema_column *out)
 {
     switch (row->shape) {
+    case SHAPE_NONE:
     case SHAPE_PLAIN:
     case SHAPE_INTEGER:
         break;
@@ -194,6 +160,7 @@ static uint16_t collation_of(const struct type_row *row, uint16_t given)
         return 63;
     case SHAPE_PLAIN:
         return row->ext == SCHEMA_EXT_NONE ? 0 : 63;
+    case SHAPE_NONE:
     case SHAPE_INTEGER:
     case SHAPE_DECIMAL:
     case SHAPE_BIT:

@@ -29,44 +29,6 @@ static bool is_of_log(const struct schema_column *c)
     return c->column_type == NULL;
 }
 
-static const char *const type_words[UINT8_MAX + 1] = {
-    [SCHEMA_TYPE_TINY] = "tinyint",
-    [SCHEMA_TYPE_SHORT] = "smallint",
-    [SCHEMA_TYPE_INT24] = "mediumint",
-    [SCHEMA_TYPE_LONG] = "int",
-    [SCHEMA_TYPE_LONGLONG] = "bigint",
-    [SCHEMA_TYPE_FLOAT] = "float",
-    [SCHEMA_TYPE_DOUBLE] = "double",
-    [SCHEMA_TYPE_DECIMAL] = "decimal",
-    [SCHEMA_TYPE_NEWDECIMAL] = "decimal",
-    [SCHEMA_TYPE_DATE] = "date",
-    [SCHEMA_TYPE_NEWDATE] = "date",
-    [SCHEMA_TYPE_YEAR] = "year",
-    [SCHEMA_TYPE_TIME] = "time",
-    [SCHEMA_TYPE_TIME2] = "time",
-    [SCHEMA_TYPE_DATETIME] = "datetime",
-    [SCHEMA_TYPE_DATETIME2] = "datetime",
-    [SCHEMA_TYPE_TIMESTAMP] = "timestamp",
-    [SCHEMA_TYPE_TIMESTAMP2] = "timestamp",
-    [SCHEMA_TYPE_BIT] = "bit",
-    [SCHEMA_TYPE_ENUM] = "enum",
-    [SCHEMA_TYPE_SET] = "set",
-    [SCHEMA_TYPE_JSON] = "json",
-    [SCHEMA_TYPE_GEOMETRY] = "geometry",
-    [SCHEMA_TYPE_VECTOR] = "vector",
-    [SCHEMA_TYPE_STRING] = "char",
-    [SCHEMA_TYPE_VARCHAR] = "varchar",
-    [SCHEMA_TYPE_VAR_STRING] = "varchar",
-    [SCHEMA_TYPE_VARCHAR_COMPRESSED] = "varchar",
-    [SCHEMA_TYPE_BLOB] = "text",
-    [SCHEMA_TYPE_BLOB_COMPRESSED] = "text",
-};
-
-static const char *type_word(uint8_t type)
-{
-    return type_words[type] ? type_words[type] : "?";
-}
-
 enum { TYPE_TEXT_MAX = 41 };
 
 static unsigned characters(const struct schema_column *c)
@@ -78,7 +40,7 @@ static unsigned characters(const struct schema_column *c)
 /* As a person would write it; for a table map's columns put together from type and metadata. */
 static void type_text(const struct schema_column *c, char out[TYPE_TEXT_MAX])
 {
-    const char *word = type_word(c->type), *sign = c->is_unsigned ? " unsigned" : "";
+    const char *word = schema_type_word(c->type), *sign = c->is_unsigned ? " unsigned" : "";
     bool fraction = c->type == SCHEMA_TYPE_TIME2 || c->type == SCHEMA_TYPE_DATETIME2 ||
                     c->type == SCHEMA_TYPE_TIMESTAMP2;
     if (!is_of_log(c))
@@ -132,52 +94,46 @@ enum family {
     FAMILY_UNKNOWN
 };
 
-static enum family family_of_number(uint8_t type)
-{
-    if (schema_type_is_integer(type))
-        return FAMILY_INTEGER;
-    if (type == SCHEMA_TYPE_NEWDECIMAL)
-        return FAMILY_DECIMAL;
-    if (type == SCHEMA_TYPE_FLOAT || type == SCHEMA_TYPE_DOUBLE)
-        return FAMILY_FLOATING;
-    return type == SCHEMA_TYPE_BIT ? FAMILY_BIT : FAMILY_UNKNOWN;
-}
-
-static enum family family_of_time(uint8_t type)
-{
-    if (type == SCHEMA_TYPE_DATE || type == SCHEMA_TYPE_NEWDATE)
-        return FAMILY_DATE;
-    if (type == SCHEMA_TYPE_YEAR)
-        return FAMILY_YEAR;
-    if (type == SCHEMA_TYPE_TIME || type == SCHEMA_TYPE_TIME2)
-        return FAMILY_TIME;
-    if (type == SCHEMA_TYPE_DATETIME || type == SCHEMA_TYPE_DATETIME2)
-        return FAMILY_DATETIME;
-    bool timestamp = type == SCHEMA_TYPE_TIMESTAMP || type == SCHEMA_TYPE_TIMESTAMP2;
-    return timestamp ? FAMILY_TIMESTAMP : FAMILY_UNKNOWN;
-}
-
-static enum family family_of_bytes(const struct schema_column *c)
-{
-    if (c->ext == SCHEMA_EXT_UUID || c->ext == SCHEMA_EXT_INET4 || c->ext == SCHEMA_EXT_INET6)
-        return FAMILY_NETWORK;
-    if (c->vector_dim > 0 || c->type == SCHEMA_TYPE_VECTOR)
-        return FAMILY_VECTOR;
-    if (schema_type_is_string(c->type))
-        return FAMILY_STRING;
-    if (c->type == SCHEMA_TYPE_ENUM || c->type == SCHEMA_TYPE_SET)
-        return FAMILY_LABELS;
-    if (c->type == SCHEMA_TYPE_JSON)
-        return FAMILY_JSON;
-    return c->type == SCHEMA_TYPE_GEOMETRY ? FAMILY_GEOMETRY : FAMILY_UNKNOWN;
-}
-
 static enum family family_of(const struct schema_column *c)
 {
-    enum family f = family_of_number(c->type);
-    if (f == FAMILY_UNKNOWN)
-        f = family_of_time(c->type);
-    return f == FAMILY_UNKNOWN ? family_of_bytes(c) : f;
+    switch (schema_column_kind(c)) {
+    case SCHEMA_VALUE_INTEGER:
+        return FAMILY_INTEGER;
+    case SCHEMA_VALUE_DECIMAL:
+        return FAMILY_DECIMAL;
+    case SCHEMA_VALUE_FLOAT:
+    case SCHEMA_VALUE_DOUBLE:
+        return FAMILY_FLOATING;
+    case SCHEMA_VALUE_BIT:
+        return FAMILY_BIT;
+    case SCHEMA_VALUE_DATE:
+        return FAMILY_DATE;
+    case SCHEMA_VALUE_YEAR:
+        return FAMILY_YEAR;
+    case SCHEMA_VALUE_TIME:
+        return FAMILY_TIME;
+    case SCHEMA_VALUE_DATETIME:
+        return FAMILY_DATETIME;
+    case SCHEMA_VALUE_TIMESTAMP:
+        return FAMILY_TIMESTAMP;
+    case SCHEMA_VALUE_TEXT:
+    case SCHEMA_VALUE_BYTES:
+        return FAMILY_STRING;
+    case SCHEMA_VALUE_ENUM:
+    case SCHEMA_VALUE_SET:
+        return FAMILY_LABELS;
+    case SCHEMA_VALUE_JSON:
+        return FAMILY_JSON;
+    case SCHEMA_VALUE_GEOMETRY:
+        return FAMILY_GEOMETRY;
+    case SCHEMA_VALUE_VECTOR:
+        return FAMILY_VECTOR;
+    case SCHEMA_VALUE_NETWORK:
+        return FAMILY_NETWORK;
+    case SCHEMA_VALUE_NONE:
+        return FAMILY_UNKNOWN;
+    }
+    return FAMILY_UNKNOWN;
 }
 
 static bool sign_fits(const struct pair *p)

@@ -90,12 +90,6 @@ void schema_table_unref(const struct schema_table *t)
         table_free((struct schema_table *)(uintptr_t)t);
 }
 
-bool schema_type_is_old_time(uint8_t type)
-{
-    return type == SCHEMA_TYPE_TIME || type == SCHEMA_TYPE_DATETIME ||
-           type == SCHEMA_TYPE_TIMESTAMP;
-}
-
 static bool same_time(const struct schema_column *log, const struct schema_column *known)
 {
     if (!log->type_open || !schema_type_is_old_time(log->type))
@@ -217,19 +211,6 @@ int schema_table_column(const struct schema_table *t, const char *name)
         if (t->columns[i].name && strcasecmp(t->columns[i].name, name) == 0)
             return (int)i;
     return -1;
-}
-
-bool schema_type_is_integer(uint8_t type)
-{
-    return type == SCHEMA_TYPE_TINY || type == SCHEMA_TYPE_SHORT || type == SCHEMA_TYPE_INT24 ||
-           type == SCHEMA_TYPE_LONG || type == SCHEMA_TYPE_LONGLONG;
-}
-
-bool schema_type_is_string(uint8_t type)
-{
-    return type == SCHEMA_TYPE_STRING || type == SCHEMA_TYPE_VARCHAR ||
-           type == SCHEMA_TYPE_VAR_STRING || type == SCHEMA_TYPE_BLOB ||
-           type == SCHEMA_TYPE_VARCHAR_COMPRESSED || type == SCHEMA_TYPE_BLOB_COMPRESSED;
 }
 
 static bool is_whole(const struct schema_key *k)

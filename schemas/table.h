@@ -8,41 +8,8 @@
 #define SLUICE_SCHEMAS_TABLE_H
 
 #include "base/buf.h"
+#include "schemas/types.h"
 
-enum schema_type { /* values are the wire's */
-                   SCHEMA_TYPE_DECIMAL = 0,
-                   SCHEMA_TYPE_TINY = 1,
-                   SCHEMA_TYPE_SHORT = 2,
-                   SCHEMA_TYPE_LONG = 3,
-                   SCHEMA_TYPE_FLOAT = 4,
-                   SCHEMA_TYPE_DOUBLE = 5,
-                   SCHEMA_TYPE_NULL = 6,
-                   SCHEMA_TYPE_TIMESTAMP = 7,
-                   SCHEMA_TYPE_LONGLONG = 8,
-                   SCHEMA_TYPE_INT24 = 9,
-                   SCHEMA_TYPE_DATE = 10,
-                   SCHEMA_TYPE_TIME = 11,
-                   SCHEMA_TYPE_DATETIME = 12,
-                   SCHEMA_TYPE_YEAR = 13,
-                   SCHEMA_TYPE_NEWDATE = 14,
-                   SCHEMA_TYPE_VARCHAR = 15,
-                   SCHEMA_TYPE_BIT = 16,
-                   SCHEMA_TYPE_TIMESTAMP2 = 17,
-                   SCHEMA_TYPE_DATETIME2 = 18,
-                   SCHEMA_TYPE_TIME2 = 19,
-                   SCHEMA_TYPE_TYPED_ARRAY = 20,
-                   SCHEMA_TYPE_BLOB_COMPRESSED = 140,
-                   SCHEMA_TYPE_VARCHAR_COMPRESSED = 141,
-                   SCHEMA_TYPE_VECTOR = 242,
-                   SCHEMA_TYPE_JSON = 245,
-                   SCHEMA_TYPE_NEWDECIMAL = 246,
-                   SCHEMA_TYPE_ENUM = 247,
-                   SCHEMA_TYPE_SET = 248,
-                   SCHEMA_TYPE_BLOB = 252,
-                   SCHEMA_TYPE_VAR_STRING = 253,
-                   SCHEMA_TYPE_STRING = 254,
-                   SCHEMA_TYPE_GEOMETRY = 255
-};
 /* MariaDB types that travel as another one; known only from information_schema. So does VECTOR, as
  * VARCHAR of the character set binary: vector_dim tells it. */
 enum schema_ext {
@@ -88,6 +55,22 @@ struct schema_column {
     uint32_t vector_dim;
     uint32_t geometry_type;
 };
+#define SCHEMA_COLLATION_BINARY 63u
+
+/* What the column's values are. Of a table map's column that is one of MariaDB's UUID, INET4, INET6
+ * and VECTOR: BYTES, as which they travel. */
+static inline enum schema_value_kind schema_column_kind(const struct schema_column *c)
+{
+    enum schema_value_kind kind = (enum schema_value_kind)schema_types[c->type].kind;
+    if (kind != SCHEMA_VALUE_TEXT)
+        return kind;
+    if (c->vector_dim > 0)
+        return SCHEMA_VALUE_VECTOR;
+    if (c->ext != SCHEMA_EXT_NONE && c->ext != SCHEMA_EXT_JSON_TEXT)
+        return SCHEMA_VALUE_NETWORK;
+    return c->collation == SCHEMA_COLLATION_BINARY ? SCHEMA_VALUE_BYTES : SCHEMA_VALUE_TEXT;
+}
+
 struct schema_key {
     char *name; /* "PRIMARY" */
     uint16_t *columns;
@@ -151,11 +134,6 @@ bool schema_table_same_types(const struct schema_table *log, const struct schema
 /* The same of one column, but for the name: a time that the log has in the format from before
  * 10.1.2 is the same, whose fraction digits it does not say. */
 bool schema_column_same_type(const struct schema_column *log, const struct schema_column *known);
-/* TIME, DATETIME, TIMESTAMP of the format from before MySQL 5.6 and MariaDB 10.1.2. */
-bool schema_type_is_old_time(uint8_t type);
-bool schema_type_is_integer(uint8_t type);
-bool schema_type_is_string(
-    uint8_t type); /* CHAR, VARCHAR, TEXT, BLOB, BINARY … (collation tells which) */
 /* Key by which rows are identified: PRIMARY, else a unique key without nullable columns or
  * prefixes; NULL if none. */
 const struct schema_key *schema_table_identity(const struct schema_table *t);

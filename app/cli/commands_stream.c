@@ -121,10 +121,22 @@ static bool print_shards(const struct config *c, const struct topo_keyspace *ks,
     return true;
 }
 
+/* A terminal's text is UTF-8, whatever the column's character set is. */
+static bool input_of_key(const struct schema_column *c, const char *key, struct buf *scratch,
+                         struct vindex_input *in, struct err *e)
+{
+    struct vindex_value v = vindex_value_of(c);
+    v.form = VINDEX_FORM_TEXT;
+    v.collation = 0;
+    v.p = (const uint8_t *)key;
+    v.n = strlen(key);
+    return vindex_input_of(&v, scratch, in, e);
+}
+
 /* The input of the table's primary vindex, by the type that its column has on a serving shard. */
 static bool read_input(const struct config *c, const struct topo_keyspace *ks,
-                       const struct vschema_table *t, const char *key, struct vindex_input *in,
-                       struct err *e)
+                       const struct vschema_table *t, const char *key, struct buf *scratch,
+                       struct vindex_input *in, struct err *e)
 {
     const char **serving = NULL;
     size_t n = serving_shards(c, ks, &serving);
@@ -133,7 +145,7 @@ static bool read_input(const struct config *c, const struct topo_keyspace *ks,
     struct schema_table *table =
         conn != NULL ? schema_inspect(conn, s->primary.database, t->name, e) : NULL;
     int i = table != NULL ? schema_table_column(table, t->columns[0]) : -1;
-    bool ok = i >= 0 && vindex_input_of_text(&table->columns[i], key, strlen(key), in, e);
+    bool ok = i >= 0 && input_of_key(&table->columns[i], key, scratch, in, e);
     if (table != NULL && i < 0)
         err_set(e, ERR_SCHEMA_MISMATCH, "%s has no column %s", t->name, t->columns[0]);
     if (table != NULL)
@@ -164,11 +176,12 @@ static bool print_route(const struct config *c, const struct topo_keyspace *ks, 
                         const char *key, struct err *e)
 {
     const struct vschema_table *t = vschema_table(ks->vschema, table);
+    CLEANUP(buf_fini) struct buf scratch = BUF_INIT;
     struct vindex_input in;
     struct ksid id;
     if (key == NULL || t == NULL || t->primary == NULL)
         return print_shards(c, ks, table);
-    if (!read_input(c, ks, t, key, &in, e))
+    if (!read_input(c, ks, t, key, &scratch, &in, e))
         return false;
     if (vindex_map(t->primary, &in, 1, &id, e) != VINDEX_KSID)
         return e->code != ERR_NONE ? false : err_set(e, ERR_VINDEX, "the value maps to no shard");

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#define COLLATION_BINARY  63u
 #define COLLATION_UTF8MB4 45u
 #define COLUMN_MAX        ((size_t)2200 * 1024 * 1024)
 #define INFLATE_RATIO_MAX 1100u
@@ -72,7 +71,7 @@ bool cdc_value_decimal(const struct cdc_value *v, struct buf *out)
 
 bool cdc_value_is_binary(const struct cdc_value *v)
 {
-    return v->column->collation == COLLATION_BINARY;
+    return v->column->collation == SCHEMA_COLLATION_BINARY;
 }
 
 /* zlib or bare deflate into out, exactly len bytes. */
@@ -119,8 +118,7 @@ static bool unpack_column(const struct cdc_value *v, struct buf *out, struct err
 
 static bool is_compressed(const struct cdc_value *v)
 {
-    return v->column->type == SCHEMA_TYPE_BLOB_COMPRESSED ||
-           v->column->type == SCHEMA_TYPE_VARCHAR_COMPRESSED;
+    return schema_type_is_packed(v->column->type);
 }
 
 static bool column_error(const struct cdc_value *v, struct err *e)
@@ -225,6 +223,12 @@ bool cdc_value_ext_text(const struct cdc_value *v, struct buf *out)
         return false;
     }
     return false;
+}
+
+bool cdc_value_no_kind(const struct cdc_value *v, struct err *e)
+{
+    err_set(e, ERR_LOG_UNSUPPORTED, "values of type %u are not known", v->column->type);
+    return column_error(v, e);
 }
 
 bool cdc_value_json(const struct cdc_value *v, struct buf *out, struct err *e)

@@ -90,6 +90,8 @@ bool cdc_value_json_patched(const struct cdc_value *before, const struct cdc_val
 bool cdc_value_json_diff(const struct cdc_value *v, struct buf *out, struct err *e) WARN_UNUSED;
 /* MariaDB UUID, INET4, INET6 as text; false when the column is none of these. */
 bool cdc_value_ext_text(const struct cdc_value *v, struct buf *out);
+/* What to say of a value whose type no column of a table has. Returns false. */
+bool cdc_value_no_kind(const struct cdc_value *v, struct err *e);
 /* Same present/null state and same canonical bytes. */
 bool cdc_value_equal(const struct cdc_value *a, const struct cdc_value *b);
 

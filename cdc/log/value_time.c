@@ -251,9 +251,8 @@ static char *put_date(char *to, const struct cdc_datetime *d)
 void cdc_datetime_print(const struct cdc_value *v, const struct cdc_datetime *d, struct buf *out)
 {
     char text[48], *at = text;
-    uint8_t type = v->column->type;
-    bool time_only = type == SCHEMA_TYPE_TIME || type == SCHEMA_TYPE_TIME2;
-    bool date_only = type == SCHEMA_TYPE_DATE || type == SCHEMA_TYPE_NEWDATE;
+    enum schema_value_kind kind = schema_column_kind(v->column);
+    bool time_only = kind == SCHEMA_VALUE_TIME, date_only = kind == SCHEMA_VALUE_DATE;
     assert(d->fsp <= 6);
     if (d->negative)
         *at++ = '-';

@@ -1,8 +1,9 @@
-/* schemas/sharding/vindex_input.h — a value that is given as text becomes a vindex's input, by the
- * type of its column. Pure.
+/* schemas/sharding/vindex_input.h — a column's value becomes a vindex's input, by the column's type.
+ * Pure.
  *
- * '007' is the number 7 in an INT column and three characters in a VARCHAR: the text alone does not
- * say which, and the two map to different shards.
+ * A value that comes out of the log, one that a query gave and one that a person typed map to the
+ * same shard only if all three become the same input: '007' is the number 7 in an INT column and
+ * three characters in a VARCHAR, 'é' is one byte in a latin1 column and two in the vindex.
  */
 #ifndef SLUICE_SCHEMAS_SHARDING_VINDEX_INPUT_H
 #define SLUICE_SCHEMAS_SHARDING_VINDEX_INPUT_H
@@ -10,10 +11,29 @@
 #include "schemas/sharding/vindex.h"
 #include "schemas/table.h"
 
-/* p, n: the value as the servers' text protocol gives it (UTF-8 for text columns, bytes for binary
- * ones), p NULL for NULL; borrowed by *out. ERR_VINDEX: the column's type cannot be a sharding key,
- * or the text is none of its values. */
-bool vindex_input_of_text(const struct schema_column *c, const char *p, size_t n,
-                          struct vindex_input *out, struct err *e) WARN_UNUSED;
+enum vindex_form {
+    VINDEX_FORM_LOG, /* the row format: integers little-endian, BINARY(n) without the zero bytes at
+                        its end, compressed columns unpacked */
+    VINDEX_FORM_TEXT /* the servers' text protocol: decimal digits, all bytes of a BINARY(n) */
+};
+
+struct vindex_value {
+    const char *column; /* for messages */
+    enum schema_value_kind kind;
+    enum vindex_form form;
+    bool is_unsigned;
+    uint16_t collation; /* the character set of p, whatever the column's is; 0: UTF-8 */
+    uint16_t width;     /* BINARY(n): n; else 0 */
+    const uint8_t *p;   /* NULL: SQL's NULL */
+    size_t n;
+};
+
+/* What c's type says; form, p and n are left to the caller, and collation is that of the column. */
+struct vindex_value vindex_value_of(const struct schema_column *c);
+/* Integers become numbers of the column's sign, text its bytes in UTF-8, binary strings their bytes
+ * (UUID, INET4 and INET6 too). *out borrows from v or from scratch, which is empty at first.
+ * ERR_VINDEX: the column's type cannot be a sharding key, or the value is none of the type. */
+bool vindex_input_of(const struct vindex_value *v, struct buf *scratch, struct vindex_input *out,
+                     struct err *e) WARN_UNUSED;
 
 #endif

@@ -3,7 +3,8 @@
  */
 #include "schemas/sharding/vindex_line.h"
 #include "base/mem.h"
-#include "base/sys.h"
+#include "schemas/sharding/vindex_input.h"
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
@@ -106,26 +107,30 @@ static bool names_integer(const char *type, bool *is_unsigned)
     return *is_unsigned || strncmp(type, "INT", 3) == 0;
 }
 
+/* Vitess keeps the text of a number as it was sent: '007' is hashed as three characters, also as
+ * INT64. */
+static bool is_canonical(const struct vindex_input *in, const char *p, size_t n)
+{
+    char digits[24];
+    if (in->kind == VINDEX_IN_U64)
+        snprintf(digits, sizeof digits, "%" PRIu64, in->u64);
+    else
+        snprintf(digits, sizeof digits, "%" PRId64, in->i64);
+    return strlen(digits) == n && memcmp(digits, p, n) == 0;
+}
+
 void vindex_input_of_type(const char *type, const void *p, size_t n, struct vindex_input *out)
 {
-    *out = (struct vindex_input){.kind = VINDEX_IN_BYTES, .p = p, .n = n};
-    char digits[32], canonical[32];
-    bool is_unsigned;
-    if (!names_integer(type, &is_unsigned) || n >= sizeof digits)
+    struct vindex_value v = {
+        .column = type, .form = VINDEX_FORM_TEXT, .kind = SCHEMA_VALUE_BYTES, .p = p, .n = n};
+    struct vindex_value number = v;
+    struct err e = ERR_INIT; /* what is no number reaches the vindex as its bytes */
+    number.kind = SCHEMA_VALUE_INTEGER;
+    if (names_integer(type, &number.is_unsigned) && vindex_input_of(&number, NULL, out, &e) &&
+        is_canonical(out, p, n))
         return;
-    memcpy(digits, p, n);
-    digits[n] = 0;
-    if (is_unsigned && sys_parse_u64(digits, &out->u64)) {
-        snprintf(canonical, sizeof canonical, "%" PRIu64, out->u64);
-        out->kind = VINDEX_IN_U64;
-    } else if (!is_unsigned && sys_parse_i64(digits, &out->i64)) {
-        snprintf(canonical, sizeof canonical, "%" PRId64, out->i64);
-        out->kind = VINDEX_IN_I64;
-    } else {
-        return;
-    }
-    if (strcmp(digits, canonical) != 0) /* text functions take the text as it is */
-        out->kind = VINDEX_IN_BYTES;
+    if (!vindex_input_of(&v, NULL, out, &e))
+        assert(!"bytes are always an input");
 }
 
 static bool parse_inputs(struct line *l, struct err *e)

@@ -240,47 +240,44 @@ static bool put_text(const struct schema_column *known, bool binary, const struc
 static bool put_literal(const struct cdc_value *v, const struct schema_column *known, bool binary,
                         struct buf *text, struct buf *out)
 {
-    switch (v->column->type) {
-    case SCHEMA_TYPE_TINY:
-    case SCHEMA_TYPE_SHORT:
-    case SCHEMA_TYPE_INT24:
-    case SCHEMA_TYPE_LONG:
-    case SCHEMA_TYPE_LONGLONG:
-    case SCHEMA_TYPE_YEAR:
+    switch (schema_column_kind(v->column)) {
+    case SCHEMA_VALUE_INTEGER:
+    case SCHEMA_VALUE_YEAR:
         return put_integer(v, buf_str(text), out);
-    case SCHEMA_TYPE_FLOAT:
+    case SCHEMA_VALUE_FLOAT:
         return put_number(buf_str(text), !strchr(known->column_type, ','), out);
-    case SCHEMA_TYPE_DOUBLE:
+    case SCHEMA_VALUE_DOUBLE:
         return put_number(buf_str(text), false, out);
-    case SCHEMA_TYPE_NEWDECIMAL:
+    case SCHEMA_VALUE_DECIMAL:
         return put_decimal(v, buf_str(text), out);
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_NEWDATE:
+    case SCHEMA_VALUE_DATE:
         return put_date(buf_str(text), out);
-    case SCHEMA_TYPE_TIME:
-    case SCHEMA_TYPE_TIME2:
+    case SCHEMA_VALUE_TIME:
         return put_time(buf_str(text), out);
-    case SCHEMA_TYPE_TIMESTAMP:
-    case SCHEMA_TYPE_TIMESTAMP2:
+    case SCHEMA_VALUE_TIMESTAMP:
         return put_timestamp(buf_str(text), out);
-    case SCHEMA_TYPE_DATETIME:
-    case SCHEMA_TYPE_DATETIME2:
+    case SCHEMA_VALUE_DATETIME:
         return put_datetime(v, buf_str(text), out);
-    case SCHEMA_TYPE_BIT:
-    case SCHEMA_TYPE_JSON:
-    case SCHEMA_TYPE_GEOMETRY:
-    case SCHEMA_TYPE_VECTOR:
-        return false;
-    default: /* ENUM, SET and everything of bytes */
+    case SCHEMA_VALUE_TEXT:
+    case SCHEMA_VALUE_BYTES:
+    case SCHEMA_VALUE_ENUM:
+    case SCHEMA_VALUE_SET:
         return put_text(known, binary, text, out);
+    case SCHEMA_VALUE_BIT:
+    case SCHEMA_VALUE_JSON:
+    case SCHEMA_VALUE_GEOMETRY:
+    case SCHEMA_VALUE_VECTOR:
+    case SCHEMA_VALUE_NETWORK:
+    case SCHEMA_VALUE_NONE:
+        break;
     }
+    return false;
 }
 
 static bool put_default(const struct cdc_value *v, const struct schema_column *known, bool mariadb,
                         struct buf *scratch, struct buf *out)
 {
-    bool datetime =
-        v->column->type == SCHEMA_TYPE_DATETIME || v->column->type == SCHEMA_TYPE_DATETIME2;
+    bool datetime = schema_column_kind(v->column) == SCHEMA_VALUE_DATETIME;
     bool binary = cdc_value_is_binary(v);
     switch (read_default(known, binary, mariadb, scratch)) {
     case DEFAULT_NONE:

@@ -199,31 +199,29 @@ static void put_timestamp(const struct cdc_value *v, const struct cdc_datetime *
         out->data[at] = 'T';
 }
 
-static bool put_temporal(const struct cdc_value *v, bool mariadb, struct buf *out, struct err *e)
+static void put_date(const struct cdc_value *v, const struct cdc_datetime *d, struct buf *out)
+{
+    if (is_zero_date(d))
+        put_no_date(v, out);
+    else
+        buf_put_i64(out, days_of(d));
+}
+
+static bool put_temporal(const struct cdc_value *v, enum schema_value_kind kind, bool mariadb,
+                         struct buf *out, struct err *e)
 {
     struct cdc_datetime d;
     if (!cdc_value_datetime(v, &d))
         return cdc_value_no_datetime(v, e);
-    switch (v->column->type) {
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_NEWDATE:
-        if (is_zero_date(&d))
-            put_no_date(v, out);
-        else
-            buf_put_i64(out, days_of(&d));
-        return true;
-    case SCHEMA_TYPE_TIME:
-    case SCHEMA_TYPE_TIME2:
+    if (kind == SCHEMA_VALUE_DATE)
+        put_date(v, &d, out);
+    else if (kind == SCHEMA_VALUE_TIME)
         buf_put_i64(out, d.negative ? -micros_of_day(&d) : micros_of_day(&d));
-        return true;
-    case SCHEMA_TYPE_TIMESTAMP:
-    case SCHEMA_TYPE_TIMESTAMP2:
+    else if (kind == SCHEMA_VALUE_TIMESTAMP)
         put_timestamp(v, &d, mariadb, out);
-        return true;
-    default: /* DATETIME of both kinds */
+    else
         put_datetime(v, &d, out);
-        return true;
-    }
+    return true;
 }
 
 static bool not_text(const struct cdc_value *v, struct err *e)
@@ -311,29 +309,27 @@ static void put_vector(const struct cdc_value *v, struct buf *out)
     buf_put_u8(out, ']');
 }
 
-static bool is_binary(const struct cdc_value *v)
+static void put_network(const struct cdc_value *v, struct buf *scratch, struct buf *out)
 {
-    return cdc_value_is_binary(v) && v->column->ext == SCHEMA_EXT_NONE;
+    buf_reset(scratch);
+    cdc_value_ext_text(v, scratch);
+    debezium_put_string(out, buf_str(scratch), scratch->len);
+}
+
+static bool put_bytes(const struct cdc_value *v, struct buf *scratch, struct buf *out,
+                      struct err *e)
+{
+    buf_reset(scratch);
+    if (!cdc_value_binary(v, scratch, e))
+        return false;
+    debezium_put_base64(out, scratch->data, scratch->len);
+    return true;
 }
 
 static bool put_text(const struct cdc_value *v, struct buf *scratch, struct buf *out, struct err *e)
 {
     bool valid = true;
     buf_reset(scratch);
-    if (v->column->vector_dim > 0) {
-        put_vector(v, out);
-        return true;
-    }
-    if (cdc_value_ext_text(v, scratch)) {
-        debezium_put_string(out, buf_str(scratch), scratch->len);
-        return true;
-    }
-    if (is_binary(v)) {
-        if (!cdc_value_binary(v, scratch, e))
-            return false;
-        debezium_put_base64(out, scratch->data, scratch->len);
-        return true;
-    }
     if (!cdc_value_text(v, scratch, &valid, e))
         return false;
     if (!valid)
@@ -345,7 +341,7 @@ static bool put_text(const struct cdc_value *v, struct buf *scratch, struct buf 
 static void put_unavailable(const struct cdc_value *v, struct buf *out)
 {
     const char text[] = DEBEZIUM_UNAVAILABLE;
-    if (v->column->type == SCHEMA_TYPE_BLOB && is_binary(v))
+    if (v->column->type == SCHEMA_TYPE_BLOB && schema_column_kind(v->column) == SCHEMA_VALUE_BYTES)
         debezium_put_base64(out, text, sizeof text - 1);
     else
         debezium_put_string(out, text, sizeof text - 1);
@@ -373,63 +369,68 @@ static bool put_json(const struct cdc_value *v, const struct cdc_value *before, 
     return ok;
 }
 
+static bool put_present(const struct cdc_value *v, const struct cdc_value *before, bool mariadb,
+                        struct buf *scratch, struct buf *out, struct err *e)
+{
+    const enum schema_value_kind kind = schema_column_kind(v->column);
+    switch (kind) {
+    case SCHEMA_VALUE_INTEGER:
+        buf_put_i64(out, v->column->is_unsigned ? (int64_t)cdc_value_u64(v) : cdc_value_i64(v));
+        return true;
+    case SCHEMA_VALUE_YEAR:
+        buf_put_i64(out, 1900 + v->p[0]);
+        return true;
+    case SCHEMA_VALUE_FLOAT:
+        debezium_put_float(out, (double)cdc_value_float(v), true);
+        return true;
+    case SCHEMA_VALUE_DOUBLE:
+        debezium_put_float(out, cdc_value_double(v), false);
+        return true;
+    case SCHEMA_VALUE_DECIMAL:
+        return put_decimal(v, scratch, out, e);
+    case SCHEMA_VALUE_BIT:
+        put_bit(v, out);
+        return true;
+    case SCHEMA_VALUE_ENUM:
+        return put_enum(v, scratch, out, e);
+    case SCHEMA_VALUE_SET:
+        return put_set(v, scratch, out, e);
+    case SCHEMA_VALUE_JSON:
+        return put_json(v, before, scratch, out, e);
+    case SCHEMA_VALUE_GEOMETRY:
+        put_geometry(v, out);
+        return true;
+    case SCHEMA_VALUE_VECTOR:
+        put_vector(v, out);
+        return true;
+    case SCHEMA_VALUE_DATE:
+    case SCHEMA_VALUE_TIME:
+    case SCHEMA_VALUE_DATETIME:
+    case SCHEMA_VALUE_TIMESTAMP:
+        return put_temporal(v, kind, mariadb, out, e);
+    case SCHEMA_VALUE_NETWORK:
+        put_network(v, scratch, out);
+        return true;
+    case SCHEMA_VALUE_BYTES:
+        return put_bytes(v, scratch, out, e);
+    case SCHEMA_VALUE_TEXT:
+        return put_text(v, scratch, out, e);
+    case SCHEMA_VALUE_NONE:
+        break;
+    }
+    return cdc_value_no_kind(v, e);
+}
+
 bool debezium_put_value(const struct cdc_value *v, const struct cdc_value *before, bool mariadb,
                         struct buf *scratch, struct buf *out, struct err *e)
 {
     if (v->absent && before && !before->absent)
         return debezium_put_value(before, NULL, mariadb, scratch, out, e); /* not changed */
-    if (v->absent) {
+    if (!v->absent && !v->null)
+        return put_present(v, before, mariadb, scratch, out, e);
+    if (v->absent)
         put_unavailable(v, out);
-        return true;
-    }
-    if (v->null) {
+    else
         buf_put_str(out, "null");
-        return true;
-    }
-    switch (v->column->type) {
-    case SCHEMA_TYPE_TINY:
-    case SCHEMA_TYPE_SHORT:
-    case SCHEMA_TYPE_INT24:
-    case SCHEMA_TYPE_LONG:
-    case SCHEMA_TYPE_LONGLONG:
-        buf_put_i64(out, v->column->is_unsigned ? (int64_t)cdc_value_u64(v) : cdc_value_i64(v));
-        return true;
-    case SCHEMA_TYPE_YEAR:
-        buf_put_i64(out, 1900 + v->p[0]);
-        return true;
-    case SCHEMA_TYPE_FLOAT:
-        debezium_put_float(out, (double)cdc_value_float(v), true);
-        return true;
-    case SCHEMA_TYPE_DOUBLE:
-        debezium_put_float(out, cdc_value_double(v), false);
-        return true;
-    case SCHEMA_TYPE_NEWDECIMAL:
-        return put_decimal(v, scratch, out, e);
-    case SCHEMA_TYPE_BIT:
-        put_bit(v, out);
-        return true;
-    case SCHEMA_TYPE_ENUM:
-        return put_enum(v, scratch, out, e);
-    case SCHEMA_TYPE_SET:
-        return put_set(v, scratch, out, e);
-    case SCHEMA_TYPE_JSON:
-        return put_json(v, before, scratch, out, e);
-    case SCHEMA_TYPE_GEOMETRY:
-        put_geometry(v, out);
-        return true;
-    case SCHEMA_TYPE_VECTOR:
-        put_vector(v, out);
-        return true;
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_NEWDATE:
-    case SCHEMA_TYPE_TIME:
-    case SCHEMA_TYPE_TIME2:
-    case SCHEMA_TYPE_DATETIME:
-    case SCHEMA_TYPE_DATETIME2:
-    case SCHEMA_TYPE_TIMESTAMP:
-    case SCHEMA_TYPE_TIMESTAMP2:
-        return put_temporal(v, mariadb, out, e);
-    default:
-        return put_text(v, scratch, out, e);
-    }
+    return true;
 }

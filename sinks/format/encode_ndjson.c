@@ -140,20 +140,11 @@ static void put_vector(const struct cdc_value *v, struct buf *out)
     buf_put_u8(out, ']');
 }
 
-static bool put_string_type(struct ndjson *x, const struct cdc_value *v, struct buf *out,
-                            struct err *e)
+static void put_network(const struct cdc_value *v, struct buf *out)
 {
-    if (v->column->vector_dim > 0) { /* MariaDB's travel as VARBINARY */
-        put_vector(v, out);
-        return true;
-    }
-    if (v->column->ext != SCHEMA_EXT_NONE && v->column->ext != SCHEMA_EXT_JSON_TEXT) {
-        buf_put_u8(out, '"');
-        cdc_value_ext_text(v, out);
-        buf_put_u8(out, '"');
-        return true;
-    }
-    return cdc_value_is_binary(v) ? put_bytes(x, v, out, e) : put_text(x, v, out, e);
+    buf_put_u8(out, '"');
+    cdc_value_ext_text(v, out);
+    buf_put_u8(out, '"');
 }
 
 static void put_text_or_hex(const struct schema_label *l, struct buf *out)
@@ -241,50 +232,50 @@ static void put_integer(const struct cdc_value *v, struct buf *out)
 
 static bool put_value(struct ndjson *x, const struct cdc_value *v, struct buf *out, struct err *e)
 {
-    switch (v->column->type) {
-    case SCHEMA_TYPE_TINY:
-    case SCHEMA_TYPE_SHORT:
-    case SCHEMA_TYPE_INT24:
-    case SCHEMA_TYPE_LONG:
-    case SCHEMA_TYPE_LONGLONG:
-    case SCHEMA_TYPE_YEAR:
-    case SCHEMA_TYPE_BIT:
+    switch (schema_column_kind(v->column)) {
+    case SCHEMA_VALUE_INTEGER:
+    case SCHEMA_VALUE_YEAR:
+    case SCHEMA_VALUE_BIT:
         put_integer(v, out);
         return true;
-    case SCHEMA_TYPE_FLOAT:
+    case SCHEMA_VALUE_FLOAT:
         put_float(out, (double)cdc_value_float(v), true);
         return true;
-    case SCHEMA_TYPE_DOUBLE:
+    case SCHEMA_VALUE_DOUBLE:
         put_float(out, cdc_value_double(v), false);
         return true;
-    case SCHEMA_TYPE_NEWDECIMAL:
+    case SCHEMA_VALUE_DECIMAL:
         return put_decimal(v, out, e);
-    case SCHEMA_TYPE_ENUM:
+    case SCHEMA_VALUE_ENUM:
         put_enum(v, out);
         return true;
-    case SCHEMA_TYPE_SET:
+    case SCHEMA_VALUE_SET:
         put_set(x, v, out);
         return true;
-    case SCHEMA_TYPE_JSON:
+    case SCHEMA_VALUE_JSON:
         return v->json_diff ? cdc_value_json_diff(v, out, e) : cdc_value_json(v, out, e);
-    case SCHEMA_TYPE_GEOMETRY:
+    case SCHEMA_VALUE_GEOMETRY:
         put_geometry(v, out);
         return true;
-    case SCHEMA_TYPE_VECTOR:
+    case SCHEMA_VALUE_VECTOR: /* MariaDB's travel as VARBINARY */
         put_vector(v, out);
         return true;
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_NEWDATE:
-    case SCHEMA_TYPE_TIME:
-    case SCHEMA_TYPE_TIME2:
-    case SCHEMA_TYPE_DATETIME:
-    case SCHEMA_TYPE_DATETIME2:
-    case SCHEMA_TYPE_TIMESTAMP:
-    case SCHEMA_TYPE_TIMESTAMP2:
+    case SCHEMA_VALUE_DATE:
+    case SCHEMA_VALUE_TIME:
+    case SCHEMA_VALUE_DATETIME:
+    case SCHEMA_VALUE_TIMESTAMP:
         return put_temporal(v, out, e);
-    default:
-        return put_string_type(x, v, out, e);
+    case SCHEMA_VALUE_NETWORK:
+        put_network(v, out);
+        return true;
+    case SCHEMA_VALUE_BYTES:
+        return put_bytes(x, v, out, e);
+    case SCHEMA_VALUE_TEXT:
+        return put_text(x, v, out, e);
+    case SCHEMA_VALUE_NONE:
+        break;
     }
+    return cdc_value_no_kind(v, e);
 }
 
 static bool usable_before(const struct cdc_value *before)

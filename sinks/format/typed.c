@@ -61,55 +61,49 @@ void typed_rows_free(struct typed_rows *t)
     free(t);
 }
 
-static enum form bytes_form(const struct schema_column *c)
+static enum form integer_form(const struct schema_column *c)
 {
-    const struct cdc_value v = {.column = c};
-    if (c->type == SCHEMA_TYPE_JSON)
-        return JSON;
-    if (c->ext == SCHEMA_EXT_UUID || c->ext == SCHEMA_EXT_INET4 || c->ext == SCHEMA_EXT_INET6)
-        return EXTENSION;
-    bool compressed =
-        c->type == SCHEMA_TYPE_VARCHAR_COMPRESSED || c->type == SCHEMA_TYPE_BLOB_COMPRESSED;
-    if (!schema_type_is_string(c->type) || cdc_value_is_binary(&v))
-        return compressed ? BYTES : VIEW;
-    return !compressed && charset_is_utf8_compatible(c->collation) ? UTF8 : TEXT;
+    if (c->is_unsigned)
+        return UNSIGNED;
+    if (c->type == SCHEMA_TYPE_LONG)
+        return SIGNED_4;
+    return c->type == SCHEMA_TYPE_LONGLONG ? SIGNED_8 : SIGNED;
 }
 
 /* And the shape of a DECIMAL. */
 static enum form form_of(const struct schema_column *c, struct decimal_shape *shape)
 {
-    const struct cdc_value v = {.column = c};
-    switch (c->type) {
-    case SCHEMA_TYPE_TINY:
-    case SCHEMA_TYPE_SHORT:
-    case SCHEMA_TYPE_INT24:
-    case SCHEMA_TYPE_LONG:
-    case SCHEMA_TYPE_LONGLONG:
-        return cdc_value_is_unsigned(&v)         ? UNSIGNED
-               : c->type == SCHEMA_TYPE_LONG     ? SIGNED_4
-               : c->type == SCHEMA_TYPE_LONGLONG ? SIGNED_8
-                                                 : SIGNED;
-    case SCHEMA_TYPE_NEWDECIMAL:
+    bool packed = schema_type_is_packed(c->type);
+    switch (schema_column_kind(c)) {
+    case SCHEMA_VALUE_INTEGER:
+        return integer_form(c);
+    case SCHEMA_VALUE_DECIMAL:
         return decimal_shape_of(c->meta >> 8, c->meta & 0xff, shape) ? DECIMAL : LONG_DECIMAL;
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_NEWDATE:
-    case SCHEMA_TYPE_TIME:
-    case SCHEMA_TYPE_DATETIME:
-    case SCHEMA_TYPE_TIMESTAMP:
-    case SCHEMA_TYPE_TIME2:
-    case SCHEMA_TYPE_DATETIME2:
-    case SCHEMA_TYPE_TIMESTAMP2:
+    case SCHEMA_VALUE_DATE:
+    case SCHEMA_VALUE_TIME:
+    case SCHEMA_VALUE_DATETIME:
+    case SCHEMA_VALUE_TIMESTAMP:
         return TIME;
-    case SCHEMA_TYPE_FLOAT:
-    case SCHEMA_TYPE_DOUBLE:
-    case SCHEMA_TYPE_YEAR:
-    case SCHEMA_TYPE_BIT:
-    case SCHEMA_TYPE_ENUM:
-    case SCHEMA_TYPE_SET:
+    case SCHEMA_VALUE_TEXT:
+        return !packed && charset_is_utf8_compatible(c->collation) ? UTF8 : TEXT;
+    case SCHEMA_VALUE_BYTES:
+        return packed ? BYTES : VIEW;
+    case SCHEMA_VALUE_JSON:
+        return JSON;
+    case SCHEMA_VALUE_NETWORK:
+        return EXTENSION;
+    case SCHEMA_VALUE_FLOAT:
+    case SCHEMA_VALUE_DOUBLE:
+    case SCHEMA_VALUE_YEAR:
+    case SCHEMA_VALUE_BIT:
+    case SCHEMA_VALUE_ENUM:
+    case SCHEMA_VALUE_SET:
+    case SCHEMA_VALUE_GEOMETRY:
+    case SCHEMA_VALUE_VECTOR:
+    case SCHEMA_VALUE_NONE:
         return VIEW;
-    default: /* a byte from outside */
-        return bytes_form(c);
     }
+    return VIEW;
 }
 
 /* Counts the columns of each form, then puts each one at its form's place. */

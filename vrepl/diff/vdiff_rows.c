@@ -242,19 +242,35 @@ static bool recheck_locked(struct pair *p, struct keys *k, struct err *e)
 
 /* ---- classification ---- */
 
-/* The target whose range holds the row's keyspace id; n_targets: none does. values: of the vindex's
- * columns, in their order. */
+/* The keyspace id of a row; values: of the vindex's columns, in their order, each in its column's
+ * character set. */
+static enum vindex_result keyspace_id(const struct vdiff_run *d, const struct vdiff_end *x,
+                                      const struct my_cell *values, struct ksid *id, struct err *e)
+{
+    struct vindex_input in[VINDEX_COLUMNS_MAX];
+    struct buf scratch[VINDEX_COLUMNS_MAX] = {0};
+    const struct vdiff_table *t = d->t;
+    bool ok = true;
+    for (size_t i = 0; i < t->n_vindex_columns && ok; i++) {
+        struct vindex_value v = vindex_value_of(column_at(x, t->vindex_columns[i]));
+        v.form = VINDEX_FORM_TEXT;
+        v.p = (const uint8_t *)values[i].p;
+        v.n = values[i].n;
+        ok = vindex_input_of(&v, &scratch[i], &in[i], e);
+    }
+    enum vindex_result found =
+        ok ? vindex_map(t->vindex, in, t->n_vindex_columns, id, e) : VINDEX_ERROR;
+    for (size_t i = 0; i < t->n_vindex_columns; i++)
+        buf_fini(&scratch[i]);
+    return found;
+}
+
+/* The target whose range holds the row's keyspace id; n_targets: none does. */
 static bool target_of(const struct vdiff_run *d, const struct vdiff_end *x,
                       const struct my_cell *values, size_t *target, struct err *e)
 {
-    struct vindex_input in[VINDEX_COLUMNS_MAX];
     struct ksid id;
-    const struct vdiff_table *t = d->t;
-    for (size_t i = 0; i < t->n_vindex_columns; i++)
-        if (!vindex_input_of_text(column_at(x, t->vindex_columns[i]), values[i].p, values[i].n,
-                                  &in[i], e))
-            return false;
-    enum vindex_result found = vindex_map(t->vindex, in, t->n_vindex_columns, &id, e);
+    enum vindex_result found = keyspace_id(d, x, values, &id, e);
     *target = d->rq->n_targets;
     for (size_t i = 0; found == VINDEX_KSID && i < d->rq->n_targets; i++)
         if (keyrange_contains(&d->rq->targets[i]->range, &id))

@@ -43,46 +43,34 @@ enum column_class {
 
 static enum column_class class_of(const struct schema_column *c)
 {
-    switch ((enum schema_type)c->type) {
-    case SCHEMA_TYPE_FLOAT:
-    case SCHEMA_TYPE_DOUBLE:
+    bool is_long = c->type == SCHEMA_TYPE_BLOB || c->type == SCHEMA_TYPE_BLOB_COMPRESSED ||
+                   c->type == SCHEMA_TYPE_VECTOR;
+    switch (schema_column_kind(c)) {
+    case SCHEMA_VALUE_FLOAT:
+    case SCHEMA_VALUE_DOUBLE:
         return CLASS_FLOAT;
-    case SCHEMA_TYPE_BIT:
+    case SCHEMA_VALUE_BIT:
         return CLASS_BIT;
-    case SCHEMA_TYPE_JSON:
+    case SCHEMA_VALUE_JSON:
         return CLASS_JSON;
-    case SCHEMA_TYPE_GEOMETRY:
+    case SCHEMA_VALUE_GEOMETRY:
         return CLASS_GEOMETRY;
-    case SCHEMA_TYPE_ENUM:
-    case SCHEMA_TYPE_SET:
+    case SCHEMA_VALUE_ENUM:
+    case SCHEMA_VALUE_SET:
         return CLASS_LABEL;
-    case SCHEMA_TYPE_BLOB:
-    case SCHEMA_TYPE_BLOB_COMPRESSED:
-    case SCHEMA_TYPE_VECTOR:
-        return CLASS_LONG;
-    case SCHEMA_TYPE_VARCHAR:
-    case SCHEMA_TYPE_VAR_STRING:
-    case SCHEMA_TYPE_STRING:
-    case SCHEMA_TYPE_VARCHAR_COMPRESSED:
-        return CLASS_TEXT;
-    case SCHEMA_TYPE_DECIMAL:
-    case SCHEMA_TYPE_TINY:
-    case SCHEMA_TYPE_SHORT:
-    case SCHEMA_TYPE_LONG:
-    case SCHEMA_TYPE_NULL:
-    case SCHEMA_TYPE_TIMESTAMP:
-    case SCHEMA_TYPE_LONGLONG:
-    case SCHEMA_TYPE_INT24:
-    case SCHEMA_TYPE_DATE:
-    case SCHEMA_TYPE_TIME:
-    case SCHEMA_TYPE_DATETIME:
-    case SCHEMA_TYPE_YEAR:
-    case SCHEMA_TYPE_NEWDATE:
-    case SCHEMA_TYPE_TIMESTAMP2:
-    case SCHEMA_TYPE_DATETIME2:
-    case SCHEMA_TYPE_TIME2:
-    case SCHEMA_TYPE_TYPED_ARRAY:
-    case SCHEMA_TYPE_NEWDECIMAL:
+    case SCHEMA_VALUE_TEXT:
+    case SCHEMA_VALUE_BYTES:
+    case SCHEMA_VALUE_NETWORK:
+    case SCHEMA_VALUE_VECTOR:
+        return is_long ? CLASS_LONG : CLASS_TEXT;
+    case SCHEMA_VALUE_INTEGER:
+    case SCHEMA_VALUE_DECIMAL:
+    case SCHEMA_VALUE_YEAR:
+    case SCHEMA_VALUE_DATE:
+    case SCHEMA_VALUE_TIME:
+    case SCHEMA_VALUE_DATETIME:
+    case SCHEMA_VALUE_TIMESTAMP:
+    case SCHEMA_VALUE_NONE:
         break;
     }
     return CLASS_PLAIN;

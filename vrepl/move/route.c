@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cdc/sidecar/journal.h"
+#include "schemas/sharding/vindex_input.h"
 #include "vrepl/move/hidden.h"
 #include "vrepl/move/object_names.h"
 
@@ -137,54 +138,44 @@ const struct vrepl_plan *vrepl_router_plan(struct vrepl_router *r, const struct 
     return plan;
 }
 
-static bool vindex_text(const struct cdc_value *v, struct buf *text, struct vindex_input *in,
-                        struct err *e)
-{
-    bool valid = true;
-    if (cdc_value_is_binary(v) ? !cdc_value_binary(v, text, e)
-                               : !cdc_value_text(v, text, &valid, e))
-        return false;
-    *in = (struct vindex_input){.kind = VINDEX_IN_BYTES, .p = text->data, .n = text->len};
-    return true;
-}
+struct input_scratch {
+    struct buf unpacked, text;
+};
 
-static bool vindex_value(const struct cdc_value *v, struct buf *text, struct vindex_input *in,
-                         struct err *e)
+static bool input_of(const struct cdc_value *v, struct input_scratch *scratch,
+                     struct vindex_input *in, struct err *e)
 {
-    if (v->null) {
-        in->kind = VINDEX_IN_NULL;
-        return true;
+    struct vindex_value value = vindex_value_of(v->column);
+    if (!v->null && schema_type_is_packed(v->column->type)) {
+        if (!cdc_value_bytes(v, &scratch->unpacked, e))
+            return false;
+        value.p = (const uint8_t *)buf_str(&scratch->unpacked);
+        value.n = scratch->unpacked.len;
+    } else if (!v->null) {
+        value.p = v->p;
+        value.n = v->n;
     }
-    if (schema_type_is_integer(v->column->type)) {
-        bool is_unsigned = cdc_value_is_unsigned(v);
-        in->kind = is_unsigned ? VINDEX_IN_U64 : VINDEX_IN_I64;
-        if (is_unsigned)
-            in->u64 = cdc_value_u64(v);
-        else
-            in->i64 = cdc_value_i64(v);
-        return true;
-    }
-    if (schema_type_is_string(v->column->type))
-        return vindex_text(v, text, in, e);
-    return err_set(e, ERR_VINDEX, "column %s: its type cannot be a sharding key", v->column->name);
+    return vindex_input_of(&value, &scratch->text, in, e);
 }
 
 static bool map_values(const struct vrepl_plan *plan, const struct cdc_value *const *values,
                        struct ksid *id, struct err *e)
 {
-    struct vindex_input in[ROUTE_MAX_VINDEX] = {0};
-    struct buf text[ROUTE_MAX_VINDEX] = {0};
+    struct vindex_input in[ROUTE_MAX_VINDEX];
+    struct input_scratch scratch[ROUTE_MAX_VINDEX] = {0};
     bool ok = true;
     for (size_t i = 0; i < plan->n_vindex && ok; i++)
-        ok = vindex_value(values[i], &text[i], &in[i], e);
+        ok = input_of(values[i], &scratch[i], &in[i], e);
     if (ok) {
         enum vindex_result found = vindex_map(plan->spec->vindex, in, plan->n_vindex, id, e);
         if (found == VINDEX_NONE)
             err_set(e, ERR_VINDEX, "%s: the sharding key maps to no shard", plan->source->name);
         ok = found == VINDEX_KSID;
     }
-    for (size_t i = 0; i < plan->n_vindex; i++)
-        buf_fini(&text[i]);
+    for (size_t i = 0; i < plan->n_vindex; i++) {
+        buf_fini(&scratch[i].unpacked);
+        buf_fini(&scratch[i].text);
+    }
     return ok;
 }
 
