@@ -9,9 +9,9 @@
 #define RETRY_PAUSE_MS 100
 #define MAX_HELD_BYTES ((uint64_t)4 * 1024 * 1024)
 
-/* The topic of a table's records; of those without a table (DDL, transactions) it is the prefix. */
-static const char *topic_of(struct lane *l, const struct schema_table *table)
+const char *lane_topic(void *ctx, const struct schema_table *table)
 {
+    struct lane *l = ctx;
     const struct sink_spec *spec = l->driver->spec;
     const struct sink_topic t = {.template = spec->topic,
                                  .prefix = spec->prefix,
@@ -79,48 +79,51 @@ static bool write_record(struct lane *l, const struct sink_record *r, struct err
     }
 }
 
-bool lane_emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-               const void *value, size_t value_len, struct err *e)
+bool lane_emit(void *ctx, const struct encode_record *record, struct err *e)
 {
     struct lane *l = ctx;
-    struct sink_record r = {.topic = topic_of(l, table),
-                            .key = key,
-                            .key_len = key_len,
-                            .value = value,
-                            .value_len = value_len};
+    struct sink_record r = {.topic = record->context->topic,
+                            .op = record->op,
+                            .tx = record->context->begin,
+                            .tx_index = record->tx_index,
+                            .key = record->key,
+                            .key_len = record->key_len,
+                            .value = record->value,
+                            .value_len = record->value_len};
     if (!write_record(l, &r, e))
         return false;
     l->dirty_records++;
-    l->dirty_bytes += key_len + value_len;
+    l->dirty_bytes += r.key_len + r.value_len;
     /* Inside a large transaction: nothing is acknowledged, but the sink need not hold it all. */
     return l->dirty_bytes < MAX_HELD_BYTES || lane_flush(l, false, "", e);
 }
 
-static bool add_record(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-                       const void *value, size_t value_len, struct err *e)
+bool lane_committed(void *ctx, const struct cdc_change *begin, uint32_t n_records, struct err *e)
 {
-    (void)table;
-    (void)key;
-    (void)key_len;
+    struct lane *l = ctx;
+    return !l->sink->ops->commit || l->sink->ops->commit(l->sink, begin, n_records, e);
+}
+
+static bool add_record(void *ctx, const struct encode_record *r, struct err *e)
+{
     (void)e;
-    buf_put(ctx, value, value_len);
+    buf_put(ctx, r->value, r->value_len);
     return true;
 }
 
 /* The native format has a form for every value; only a row beyond its size has no record. */
-static void put_native(const struct sink_tx_row *row, struct buf *out)
+static void put_native(const struct encode_row *row, struct buf *out)
 {
     struct err ignored = ERR_INIT;
     const struct encoder_ops *ops = encoder_find(NULL);
     struct encoder *native = ops->open("", &ignored);
-    if (native && !ops->row(native, row->context, row->change, row->before, row->after, row->seq,
-                            add_record, out, &ignored))
+    if (native && !ops->row(native, row, add_record, out, &ignored))
         buf_reset(out);
     if (native)
         ops->close(native);
 }
 
-bool lane_row_refused(void *ctx, const struct sink_tx_row *row, struct err *e)
+bool lane_row_refused(void *ctx, const struct encode_row *row, struct err *e)
 {
     struct lane *l = ctx;
     struct buf record CLEANUP(buf_fini) = BUF_INIT;

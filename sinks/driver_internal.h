@@ -84,10 +84,12 @@ void *lane_main(void *arg);
 void lane_set_state(struct lane *l, enum lane_state state, const struct err *why);
 bool lane_flush(struct lane *l, bool with_position, const char *data, struct err *e) WARN_UNUSED;
 /* driver_emit.c */
-bool lane_emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-               const void *value, size_t value_len, struct err *e);
+/* The topic of a table's records; of those without a table (DDL, transactions) it is the prefix. */
+const char *lane_topic(void *ctx, const struct schema_table *table);
+bool lane_emit(void *ctx, const struct encode_record *r, struct err *e);
+bool lane_committed(void *ctx, const struct cdc_change *begin, uint32_t n_records, struct err *e);
 /* A row that the format cannot hold: kept as a dead letter, in the native format, or the error. */
-bool lane_row_refused(void *ctx, const struct sink_tx_row *row, struct err *e);
+bool lane_row_refused(void *ctx, const struct encode_row *row, struct err *e);
 /* What the destination refused: kept as dead letters, or the first one is the error. */
 bool lane_take_refused(struct lane *l, struct err *e) WARN_UNUSED;
 bool lane_journal(void *ctx, const char *json, size_t n, struct err *e);

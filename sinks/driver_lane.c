@@ -281,6 +281,8 @@ static bool open_parts(struct lane *l, struct err *e)
                                             .keyed = d->sink_ops->keyed,
                                             .version = SLUICE_VERSION},
                                 .emit = lane_emit,
+                                .topic = lane_topic,
+                                .committed = lane_committed,
                                 .define = lane_define,
                                 .refused = lane_row_refused,
                                 .journal = lane_journal,

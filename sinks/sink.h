@@ -13,6 +13,10 @@
 
 struct sink_record {
     const char *topic; /* topic, index or file section */
+    enum encode_op op;
+    /* BEGIN of the record's transaction, with its GTID and times; NULL: of an initial copy. */
+    const struct cdc_change *tx;
+    uint32_t tx_index; /* records of that transaction before this one: 0 is where it begins */
     const void *key;   /* NULL: none */
     size_t key_len;
     const void *value; /* NULL: tombstone */
@@ -34,38 +38,45 @@ struct sink_place { /* one lane */
     char *keyspace, *shard;
 };
 typedef bool (*sink_recall_fn)(void *ctx, const struct sink_memory *m, struct err *e);
+/* A destination. Call order, of one instance and from one thread: open; position; begin, where it
+ * is not NULL; then write, commit, poll, refused and flush as often as there is something; close.
+ * forget and recall are about a destination and need no instance. */
 struct sink_ops {
     const char *scheme; /* "kafka", "file", "stdout" */
     bool keyed;         /* orders the records of one key only; false: all records of a lane */
-    /* target: what stands behind the scheme; options_json: the sink's configuration. stop: NULL, or
+    /* First. target: what stands behind the scheme; options_json: the sink's configuration. stop: NULL, or
      * outlives the sink. */
     struct sink *(*open)(const char *target, const char *options_json, const struct sink_stop *stop,
                          struct err *e);
-    bool (*write)(struct sink *s, const struct sink_record *r,
-                  struct err *e); /* bytes copied or sent on return */
-    /* Everything written so far is acknowledged and `position` (text) with it. Blocks up to
+    /* After begin; in the log's order. Bytes are copied or sent on return. RETRY: the same record
+     * comes again; SKIP_ROW: this one record is refused. */
+    bool (*write)(struct sink *s, const struct sink_record *r, struct err *e);
+    /* After the last record of a transaction, before the first one of the next; n_records were
+     * written, less those that were refused. NULL: the destination has no transactions. */
+    bool (*commit)(struct sink *s, const struct cdc_change *tx, uint32_t n_records, struct err *e);
+    /* After any write; with a position only between transactions. Everything written so far is acknowledged and `position` (text) with it. Blocks up to
      * timeout_ms. */
     bool (*flush)(struct sink *s, const char *keyspace, const char *shard, const char *position,
                   int64_t timeout_ms, struct err *e);
-    /* The next record that `write` had taken and the destination refused, and why; false: there is
+    /* After flush, and when write says SKIP_ROW later. The next record that `write` had taken and the destination refused, and why; false: there is
      * none. Lent until the next call. After a flush without position, all records before it were
      * either acknowledged or are given here; none is both. NULL: refusals come from `write`. */
     bool (*refused)(struct sink *s, struct sink_record *r, struct err *why);
-    void (*poll)(struct sink *s); /* serves callbacks; called often */
-    /* The position stored with the data; *out "" if none. */
+    void (*poll)(struct sink *s); /* After open: serves callbacks; called often. */
+    /* After open, before any write. The position stored with the data; *out "" if none. */
     bool (*position)(struct sink *s, const char *keyspace, const char *shard, struct buf *out,
                      struct err *e);
-    void (*close)(struct sink *s);
-    /* Before a lane's first record: who the sink is (definition; NULL: the configuration file says
+    void (*close)(struct sink *s); /* Last. NULL is fine. */
+    /* After position, before a lane's first record: who the sink is (definition; NULL: the configuration file says
      * it) and, unless position is NULL, where it begins ("": with a copy). What stands there of
      * another sink of its name holds no longer. NULL: the destination keeps nothing. */
     bool (*begin)(struct sink *s, const char *keyspace, const char *shard, const char *definition,
                   const char *position, int64_t timeout_ms, struct err *e);
-    /* The sink is deleted: nothing of it is recalled from now on. No sink of it is open. NULL: the
+    /* Without an instance. The sink is deleted: nothing of it is recalled from now on. No sink of it is open. NULL: the
      * destination keeps nothing. */
     bool (*forget)(const char *target, const char *options_json, const struct sink_stop *stop,
                    const struct sink_place *lanes, size_t n_lanes, struct err *e);
-    /* What stands at the destination of all sinks, the newest of each kind; changes nothing. */
+    /* Without an instance. What stands at the destination of all sinks, the newest of each kind; changes nothing. */
     bool (*recall)(const char *target, const char *options_json, sink_recall_fn fn, void *ctx,
                    struct err *e);
 };

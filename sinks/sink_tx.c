@@ -39,6 +39,7 @@ struct sink_tx {
     struct buf begin_query; /* begin.query's copy: a spooled change does not stay */
     bool begun;             /* its BEGIN record was emitted */
     bool emitted;           /* anything of it */
+    uint32_t n_records;     /* of it */
     const struct sink_snapshot_place *place; /* while rows of a copy are given */
     struct cdc_row *before, *after;
     struct typed_rows *typed;              /* without an encoder */
@@ -186,12 +187,27 @@ static bool wants_ddl(const struct sink_tx *t, const struct cdc_change *c)
 
 /* ---- encoding ---- */
 
+static bool emit_record(void *ctx, const struct encode_record *r, struct err *e)
+{
+    struct sink_tx *t = ctx;
+    struct encode_record numbered = *r;
+    numbered.tx_index = t->n_records;
+    t->n_records += t->c.begin != NULL;
+    return t->o.emit(t->o.ctx, &numbered, e);
+}
+
+static void find_topic(struct sink_tx *t, const struct schema_table *table)
+{
+    t->c.topic = t->o.topic ? t->o.topic(t->o.ctx, table) : NULL;
+}
+
 static bool emit_other(struct sink_tx *t, const struct cdc_change *c, struct err *e)
 {
     if (!t->o.encoder)
         return true;
     t->emitted = true;
-    return t->o.encoder->ops->other(t->o.encoder, &t->c, c, t->o.emit, t->o.ctx, e);
+    find_topic(t, NULL);
+    return t->o.encoder->ops->other(t->o.encoder, &t->c, c, emit_record, t, e);
 }
 
 static bool ensure_begin(struct sink_tx *t, struct err *e)
@@ -211,20 +227,6 @@ static void fit_rows(struct sink_tx *t, size_t n_columns)
     cdc_row_free(t->after);
     t->before = cdc_row_new(n_columns);
     t->after = cdc_row_new(n_columns);
-}
-
-static bool give_row(struct sink_tx *t, const struct cdc_change *c, uint32_t seq, struct err *e)
-{
-    t->stats.rows++;
-    if (!t->o.encoder)
-        return (c->rows.op == CDC_OP_INSERT || typed_rows_row(t->typed, t->before, e)) &&
-               (c->rows.op == CDC_OP_DELETE || typed_rows_row(t->typed, t->after, e));
-    t->emitted = true;
-    if (t->o.encoder->ops->row(t->o.encoder, &t->c, c, t->before, t->after, seq, t->o.emit,
-                               t->o.ctx, e))
-        return true;
-    const struct sink_tx_row row = {&t->c, c, t->before, t->after, seq};
-    return e->class_ == ERR_CLASS_SKIP_ROW && t->o.refused && t->o.refused(t->o.ctx, &row, e);
 }
 
 static bool has_more_to_know(const struct schema_table *table)
@@ -268,24 +270,68 @@ static bool learn(struct sink_tx *t, const struct cdc_change *c, struct err *e)
     return ask_once(t, table, &t->c.known, e);
 }
 
+/* The rows of one change, walked. */
+struct walk {
+    struct sink_tx *t;
+    const struct cdc_change *change;
+    struct cdc_rows_iter it;
+};
+
+static enum cdc_rows_result next_row(void *source, struct encode_row *row, struct err *e)
+{
+    struct walk *w = source;
+    struct sink_tx *t = w->t;
+    const struct cdc_rows *rows = &w->change->rows;
+    enum cdc_rows_result r = cdc_rows_next(&w->it, t->before, t->after, e);
+    if (r != CDC_ROWS_ROW)
+        return r;
+    t->stats.rows++;
+    t->emitted = true;
+    if (t->place)
+        t->c.snapshot = sink_snapshot_mark(t->place, w->it.row == 0, w->it.row + 1 == rows->n_rows);
+    *row = (struct encode_row){&t->c, w->change, t->before, t->after, rows->first_seq + w->it.row};
+    return r;
+}
+
+static bool refused_row(void *source, const struct encode_row *row, struct err *e)
+{
+    struct sink_tx *t = ((struct walk *)source)->t;
+    return t->o.refused && t->o.refused(t->o.ctx, row, e);
+}
+
+/* Without an encoder. */
+static bool type_rows(struct sink_tx *t, struct walk *w, struct err *e)
+{
+    const struct cdc_rows *rows = &w->change->rows;
+    enum cdc_rows_result r;
+    typed_rows_table(t->typed, rows->table);
+    while ((r = cdc_rows_next(&w->it, t->before, t->after, e)) == CDC_ROWS_ROW) {
+        t->stats.rows++;
+        if ((rows->op != CDC_OP_INSERT && !typed_rows_row(t->typed, t->before, e)) ||
+            (rows->op != CDC_OP_DELETE && !typed_rows_row(t->typed, t->after, e)))
+            return err_prepend(e, "%s.%s", rows->table->db, rows->table->name);
+    }
+    return r == CDC_ROWS_END;
+}
+
 static bool give_rows(struct sink_tx *t, const struct cdc_change *c, struct err *e)
 {
-    struct cdc_rows_iter it;
-    enum cdc_rows_result r;
+    struct walk w = {.t = t, .change = c};
+    struct encode_rows rows = {.change = c,
+                               .next = next_row,
+                               .refused = refused_row,
+                               .source = &w,
+                               .emit = emit_record,
+                               .ctx = t};
     fit_rows(t, c->rows.n_columns);
     if (!learn(t, c, e))
         return false;
-    if (t->typed)
-        typed_rows_table(t->typed, c->rows.table);
     t->stats.bytes += c->rows.images_len;
-    cdc_rows_begin(&it, &c->rows);
-    while ((r = cdc_rows_next(&it, t->before, t->after, e)) == CDC_ROWS_ROW) {
-        if (t->place)
-            t->c.snapshot = sink_snapshot_mark(t->place, it.row == 0, it.row + 1 == c->rows.n_rows);
-        if (!give_row(t, c, c->rows.first_seq + it.row, e))
-            return err_prepend(e, "%s.%s", c->rows.table->db, c->rows.table->name);
-    }
-    return r == CDC_ROWS_END;
+    cdc_rows_begin(&w.it, &c->rows);
+    if (t->typed)
+        return type_rows(t, &w, e);
+    find_topic(t, c->rows.table);
+    return t->o.encoder->ops->rows(t->o.encoder, &rows, e);
 }
 
 static void set_times(struct sink_tx *t)
@@ -316,7 +362,16 @@ static void set_begin(struct sink_tx *t, const struct cdc_change *c)
     if (c->begin.gtid.flavor != GTID_FLAVOR_NONE)
         t->c.mariadb = c->begin.gtid.flavor == GTID_FLAVOR_MARIADB;
     t->begun = false;
+    t->n_records = 0;
     set_times(t);
+}
+
+static bool give_commit(struct sink_tx *t, const struct cdc_change *c, struct err *e)
+{
+    if (t->begun && t->o.transactions && !emit_other(t, c, e))
+        return false;
+    return t->n_records == 0 || !t->o.committed ||
+           t->o.committed(t->o.ctx, &t->begin, t->n_records, e);
 }
 
 static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct err *e)
@@ -331,7 +386,7 @@ static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct er
         map_clear(t->known);
         return !wants_ddl(t, c) || (ensure_begin(t, e) && emit_other(t, c, e));
     case CDC_COMMIT:
-        return !t->begun || !t->o.transactions || emit_other(t, c, e);
+        return give_commit(t, c, e);
     case CDC_JOURNAL:
         return !t->o.journal || t->o.journal(t->o.ctx, c->journal.json, c->journal.n, e);
     case CDC_GAP:

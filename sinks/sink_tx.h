@@ -10,13 +10,6 @@
 #include "cdc/log/spool.h"
 #include "sinks/format/encode.h"
 
-/* One row of the transaction that is being encoded. */
-struct sink_tx_row {
-    const struct encode_context *context;
-    const struct cdc_change *change;
-    const struct cdc_row *before, *after;
-    uint32_t seq;
-};
 struct sink_tx_options {
     const char *database;      /* only tables of it; NULL: of all, but the sidecar's never */
     const char *const *tables; /* names; none: all */
@@ -30,16 +23,21 @@ struct sink_tx_options {
     struct encoder *encoder;       /* borrowed; NULL: every value is decoded, nothing is encoded */
     struct encode_context context; /* what stays the same; begin, pos and times are filled in */
     encode_emit_fn emit;
+    /* Before anything of a change is encoded: where its records go; table NULL: those of no table.
+     * Lent until the next question. NULL: nowhere in particular. */
+    const char *(*topic)(void *ctx, const struct schema_table *table);
+    /* Behind the last record of a transaction that has any. NULL: nobody asks. */
+    bool (*committed)(void *ctx, const struct cdc_change *begin, uint32_t n_records, struct err *e);
     /* What the server proves of a table where the transaction begins (*out: a new reference, or
      * NULL); false: later, perhaps. NULL: nobody can be asked. */
     bool (*define)(void *ctx, const struct cdc_change *begin, const struct schema_table *table,
                    const struct schema_table **out, struct err *e);
     /* A row that the encoder or emit refuses (SKIP_ROW, *e says why); true: it is dealt with, and
      * the transaction goes on. NULL: such a row is an error. */
-    bool (*refused)(void *ctx, const struct sink_tx_row *row, struct err *e);
+    bool (*refused)(void *ctx, const struct encode_row *row, struct err *e);
     /* A committed JOURNAL; NULL: not wanted. */
     bool (*journal)(void *ctx, const char *json, size_t n, struct err *e);
-    void *ctx; /* of emit, define, refused and journal */
+    void *ctx; /* of all these */
 };
 struct sink_tx_stats {
     uint64_t rows, transactions, bytes; /* of wanted tables; bytes of images */

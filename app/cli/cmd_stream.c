@@ -120,18 +120,14 @@ static bool define(void *ctx, const struct cdc_change *begin, const struct schem
     return cdc_stream_definition(((struct shard_stream *)ctx)->stream, begin, table, out, e);
 }
 
-static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-                 const void *value, size_t value_len, struct err *e)
+static bool emit(void *ctx, const struct encode_record *r, struct err *e)
 {
     struct shard_stream *s = ctx;
-    (void)table;
-    (void)key;
-    (void)key_len;
-    if (!value)
+    if (!r->value)
         return true; /* a tombstone is no line */
-    if (value_len < OUT_BYTES)
-        buf_put(&s->out, value, value_len);
-    else if (!write_with(s, value, value_len, e))
+    if (r->value_len < OUT_BYTES)
+        buf_put(&s->out, r->value, r->value_len);
+    else if (!write_with(s, r->value, r->value_len, e))
         return false;
     buf_put_u8(&s->out, '\n');
     if (s->out.failed)

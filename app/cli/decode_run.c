@@ -42,19 +42,18 @@ static bool put_out(struct decode_run *r, const void *text, size_t n, struct err
     return flush_out(r, e) && write_out(text, n, e);
 }
 
-static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-                 const void *value, size_t value_len, struct err *e)
+static bool emit(void *ctx, const struct encode_record *record, struct err *e)
 {
     struct decode_run *r = ctx;
-    (void)table;
+    const void *key = record->key, *value = record->value;
     if (strcmp(r->ops->name, "ndjson") != 0) { /* other formats are records of key and value */
         buf_put_str(&r->out, "{\"key\":");
-        buf_put(&r->out, key ? key : "null", key ? key_len : 4);
+        buf_put(&r->out, key ? key : "null", key ? record->key_len : 4);
         buf_put_str(&r->out, ",\"value\":");
-        if (!put_out(r, value ? value : "null", value ? value_len : 4, e))
+        if (!put_out(r, value ? value : "null", value ? record->value_len : 4, e))
             return false;
         buf_put_u8(&r->out, '}');
-    } else if (!put_out(r, value, value_len, e)) {
+    } else if (!put_out(r, value, record->value_len, e)) {
         return false;
     }
     buf_put_u8(&r->out, '\n');
@@ -103,19 +102,35 @@ static void ensure_rows(struct decode_run *r, size_t n)
     r->after = cdc_row_new(n);
 }
 
+struct walk {
+    struct decode_run *run;
+    const struct cdc_change *change;
+    struct cdc_rows_iter it;
+};
+
+static enum cdc_rows_result next_row(void *source, struct encode_row *row, struct err *e)
+{
+    struct walk *w = source;
+    struct decode_run *r = w->run;
+    enum cdc_rows_result got = cdc_rows_next(&w->it, r->before, r->after, e);
+    *row = (struct encode_row){&r->context, w->change, r->before, r->after,
+                               w->change->rows.first_seq + w->it.row};
+    return got;
+}
+
 static bool each_row(struct decode_run *r, const struct cdc_change *c, struct err *e)
 {
-    struct cdc_rows_iter it;
+    struct walk w = {.run = r, .change = c};
+    struct encode_rows rows = {.change = c, .next = next_row, .source = &w, .emit = emit, .ctx = r};
+    struct encode_row row;
+    enum cdc_rows_result got;
     ensure_rows(r, c->rows.n_columns);
-    cdc_rows_begin(&it, &c->rows);
-    for (;;) {
-        enum cdc_rows_result got = cdc_rows_next(&it, r->before, r->after, e);
-        if (got != CDC_ROWS_ROW)
-            return got == CDC_ROWS_END;
-        if (r->encoder && !r->encoder->ops->row(r->encoder, &r->context, c, r->before, r->after,
-                                                c->rows.first_seq + it.row, emit, r, e))
-            return false;
-    }
+    cdc_rows_begin(&w.it, &c->rows);
+    if (r->encoder)
+        return r->encoder->ops->rows(r->encoder, &rows, e);
+    while ((got = next_row(&w, &row, e)) == CDC_ROWS_ROW)
+        ;
+    return got == CDC_ROWS_END;
 }
 
 static bool on_change(struct decode_run *r, const struct cdc_change *c, struct err *e)

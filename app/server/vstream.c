@@ -61,15 +61,13 @@ struct vstream {
 
 /* ---- what is sent ---- */
 
-static bool emit(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-                 const void *value, size_t value_len, struct err *e)
+static bool emit(void *ctx, const struct encode_record *r, struct err *e)
 {
     struct shard_feed *f = ctx;
-    (void)table, (void)key, (void)key_len;
-    if (value == NULL)
+    if (r->value == NULL)
         return true;
     f->v->fresh = true;
-    return vstream_out_record(&f->v->out, value, value_len) ||
+    return vstream_out_record(&f->v->out, r->value, r->value_len) ||
            err_set(e, ERR_SHUTDOWN, "the client is gone");
 }
 

@@ -183,19 +183,28 @@ static void put_part(struct buf *out, const char *name, const struct buf *part)
         buf_put_str(out, "null");
 }
 
-static bool give(struct debezium *x, const struct record *r, const struct buf *key,
-                 const struct buf *value, struct err *e)
+static bool give(struct debezium *x, const struct record *r, enum encode_op op,
+                 const struct buf *key, const struct buf *value, struct err *e)
 {
     if (x->value.failed || x->before.failed || x->after.failed || x->key.failed ||
         x->old_key.failed)
         return encode_too_large(e);
     bool keyed = r->has_key;
-    return r->emit(r->ctx, r->table, keyed ? key->data : NULL, keyed ? key->len : 0,
-                   value ? value->data : NULL, value ? value->len : 0, e);
+    const struct encode_record out = {.context = r->c,
+                                      .table = r->table,
+                                      .op = op,
+                                      .key = keyed ? key->data : NULL,
+                                      .key_len = keyed ? key->len : 0,
+                                      .value = value ? value->data : NULL,
+                                      .value_len = value ? value->len : 0};
+    return r->emit(r->ctx, &out, e);
 }
 
-static bool give_envelope(struct debezium *x, const struct record *r, const struct buf *key,
-                          const struct buf *before, const struct buf *after, const char *op,
+static const char *const op_words[] = {
+    [ENCODE_COPY] = "r", [ENCODE_INSERT] = "c", [ENCODE_UPDATE] = "u", [ENCODE_DELETE] = "d"};
+
+static bool give_envelope(struct debezium *x, const struct record *r, enum encode_op op,
+                          const struct buf *key, const struct buf *before, const struct buf *after,
                           struct err *e)
 {
     struct buf *out = &x->value;
@@ -203,16 +212,16 @@ static bool give_envelope(struct debezium *x, const struct record *r, const stru
     put_part(out, "{\"before\":", before);
     put_part(out, ",\"after\":", after);
     put_part(out, ",\"source\":", &x->source);
-    buf_printf(out,
-               ",\"transaction\":null,\"op\":\"%s\",\"ts_ms\":%lld,\"ts_us\":%lld,\"ts_ns\":%lld}",
-               op, (long long)r->c->now_ms, (long long)r->c->now_us, (long long)r->c->now_ns);
-    return give(x, r, key, out, e);
+    buf_printf(
+        out, ",\"transaction\":null,\"op\":\"%s\",\"ts_ms\":%lld,\"ts_us\":%lld,\"ts_ns\":%lld}",
+        op_words[op], (long long)r->c->now_ms, (long long)r->c->now_us, (long long)r->c->now_ns);
+    return give(x, r, op, key, out, e);
 }
 
 static bool give_delete(struct debezium *x, const struct record *r, struct err *e)
 {
-    return give_envelope(x, r, &x->old_key, &x->before, NULL, "d", e) &&
-           give(x, r, &x->old_key, NULL, e);
+    return give_envelope(x, r, ENCODE_DELETE, &x->old_key, &x->before, NULL, e) &&
+           give(x, r, ENCODE_DELETE, &x->old_key, NULL, e);
 }
 
 static bool give_update(struct debezium *x, const struct record *r, struct err *e)
@@ -220,8 +229,8 @@ static bool give_update(struct debezium *x, const struct record *r, struct err *
     bool moved =
         x->key.len != x->old_key.len || memcmp(x->key.data, x->old_key.data, x->key.len) != 0;
     if (!moved)
-        return give_envelope(x, r, &x->key, &x->before, &x->after, "u", e);
-    return give_delete(x, r, e) && give_envelope(x, r, &x->key, NULL, &x->after, "c", e);
+        return give_envelope(x, r, ENCODE_UPDATE, &x->key, &x->before, &x->after, e);
+    return give_delete(x, r, e) && give_envelope(x, r, ENCODE_INSERT, &x->key, NULL, &x->after, e);
 }
 
 static bool give_row(struct debezium *x, const struct record *r, const struct cdc_row *before,
@@ -238,7 +247,7 @@ static bool give_row(struct debezium *x, const struct record *r, const struct cd
         return false;
     switch (op) {
     case CDC_OP_INSERT:
-        return give_envelope(x, r, &x->key, NULL, &x->after, r->c->snapshot ? "r" : "c", e);
+        return give_envelope(x, r, encode_op_of(r->change, r->c), &x->key, NULL, &x->after, e);
     case CDC_OP_UPDATE:
         return give_update(x, r, e);
     case CDC_OP_DELETE:
@@ -247,21 +256,21 @@ static bool give_row(struct debezium *x, const struct record *r, const struct cd
     return false;
 }
 
-static bool debezium_row(struct encoder *enc, const struct encode_context *c,
-                         const struct cdc_change *change, const struct cdc_row *before,
-                         const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
-                         struct err *e)
+static bool debezium_row(struct encoder *enc, const struct encode_row *row, encode_emit_fn emit,
+                         void *ctx, struct err *e)
 {
     struct debezium *x = (struct debezium *)enc;
     const uint16_t *columns;
-    struct encode_context own = *c;
+    const struct cdc_change *change = row->change;
+    struct encode_context own = *row->context;
     if (change->kind == CDC_COPY_ROWS && own.snapshot == ENCODE_SNAPSHOT_NONE)
         own.snapshot = ENCODE_SNAPSHOT_ROW;
     struct record r = {
         .c = &own, .change = change, .table = change->rows.table, .emit = emit, .ctx = ctx};
     r.has_key = key_columns(r.table, &columns) > 0;
-    put_source(x, &r, own.snapshot ? 0 : seq - change->rows.first_seq + change->rows.first_row);
-    return give_row(x, &r, before, after, e);
+    put_source(x, &r,
+               own.snapshot ? 0 : row->seq - change->rows.first_seq + change->rows.first_row);
+    return give_row(x, &r, row->before, row->after, e);
 }
 
 static bool debezium_other(struct encoder *enc, const struct encode_context *c,
@@ -300,6 +309,7 @@ static void debezium_close(struct encoder *enc)
 
 const struct encoder_ops encode_debezium_ops = {.name = "debezium-json",
                                                 .open = debezium_open,
+                                                .rows = encode_row_by_row,
                                                 .row = debezium_row,
                                                 .other = debezium_other,
                                                 .close = debezium_close,

@@ -312,7 +312,7 @@ static bool put_image(struct ndjson *x, const struct schema_table *t, const stru
     buf_put_u8(&x->line, '{');
     for (size_t i = 0; i < t->n_columns; i++) {
         if (!put_member(x, t, i, &row->values[i], before ? &before->values[i] : NULL, &first, e))
-            return err_prepend(e, "%s.%s", t->db, t->name);
+            return false;
     }
     buf_put_u8(&x->line, '}');
     return true;
@@ -330,7 +330,7 @@ static bool put_diffs(struct ndjson *x, const struct schema_table *t, const stru
         any = true;
         put_column_name(&x->line, t, i);
         if (!cdc_value_json_diff(v, &x->line, e))
-            return err_prepend(e, "%s.%s", t->db, t->name);
+            return false;
     }
     if (any)
         buf_put_u8(&x->line, '}');
@@ -362,7 +362,7 @@ static bool put_key(struct ndjson *x, const struct schema_table *t, const struct
         if (v->absent)
             v = &before->values[columns[i]];
         if (!put_member(x, t, columns[i], v, NULL, &first, e))
-            return err_prepend(e, "%s.%s", t->db, t->name);
+            return false;
     }
     buf_put_u8(&x->line, '}');
     return true;
@@ -418,18 +418,13 @@ static void put_where(struct ndjson *x, const struct encode_context *c,
 
 /* What a record says of a row. */
 struct shape {
-    const char *op;
+    const char *word;
     bool has_before, has_after;
 };
-static const struct shape copied = {"r", false, true}, created = {"c", false, true},
-                          updated = {"u", true, true}, deleted = {"d", true, false};
-
-static const struct shape *shape_of(const struct encode_context *c, const struct cdc_change *change)
-{
-    static const struct shape *const shapes[] = {
-        [CDC_OP_INSERT] = &created, [CDC_OP_UPDATE] = &updated, [CDC_OP_DELETE] = &deleted};
-    return change->kind == CDC_COPY_ROWS || c->snapshot ? &copied : shapes[change->rows.op];
-}
+static const struct shape shapes[] = {[ENCODE_COPY] = {"r", false, true},
+                                      [ENCODE_INSERT] = {"c", false, true},
+                                      [ENCODE_UPDATE] = {"u", true, true},
+                                      [ENCODE_DELETE] = {"d", true, false}};
 
 /* An update's after image may be a difference to its before image, whether that is shown or not. */
 static bool put_images(struct ndjson *x, const struct cdc_change *change, const struct shape *shape,
@@ -450,13 +445,26 @@ static bool put_images(struct ndjson *x, const struct cdc_change *change, const 
            (!change->rows.partial_json || put_diffs(x, t, before, after, e));
 }
 
-static bool give(struct ndjson *x, const struct schema_table *t, bool key, encode_emit_fn emit,
-                 void *ctx, struct err *e)
+/* Where records go that are of a change which is being encoded. */
+struct to {
+    const struct encode_context *c;
+    const struct schema_table *table;
+    encode_emit_fn emit;
+    void *ctx;
+};
+
+static bool give(struct ndjson *x, const struct to *to, enum encode_op op, bool key, struct err *e)
 {
     if (x->line.failed)
         return encode_too_large(e);
-    return emit(ctx, t, key ? x->key.data : NULL, key ? x->key.len : 0, x->line.data, x->line.len,
-                e);
+    const struct encode_record r = {.context = to->c,
+                                    .table = to->table,
+                                    .op = op,
+                                    .key = key ? x->key.data : NULL,
+                                    .key_len = key ? x->key.len : 0,
+                                    .value = x->line.data,
+                                    .value_len = x->line.len};
+    return to->emit(to->ctx, &r, e);
 }
 
 static bool same_value(const struct cdc_value *a, const struct cdc_value *b)
@@ -476,22 +484,24 @@ static bool key_changed(const struct schema_table *t, const struct cdc_row *befo
     return i < n;
 }
 
-static bool give_record(struct ndjson *x, const struct encode_context *c,
-                        const struct cdc_change *change, const struct shape *shape,
-                        const struct cdc_row *before, const struct cdc_row *after, uint32_t seq,
-                        encode_emit_fn emit, void *ctx, struct err *e)
+static bool give_record(struct ndjson *x, const struct to *to, const struct encode_row *row,
+                        enum encode_op op, struct err *e)
 {
+    const struct encode_context *c = to->c;
+    const struct cdc_change *change = row->change;
+    const struct cdc_row *before = row->before, *after = row->after;
+    const struct shape *shape = &shapes[op];
     const struct schema_table *t = change->rows.table;
     buf_reset(&x->line);
     buf_reset(&x->key);
-    put_op(x, c, shape->op);
+    put_op(x, c, shape->word);
     buf_put_str(&x->line, ",\"db\":");
     put_string(&x->line, t->db);
     buf_put_str(&x->line, ",\"table\":");
     put_string(&x->line, t->name);
     put_where(x, c, change);
     buf_put_str(&x->line, ",\"seq\":");
-    buf_put_u64(&x->line, seq);
+    buf_put_u64(&x->line, row->seq);
     put_time(x, c->begin ? c->begin->begin.commit_us : 0, change->timestamp);
     buf_put_str(&x->line, ",\"key\":");
     size_t key_at = x->line.len;
@@ -501,23 +511,23 @@ static bool give_record(struct ndjson *x, const struct encode_context *c,
     if (!put_images(x, change, shape, before, after, e))
         return false;
     buf_put_u8(&x->line, '}');
-    return give(x, t, x->key.data[0] == '{', emit, ctx, e);
+    return give(x, to, op, x->key.data[0] == '{', e);
 }
 
 /* Where records are found by their key, a row that leaves its key is deleted under the old one and
  * created under the new one: each key's newest record says whether its row exists, in whatever
  * order a consumer reads the partitions. */
-static bool ndjson_row(struct encoder *enc, const struct encode_context *c,
-                       const struct cdc_change *change, const struct cdc_row *before,
-                       const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
-                       struct err *e)
+static bool ndjson_row(struct encoder *enc, const struct encode_row *row, encode_emit_fn emit,
+                       void *ctx, struct err *e)
 {
     struct ndjson *x = (struct ndjson *)enc;
-    const struct shape *shape = shape_of(c, change);
-    if (!c->keyed || shape != &updated || !key_changed(change->rows.table, before, after))
-        return give_record(x, c, change, shape, before, after, seq, emit, ctx, e);
-    return give_record(x, c, change, &deleted, before, after, seq, emit, ctx, e) &&
-           give_record(x, c, change, &created, before, after, seq, emit, ctx, e);
+    const struct schema_table *t = row->change->rows.table;
+    const struct to to = {row->context, t, emit, ctx};
+    enum encode_op op = encode_op_of(row->change, row->context);
+    bool moves = to.c->keyed && op == ENCODE_UPDATE && key_changed(t, row->before, row->after);
+    if (!moves)
+        return give_record(x, &to, row, op, e);
+    return give_record(x, &to, row, ENCODE_DELETE, e) && give_record(x, &to, row, ENCODE_INSERT, e);
 }
 
 static void put_vgtid(struct ndjson *x, const struct encode_context *c,
@@ -534,9 +544,10 @@ static void put_vgtid(struct ndjson *x, const struct encode_context *c,
     position_fini(&after);
 }
 
-static bool put_end(struct ndjson *x, const struct encode_context *c,
-                    const struct cdc_change *change, encode_emit_fn emit, void *ctx, struct err *e)
+static bool put_end(struct ndjson *x, const struct to *to, const struct cdc_change *change,
+                    struct err *e)
 {
+    const struct encode_context *c = to->c;
     put_op(x, c, change->kind == CDC_COMMIT ? "commit" : "rollback");
     put_pos(x, change->file, change->end.next_pos);
     put_gtid(x, &change->end.gtid);
@@ -544,13 +555,13 @@ static bool put_end(struct ndjson *x, const struct encode_context *c,
     if (c->pos)
         put_vgtid(x, c, change);
     buf_put_u8(&x->line, '}');
-    return give(x, NULL, false, emit, ctx, e);
+    return give(x, to, change->kind == CDC_COMMIT ? ENCODE_COMMIT : ENCODE_ROLLBACK, false, e);
 }
 
-static bool put_begin(struct ndjson *x, const struct encode_context *c,
-                      const struct cdc_change *change, encode_emit_fn emit, void *ctx,
+static bool put_begin(struct ndjson *x, const struct to *to, const struct cdc_change *change,
                       struct err *e)
 {
+    const struct encode_context *c = to->c;
     put_op(x, c, "begin");
     put_pos(x, change->file, change->log_pos);
     put_gtid(x, &change->begin.gtid);
@@ -560,12 +571,13 @@ static bool put_begin(struct ndjson *x, const struct encode_context *c,
         put_statement(&x->line, change->begin.query, strlen(change->begin.query));
     }
     buf_put_u8(&x->line, '}');
-    return give(x, NULL, false, emit, ctx, e);
+    return give(x, to, ENCODE_BEGIN, false, e);
 }
 
-static bool put_ddl(struct ndjson *x, const struct encode_context *c,
-                    const struct cdc_change *change, encode_emit_fn emit, void *ctx, struct err *e)
+static bool put_ddl(struct ndjson *x, const struct to *to, const struct cdc_change *change,
+                    struct err *e)
 {
+    const struct encode_context *c = to->c;
     struct sqlstmt *s = mem_alloc(sizeof *s);
     sqlstmt_classify(change->ddl.sql, change->ddl.n, change->ddl.lex, s);
     bool truncate = s->kind == SQLSTMT_TRUNCATE;
@@ -582,17 +594,17 @@ static bool put_ddl(struct ndjson *x, const struct encode_context *c,
     buf_put_str(&x->line, ",\"sql\":");
     put_statement(&x->line, change->ddl.sql, change->ddl.n);
     buf_put_u8(&x->line, '}');
-    return give(x, NULL, false, emit, ctx, e);
+    return give(x, to, truncate ? ENCODE_TRUNCATE : ENCODE_DDL, false, e);
 }
 
-static bool put_heartbeat(struct ndjson *x, const struct encode_context *c,
-                          const struct cdc_change *change, encode_emit_fn emit, void *ctx,
+static bool put_heartbeat(struct ndjson *x, const struct to *to, const struct cdc_change *change,
                           struct err *e)
 {
+    const struct encode_context *c = to->c;
     put_op(x, c, "heartbeat");
     put_pos(x, change->file, change->log_pos);
     buf_printf(&x->line, ",\"ts_ms\":%llu}", (unsigned long long)change->timestamp * 1000);
-    return give(x, NULL, false, emit, ctx, e);
+    return give(x, to, ENCODE_HEARTBEAT, false, e);
 }
 
 static bool ndjson_other(struct encoder *enc, const struct encode_context *c,
@@ -600,17 +612,18 @@ static bool ndjson_other(struct encoder *enc, const struct encode_context *c,
                          struct err *e)
 {
     struct ndjson *x = (struct ndjson *)enc;
+    const struct to to = {c, NULL, emit, ctx};
     buf_reset(&x->line);
     switch (change->kind) {
     case CDC_BEGIN:
-        return put_begin(x, c, change, emit, ctx, e);
+        return put_begin(x, &to, change, e);
     case CDC_COMMIT:
     case CDC_ROLLBACK:
-        return put_end(x, c, change, emit, ctx, e);
+        return put_end(x, &to, change, e);
     case CDC_DDL:
-        return put_ddl(x, c, change, emit, ctx, e);
+        return put_ddl(x, &to, change, e);
     case CDC_HEARTBEAT:
-        return put_heartbeat(x, c, change, emit, ctx, e);
+        return put_heartbeat(x, &to, change, e);
     case CDC_ROWS:
     case CDC_COPY_ROWS:
     case CDC_JOURNAL:
@@ -643,6 +656,7 @@ static void ndjson_close(struct encoder *enc)
 
 const struct encoder_ops encode_ndjson_ops = {.name = "ndjson",
                                               .open = ndjson_open,
+                                              .rows = encode_row_by_row,
                                               .row = ndjson_row,
                                               .other = ndjson_other,
                                               .close = ndjson_close};

@@ -71,16 +71,11 @@ static void make_fixed(void)
     fixed.after = cdc_row_new(N_COLUMNS);
 }
 
-static bool emit(void *ctx, const struct schema_table *t, const void *key, size_t key_len,
-                 const void *value, size_t value_len, struct err *e)
+static bool emit(void *ctx, const struct encode_record *r, struct err *e)
 {
     (void)ctx;
-    (void)t;
-    (void)key;
-    (void)key_len;
-    (void)value;
     (void)e;
-    return value_len > 0 || !value;
+    return r->value_len > 0 || !r->value;
 }
 
 static void use(const struct cdc_rows *rows)
@@ -98,8 +93,9 @@ static void use(const struct cdc_rows *rows)
         n++;
         if (n > PRINTED_ROWS)
             continue;
-        (void)nd->ops->row(nd, &context, &c, before, after, n, emit, NULL, &e);
-        (void)db->ops->row(db, &context, &c, before, after, n, emit, NULL, &e);
+        const struct encode_row row = {&context, &c, before, after, n};
+        (void)nd->ops->row(nd, &row, emit, NULL, &e);
+        (void)db->ops->row(db, &row, emit, NULL, &e);
         for (size_t i = 0; i < N_COLUMNS; i++)
             (void)cdc_value_equal(&before->values[i], &after->values[i]);
     }

@@ -80,15 +80,11 @@ static bool absent(const char *name)
     return true;
 }
 
-static bool emit(void *ctx, const struct schema_table *t, const void *key, size_t key_len,
-                 const void *value, size_t value_len, struct err *e)
+static bool emit(void *ctx, const struct encode_record *record, struct err *e)
 {
     struct run *r = ctx;
-    (void)t;
-    (void)key;
-    (void)key_len;
     (void)e;
-    buf_put(&r->lines, value, value_len);
+    buf_put(&r->lines, record->value, record->value_len);
     return buf_put_u8(&r->lines, '\n');
 }
 
@@ -102,8 +98,8 @@ static void walk_rows(struct run *r, struct encoder *enc, struct encode_context 
     cdc_rows_begin(&it, &change->rows);
     while ((got = cdc_rows_next(&it, before, after, &r->e)) == CDC_ROWS_ROW) {
         r->rows++;
-        assert_true(enc->ops->row(enc, c, change, before, after, change->rows.first_seq + it.row,
-                                  emit, r, &r->e));
+        const struct encode_row row = {c, change, before, after, change->rows.first_seq + it.row};
+        assert_true(enc->ops->row(enc, &row, emit, r, &r->e));
     }
     assert_int_equal(got, CDC_ROWS_END);
     cdc_row_free(before);

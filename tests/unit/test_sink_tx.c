@@ -82,36 +82,34 @@ static struct cdc_batch *batch_of(const char *letters)
 }
 
 /* An encoder that writes one letter a record. */
-static bool letter_row(struct encoder *enc, const struct encode_context *c,
-                       const struct cdc_change *change, const struct cdc_row *before,
-                       const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
-                       struct err *e)
+static bool letter_row(struct encoder *enc, const struct encode_row *row, encode_emit_fn emit,
+                       void *ctx, struct err *e)
 {
+    const struct encode_record r = {.context = row->context,
+                                    .table = row->change->rows.table,
+                                    .op = encode_op_of(row->change, row->context),
+                                    .value = "r",
+                                    .value_len = 1};
     (void)enc;
-    (void)before;
-    (void)seq;
-    assert_non_null(c->begin);
-    assert_int_equal(cdc_value_i64(&after->values[0]), 7);
-    return emit(ctx, change->rows.table, NULL, 0, "r", 1, e);
+    assert_non_null(row->context->begin);
+    assert_int_equal(cdc_value_i64(&row->after->values[0]), 7);
+    return emit(ctx, &r, e);
 }
 
 static bool letter_other(struct encoder *enc, const struct encode_context *c,
                          const struct cdc_change *change, encode_emit_fn emit, void *ctx,
                          struct err *e)
 {
+    const struct encode_record r = {
+        .context = c, .value = change->kind == CDC_BEGIN ? "B" : "C", .value_len = 1};
     (void)enc;
-    (void)c;
-    return emit(ctx, NULL, NULL, 0, change->kind == CDC_BEGIN ? "B" : "C", 1, e);
+    return emit(ctx, &r, e);
 }
 
-static bool collect(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-                    const void *value, size_t value_len, struct err *e)
+static bool collect(void *ctx, const struct encode_record *r, struct err *e)
 {
-    (void)table;
-    (void)key;
-    (void)key_len;
     (void)e;
-    return buf_put(ctx, value, value_len);
+    return buf_put(ctx, r->value, r->value_len);
 }
 
 /* The server proves nothing, but being asked leaves a mark. */
@@ -126,19 +124,20 @@ static bool note_question(void *ctx, const struct cdc_change *begin,
 }
 
 /* Feeds batches (separated by spaces) and gives the records. */
-static void assert_records_of(bool wants_known, const char *batches, const char *records)
+static void assert_records_with(struct sink_tx_options o, bool wants_known, const char *batches,
+                                const char *records)
 {
-    const struct encoder_ops ops = {
-        .row = letter_row, .other = letter_other, .wants_known = wants_known};
+    const struct encoder_ops ops = {.rows = encode_row_by_row,
+                                    .row = letter_row,
+                                    .other = letter_other,
+                                    .wants_known = wants_known};
     struct encoder encoder = {.ops = &ops};
     struct buf out = BUF_INIT;
     struct err e = ERR_INIT;
-    struct sink_tx_options o = {.database = "shop",
-                                .transactions = true,
-                                .encoder = &encoder,
-                                .emit = collect,
-                                .define = note_question,
-                                .ctx = &out};
+    o.database = "shop";
+    o.encoder = &encoder;
+    o.define = note_question;
+    o.ctx = &out;
     struct sink_tx *t = sink_tx_new(&o, NULL);
     char *copy = mem_strdup(batches), *rest = copy;
     for (char *part; (part = strsep(&rest, " ")) != NULL;) {
@@ -153,6 +152,12 @@ static void assert_records_of(bool wants_known, const char *batches, const char 
     free(copy);
     sink_tx_free(t);
     buf_fini(&out);
+}
+
+static void assert_records_of(bool wants_known, const char *batches, const char *records)
+{
+    const struct sink_tx_options o = {.transactions = true, .emit = collect};
+    assert_records_with(o, wants_known, batches, records);
 }
 
 static void assert_records(const char *batches, const char *records)
@@ -221,9 +226,43 @@ static void the_server_is_asked_once_for_each_table_until_a_ddl(void **state)
     assert_records_of(true, "BrC BDC BriC", "B?rCB?r!rC");
 }
 
+static const char *topic_of(void *ctx, const struct schema_table *table)
+{
+    (void)ctx;
+    return table ? table->name : "-";
+}
+
+/* "orders0," for the first record of a transaction. */
+static bool collect_place(void *ctx, const struct encode_record *r, struct err *e)
+{
+    (void)e;
+    return buf_printf(ctx, "%s%u,", r->context->topic, r->tx_index);
+}
+
+static bool collect_end(void *ctx, const struct cdc_change *begin, uint32_t n, struct err *e)
+{
+    (void)e;
+    assert_int_equal(begin->kind, CDC_BEGIN);
+    return buf_printf(ctx, "|%u ", n);
+}
+
+/* Also when it came in several batches; one without a record has no end either. */
+static void a_record_has_its_topic_and_its_place_in_the_transaction(void **state)
+{
+    const struct sink_tx_options o = {
+        .emit = collect_place, .topic = topic_of, .committed = collect_end};
+    struct sink_tx_options with_begin = o;
+    (void)state;
+    assert_records_with(o, false, "BrirC BoC Br", "orders0,items1,orders2,|3 ");
+    assert_records_with(o, false, "Br rC BrXBiC", "orders0,orders1,|2 items0,|1 ");
+    with_begin.transactions = true;
+    assert_records_with(with_begin, false, "BrC", "-0,orders1,-2,|3 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_has_its_topic_and_its_place_in_the_transaction),
         cmocka_unit_test(a_committed_transaction_is_given_whole),
         cmocka_unit_test(an_unfinished_transaction_is_not_given),
         cmocka_unit_test(a_rolled_back_transaction_is_never_given),

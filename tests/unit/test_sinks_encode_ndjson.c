@@ -23,13 +23,12 @@ static struct schema_table *table_of_ids(void)
 }
 
 /* "key=record|" of each record. */
-static bool note(void *ctx, const struct schema_table *table, const void *key, size_t key_len,
-                 const void *value, size_t value_len, struct err *e)
+static bool note(void *ctx, const struct encode_record *r, struct err *e)
 {
-    (void)table, (void)e;
-    buf_put(ctx, key, key_len);
+    (void)e;
+    buf_put(ctx, r->key, r->key_len);
     buf_put_u8(ctx, '=');
-    buf_put(ctx, value, value_len < 9 ? value_len : 9);
+    buf_put(ctx, r->value, r->value_len < 9 ? r->value_len : 9);
     buf_put_u8(ctx, '|');
     return true;
 }
@@ -48,7 +47,8 @@ static void assert_update(bool keyed, uint8_t from, uint8_t to, const char *expe
     c.rows.op = CDC_OP_UPDATE;
     old->values[0] = (struct cdc_value){.column = &t->columns[0], .p = before, .n = 4};
     new->values[0] = (struct cdc_value){.column = &t->columns[0], .p = after, .n = 4};
-    assert_true(enc->ops->row(enc, &context, &c, old, new, 0, note, &out, &e));
+    const struct encode_row row = {&context, &c, old, new, 0};
+    assert_true(enc->ops->row(enc, &row, note, &out, &e));
     assert_string_equal(buf_str(&out), expected);
     enc->ops->close(enc);
     cdc_row_free(old);

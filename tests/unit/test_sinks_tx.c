@@ -18,15 +18,13 @@ struct noting {
     unsigned n;
 };
 
-static bool note_row(struct encoder *enc, const struct encode_context *c,
-                     const struct cdc_change *change, const struct cdc_row *before,
-                     const struct cdc_row *after, uint32_t seq, encode_emit_fn emit, void *ctx,
-                     struct err *e)
+static bool note_row(struct encoder *enc, const struct encode_row *row, encode_emit_fn emit,
+                     void *ctx, struct err *e)
 {
     struct noting *n = (struct noting *)enc;
-    (void)c, (void)change, (void)before, (void)seq, (void)emit, (void)ctx, (void)e;
+    (void)emit, (void)ctx, (void)e;
     assert_true(n->n < IDS_MAX);
-    n->ids[n->n++] = cdc_value_i64(&after->values[0]);
+    n->ids[n->n++] = cdc_value_i64(&row->after->values[0]);
     return true;
 }
 
@@ -39,7 +37,7 @@ static bool note_other(struct encoder *enc, const struct encode_context *c,
 }
 
 static const struct encoder_ops noting_ops = {
-    .name = "noting", .row = note_row, .other = note_other};
+    .name = "noting", .rows = encode_row_by_row, .row = note_row, .other = note_other};
 
 /* ---- a log of one transaction with rows 0 and 1, each in an event ---- */
 
