@@ -199,7 +199,8 @@ bool decode_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *
 /* The checksum of a format description is computed with "in use" cleared. */
 uint32_t decode_event_crc(const uint8_t *event, size_t n)
 {
-    if (event[4] != EV_FORMAT_DESCRIPTION || !(wire_u16(event + 17) & EVENT_IN_USE))
+    const struct event_header h = event_header_read(event);
+    if (h.type != EV_FORMAT_DESCRIPTION || !(h.flags & EVENT_IN_USE))
         return crc32_compute(0, event, n);
     uint8_t head[EVENT_HEADER_LEN];
     memcpy(head, event, sizeof head);
@@ -219,11 +220,12 @@ bool decode_crc_matches(const uint8_t *event, size_t n)
  * may come before any and is tried. */
 static bool has_checksum(const struct cdc_decoder *d, const uint8_t *event, size_t n)
 {
-    if (event[4] == EV_FORMAT_DESCRIPTION)
+    const struct event_header h = event_header_read(event);
+    if (h.type == EV_FORMAT_DESCRIPTION)
         return false; /* its handler looks */
-    if (event[4] != EV_ROTATE)
+    if (h.type != EV_ROTATE)
         return d->checksum;
-    bool artificial = wire_u32(event) == 0 || wire_u16(event + 17) & EVENT_ARTIFICIAL;
+    bool artificial = h.timestamp == 0 || h.flags & EVENT_ARTIFICIAL;
     if (artificial || !d->format_known)
         return decode_crc_matches(event, n);
     return d->checksum;
@@ -295,20 +297,12 @@ static bool feed(struct cdc_decoder *d, const uint8_t *event, size_t n, bool che
     if (n < EVENT_HEADER_LEN)
         return err_set(e, ERR_LOG_FORMAT, "%s:%llu: %zu bytes are less than an event's header",
                        d->file[0] ? d->file : "log", (unsigned long long)d->file_pos, n);
-    struct event ev = {
-        .timestamp = wire_u32(event),
-        .type = event[4],
-        .server_id = wire_u32(event + 5),
-        .flags = wire_u16(event + 17),
-        .raw = event,
-        .body = event + EVENT_HEADER_LEN,
-        .n = n - EVENT_HEADER_LEN,
-        .piece = piece,
-    };
-    uint32_t length = wire_u32(event + 9);
-    set_positions(d, &ev, length, wire_u32(event + 13));
-    if (length != n) {
-        err_set(e, ERR_LOG_FORMAT, "the header says %u bytes, the event has %zu", length, n);
+    const struct event_header head = event_header_read(event);
+    struct event ev = event_of(event, n);
+    ev.piece = piece;
+    set_positions(d, &ev, head.length, head.next_pos);
+    if (head.length != n) {
+        err_set(e, ERR_LOG_FORMAT, "the header says %u bytes, the event has %zu", head.length, n);
         return where(d, &ev, e);
     }
     bool checksum = has_checksum(d, event, n);

@@ -9,6 +9,7 @@
 #ifndef SLUICE_CDC_LOG_DECODE_H
 #define SLUICE_CDC_LOG_DECODE_H
 
+#include "cdc/log/event_header.h"
 #include "cdc/log/value.h"
 #include "cdc/log/wire.h"
 #include "schemas/stmt_reach.h"
@@ -26,7 +27,7 @@ struct cdc_events {
 static inline const uint8_t *cdc_events_pop(struct cdc_events *events, size_t *n, bool *good)
 {
     const uint8_t *event = events->bytes;
-    *n = wire_u32(event + 9);
+    *n = event_header_read(event).length;
     *good = events->good[events->nth / 64] >> events->nth % 64 & 1;
     events->bytes += *n;
     events->n -= *n;

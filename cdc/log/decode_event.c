@@ -149,7 +149,7 @@ bool decode_heartbeat_v1(struct cdc_decoder *d, const struct event *ev, struct e
     (void)e;
     char name[POSITION_FILE_MAX] = {0};
     memcpy(name, ev->body, name_len(ev->body, ev->n));
-    uint64_t low = wire_u32(ev->raw + 13);
+    uint64_t low = event_header_read(ev->raw).next_pos;
     uint64_t pos = (d->file_pos & ~(uint64_t)UINT32_MAX) | low;
     if (pos + INT32_MAX < d->file_pos)
         pos += (uint64_t)UINT32_MAX + 1; /* events were left out across the boundary */

@@ -166,7 +166,7 @@ static bool next(struct held_log *h, uint64_t *place, const uint8_t **raw, size_
     if (!look(h, PLACE_BYTES + EVENT_HEADER_LEN, &p, e))
         return false;
     *place = wire_u64(p);
-    *n = wire_u32(p + PLACE_BYTES + 9);
+    *n = event_header_read(p + PLACE_BYTES).length;
     assert(*n >= EVENT_HEADER_LEN && h->at + PLACE_BYTES + *n <= held_bytes(h));
     if (!look(h, PLACE_BYTES + *n, &p, e))
         return false;
@@ -213,21 +213,13 @@ static bool replay_next(struct cdc_decoder *d, struct err *e)
         decode_end(d, &r->end, CDC_COMMIT, r->xid);
         return true;
     }
-    struct event ev = {
-        .timestamp = wire_u32(raw),
-        .type = raw[4],
-        .server_id = wire_u32(raw + 5),
-        .flags = wire_u16(raw + 17),
-        .inner = true,
-        .packed = place & 1,
-        .held_file = r->log->file,
-        .held_pos = place >> 1,
-        .raw = raw,
-        .body = raw + EVENT_HEADER_LEN,
-        .n = n - EVENT_HEADER_LEN,
-        .start_pos = r->end.start_pos,
-        .end_pos = r->end.end_pos,
-    };
+    struct event ev = event_of(raw, n);
+    ev.inner = true;
+    ev.packed = place & 1;
+    ev.held_file = r->log->file;
+    ev.held_pos = place >> 1;
+    ev.start_pos = r->end.start_pos;
+    ev.end_pos = r->end.end_pos;
     return decode_dispatch(d, &ev, e) || err_prepend(e, "held %s", cdc_event_type_name(ev.type));
 }
 

@@ -72,12 +72,6 @@ enum { /* event types, MySQL 0–43, MariaDB 160– */
        EV_PARTIAL_ROW_DATA = 172
 };
 
-#define EVENT_HEADER_LEN   19u
-#define EVENT_CHECKSUM_LEN 4u
-#define EVENT_IN_USE       0x1u
-#define EVENT_ARTIFICIAL   0x20u
-#define EVENT_IGNORABLE    0x80u
-
 /* Flags of MariaDB's GTID event, and those of the byte behind its xid (log_event.h: FL_…_E1). */
 #define MARIADB_GTID_STANDALONE      1u
 #define MARIADB_GTID_COMMIT_ID       2u
@@ -102,6 +96,18 @@ struct event {
     uint64_t held_pos;
     struct piece *piece; /* where raw lies, if it may be held */
 };
+/* raw: a whole event of n bytes; its checksum, if it has one, is still in the body. */
+static inline struct event event_of(const uint8_t *raw, size_t n)
+{
+    const struct event_header h = event_header_read(raw);
+    return (struct event){.timestamp = h.timestamp,
+                          .server_id = h.server_id,
+                          .type = h.type,
+                          .flags = h.flags,
+                          .raw = raw,
+                          .body = raw + EVENT_HEADER_LEN,
+                          .n = n - EVENT_HEADER_LEN};
+}
 
 /* A table map's definition; one for each different body. */
 struct table_entry {

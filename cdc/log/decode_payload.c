@@ -164,7 +164,7 @@ static bool next_event(struct cdc_decoder *d, struct err *e)
         return false;
     if (have < EVENT_HEADER_LEN)
         return end_payload(d, have, e);
-    uint32_t length = wire_u32(p->window.data + p->window_at + 9);
+    uint32_t length = event_header_read(p->window.data + p->window_at).length;
     if (length < EVENT_HEADER_LEN || length > have + p->unpacked_left)
         return err_set(e, ERR_LOG_FORMAT, "an event of %u bytes inside the payload", length);
     if (!fill(p, length, &have, e))
@@ -172,19 +172,10 @@ static bool next_event(struct cdc_decoder *d, struct err *e)
     if (have < length)
         return end_payload(d, have, e);
     const uint8_t *raw = p->window.data + p->window_at;
-    struct event ev = {
-        .timestamp = wire_u32(raw),
-        .type = raw[4],
-        .server_id = wire_u32(raw + 5),
-        .flags = wire_u16(raw + 17),
-        .inner = true,
-        .packed = true,
-        .raw = raw,
-        .body = raw + EVENT_HEADER_LEN,
-        .n = length - EVENT_HEADER_LEN,
-        .start_pos = p->start_pos,
-        .end_pos = p->end_pos,
-    };
+    struct event ev = event_of(raw, length);
+    ev.inner = ev.packed = true;
+    ev.start_pos = p->start_pos;
+    ev.end_pos = p->end_pos;
     if (ev.type == EV_FORMAT_DESCRIPTION || ev.type == EV_ROTATE ||
         ev.type == EV_TRANSACTION_PAYLOAD)
         return err_set(e, ERR_LOG_FORMAT, "an event of type %u inside a payload", ev.type);

@@ -359,14 +359,15 @@ static bool dispatch_joined(struct cdc_decoder *d, const struct event *ev, struc
     if (b->len < EVENT_HEADER_LEN || b->len != d->fragments_size)
         return err_set(e, ERR_LOG_FORMAT, "fragments of %zu bytes, %llu were announced", b->len,
                        (unsigned long long)d->fragments_size);
+    const struct event joined = event_of(b->data, b->len);
     struct event inner = *ev;
-    inner.type = b->data[4];
-    inner.flags = wire_u16(b->data + 17);
+    inner.type = joined.type;
+    inner.flags = joined.flags;
     inner.inner = true;
     inner.piece = NULL;
-    inner.raw = b->data;
-    inner.body = b->data + EVENT_HEADER_LEN;
-    inner.n = b->len - EVENT_HEADER_LEN;
+    inner.raw = joined.raw;
+    inner.body = joined.body;
+    inner.n = joined.n;
     bool rows =
         (inner.type >= EV_WRITE_ROWS_V1 && inner.type <= EV_DELETE_ROWS_V1) ||
         (inner.type >= EV_WRITE_ROWS && inner.type <= EV_DELETE_ROWS) ||

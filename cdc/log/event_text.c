@@ -387,7 +387,7 @@ static print_fn printer_of(uint8_t type)
 /* Returns the length without the checksum. */
 static size_t put_checksum(struct event_text *t, const uint8_t *event, size_t n, struct buf *out)
 {
-    if (event[4] == EV_FORMAT_DESCRIPTION)
+    if (event_header_read(event).type == EV_FORMAT_DESCRIPTION)
         t->checksum = decode_format_has_checksum(event, n) ? CHECKSUM_CRC32 : CHECKSUM_NONE;
     bool matches = decode_crc_matches(event, n);
     bool has =
@@ -406,21 +406,22 @@ void event_text_line(struct event_text *t, const char *file, uint64_t offset, co
         buf_printf(out, "malformed size=%zu", n);
         return;
     }
-    clock_format_ms((int64_t)wire_u32(event) * 1000, time, sizeof time);
-    buf_printf(out, "%s size=%zu server_id=%u time=%s end=%u", cdc_event_type_name(event[4]), n,
-               wire_u32(event + 5), time, wire_u32(event + 13));
-    if (!strcmp(cdc_event_type_name(event[4]), "UNKNOWN_EVENT"))
-        buf_printf(out, " type=%u", event[4]);
+    const struct event_header head = event_header_read(event);
+    clock_format_ms((int64_t)head.timestamp * 1000, time, sizeof time);
+    buf_printf(out, "%s size=%zu server_id=%u time=%s end=%u", cdc_event_type_name(head.type), n,
+               head.server_id, time, head.next_pos);
+    if (!strcmp(cdc_event_type_name(head.type), "UNKNOWN_EVENT"))
+        buf_printf(out, " type=%u", head.type);
     size_t end = put_checksum(t, event, n, out);
-    struct line l = {.t = t, .event = event, .type = event[4], .out = out};
+    struct line l = {.t = t, .event = event, .type = head.type, .out = out};
     l.w = wire_of(event + EVENT_HEADER_LEN, end - EVENT_HEADER_LEN);
-    print_fn print = printer_of(event[4]);
+    print_fn print = printer_of(head.type);
     if (print)
         print(&l);
     if (l.w.failed)
         buf_put_str(out, " malformed");
-    if (wire_u32(event + 9) != n)
-        buf_printf(out, " header_size=%u", wire_u32(event + 9));
+    if (head.length != n)
+        buf_printf(out, " header_size=%u", head.length);
 }
 
 enum event_kind event_text_kind(const uint8_t *event, size_t n, uint32_t *timestamp,
@@ -429,14 +430,14 @@ enum event_kind event_text_kind(const uint8_t *event, size_t n, uint32_t *timest
     if (n < EVENT_HEADER_LEN)
         return EVENT_KIND_OTHER;
     struct wire w = wire_of(event + EVENT_HEADER_LEN, n - EVENT_HEADER_LEN);
-    *timestamp = wire_u32(event);
-    switch (event[4]) {
+    const struct event_header head = event_header_read(event);
+    *timestamp = head.timestamp;
+    switch (head.type) {
     case EV_GTID:
     case EV_ANONYMOUS_GTID:
     case EV_GTID_TAGGED:
     case EV_MARIADB_GTID:
-        return read_gtid(event[4], wire_u32(event + 5), &w, gtid) ? EVENT_KIND_GTID
-                                                                  : EVENT_KIND_OTHER;
+        return read_gtid(head.type, head.server_id, &w, gtid) ? EVENT_KIND_GTID : EVENT_KIND_OTHER;
     case EV_QUERY:
     case EV_QUERY_COMPRESSED:
         return EVENT_KIND_QUERY;

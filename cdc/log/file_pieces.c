@@ -257,7 +257,7 @@ static void note_checksum(struct file_pieces *f, struct file_piece *p, const uin
                           size_t n)
 {
     size_t i = p->n_events++;
-    if (event[4] == EV_FORMAT_DESCRIPTION)
+    if (event_header_read(event).type == EV_FORMAT_DESCRIPTION)
         f->has_checksum = decode_format_has_checksum(event, n);
     if (i % 64 == 0) {
         mem_grow((void **)&p->good, &p->cap_good, i / 64 + 1, sizeof *p->good);
@@ -275,7 +275,8 @@ static bool take_events(struct file_pieces *f, struct file_piece *p, size_t have
     *want = EVENT_HEADER_LEN;
     while (have - p->n >= EVENT_HEADER_LEN) {
         const uint8_t *event = p->memory->bytes + p->n;
-        uint32_t length = wire_u32(event + 9);
+        const struct event_header head = event_header_read(event);
+        uint32_t length = head.length;
         unsigned long long at = p->offset + p->n;
         if (length < EVENT_HEADER_LEN)
             return err_set(e, ERR_LOG_FORMAT, "%s at offset %llu: an event's length is %u",
@@ -283,7 +284,7 @@ static bool take_events(struct file_pieces *f, struct file_piece *p, size_t have
         *want = length;
         if (length > have - p->n)
             return true;
-        if (event[4] == EV_START_ENCRYPTION)
+        if (head.type == EV_START_ENCRYPTION)
             return err_set(e, ERR_LOG_UNSUPPORTED,
                            "%s is encrypted from offset %llu on; read it from its server",
                            path_of(f), at);
