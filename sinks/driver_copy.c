@@ -21,6 +21,8 @@ static bool between_chunks(void *ctx, struct err *e)
 bool lane_copy(struct lane *l, struct position *at, struct err *e)
 {
     lane_set_state(l, LANE_COPYING, NULL);
-    return sink_snapshot(l->tx, &l->shard->primary, at, between_chunks, l, e) &&
-           lane_flush(l, true, "{\"copied\":true}", e);
+    if (!sink_snapshot(l->tx, &l->shard->primary, at, between_chunks, l, e))
+        return false;
+    l->copied = at;
+    return lane_flush(l, true, "{\"copied\":true}", e);
 }

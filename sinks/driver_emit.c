@@ -145,11 +145,12 @@ static bool concerns(const struct lane *l, const struct cdc_journal *j)
     return false;
 }
 
-bool lane_journal(void *ctx, const char *json, size_t n, struct err *e)
+bool lane_journal(void *ctx, const char *json, const struct position *before, bool *ends,
+                  struct err *e)
 {
     struct lane *l = ctx;
     struct cdc_journal j;
-    (void)n;
+    (void)before;
     if (!cdc_journal_parse(json, &j, e))
         return false;
     if (!j.shards || l->journal_seen || !concerns(l, &j)) {
@@ -157,7 +158,6 @@ bool lane_journal(void *ctx, const char *json, size_t n, struct err *e)
         return true;
     }
     l->journal = j;
-    l->journal_seen = true;
-    sink_tx_stop(l->tx);
+    l->journal_seen = *ends = true;
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "base/metrics.h"
 #include "cdc/sidecar/journal.h"
+#include "cdc/vstream/lane.h"
 #include "sinks/sink_tx.h"
 #include "sinks/sinks_internal.h"
 
@@ -31,7 +32,7 @@ struct lane {
     char message[600];
     char *position_text; /* last acknowledged, for status */
     uint64_t records, dead_letters;
-    struct cdc_stream *stream; /* while attached; for interrupting */
+    struct cdc_stream *stream; /* source's; for interrupting */
     /* The thread's own: */
     struct sink *sink;
     struct sink_stop asked; /* the sink's way to see that the driver stops */
@@ -40,6 +41,8 @@ struct lane {
     bool without_reader;    /* its state says that it waits for a reader of the source */
     struct encoder *encoder;
     struct sink_tx *tx;
+    struct vstream_lane *source;   /* while attached */
+    const struct position *copied; /* before: the snapshot's, once it was given */
     struct position acked;
     uint64_t dirty_records, dirty_bytes;
     int64_t first_dirty_ms; /* of what is not flushed; 0: nothing */
@@ -92,7 +95,8 @@ bool lane_committed(void *ctx, const struct cdc_change *begin, uint32_t n_record
 bool lane_row_refused(void *ctx, const struct encode_row *row, struct err *e);
 /* What the destination refused: kept as dead letters, or the first one is the error. */
 bool lane_take_refused(struct lane *l, struct err *e) WARN_UNUSED;
-bool lane_journal(void *ctx, const char *json, size_t n, struct err *e);
+bool lane_journal(void *ctx, const char *json, const struct position *before, bool *ends,
+                  struct err *e);
 /* driver_copy.c: everything that the sink wants, from one snapshot; the stream goes on at *at. */
 bool lane_copy(struct lane *l, struct position *at, struct err *e) WARN_UNUSED;
 

@@ -58,6 +58,12 @@ static bool wait_out(struct lane *l, struct err *e)
 
 /* ---- flush and checkpoint ---- */
 
+/* Everything in front of it was encoded and written. */
+static const struct position *taken_up_to(const struct lane *l)
+{
+    return l->source ? vstream_lane_position(l->source) : l->copied;
+}
+
 /* Who stops does not wait for a destination that is away: what it did not acknowledge comes again
  * after the next start. */
 static bool flush_until_answered(struct lane *l, const char *position, struct err *e)
@@ -128,21 +134,20 @@ static bool flush_steps(struct lane *l, const char *position, const char *data, 
         return false;
     if (!position[0])
         return true;
-    return FAULT_POINT("sink.before_checkpoint", e) &&
-           put_checkpoint(l, sink_tx_position(l->tx), data, e) &&
+    return FAULT_POINT("sink.before_checkpoint", e) && put_checkpoint(l, taken_up_to(l), data, e) &&
            FAULT_POINT("sink.after_checkpoint", e);
 }
 
 bool lane_flush(struct lane *l, bool with_position, const char *data, struct err *e)
 {
     int64_t began_us = clock_mono_us();
-    char *position = with_position ? position_text(sink_tx_position(l->tx)) : NULL;
+    char *position = with_position ? position_text(taken_up_to(l)) : NULL;
     if (!flush_steps(l, position ? position : "", data, e)) {
         free(position);
         return false;
     }
     if (with_position) {
-        position_copy(&l->acked, sink_tx_position(l->tx));
+        position_copy(&l->acked, taken_up_to(l));
         l->last_save_ms = clock_mono_ms();
         if (l->stream)
             cdc_stream_ack(l->stream, &l->acked);
@@ -158,8 +163,7 @@ static bool flush_is_due(const struct lane *l)
     if (l->dirty_records)
         return l->dirty_bytes >= l->driver->flush_bytes ||
                now_ms - l->first_dirty_ms >= l->driver->flush_ms;
-    return now_ms - l->last_save_ms >= IDLE_SAVE_MS &&
-           !position_equal(sink_tx_position(l->tx), &l->acked);
+    return now_ms - l->last_save_ms >= IDLE_SAVE_MS && !position_equal(taken_up_to(l), &l->acked);
 }
 
 /* ---- where to begin ---- */
@@ -271,8 +275,6 @@ static bool open_parts(struct lane *l, struct err *e)
     struct sink_tx_options o = {.database = l->shard->primary.database,
                                 .tables = (const char *const *)d->spec->tables,
                                 .n_tables = d->spec->n_tables,
-                                .spill_dir = store_dir(d->store),
-                                .spill_max_bytes = d->spec->spill_max_bytes,
                                 .encoder = l->encoder,
                                 .context = {.installation = d->topo->installation,
                                             .prefix = d->spec->prefix,
@@ -285,9 +287,8 @@ static bool open_parts(struct lane *l, struct err *e)
                                 .committed = lane_committed,
                                 .define = lane_define,
                                 .refused = lane_row_refused,
-                                .journal = lane_journal,
                                 .ctx = l};
-    l->tx = sink_tx_new(&o, NULL);
+    l->tx = sink_tx_new(&o);
     return true;
 }
 
@@ -302,9 +303,8 @@ static void show_stream(struct lane *l, struct cdc_stream *s)
 
 static void close_parts(struct lane *l)
 {
-    struct cdc_stream *s = l->stream;
     show_stream(l, NULL);
-    cdc_stream_close(s);
+    vstream_lane_close(l->source);
     sink_tx_free(l->tx);
     if (l->encoder)
         l->encoder->ops->close(l->encoder);
@@ -313,6 +313,8 @@ static void close_parts(struct lane *l)
     cdc_journal_fini(&l->journal);
     l->journal_seen = false;
     l->tx = NULL;
+    l->source = NULL;
+    l->copied = NULL;
     l->away = false;
     l->encoder = NULL;
     l->sink = NULL;
@@ -357,14 +359,19 @@ static bool fix_start(struct lane *l, struct err *e)
 
 static bool attach(struct lane *l, const struct position *at, struct err *e)
 {
-    struct cdc_stream_options o = {.name = l->driver->spec->name};
-    sink_tx_reset(l->tx, at);
+    struct vstream_lane_options o = {
+        .name = l->driver->spec->name,
+        .committed = {.spill_dir = store_dir(l->driver->store),
+                      .spill_max_bytes = l->driver->spec->spill_max_bytes},
+        .journal = lane_journal,
+        .ctx = l};
     position_copy(&l->acked, at);
     show_position(l);
     l->last_save_ms = clock_mono_ms();
-    struct cdc_stream *s = cdc_reader_attach(l->reader, at, &o, e);
-    show_stream(l, s);
-    return s != NULL;
+    l->source = vstream_lane_open(l->reader, &o, at, e);
+    if (l->source)
+        show_stream(l, vstream_lane_stream(l->source));
+    return l->source != NULL;
 }
 
 static bool begin(struct lane *l, struct err *e)
@@ -380,20 +387,25 @@ static bool begin(struct lane *l, struct err *e)
     return ok;
 }
 
-static bool take_batch(struct lane *l, struct cdc_batch *b, struct err *e)
+/* What may pass is waited out in place, unless a part of these records was written already. */
+static bool take_part(struct lane *l, const struct committed_part *part, struct err *e)
 {
-    size_t at = 0;
     bool clean = true;
     sink_tx_fold_names(l->tx, cdc_reader_folds_names(l->reader));
-    while (!sink_tx_batch(l->tx, b, &at, &clean, e)) {
+    while (!sink_tx_part(l->tx, part, vstream_lane_position(l->source), &clean, e)) {
         if (!clean || e->class_ != ERR_CLASS_RETRY || e->code == ERR_FAULT_INJECTED ||
             !wait_out(l, e))
             return false;
     }
+    vstream_lane_taken(l->source);
+    return true;
+}
+
+static void note_taken(struct lane *l)
+{
     if (l->dirty_records && !l->first_dirty_ms)
         l->first_dirty_ms = clock_mono_ms();
     l->sink->ops->poll(l->sink);
-    return true;
 }
 
 static int64_t pull_timeout_ms(const struct lane *l)
@@ -413,22 +425,42 @@ static void note_rest(struct lane *l)
     l->without_reader = waits;
 }
 
-/* One pull. *ended: the journal's transaction was taken. */
+static bool is_at_journal(struct lane *l, bool *ended, struct err *e)
+{
+    *ended = l->journal_seen;
+    return *ended || driver_pause(l->driver, l->driver->flush_ms) || asked_to_stop(l, e);
+}
+
+/* One part, or a wait for it. *ended: the journal's transaction was taken. */
+static bool pull(struct lane *l, bool *pause, bool *ended, struct err *e)
+{
+    struct committed_part part;
+    enum vstream_next next = vstream_lane_next(l->source, &part, pull_timeout_ms(l), e);
+    *pause = next != VSTREAM_PART;
+    if (next == VSTREAM_REST || l->without_reader)
+        note_rest(l);
+    switch (next) {
+    case VSTREAM_PART:
+        return take_part(l, &part, e);
+    case VSTREAM_TAKEN:
+        note_taken(l);
+        return true;
+    case VSTREAM_REST:
+        return true;
+    case VSTREAM_ENDED:
+        return is_at_journal(l, ended, e);
+    case VSTREAM_FAIL:
+        break;
+    }
+    return e->code == ERR_DISK_FULL && e->class_ == ERR_CLASS_RETRY && wait_out(l, e);
+}
+
 static bool step(struct lane *l, bool *ended, struct err *e)
 {
-    struct cdc_batch *b;
-    enum cdc_next next = cdc_stream_next(l->stream, &b, pull_timeout_ms(l), e);
-    bool ok = next != CDC_NEXT_FAIL;
-    if (next == CDC_NEXT_TIMEOUT || l->without_reader)
-        note_rest(l);
-    if (next == CDC_NEXT_OK) {
-        ok = take_batch(l, b, e);
-        cdc_batch_unref(b);
-    } else if (next == CDC_NEXT_END) {
-        ok = driver_pause(l->driver, l->driver->flush_ms) || asked_to_stop(l, e);
-    }
-    *ended = ok && l->journal_seen && !sink_tx_is_open(l->tx);
-    return ok && (*ended || !flush_is_due(l) || lane_flush(l, true, "", e));
+    bool pause = false;
+    if (!pull(l, &pause, ended, e))
+        return false;
+    return *ended || !pause || !flush_is_due(l) || lane_flush(l, true, "", e);
 }
 
 static char *ended_data(const struct cdc_journal *j)
@@ -474,7 +506,7 @@ static bool session(struct lane *l, struct err *e)
     if (e->class_ != ERR_CLASS_SHUTDOWN)
         return false;
     struct err flush_error = ERR_INIT;
-    bool records = l->dirty_records > 0 || !position_equal(sink_tx_position(l->tx), &l->acked);
+    bool records = l->dirty_records > 0 || !position_equal(taken_up_to(l), &l->acked);
     if (records && !l->away && !lane_flush(l, true, "", &flush_error))
         log_err(LOG_WARN, "sink", &flush_error);
     return false;

@@ -1,11 +1,4 @@
-/* sinks/sink_tx.c — holds a transaction back until its end, then encodes it change by change.
- *
- * A transaction that lies wholly in one batch (nearly all) is encoded from there; others go through
- * the spool. Invariants:
- *   1. position is moved by COMMIT, ROLLBACK, and HEARTBEAT between transactions only, after
- *      everything before was emitted.
- *   2. The spool holds exactly the changes of the open transaction that were taken (in_tx), and is
- *      empty between transactions.
+/* sinks/sink_tx.c — encodes committed transactions, change by change.
  */
 #include "sinks/sink_tx.h"
 
@@ -28,18 +21,16 @@
 struct sink_tx {
     struct sink_tx_options o;
     struct encode_context c;
-    struct position pos;
-    struct cdc_spool *spool;
-    bool in_tx, stopped;
+    struct position copied; /* of the snapshot whose rows are given */
     struct sink_tx_stats stats;
     /* the transaction that is being encoded */
     struct cdc_change begin;
     char begin_file[POSITION_FILE_MAX];
     struct log_id begin_log;
-    struct buf begin_query; /* begin.query's copy: a spooled change does not stay */
-    bool begun;             /* its BEGIN record was emitted */
-    bool emitted;           /* anything of it */
-    uint32_t n_records;     /* of it */
+    struct buf begin_query;                  /* begin.query's copy: a part's changes do not stay */
+    bool begun;                              /* its BEGIN record was emitted */
+    bool emitted;                            /* anything of the part */
+    uint32_t n_records;                      /* of the transaction */
     const struct sink_snapshot_place *place; /* while rows of a copy are given */
     struct cdc_row *before, *after;
     struct typed_rows *typed;              /* without an encoder */
@@ -62,20 +53,14 @@ static void free_known(void *p)
     free(k);
 }
 
-struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct position *start)
+struct sink_tx *sink_tx_new(const struct sink_tx_options *o)
 {
     struct sink_tx *t = mem_alloc(sizeof *t);
     t->o = *o;
     t->c = o->context;
-    if (start)
-        position_copy(&t->pos, start);
     if (!o->encoder)
         t->typed = typed_rows_new();
     t->known = map_new(free_known);
-    uint64_t max_bytes = o->spill_max_bytes;
-    if (!o->spill_dir && !max_bytes)
-        max_bytes = UINT64_MAX;
-    t->spool = cdc_spool_new(o->spill_dir, 0, max_bytes);
     return t;
 }
 
@@ -83,8 +68,7 @@ void sink_tx_free(struct sink_tx *t)
 {
     if (!t)
         return;
-    cdc_spool_free(t->spool);
-    position_fini(&t->pos);
+    position_fini(&t->copied);
     cdc_row_free(t->before);
     cdc_row_free(t->after);
     buf_fini(&t->begin_query);
@@ -94,23 +78,11 @@ void sink_tx_free(struct sink_tx *t)
     free(t);
 }
 
-void sink_tx_reset(struct sink_tx *t, const struct position *pos)
+void sink_tx_reset(struct sink_tx *t, const struct position *copied)
 {
-    cdc_spool_clear(t->spool);
     map_clear(t->known);
-    t->in_tx = t->begun = t->emitted = false;
-    if (pos != &t->pos)
-        position_copy(&t->pos, pos);
-}
-
-const struct position *sink_tx_position(const struct sink_tx *t)
-{
-    return &t->pos;
-}
-
-bool sink_tx_is_open(const struct sink_tx *t)
-{
-    return t->in_tx;
+    t->begun = t->emitted = false;
+    position_copy(&t->copied, copied);
 }
 
 const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t)
@@ -358,7 +330,6 @@ static void set_begin(struct sink_tx *t, const struct cdc_change *c)
         t->begin.log = &t->begin_log;
     }
     t->c.begin = &t->begin;
-    t->c.pos = &t->pos;
     if (c->begin.gtid.flavor != GTID_FLAVOR_NONE)
         t->c.mariadb = c->begin.gtid.flavor == GTID_FLAVOR_MARIADB;
     t->begun = false;
@@ -387,12 +358,11 @@ static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct er
         return !wants_ddl(t, c) || (ensure_begin(t, e) && emit_other(t, c, e));
     case CDC_COMMIT:
         return give_commit(t, c, e);
-    case CDC_JOURNAL:
-        return !t->o.journal || t->o.journal(t->o.ctx, c->journal.json, c->journal.n, e);
     case CDC_GAP:
         return err_set(e, ERR_LOG_UNSUPPORTED, "event of type %u: %s", c->gap.event_type,
                        c->gap.why ? c->gap.why : "cannot be read");
     case CDC_ROLLBACK:
+    case CDC_JOURNAL:
     case CDC_HEARTBEAT:
     case CDC_COPY_ROWS:
     case CDC_COPY_DONE:
@@ -401,135 +371,20 @@ static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct er
     return true;
 }
 
-static void end_transaction(struct sink_tx *t, const struct cdc_change *end)
+bool sink_tx_part(struct sink_tx *t, const struct committed_part *part, const struct position *pos,
+                  bool *clean, struct err *e)
 {
-    cdc_position_advance(&t->pos, end);
-    t->c.begin = NULL;
-    t->in_tx = t->begun = t->emitted = false;
-}
-
-static bool give_spool(struct sink_tx *t, struct err *e)
-{
-    const struct cdc_change *c;
-    struct cdc_change end = {0};
-    char file[POSITION_FILE_MAX] = "";
-    cdc_spool_rewind(t->spool);
-    for (;;) {
-        if (!cdc_spool_next(t->spool, &c, e))
-            return false;
-        if (!c)
-            break;
-        if (!give_change(t, c, e))
-            return false;
-        end = *c;
-        if (c->file)
-            memcpy(file, c->file, strnlen(c->file, sizeof file - 1) + 1);
-    }
-    assert(end.kind == CDC_COMMIT);
-    end.file = file[0] ? file : NULL;
-    end_transaction(t, &end);
-    cdc_spool_clear(t->spool);
-    return true;
-}
-
-/* ---- batches ---- */
-
-/* Index of the COMMIT or ROLLBACK from `from` on; n_changes if it is not in this batch. */
-static size_t find_end(const struct cdc_batch *b, size_t from)
-{
-    size_t i = from;
-    while (i < b->n_changes && b->changes[i].kind != CDC_COMMIT &&
-           b->changes[i].kind != CDC_ROLLBACK)
-        i++;
-    return i;
-}
-
-static bool give_slice(struct sink_tx *t, const struct cdc_batch *b, size_t from, size_t end,
-                       struct err *e)
-{
-    for (size_t i = from; i <= end; i++) {
-        if (!give_change(t, &b->changes[i], e))
-            return false;
-    }
-    end_transaction(t, &b->changes[end]);
-    return true;
-}
-
-/* Without an encoder nothing is shown, so nothing needs to be held back. */
-static bool take_unheld(struct sink_tx *t, const struct cdc_batch *b, size_t *at, struct err *e)
-{
-    size_t end = find_end(b, *at);
-    t->in_tx = true;
-    for (; *at < end; ++*at) {
-        if (!give_change(t, &b->changes[*at], e))
-            return false;
-    }
-    if (end < b->n_changes)
-        end_transaction(t, &b->changes[(*at)++]);
-    return true;
-}
-
-static bool take_transaction(struct sink_tx *t, struct cdc_batch *b, size_t *at, struct err *e)
-{
-    if (!t->o.encoder)
-        return take_unheld(t, b, at, e);
-    size_t end = find_end(b, *at), next = end < b->n_changes ? end + 1 : end;
-    bool whole = end < b->n_changes;
-    bool rolled_back = whole && b->changes[end].kind == CDC_ROLLBACK;
-    if (rolled_back) {
-        cdc_spool_clear(t->spool);
-        end_transaction(t, &b->changes[end]);
-    } else if (whole && cdc_spool_is_empty(t->spool)) {
-        if (!give_slice(t, b, *at, end, e))
-            return false;
-    } else {
-        if (!cdc_spool_add(t->spool, b, *at, next - *at, e))
-            return false;
-        t->in_tx = true;
-        if (whole && !give_spool(t, e)) {
-            t->emitted = true; /* the spool holds its end too: only a reset helps */
-            return false;
-        }
-    }
-    *at = next;
-    return true;
-}
-
-void sink_tx_stop(struct sink_tx *t)
-{
-    t->stopped = true;
-}
-
-bool sink_tx_reached(const struct sink_tx *t)
-{
-    const struct position *until = t->o.until;
-    if (t->stopped && !t->in_tx)
-        return true;
-    return until && !position_is_empty(until) && !t->in_tx && position_at_or_after(&t->pos, until);
-}
-
-bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *clean, struct err *e)
-{
-    if (position_is_empty(&t->pos) && *at == 0)
-        position_copy(&t->pos, &b->start);
-    while (*at < b->n_changes && !sink_tx_reached(t)) {
-        const struct cdc_change *c = &b->changes[*at];
-        t->emitted = false;
-        *clean = true;
-        if (!t->in_tx && c->kind == CDC_GAP)
-            return give_change(t, c, e);
-        if (!t->in_tx && c->kind == CDC_BEGIN && t->o.until_time && c->timestamp >= t->o.until_time)
-            t->stopped = true;
-        if (t->stopped && !t->in_tx)
-            return true;
-        if (!t->in_tx && c->kind != CDC_BEGIN) {
-            cdc_position_advance(&t->pos, c);
-            ++*at;
-        } else if (!take_transaction(t, b, at, e)) {
+    t->emitted = false;
+    *clean = true;
+    t->c.pos = pos;
+    for (size_t i = 0; i < part->n; i++) {
+        if (!give_change(t, &part->changes[i], e)) {
             *clean = !t->emitted;
             return false;
         }
     }
+    if (part->ends)
+        t->c.begin = NULL;
     return true;
 }
 
@@ -544,11 +399,11 @@ bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c,
     assert(c->kind == CDC_COPY_ROWS);
     set_times(t);
     t->c.begin = NULL;
-    t->c.pos = &t->pos;
+    t->c.pos = &t->copied;
     t->place = place;
     struct cdc_change own = *c; /* it belongs to the position of its snapshot */
-    own.file = t->pos.file;
-    own.log_pos = t->pos.pos;
+    own.file = t->copied.file;
+    own.log_pos = t->copied.pos;
     bool ok = give_rows(t, &own, e);
     t->place = NULL;
     t->c.snapshot = ENCODE_SNAPSHOT_NONE;

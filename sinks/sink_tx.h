@@ -1,25 +1,19 @@
-/* sinks/sink_tx.h — whole transactions out of a stream of batches, as records: nothing of a
- * transaction is encoded before its COMMIT was seen, nothing ever of one that was rolled back.
+/* sinks/sink_tx.h — records of committed transactions (cdc/vstream/committed.h): which tables are
+ * wanted, what is known of them, and the encoder's calls.
  *
- * Behind the sinks' driver and `sluice stream`. Keeps the position after the last transaction that
- * was encoded wholly: a checkpoint may be set there. Thread: one.
+ * Behind the sinks' driver, `sluice stream` and the vstream over HTTP. Thread: one.
  */
 #ifndef SLUICE_SINKS_SINK_TX_H
 #define SLUICE_SINKS_SINK_TX_H
 
-#include "cdc/log/spool.h"
+#include "cdc/vstream/committed.h"
 #include "sinks/format/encode.h"
 
 struct sink_tx_options {
     const char *database;      /* only tables of it; NULL: of all, but the sidecar's never */
     const char *const *tables; /* names; none: all */
     size_t n_tables;
-    bool transactions;        /* BEGIN and COMMIT are records too */
-    const char *spill_dir;    /* state directory, or NULL: big transactions stay in memory */
-    uint64_t spill_max_bytes; /* 0: default */
-    const struct position
-        *until; /* NULL, or: sink_tx_batch returns behind the transaction that reaches it */
-    uint32_t until_time;           /* 0, or: it stops before the first transaction at or after it */
+    bool transactions;             /* BEGIN and COMMIT are records too */
     struct encoder *encoder;       /* borrowed; NULL: every value is decoded, nothing is encoded */
     struct encode_context context; /* what stays the same; begin, pos and times are filled in */
     encode_emit_fn emit;
@@ -35,8 +29,6 @@ struct sink_tx_options {
     /* A row that the encoder or emit refuses (SKIP_ROW, *e says why); true: it is dealt with, and
      * the transaction goes on. NULL: such a row is an error. */
     bool (*refused)(void *ctx, const struct encode_row *row, struct err *e);
-    /* A committed JOURNAL; NULL: not wanted. */
-    bool (*journal)(void *ctx, const char *json, size_t n, struct err *e);
     void *ctx; /* of all these */
 };
 struct sink_tx_stats {
@@ -44,29 +36,22 @@ struct sink_tx_stats {
 };
 struct sink_tx;
 /* Strings and the encoder must outlive it. */
-struct sink_tx *sink_tx_new(const struct sink_tx_options *o, const struct position *start);
+struct sink_tx *sink_tx_new(const struct sink_tx_options *o);
 void sink_tx_free(struct sink_tx *t);
-/* Takes changes *at … of b; *at moves on and is b->n_changes at the end. After a failure the call
- * may be repeated if nothing of the transaction at *at was emitted yet (*clean), else by
- * sink_tx_reset only. */
-bool sink_tx_batch(struct sink_tx *t, struct cdc_batch *b, size_t *at, bool *clean,
-                   struct err *e) WARN_UNUSED;
+/* Encodes a part, whose transaction begins behind pos; pos stays where it is until the transaction's
+ * end. After a failure the call may be repeated if nothing of the part was emitted yet (*clean). */
+bool sink_tx_part(struct sink_tx *t, const struct committed_part *part, const struct position *pos,
+                  bool *clean, struct err *e) WARN_UNUSED;
 /* How the server of the next batch compares names (cdc_reader_folds_names); at first: as bytes. */
 void sink_tx_fold_names(struct sink_tx *t, bool folds);
-/* Drops the open transaction; the stream was rewound to pos. */
-void sink_tx_reset(struct sink_tx *t, const struct position *pos);
+/* The rows of a copy that come next are of the snapshot at `copied`. */
+void sink_tx_reset(struct sink_tx *t, const struct position *copied);
 /* Which flavour the source has, before a transaction's GTID tells. */
 void sink_tx_is_of_mariadb(struct sink_tx *t, bool yes);
 struct sink_snapshot_place;
 /* A chunk of an initial copy, and where it stands among its rows (sinks/snapshot.h). */
 bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c,
                        const struct sink_snapshot_place *place, struct err *e) WARN_UNUSED;
-const struct position *sink_tx_position(const struct sink_tx *t);
-bool sink_tx_reached(
-    const struct sink_tx *t); /* until, or behind the transaction of sink_tx_stop */
-/* From the journal callback: nothing behind this transaction is taken. */
-void sink_tx_stop(struct sink_tx *t);
-bool sink_tx_is_open(const struct sink_tx *t); /* a part of a transaction is held back */
 const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t);
 bool sink_tx_wants(const struct sink_tx *t, const struct schema_table *table);
 

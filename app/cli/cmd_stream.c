@@ -1,9 +1,10 @@
-/* app/cli/cmd_stream.c — merges the streams of a keyspace's shards to standard output.
+/* app/cli/cmd_stream.c — prints a keyspace's change stream (cdc/vstream/vstream.h) on standard
+ * output.
  *
- * One thread a shard reads and encodes; whole transactions are written under one lock, so that
- * records of different shards never mix inside a transaction's flush. The end: SIGINT or SIGTERM,
- * every shard idle for until_idle_ms, every shard at its entry of the until VGTID, or a switch of
- * traffic that takes shards or tables away (cdc/vstream/handover.h). The VGTID on stderr at the end
+ * One thread a lane reads and encodes; records are written under one lock, whole lines at a time.
+ * The threads of the lanes that a reshard adds are started by the main thread, which also looks for
+ * the end: SIGINT or SIGTERM, every lane idle for until_idle_ms, every lane at its entry of the
+ * until VGTID, or a switch of traffic that the stream cannot follow. The VGTID on stderr at the end
  * is where another stream goes on behind what was written.
  */
 #include "app/cli/cmd_stream.h"
@@ -15,8 +16,9 @@
 #include "base/sys.h"
 #include "cdc/reader.h"
 #include "cdc/reader_definition.h"
-#include "cdc/vstream/handover.h"
+#include "cdc/vstream/vstream.h"
 #include "schemas/inspect.h"
+#include "sinks/sink_tx.h"
 #include "sinks/snapshot.h"
 #include "state/position.h"
 
@@ -35,29 +37,39 @@
 #define LOOK_MS     20
 #define QUEUE_BYTES ((size_t)2 * 1024 * 1024) /* in the caches: nobody here is slow on purpose */
 
-struct shard_stream {
+struct shard_stream { /* one lane */
     struct run *run;
     const struct topo_shard *shard;
-    struct cdc_reader *reader;
-    struct cdc_stream *stream;
+    struct vstream_shard *lane;
     struct sink_tx *tx;
     struct encoder *encoder;
     struct buf out;
-    struct position start, until;
-    uint32_t until_time;
+    struct position start; /* of a lane that the stream began with */
     pthread_t thread;
     bool started, done;
     bool at_end;            /* atomic: the log has nothing more */
-    int64_t last_change_ms; /* monotonic; of the last batch with changes */
+    bool content;           /* changes came since the last look at the clock */
+    bool inside;            /* a transaction was encoded in part */
+    int64_t last_change_ms; /* monotonic; of the last changes */
     struct err error;
+};
+struct shard_reader {
+    const struct topo_shard *shard;
+    struct cdc_reader *reader;
 };
 struct run {
     const struct stream_request *rq;
     struct topology *topo;
-    struct shard_stream *shards;
-    struct handover handover; /* under out_lock */
-    pthread_mutex_t out_lock;
-    sem_t ended; /* posted by each shard's thread at its end */
+    struct vstream *vstream;
+    char *spill_dir;
+    struct vgtid until;
+    uint32_t until_time;
+    struct shard_stream **shards; /* by the lane's number; the main thread's */
+    size_t n, cap;
+    struct shard_reader *readers; /* under readers_lock */
+    size_t n_readers, readers_cap;
+    pthread_mutex_t readers_lock, out_lock;
+    sem_t ended; /* posted by each lane's thread at its end */
     int stop;    /* atomic */
 };
 
@@ -93,22 +105,6 @@ static bool write_with(struct shard_stream *s, const void *more, size_t n, struc
                                 strerror(errno));
 }
 
-/* A switch of traffic is at this place of the shard's log. */
-static bool on_journal(void *ctx, const char *json, size_t n, struct err *e)
-{
-    struct shard_stream *s = ctx;
-    struct run *r = s->run;
-    bool ends = false;
-    (void)n;
-    pthread_mutex_lock(&r->out_lock);
-    bool ok = handover_take(&r->handover, (size_t)(s - r->shards), json,
-                            cdc_reader_folds_names(s->reader), sink_tx_position(s->tx), &ends, e);
-    pthread_mutex_unlock(&r->out_lock);
-    if (ends)
-        sink_tx_stop(s->tx);
-    return ok;
-}
-
 static bool write_out(struct shard_stream *s, struct err *e)
 {
     return write_with(s, NULL, 0, e);
@@ -117,7 +113,8 @@ static bool write_out(struct shard_stream *s, struct err *e)
 static bool define(void *ctx, const struct cdc_change *begin, const struct schema_table *table,
                    const struct schema_table **out, struct err *e)
 {
-    return cdc_stream_definition(((struct shard_stream *)ctx)->stream, begin, table, out, e);
+    const struct shard_stream *s = ctx;
+    return cdc_stream_definition(vstream_stream(s->lane), begin, table, out, e);
 }
 
 static bool emit(void *ctx, const struct encode_record *r, struct err *e)
@@ -155,38 +152,32 @@ static bool copy_shard(struct shard_stream *s, struct err *e)
     return true;
 }
 
-static bool attach(struct shard_stream *s, struct err *e)
+static bool begin(struct shard_stream *s, struct err *e)
 {
-    struct cdc_stream_options o = {.name = "stdout", .queue_bytes = QUEUE_BYTES};
-    if (s->run->rq->copy && !copy_shard(s, e))
-        return false;
-    s->stream = cdc_reader_attach(s->reader, &s->start, &o, e);
-    return s->stream != NULL;
+    bool copies = s->run->rq->copy && !vstream_is_child(s->lane);
+    return (!copies || copy_shard(s, e)) && vstream_begin(s->lane, &s->start, e);
 }
 
-static bool has_content(const struct cdc_batch *b)
+static bool take_part(struct shard_stream *s, const struct committed_part *part, struct err *e)
 {
-    for (size_t i = 0; i < b->n_changes; i++) {
-        if (b->changes[i].kind != CDC_HEARTBEAT)
-            return true;
-    }
-    return false;
-}
-
-static bool take_batch(struct shard_stream *s, struct cdc_batch *b, struct err *e)
-{
-    size_t at = 0;
     bool clean;
+    s->content = true;
     __atomic_store_n(&s->at_end, false, __ATOMIC_RELEASE);
-    if (has_content(b))
+    s->inside = s->encoder && !part->ends;
+    sink_tx_fold_names(s->tx, vstream_folds_names(s->lane));
+    if (!sink_tx_part(s->tx, part, vstream_position(s->lane), &clean, e))
+        return false;
+    vstream_taken(s->lane);
+    return true;
+}
+
+/* Everything that was read is encoded. */
+static bool take_rest(struct shard_stream *s, struct err *e)
+{
+    if (s->content)
         __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
-    /* After an error too: the position stands behind the transactions before it. */
-    sink_tx_fold_names(s->tx, cdc_reader_folds_names(s->reader));
-    bool ok = sink_tx_batch(s->tx, b, &at, &clean, e);
-    struct err unwritten = ERR_INIT;
-    if (write_out(s, &unwritten))
-        return ok;
-    return ok ? err_copy(e, &unwritten) : false;
+    s->content = false;
+    return write_out(s, e);
 }
 
 /* Nothing came. The end of the log is one reason, no connection is another: who waits for idleness
@@ -194,57 +185,88 @@ static bool take_batch(struct shard_stream *s, struct cdc_batch *b, struct err *
 static bool note_rest(struct shard_stream *s, struct err *e)
 {
     int64_t idle_ms = s->run->rq->until_idle_ms;
-    enum cdc_rest rest = cdc_stream_rest(s->stream, e);
-    __atomic_store_n(&s->at_end, rest == CDC_REST_IDLE, __ATOMIC_RELEASE);
-    return rest != CDC_REST_CUT || idle_ms == 0 || clock_mono_ms() - s->last_change_ms < idle_ms;
+    struct vstream_state state = vstream_state(s->lane);
+    __atomic_store_n(&s->at_end, state.rest == CDC_REST_IDLE, __ATOMIC_RELEASE);
+    if (state.rest != CDC_REST_CUT || idle_ms == 0 || clock_mono_ms() - s->last_change_ms < idle_ms)
+        return true;
+    (void)cdc_stream_rest(vstream_stream(s->lane), e);
+    return false;
 }
 
+static bool step(struct shard_stream *s, bool *ended, struct err *e)
+{
+    struct committed_part part;
+    switch (vstream_pull(s->lane, &part, PULL_MS, e)) {
+    case VSTREAM_PART:
+        return take_part(s, &part, e);
+    case VSTREAM_TAKEN:
+        return take_rest(s, e);
+    case VSTREAM_REST:
+        return note_rest(s, e);
+    case VSTREAM_ENDED:
+        *ended = true;
+        return true;
+    case VSTREAM_FAIL:
+        break;
+    }
+    return false;
+}
+
+/* A transaction is written whole even when asked to stop. What was encoded before an error is
+ * written, too: the VGTID stands behind it. */
 static bool follow(struct shard_stream *s, struct err *e)
 {
-    while (!stopping(s->run) && !sink_tx_reached(s->tx)) {
-        struct cdc_batch *b;
-        switch (cdc_stream_next(s->stream, &b, PULL_MS, e)) {
-        case CDC_NEXT_OK: {
-            bool ok = take_batch(s, b, e);
-            cdc_batch_unref(b);
-            if (!ok)
-                return false;
-            break;
-        }
-        case CDC_NEXT_TIMEOUT:
-            if (!note_rest(s, e))
-                return false;
-            break;
-        case CDC_NEXT_END:
-            return true;
-        case CDC_NEXT_FAIL:
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Nothing is to be read on when the switch that this shard met was met on all its shards. */
-static void stop_at_handover(struct run *r)
-{
-    pthread_mutex_lock(&r->out_lock);
-    if (handover_complete(&r->handover) >= 0)
-        __atomic_store_n(&r->stop, 1, __ATOMIC_RELAXED);
-    pthread_mutex_unlock(&r->out_lock);
+    struct err unwritten = ERR_INIT;
+    bool ended = false, ok = true;
+    while (ok && !ended && (s->inside || !stopping(s->run)))
+        ok = step(s, &ended, e);
+    if (take_rest(s, &unwritten))
+        return ok;
+    return ok ? err_copy(e, &unwritten) : false;
 }
 
 static void *shard_main(void *arg)
 {
     struct shard_stream *s = arg;
-    bool ok = attach(s, &s->error) && follow(s, &s->error);
+    bool ok = begin(s, &s->error) && follow(s, &s->error);
     if (!ok) {
-        err_prepend(&s->error, "%s/%s", s->shard->keyspace, s->shard->name);
+        if (s->error.code != ERR_SRC_HANDOVER)
+            err_prepend(&s->error, "%s/%s", s->shard->keyspace, s->shard->name);
         __atomic_store_n(&s->run->stop, 1, __ATOMIC_RELAXED);
     }
-    stop_at_handover(s->run);
     __atomic_store_n(&s->done, true, __ATOMIC_RELEASE);
     sem_post(&s->run->ended);
     return NULL;
+}
+
+/* ---- readers ---- */
+
+static bool make_reader(struct run *r, const struct topo_shard *shard, struct cdc_reader **out,
+                        struct err *e)
+{
+    struct cdc_reader_options ro = {
+        .heartbeat_ms = 1000, .state_dir = r->rq->state_dir, .refuse_bad_login = true};
+    if (!cdc_on_statement_parse(r->rq->on_statement, &ro.on_statement, e))
+        return false;
+    *out = cdc_reader_new(r->topo, shard, &ro);
+    mem_grow((void **)&r->readers, &r->readers_cap, r->n_readers + 1, sizeof *r->readers);
+    r->readers[r->n_readers++] = (struct shard_reader){shard, *out};
+    return true;
+}
+
+static struct cdc_reader *reader_of(void *ctx, const struct topo_shard *shard, struct err *e)
+{
+    struct run *r = ctx;
+    struct cdc_reader *reader = NULL;
+    pthread_mutex_lock(&r->readers_lock);
+    for (size_t i = 0; i < r->n_readers && !reader; i++) {
+        if (r->readers[i].shard == shard)
+            reader = r->readers[i].reader;
+    }
+    if (!reader)
+        (void)make_reader(r, shard, &reader, e);
+    pthread_mutex_unlock(&r->readers_lock);
+    return reader;
 }
 
 /* ---- preparing ---- */
@@ -273,12 +295,15 @@ bool stream_until(const struct stream_request *rq, const struct topo_shard *shar
 static bool find_start(struct shard_stream *s, struct err *e)
 {
     const struct stream_request *rq = s->run->rq;
+    struct position until CLEANUP(position_fini) = POSITION_INIT;
+    uint32_t seconds = 0;
     bool named;
-    if (!stream_until(rq, s->shard, &s->until, &s->until_time, e))
+    if (!stream_until(rq, s->shard, &until, &seconds, e))
         return false;
-    if (rq->copy)
-        return true;
-    if (!cdc_reader_from(s->reader, rq->from, &s->start, &named, e))
+    struct cdc_reader *reader = reader_of(s->run, s->shard, e);
+    if (!reader || rq->copy)
+        return reader != NULL;
+    if (!cdc_reader_from(reader, rq->from, &s->start, &named, e))
         return false;
     return named || stream_entry(rq->from, s->shard, &s->start, e);
 }
@@ -331,108 +356,118 @@ static bool look_at_server(const struct run *r, const struct topo_shard *shard, 
     return ok || err_prepend(e, "%s/%s", shard->keyspace, shard->name);
 }
 
-static bool prepare(struct run *r, struct shard_stream *s, const char *name, struct err *e)
+static bool open_tx(struct shard_stream *s, struct err *e)
 {
-    const struct stream_request *rq = r->rq;
-    s->run = r;
-    s->shard = topology_shard(r->topo, rq->keyspace, name);
-    if (!s->shard)
-        return err_set(e, ERR_USAGE, "keyspace %s has no shard '%s'", rq->keyspace, name);
-    struct cdc_reader_options ro = {
-        .heartbeat_ms = 1000, .state_dir = rq->state_dir, .refuse_bad_login = true};
-    if (!cdc_on_statement_parse(rq->on_statement, &ro.on_statement, e))
-        return false;
-    s->reader = cdc_reader_new(r->topo, s->shard, &ro);
-    if (!open_encoder(s, e) || !look_at_server(r, s->shard, e) || !find_start(s, e))
+    const struct run *r = s->run;
+    if (!open_encoder(s, e))
         return false;
     struct sink_tx_options o = {.database = s->shard->primary.database,
-                                .tables = rq->tables,
-                                .n_tables = rq->n_tables,
-                                .transactions = rq->tx,
-                                .until = &s->until,
-                                .until_time = s->until_time,
+                                .tables = r->rq->tables,
+                                .n_tables = r->rq->n_tables,
+                                .transactions = r->rq->tx,
                                 .encoder = s->encoder,
                                 .context = {.installation = r->topo->installation,
-                                            .prefix = rq->prefix,
+                                            .prefix = r->rq->prefix,
                                             .keyspace = s->shard->keyspace,
                                             .shard = s->shard->name,
                                             .version = SLUICE_VERSION},
                                 .emit = emit,
                                 .define = define,
-                                .journal = on_journal,
                                 .ctx = s};
-    const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
-    CLEANUP(mem_free_ptr)
-    char *spill = mem_printf("%s/sluice-%u", tmp, (unsigned)getuid());
-    o.spill_dir = spill;
-    s->tx = sink_tx_new(&o, &s->start);
+    s->tx = sink_tx_new(&o);
     s->last_change_ms = clock_mono_ms();
     return true;
 }
 
+/* The next lane's; it is run's even after a failure. */
+static bool add_shard(struct run *r, struct err *e)
+{
+    struct shard_stream *s = mem_alloc(sizeof *s);
+    mem_grow((void **)&r->shards, &r->cap, r->n + 1, sizeof(struct shard_stream *));
+    s->run = r;
+    s->lane = vstream_shard(r->vstream, r->n);
+    s->shard = vstream_shard_is(s->lane);
+    r->shards[r->n++] = s;
+    return open_tx(s, e) &&
+           (vstream_is_child(s->lane) || (look_at_server(r, s->shard, e) && find_start(s, e)));
+}
+
 static void shard_close(struct shard_stream *s)
 {
-    cdc_stream_close(s->stream);
-    cdc_reader_free(s->reader);
     sink_tx_free(s->tx);
     if (s->encoder)
         s->encoder->ops->close(s->encoder);
     position_fini(&s->start);
-    position_fini(&s->until);
     buf_fini(&s->out);
+    free(s);
 }
 
 /* ---- the run ---- */
 
 static bool all_done(const struct run *r)
 {
-    for (size_t i = 0; i < r->rq->n_shards; i++) {
-        if (!__atomic_load_n(&r->shards[i].done, __ATOMIC_ACQUIRE))
+    for (size_t i = 0; i < r->n; i++) {
+        if (!__atomic_load_n(&r->shards[i]->done, __ATOMIC_ACQUIRE))
             return false;
     }
-    return true;
+    return vstream_count(r->vstream) == r->n; /* a lane that ended may have added others */
 }
 
 static bool all_idle(const struct run *r)
 {
     int64_t now_ms = clock_mono_ms();
-    for (size_t i = 0; i < r->rq->n_shards && r->rq->until_idle_ms > 0; i++) {
-        bool at_end = __atomic_load_n(&r->shards[i].at_end, __ATOMIC_ACQUIRE);
-        int64_t last_ms = __atomic_load_n(&r->shards[i].last_change_ms, __ATOMIC_RELAXED);
-        bool done = __atomic_load_n(&r->shards[i].done, __ATOMIC_ACQUIRE);
+    for (size_t i = 0; i < r->n && r->rq->until_idle_ms > 0; i++) {
+        const struct shard_stream *s = r->shards[i];
+        bool at_end = __atomic_load_n(&s->at_end, __ATOMIC_ACQUIRE);
+        int64_t last_ms = __atomic_load_n(&s->last_change_ms, __ATOMIC_RELAXED);
+        bool done = __atomic_load_n(&s->done, __ATOMIC_ACQUIRE);
         if (!done && (!at_end || now_ms - last_ms < r->rq->until_idle_ms))
             return false;
     }
-    return r->rq->until_idle_ms > 0;
+    return r->rq->until_idle_ms > 0 && vstream_count(r->vstream) == r->n;
 }
 
-/* Until a shard's thread ends, a signal comes, or it is time to look for idleness. */
+/* Until a lane's thread ends, a signal comes, or it is time to look for idleness. */
 static void wait_a_little(struct run *r)
 {
     struct timespec until = clock_mono_after_ms(LOOK_MS);
     (void)sem_clockwait(&r->ended, CLOCK_MONOTONIC, &until);
 }
 
-static bool start_all(struct run *r, struct err *e)
+static bool start_thread(struct shard_stream *s, struct err *e)
 {
-    for (size_t i = 0; i < r->rq->n_shards; i++) {
-        struct shard_stream *s = &r->shards[i];
-        int rc = pthread_create(&s->thread, NULL, shard_main, s);
-        if (rc != 0)
-            return err_set_native(e, ERR_LIMIT, ERR_CLASS_FATAL, rc, "no thread for a shard: %s",
-                                  strerror(rc));
-        s->started = true;
+    int rc = pthread_create(&s->thread, NULL, shard_main, s);
+    s->started = rc == 0;
+    return s->started || err_set_native(e, ERR_LIMIT, ERR_CLASS_FATAL, rc,
+                                        "no thread for a shard: %s", strerror(rc));
+}
+
+static bool start_children(struct run *r, struct err *e)
+{
+    while (r->n < vstream_count(r->vstream)) {
+        if (!add_shard(r, e) || !start_thread(r->shards[r->n - 1], e))
+            return false;
     }
-    while (!all_done(r) && !stopping(r) && !all_idle(r))
-        wait_a_little(r);
     return true;
+}
+
+static bool run_all(struct run *r, struct err *e)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < r->n; i++)
+        ok = start_thread(r->shards[i], e);
+    while (ok && !all_done(r) && !stopping(r) && !all_idle(r)) {
+        ok = start_children(r, e);
+        wait_a_little(r);
+    }
+    return ok;
 }
 
 static bool first_error(const struct run *r, struct err *e)
 {
-    for (size_t i = 0; i < r->rq->n_shards; i++) {
-        if (r->shards[i].error.code != ERR_NONE)
-            return err_copy(e, &r->shards[i].error);
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->shards[i]->error.code != ERR_NONE)
+            return err_copy(e, &r->shards[i]->error);
     }
     return true;
 }
@@ -450,18 +485,12 @@ static bool print_vgtid(const struct run *r, struct err *e)
 {
     CLEANUP(vgtid_fini) struct vgtid v = {0};
     CLEANUP(vgtid_fini) struct vgtid moved = {0};
-    int done = handover_complete(&r->handover);
-    const struct position **at = mem_calloc(r->rq->n_shards + 1, sizeof *at);
-    for (size_t i = 0; i < r->rq->n_shards; i++)
-        at[i] = sink_tx_position(r->shards[i].tx);
-    bool ok = handover_vgtid(&r->handover, done, at, &v, e) &&
-              (done < 0 || handover_moved(&r->handover, done, &moved, e));
-    free(at);
-    if (ok)
-        print_line("vgtid", &v);
-    if (ok && moved.n > 0)
+    if (!vstream_vgtid(r->vstream, &v, &moved, e))
+        return false;
+    print_line("vgtid", &v);
+    if (moved.n > 0)
         print_line("moved", &moved);
-    return ok && (done < 0 || handover_error(&r->handover, done, e));
+    return true;
 }
 
 /* The time of waiting for idleness at the end is not counted. */
@@ -469,12 +498,13 @@ static void print_stats(const struct run *r, int64_t began_ms)
 {
     struct sink_tx_stats sum = {0};
     int64_t last_ms = began_ms;
-    for (size_t i = 0; i < r->rq->n_shards; i++) {
-        const struct sink_tx_stats *s = sink_tx_stats(r->shards[i].tx);
+    for (size_t i = 0; i < r->n; i++) {
+        const struct sink_tx_stats *s = sink_tx_stats(r->shards[i]->tx);
+        int64_t change_ms = r->shards[i]->last_change_ms;
         sum.rows += s->rows;
         sum.transactions += s->transactions;
         sum.bytes += s->bytes;
-        last_ms = r->shards[i].last_change_ms > last_ms ? r->shards[i].last_change_ms : last_ms;
+        last_ms = change_ms > last_ms ? change_ms : last_ms;
     }
     double seconds = last_ms > began_ms ? (double)(last_ms - began_ms) / 1000 : 0.001;
     fprintf(stderr,
@@ -492,38 +522,76 @@ static void catch_signals(void)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+static bool run_open(struct run *r, struct err *e)
+{
+    const struct stream_request *rq = r->rq;
+    const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+    bool by_vgtid = rq->until && !clock_parse_time(rq->until, &r->until_time);
+    pthread_mutex_init(&r->out_lock, NULL);
+    pthread_mutex_init(&r->readers_lock, NULL);
+    sem_init(&r->ended, 0, 0);
+    if (by_vgtid && !vgtid_parse(rq->until, &r->until, e))
+        return false;
+    r->spill_dir = mem_printf("%s/sluice-%u", tmp, (unsigned)getuid());
+    struct vstream_options o = {.ks = topology_keyspace(r->topo, rq->keyspace),
+                                .tables = rq->tables,
+                                .n_tables = rq->n_tables,
+                                .name = "stdout",
+                                .queue_bytes = QUEUE_BYTES,
+                                .spill_dir = r->spill_dir,
+                                .at_once = rq->format && strcmp(rq->format, "none") == 0,
+                                .until = by_vgtid ? &r->until : NULL,
+                                .until_time = r->until_time,
+                                .reader = reader_of,
+                                .ctx = r};
+    r->vstream = vstream_open(&o, rq->shards, rq->n_shards);
+    return true;
+}
+
+static void run_close(struct run *r)
+{
+    vstream_close(r->vstream);
+    for (size_t i = 0; i < r->n; i++)
+        shard_close(r->shards[i]);
+    for (size_t i = 0; i < r->n_readers; i++)
+        cdc_reader_free(r->readers[i].reader);
+    free(r->shards);
+    free(r->readers);
+    free(r->spill_dir);
+    vgtid_fini(&r->until);
+    sem_destroy(&r->ended);
+    pthread_mutex_destroy(&r->readers_lock);
+    pthread_mutex_destroy(&r->out_lock);
+}
+
+static void stop_all(struct run *r)
+{
+    __atomic_store_n(&r->stop, 1, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->shards[i]->started)
+            pthread_join(r->shards[i]->thread, NULL);
+    }
+}
+
 bool cmd_stream_run(struct topology *topo, const struct stream_request *rq, struct err *e)
 {
     struct run r = {.rq = rq, .topo = topo};
-    bool ok = true;
     catch_signals();
     if (strcmp(rq->format, "raw") == 0)
         return stream_raw(topo, rq, e);
-    pthread_mutex_init(&r.out_lock, NULL);
-    sem_init(&r.ended, 0, 0);
-    r.shards = mem_calloc(rq->n_shards ? rq->n_shards : 1, sizeof *r.shards);
-    handover_init(&r.handover, rq->keyspace, rq->shards, rq->n_shards, rq->tables, rq->n_tables);
-    for (size_t i = 0; i < rq->n_shards && ok; i++)
-        ok = prepare(&r, &r.shards[i], rq->shards[i], e);
+    bool ok = run_open(&r, e);
+    while (ok && r.n < rq->n_shards)
+        ok = add_shard(&r, e);
     int64_t began_ms = clock_mono_ms();
     bool ran = ok;
-    ok = ok && start_all(&r, e);
-    __atomic_store_n(&r.stop, 1, __ATOMIC_RELAXED);
-    for (size_t i = 0; i < rq->n_shards; i++) {
-        if (r.shards[i].started)
-            pthread_join(r.shards[i].thread, NULL);
-    }
+    ok = ok && run_all(&r, e);
+    stop_all(&r);
     ok = ok && first_error(&r, e);
-    struct err handed = ERR_INIT;
-    if (ran && !print_vgtid(&r, &handed) && ok)
-        ok = err_copy(e, &handed);
+    struct err unusable = ERR_INIT;
+    if (ran && !print_vgtid(&r, &unusable) && ok)
+        ok = err_copy(e, &unusable);
     if (ran && rq->stats)
         print_stats(&r, began_ms);
-    for (size_t i = 0; i < rq->n_shards; i++)
-        shard_close(&r.shards[i]);
-    free(r.shards);
-    handover_fini(&r.handover);
-    sem_destroy(&r.ended);
-    pthread_mutex_destroy(&r.out_lock);
+    run_close(&r);
     return ok && (!signalled || err_set(e, ERR_SHUTDOWN, "interrupted"));
 }

@@ -10,7 +10,7 @@
 
 #include "app/server/error_document.h"
 #include "app/server/operations.h"
-#include "app/server/vstream.h"
+#include "app/server/vstream_call.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -123,6 +123,20 @@ static bool note_question(void *ctx, const struct cdc_change *begin,
     return buf_put(ctx, table == orders ? "?" : "!", 1);
 }
 
+static void feed(struct sink_tx *t, struct committed *held, const char *letters)
+{
+    struct cdc_batch *b = batch_of(letters);
+    struct committed_part part;
+    enum committed_next next;
+    struct err e = ERR_INIT;
+    bool clean;
+    committed_put(held, b);
+    cdc_batch_unref(b);
+    while ((next = committed_next(held, &part, &e)) == COMMITTED_PART)
+        assert_true(sink_tx_part(t, &part, committed_position(held), &clean, &e));
+    assert_int_equal(next, COMMITTED_MORE);
+}
+
 /* Feeds batches (separated by spaces) and gives the records. */
 static void assert_records_with(struct sink_tx_options o, bool wants_known, const char *batches,
                                 const char *records)
@@ -133,24 +147,19 @@ static void assert_records_with(struct sink_tx_options o, bool wants_known, cons
                                     .wants_known = wants_known};
     struct encoder encoder = {.ops = &ops};
     struct buf out = BUF_INIT;
-    struct err e = ERR_INIT;
     o.database = "shop";
     o.encoder = &encoder;
     o.define = note_question;
     o.ctx = &out;
-    struct sink_tx *t = sink_tx_new(&o, NULL);
+    struct sink_tx *t = sink_tx_new(&o);
+    struct committed *held = committed_new(&(struct committed_options){0}, NULL);
     char *copy = mem_strdup(batches), *rest = copy;
-    for (char *part; (part = strsep(&rest, " ")) != NULL;) {
-        size_t at = 0;
-        bool clean;
-        struct cdc_batch *b = batch_of(part);
-        assert_true(sink_tx_batch(t, b, &at, &clean, &e));
-        assert_int_equal(at, b->n_changes);
-        cdc_batch_unref(b);
-    }
+    for (char *part; (part = strsep(&rest, " ")) != NULL;)
+        feed(t, held, part);
     assert_string_equal(buf_str(&out), records);
     free(copy);
     sink_tx_free(t);
+    committed_free(held);
     buf_fini(&out);
 }
 
@@ -202,19 +211,20 @@ static void the_position_moves_over_what_is_left_out_too(void **state)
     struct cdc_batch *b = batch_of("BoCBrX");
     struct buf text = BUF_INIT;
     struct err e = ERR_INIT;
-    struct sink_tx_options o = {.database = "shop"};
-    struct sink_tx *t = sink_tx_new(&o, NULL);
-    size_t at = 0;
-    bool clean;
+    struct committed *held = committed_new(&(struct committed_options){0}, NULL);
+    struct committed_part part;
     char want[40];
     (void)state;
     snprintf(want, sizeof want, "FilePos/binlog.000001:%llu",
              (unsigned long long)b->changes[5].end.next_pos);
-    assert_true(sink_tx_batch(t, b, &at, &clean, &e));
-    position_print(sink_tx_position(t), &text);
+    committed_put(held, b);
+    assert_int_equal(committed_next(held, &part, &e), COMMITTED_PART);
+    assert_int_equal(part.n, 3);
+    assert_int_equal(committed_next(held, &part, &e), COMMITTED_MORE);
+    position_print(committed_position(held), &text);
     assert_string_equal(buf_str(&text), want);
     cdc_batch_unref(b);
-    sink_tx_free(t);
+    committed_free(held);
     buf_fini(&text);
 }
 

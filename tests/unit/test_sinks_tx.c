@@ -68,6 +68,7 @@ struct fixture {
     struct cdc_decoder *decoder;
     struct noting encoder;
     struct sink_tx *tx;
+    struct committed *committed;
     size_t next; /* event that is fed next */
 };
 
@@ -88,13 +89,15 @@ static void begin(struct fixture *f, bool rolled_back)
         put_xid(&f->log);
     at.gtids = gtid_set_new(GTID_FLAVOR_MARIADB);
     f->decoder = cdc_decoder_new(&decode, &at);
-    f->tx = sink_tx_new(&o, &at);
+    f->tx = sink_tx_new(&o);
+    f->committed = committed_new(&(struct committed_options){0}, &at);
     position_fini(&at);
 }
 
 static void end(struct fixture *f)
 {
     sink_tx_free(f->tx);
+    committed_free(f->committed);
     cdc_decoder_free(f->decoder);
     log_fini(&f->log);
 }
@@ -103,7 +106,8 @@ static void end(struct fixture *f)
 static void give(struct fixture *f, size_t until)
 {
     struct err e = ERR_INIT;
-    size_t at = 0;
+    struct committed_part part;
+    enum committed_next next;
     bool clean;
     for (; f->next < until; f->next++) {
         const struct log_event *ev = &f->log.events[f->next];
@@ -112,9 +116,11 @@ static void give(struct fixture *f, size_t until)
     }
     struct cdc_batch *b = cdc_decoder_take(f->decoder, true);
     assert_non_null(b);
-    assert_true(sink_tx_batch(f->tx, b, &at, &clean, &e));
-    assert_int_equal(at, b->n_changes);
+    committed_put(f->committed, b);
     cdc_batch_unref(b);
+    while ((next = committed_next(f->committed, &part, &e)) == COMMITTED_PART)
+        assert_true(sink_tx_part(f->tx, &part, committed_position(f->committed), &clean, &e));
+    assert_int_equal(next, COMMITTED_MORE);
 }
 
 static void assert_both_rows(const struct fixture *f)
@@ -126,8 +132,8 @@ static void assert_both_rows(const struct fixture *f)
 
 static void assert_at_the_end(const struct fixture *f)
 {
-    assert_int_equal(sink_tx_position(f->tx)->pos, 4 + f->log.bytes.len);
-    assert_false(sink_tx_is_open(f->tx));
+    assert_int_equal(committed_position(f->committed)->pos, 4 + f->log.bytes.len);
+    assert_false(committed_is_open(f->committed));
 }
 
 /* ---- tests ---- */
@@ -150,8 +156,8 @@ static void nothing_is_given_before_the_commit_was_seen(void **state)
     begin(&f, false);
     give(&f, 4);
     assert_int_equal(f.encoder.n, 0);
-    assert_int_equal(sink_tx_position(f.tx)->pos, 4);
-    assert_true(sink_tx_is_open(f.tx));
+    assert_int_equal(committed_position(f.committed)->pos, 4);
+    assert_true(committed_is_open(f.committed));
     give(&f, f.log.n_events);
     assert_both_rows(&f);
     assert_at_the_end(&f);

@@ -1,7 +1,7 @@
-/* app/server/vstream.h — GET /v1/vstream: a keyspace's change stream as chunked NDJSON or
+/* app/server/vstream_call.h — GET /v1/vstream: a keyspace's change stream as chunked NDJSON or
  * server-sent events. */
-#ifndef SLUICE_APP_SERVER_VSTREAM_H
-#define SLUICE_APP_SERVER_VSTREAM_H
+#ifndef SLUICE_APP_SERVER_VSTREAM_CALL_H
+#define SLUICE_APP_SERVER_VSTREAM_CALL_H
 
 #include "app/server/daemon.h"
 #include "app/server/http.h"
