@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cdc/reader_internal.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/origin.h"
 #include "mysql/grants.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/origin.h"
 #include "schemas/names.h"
 #include "schemas/sqltoken.h"
 #include "sinks/format/typed.h"
@@ -136,12 +136,12 @@ static bool wants_ddl_table(const struct sink_tx *t, const struct cdc_change *c,
                             const struct sqlstmt_table *table)
 {
     const char *db = table->db[0] ? table->db : c->ddl.db ? c->ddl.db : "";
-    bool wanted = t->o.n_tables == 0 &&
-                  (t->o.database ? same_database(t, db) : strcmp(db, SLUICE_SIDECAR_DB) != 0);
+    bool wanted =
+        t->o.n_tables == 0 && (t->o.database ? same_database(t, db) : !sidecar_is_database(db));
     for (size_t i = 0; i < t->o.n_tables && !wanted; i++)
         wanted = schema_name_may_be(t->folds_names, db, table->name,
                                     t->o.database ? t->o.database : db, t->o.tables[i]);
-    return wanted && (t->o.database || strcmp(db, SLUICE_SIDECAR_DB) != 0);
+    return wanted && (t->o.database || !sidecar_is_database(db));
 }
 
 static bool wants_ddl(const struct sink_tx *t, const struct cdc_change *c)

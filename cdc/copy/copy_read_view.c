@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cdc/copy/copy_read_internal.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/log_mark.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,26 +106,23 @@ static bool commits_are_ordered(struct my_conn *c)
 }
 
 /* The write is made and committed now, so after A was received; autocommit is on outside views. */
-static enum proof write_watermark(struct copy_reader *r, struct err *e)
+static enum proof write_mark(struct copy_reader *r, struct err *e)
 {
     struct err why = ERR_INIT;
-    if (my_exec(r->conn,
-                "INSERT INTO " SLUICE_SIDECAR_DB ".watermark (name, n) VALUES ('copy', 1) "
-                "ON DUPLICATE KEY UPDATE n = n + 1",
-                NULL, &why))
+    if (log_mark_write(r->conn, "copy", &why))
         return PROOF_YES;
-    log_debug("copy", "no watermark: %s", why.text);
+    log_debug("copy", "no log mark: %s", why.text);
     if (why.code != ERR_DB_LOST && why.code != ERR_DB_DEADLOCK)
         return PROOF_NOT_POSSIBLE;
     err_copy(e, &why);
     return PROOF_FAIL;
 }
 
-static enum proof prove_by_watermark(struct copy_reader *r, struct err *e)
+static enum proof prove_by_mark(struct copy_reader *r, struct err *e)
 {
     if (!commits_are_ordered(r->conn))
         return PROOF_NOT_POSSIBLE;
-    enum proof written = write_watermark(r, e);
+    enum proof written = write_mark(r, e);
     if (written != PROOF_YES)
         return written;
     return begin_view(r, e) ? PROOF_YES : PROOF_FAIL;
@@ -236,7 +233,7 @@ static bool no_xa_prepared(struct copy_reader *r, struct err *e)
     err_set(e, ERR_TIMEOUT,
             "XA transactions are prepared here, and no row of ours can be written: "
             "it is not known which changes this server's reads include");
-    return err_cure(e, "let the account write to %s.watermark", SLUICE_SIDECAR_DB);
+    return err_cure(e, "let the account write to " LOG_MARK_NAME);
 }
 
 static enum proof prove_once(struct copy_reader *r, const struct position *a, struct err *e)
@@ -244,7 +241,7 @@ static enum proof prove_once(struct copy_reader *r, const struct position *a, st
     struct position place = POSITION_INIT;
     enum proof proof = PROOF_FAIL;
     if (place_of(r->conn, a, &place, e)) {
-        enum proof row = write_watermark(r, e);
+        enum proof row = write_mark(r, e);
         if (row == PROOF_YES || (row == PROOF_NOT_POSSIBLE && no_xa_prepared(r, e)))
             proof = try_snapshot(r, &place, a, e);
     }
@@ -321,13 +318,13 @@ bool copy_prove_visible(struct copy_reader *r, const struct position *a, int64_t
     if (proof == PROOF_NOT_POSSIBLE)
         proof = prove_by_snapshot(r, a, until_ms, e);
     if (proof == PROOF_NOT_POSSIBLE)
-        proof = prove_by_watermark(r, e);
+        proof = prove_by_mark(r, e);
     if (proof == PROOF_NOT_POSSIBLE)
         proof = prove_by_lock(r, until_ms, e);
     if (proof == PROOF_NOT_POSSIBLE) {
         err_set(e, ERR_SRC_SETTING, "nothing proves which changes this server's reads include");
-        err_cure(e, "set gtid_mode=ON, or let the account write to %s.watermark or lock the tables",
-                 SLUICE_SIDECAR_DB);
+        err_cure(e, "set gtid_mode=ON, or let the account write to " LOG_MARK_NAME
+                    " or lock the tables");
     }
     return proof == PROOF_YES;
 }

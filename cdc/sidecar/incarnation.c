@@ -3,14 +3,30 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "cdc/sidecar/journal.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TARGET_TABLE "`" SLUICE_SIDECAR_DB "`.`target_table`"
+#define TARGET_TABLE SIDECAR_TABLE("target_table")
 #define ER_ACCESS    1227
+
+const struct sidecar_table incarnation_table = {
+    .name = "target_table",
+    .servers = "every server that is a target",
+    .row = "one target table of a workflow: which storage its rows were written to",
+    .written = "The first stream that writes to the table records it; a comparison (vdiff) without "
+               "differences renews it.",
+    .removed =
+        "complete, cancel, delete and a new copy; a schema change of our own, before it runs.",
+    .columns = {{"workflow", SIDECAR_NAME, "the workflow's key"},
+                {"db", SIDECAR_NAME, "the table's database"},
+                {"tab", SIDECAR_NAME, "the table"},
+                {"incarnation", SIDECAR_TEXT,
+                 "InnoDB's numbers of the table, and a hash of its "
+                 "columns' names"}},
+    .keys = "PRIMARY KEY (`workflow`, `db`, `tab`)",
+};
 
 bool incarnation_filename(const char *name, struct buf *out)
 {

@@ -20,7 +20,9 @@
 #ifndef SLUICE_CDC_SIDECAR_INCARNATION_H
 #define SLUICE_CDC_SIDECAR_INCARNATION_H
 
-#include "mysql/conn.h"
+#include "cdc/sidecar/sidecar_table.h"
+
+extern const struct sidecar_table incarnation_table;
 
 /* The name as it stands in InnoDB's names of tables; false for letters beyond ASCII. */
 bool incarnation_filename(const char *name, struct buf *out);

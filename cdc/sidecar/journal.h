@@ -1,24 +1,14 @@
-/* cdc/sidecar/journal.h — the sidecar tables' names, the origin of a transaction, and journal
- * documents.
+/* cdc/sidecar/journal.h — the document of a journal: where a keyspace's streams go on after a
+ * switch.
  *
- * A transaction that sluice wrote is recognised by its first row event: an UPDATE of
- * _sluice.position, whose primary key begins with the workflow's key "<keyspace>/<workflow>".
+ * The rows that hold such documents are cdc/sidecar/journal_row.h's.
  */
 #ifndef SLUICE_CDC_SIDECAR_JOURNAL_H
 #define SLUICE_CDC_SIDECAR_JOURNAL_H
 
-#include "cdc/log/value.h"
+#include "base/buf.h"
 
-#define SLUICE_SIDECAR_DB "_sluice"
-
-/* True when table belongs to the sidecar database. */
-bool cdc_is_sidecar(const struct schema_table *t);
-/* The origin of the transaction that these rows begin: the workflow column's value of
- * _sluice.position
- * ("customer/split"), into out; false when the change is no such marker. */
-bool cdc_rows_origin(const struct cdc_rows *rows, char *out, size_t out_len);
-
-/* JSON document of a journal row (as Vitess' journal, field names alike): */
+/* The JSON document of a journal row, with the field names of Vitess' journal: */
 struct cdc_journal_shard {
     char *keyspace, *shard, *gtid; /* gtid: position text */
 };

@@ -7,11 +7,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_SUCH_TABLE    1146
-#define NO_SUCH_DATABASE 1049
+#define WORKFLOW SIDECAR_TABLE("workflow")
 #define COLUMNS                                                                                    \
     "keyspace, name, installation, type, definition, message, state, decision, fence, todo, "      \
     "lease_owner, lease_until IS NOT NULL AND lease_until > NOW(3), epoch"
+
+#define KEY  "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL"
+#define JSON "TEXT CHARACTER SET utf8mb4 NULL"
+
+const struct sidecar_table workflow_row_table = {
+    .name = "workflow",
+    .servers = "the first target shard, by name, of a workflow",
+    .row = "one workflow: the truth about it",
+    .written = "Every verb that changes its state, by one guarded UPDATE; its owner renews the "
+               "lease.",
+    .removed = "complete, cancel and delete, last of all.",
+    .columns = {{"keyspace", KEY, "the target's keyspace"},
+                {"name", KEY, "the workflow's name"},
+                {"installation", KEY, "whose workflow it is: `installation` of the configuration"},
+                {"type", "VARCHAR(32) NOT NULL", "`MoveTables`, `Reshard` or `Materialize`"},
+                {"definition", "LONGTEXT CHARACTER SET utf8mb4 NOT NULL",
+                 "JSON: sides, tables, options"},
+                {"state", "VARCHAR(32) NOT NULL",
+                 "vrepl/workflow/workflow_state.h draws what follows what"},
+                {"message", "VARCHAR(1024) CHARACTER SET utf8mb4 NOT NULL DEFAULT ''",
+                 "the last error"},
+                {"decision", "LONGTEXT CHARACTER SET utf8mb4 NULL",
+                 "JSON: the last decided switch and its positions"},
+                {"fence", JSON, "JSON: the sides on which a fence may stand"},
+                {"todo", JSON, "JSON: what a verb that is under way has to do"},
+                {"lease_owner",
+                 "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT ''",
+                 "the daemon that runs the workflow"},
+                {"lease_until", "DATETIME(3) NULL", "by this server's clock"},
+                {"epoch", "BIGINT UNSIGNED NOT NULL DEFAULT 0", "grows with every new owner"},
+                {"created", "DATETIME(3) NOT NULL", "by this server's clock"},
+                {"updated", "DATETIME(3) NOT NULL", "of the last change of state"}},
+    .keys = "PRIMARY KEY (`keyspace`, `name`)",
+};
 
 void wf_row_fini(struct wf_row *r)
 {
@@ -82,7 +115,7 @@ static bool read_rows(struct my_conn *c, const char *sql, struct wf_row **rows, 
     *n = 0;
     struct my_result *r = my_query(c, sql, e);
     if (r == NULL) {
-        bool absent = e != NULL && (e->native == NO_SUCH_TABLE || e->native == NO_SUCH_DATABASE);
+        bool absent = sidecar_is_absent(e);
         if (absent)
             err_clear(e);
         return absent;
@@ -114,7 +147,7 @@ bool wf_row_read(struct my_conn *c, const char *keyspace, const char *name, stru
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     struct wf_row *rows;
     size_t n;
-    buf_put_str(&sql, "SELECT " COLUMNS " FROM _sluice.workflow");
+    buf_put_str(&sql, "SELECT " COLUMNS " FROM " WORKFLOW);
     put_name(&sql, keyspace, name);
     memset(out, 0, sizeof *out);
     *found = false;
@@ -132,7 +165,7 @@ bool wf_row_list(struct my_conn *c, const char *installation, struct wf_row **ro
                  struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "SELECT " COLUMNS " FROM _sluice.workflow WHERE installation = ");
+    buf_put_str(&sql, "SELECT " COLUMNS " FROM " WORKFLOW " WHERE installation = ");
     put_text(&sql, installation);
     buf_put_str(&sql, " ORDER BY keyspace, name");
     return read_rows(c, buf_str(&sql), rows, n, e);
@@ -150,10 +183,9 @@ bool wf_row_insert(struct my_conn *c, const struct wf_row_key *k, const char *in
     const char *texts[] = {
         k->keyspace, k->name, installation, type, definition, wf_state_name(WF_CREATING), k->owner};
     assert(k->epoch == 1);
-    buf_put_str(
-        &sql,
-        "INSERT INTO _sluice.workflow (keyspace, name, installation, type, definition, state, "
-        "lease_owner, lease_until, epoch, created, updated) VALUES (");
+    buf_put_str(&sql,
+                "INSERT INTO " WORKFLOW " (keyspace, name, installation, type, definition, state, "
+                "lease_owner, lease_until, epoch, created, updated) VALUES (");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         put_text(&sql, texts[i]);
         buf_put_str(&sql, ", ");
@@ -202,7 +234,7 @@ bool wf_row_acquire(struct my_conn *c, const char *keyspace, const char *name, c
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     uint64_t matched = 0;
     /* The assignments run from left to right: the epoch sees the old owner. */
-    buf_put_str(&sql, "UPDATE _sluice.workflow SET epoch = epoch + IF(lease_owner = ");
+    buf_put_str(&sql, "UPDATE " WORKFLOW " SET epoch = epoch + IF(lease_owner = ");
     put_text(&sql, owner);
     buf_put_str(&sql, ", 0, 1), lease_owner = ");
     put_text(&sql, owner);
@@ -233,7 +265,7 @@ bool wf_row_acquire(struct my_conn *c, const char *keyspace, const char *name, c
 bool wf_row_renew(struct my_conn *c, const struct wf_row_key *k, int64_t lease_ms, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "UPDATE _sluice.workflow SET lease_until = ");
+    buf_put_str(&sql, "UPDATE " WORKFLOW " SET lease_until = ");
     put_until(&sql, lease_ms);
     put_key(&sql, k);
     return exec_one(c, &sql, k, e);
@@ -242,7 +274,7 @@ bool wf_row_renew(struct my_conn *c, const struct wf_row_key *k, int64_t lease_m
 bool wf_row_release(struct my_conn *c, const struct wf_row_key *k, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "UPDATE _sluice.workflow SET lease_until = NULL");
+    buf_put_str(&sql, "UPDATE " WORKFLOW " SET lease_until = NULL");
     put_key(&sql, k);
     return my_exec(c, buf_str(&sql), NULL, e);
 }
@@ -262,8 +294,7 @@ bool wf_row_move(struct my_conn *c, const struct wf_row_key *k, enum wf_state fr
                  enum wf_state to, const struct wf_row_set *set, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_printf(&sql, "UPDATE _sluice.workflow SET state = '%s', updated = NOW(3)",
-               wf_state_name(to));
+    buf_printf(&sql, "UPDATE " WORKFLOW " SET state = '%s', updated = NOW(3)", wf_state_name(to));
     if (set != NULL) {
         put_set(&sql, "definition", set->definition, false);
         put_set(&sql, "decision", set->decision, true);
@@ -279,7 +310,7 @@ bool wf_row_move(struct my_conn *c, const struct wf_row_key *k, enum wf_state fr
 bool wf_row_delete(struct my_conn *c, const struct wf_row_key *k, enum wf_state from, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "DELETE FROM _sluice.workflow");
+    buf_put_str(&sql, "DELETE FROM " WORKFLOW);
     put_key(&sql, k);
     buf_printf(&sql, " AND state = '%s'", wf_state_name(from));
     return exec_one(c, &sql, k, e);

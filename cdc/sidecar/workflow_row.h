@@ -8,8 +8,10 @@
 #ifndef SLUICE_CDC_SIDECAR_WORKFLOW_ROW_H
 #define SLUICE_CDC_SIDECAR_WORKFLOW_ROW_H
 
+#include "cdc/sidecar/sidecar_table.h"
 #include "cdc/sidecar/workflow_column.h"
-#include "mysql/conn.h"
+
+extern const struct sidecar_table workflow_row_table;
 
 struct wf_row {
     char *keyspace, *name, *installation, *type, *definition, *message;

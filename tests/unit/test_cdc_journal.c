@@ -1,6 +1,7 @@
 /* tests/unit/test_cdc_journal.c — journal documents keep everything on the way to text and back. */
 #include "base/mem.h"
 #include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/origin.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -92,7 +92,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/progress_row.h"
 #include "schemas/inspect.h"
 #include "schemas/sqltoken.h"
 
@@ -283,14 +283,8 @@ static bool empty_table(struct vrepl_copy *c, size_t target_no, size_t table_no,
         if (!delete_some(k, name, &hits, e))
             return false;
     }
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "DELETE FROM `" SLUICE_SIDECAR_DB "`.`progress` WHERE `workflow`=");
-    buf_put_sql_string(&sql, t->key.workflow, strlen(t->key.workflow));
-    buf_put_str(&sql, " AND `stream`=");
-    buf_put_sql_string(&sql, t->key.stream, strlen(t->key.stream));
-    buf_put_str(&sql, " AND `tab`=");
-    buf_put_sql_string(&sql, name, strlen(name));
-    bool ok = target_tx_begin(k->tx, e) && my_exec(k->conn, buf_str(&sql), NULL, e) &&
+    const struct sidecar_key key = {t->key.workflow, t->key.stream};
+    bool ok = target_tx_begin(k->tx, e) && progress_rows_remove(k->conn, &key, name, e) &&
               target_tx_commit(k->tx, e);
     target_tx_rollback(k->tx);
     return ok && reload(c, target_no, e);
@@ -568,22 +562,6 @@ bool vrepl_copy_round(struct vrepl_copy *c, const struct position *a, int64_t bu
 
 /* --- deferred keys --- */
 
-static bool others_copy(struct my_conn *c, const char *workflow, const char *tab, bool *yes,
-                        struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    uint64_t n = 0;
-    buf_put_str(&sql, "SELECT COUNT(*) FROM `" SLUICE_SIDECAR_DB
-                      "`.`progress` WHERE `done`=0 AND `workflow`=");
-    buf_put_sql_string(&sql, workflow, strlen(workflow));
-    buf_put_str(&sql, " AND `tab`=");
-    buf_put_sql_string(&sql, tab, strlen(tab));
-    if (!my_query_u64(c, buf_str(&sql), &n, e))
-        return false;
-    *yes = n > 0;
-    return true;
-}
-
 static bool has_key(struct my_conn *c, const char *table, const char *key, bool *yes, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
@@ -651,7 +629,7 @@ bool vrepl_copy_add_keys(struct my_conn *c, const char *workflow, const struct v
     bool busy = false;
     if (!t->deferred_keys || !*t->deferred_keys)
         return true;
-    if (!others_copy(c, workflow, t->target_table, &busy, e) ||
+    if (!progress_rows_open(c, workflow, t->target_table, &busy, e) ||
         !find_missing(c, t, missing, sizeof missing, e))
         return false;
     if (busy || !missing[0])

@@ -1,4 +1,4 @@
-/* vrepl/move/left_out.c — rows of _sluice.left_out: added by copiers, struck off by the applier.
+/* vrepl/move/left_out.c — the list of left out rows: copiers add to it, the applier strikes off.
  *
  * A row's name there is a hash: the key itself may be longer than what an index takes beside the
  * names of workflow, stream and table.
@@ -6,7 +6,7 @@
 #include "vrepl/move/left_out.h"
 
 #include "base/mem.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/left_out_row.h"
 #include "schemas/charset.h"
 #include "vrepl/move/writer.h"
 
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEFT_OUT "`" SLUICE_SIDECAR_DB "`.`left_out`"
+static_assert(SHA256_DIGEST_LENGTH == LEFT_OUT_ID_BYTES, "an id is a SHA-256");
 
 struct id {
     uint8_t bytes[SHA256_DIGEST_LENGTH];
@@ -150,30 +150,20 @@ static bool is_there(struct my_conn *c, const struct vrepl_plan *p, const struct
     return next != MY_FAIL;
 }
 
-static void put_string(struct buf *sql, const char *s)
+static struct sidecar_key row_key(const struct target_tx_key *key)
 {
-    buf_put_sql_string(sql, s, strlen(s));
-    buf_put_u8(sql, ',');
+    return (struct sidecar_key){key->workflow, key->stream};
 }
 
 static bool insert(struct my_conn *c, const struct target_tx_key *key, const struct vrepl_plan *p,
                    const struct cdc_row *row, const struct id *id, const char *reason,
                    struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     CLEANUP(buf_fini) struct buf shown = BUF_INIT;
+    const struct sidecar_key of = row_key(key);
     vrepl_row_describe(p, row, &shown);
-    buf_put_str(&sql, "REPLACE INTO " LEFT_OUT
-                      " (`workflow`,`stream`,`tab`,`row_key`,`reason`,`id`) VALUES (");
-    put_string(&sql, key->workflow);
-    put_string(&sql, key->stream);
-    put_string(&sql, p->target->name);
-    put_string(&sql, buf_str(&shown));
-    put_string(&sql, reason);
-    buf_put_str(&sql, "x'");
-    buf_put_hex(&sql, id->bytes, sizeof id->bytes);
-    buf_put_str(&sql, "')");
-    return my_exec(c, buf_str(&sql), NULL, e) || err_prepend(e, "left out rows");
+    return left_out_row_put(c, &of, p->target->name, id->bytes, buf_str(&shown), reason, e) ||
+           err_prepend(e, "left out rows");
 }
 
 bool left_out_add(struct left_out *l, struct my_conn *c, const struct target_tx_key *key,
@@ -208,60 +198,42 @@ bool left_out_holds(const struct left_out *l, const struct target_tx_key *key,
 bool left_out_strike(struct my_conn *c, const struct target_tx_key *key, const struct vrepl_plan *p,
                      const struct cdc_row *row, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     struct id id;
     if (!name_row(key, p, row, &id, e))
         return false;
-    buf_put_str(&sql, "DELETE FROM " LEFT_OUT " WHERE `id`=x'");
-    buf_put_hex(&sql, id.bytes, sizeof id.bytes);
-    buf_put_str(&sql, "'");
-    return my_exec(c, buf_str(&sql), NULL, e) || err_prepend(e, "left out rows");
+    return left_out_row_remove(c, id.bytes, e) || err_prepend(e, "left out rows");
 }
 
-static void put_stream(struct buf *sql, const struct target_tx_key *key)
+static void remember(void *ctx, const void *id, size_t n)
 {
-    buf_put_str(sql, " FROM " LEFT_OUT " WHERE `workflow`=");
-    buf_put_sql_string(sql, key->workflow, strlen(key->workflow));
-    buf_put_str(sql, " AND `stream`=");
-    buf_put_sql_string(sql, key->stream, strlen(key->stream));
+    struct left_out *l = ctx;
+    map_put(l->ids, id, n, l);
 }
 
 bool left_out_load(struct left_out *l, struct my_conn *c, const struct target_tx_key *key,
                    struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    struct my_cell cell;
-    enum my_next next = MY_FAIL;
-    buf_put_str(&sql, "SELECT `id`");
-    put_stream(&sql, key);
+    const struct sidecar_key of = row_key(key);
     map_clear(l->ids);
-    struct my_result *r = my_query(c, buf_str(&sql), e);
-    while (r && (next = my_result_next(r, &cell, e)) == MY_ROW)
-        map_put(l->ids, cell.p, cell.n, l);
-    my_result_free(r);
-    return next == MY_END;
+    return left_out_rows_each(c, &of, remember, l, e);
 }
 
-static bool stands(const struct my_cell *v, struct err *e)
+static bool stands(const struct buf *row_key_text, const struct buf *reason, struct err *e)
 {
     err_set(e, ERR_COPY_LEFT_OUT,
-            "%s was left out by the copy (%s), and no change of the source has brought it", v[0].p,
-            v[1].p);
+            "%s was left out by the copy (%s), and no change of the source has brought it",
+            buf_str(row_key_text), buf_str(reason));
     return err_cure(e, "the target's unique keys or collations were not the source's: make them "
                        "equal, cancel the workflow, and create it again");
 }
 
 bool left_out_check(struct my_conn *c, const struct target_tx_key *key, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    struct my_cell v[2];
-    enum my_next next = MY_FAIL;
-    buf_put_str(&sql, "SELECT `row_key`,`reason`");
-    put_stream(&sql, key);
-    buf_put_str(&sql, " LIMIT 1");
-    struct my_result *r = my_query(c, buf_str(&sql), e);
-    if (r && (next = my_result_next(r, v, e)) == MY_ROW)
-        (void)stands(v, e);
-    my_result_free(r);
-    return next == MY_END;
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    CLEANUP(buf_fini) struct buf reason = BUF_INIT;
+    const struct sidecar_key of = row_key(key);
+    bool found = false;
+    if (!left_out_row_any(c, &of, &found, &text, &reason, e))
+        return false;
+    return !found || stands(&text, &reason, e);
 }

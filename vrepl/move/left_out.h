@@ -1,5 +1,5 @@
 /* vrepl/move/left_out.h — rows that a copy left out, until replay has brought them
- * (_sluice.left_out).
+ * (cdc/sidecar/left_out_row.h).
  *
  * A chunk's row whose key is taken at the target is left out, because replay brings it: that is
  * proven (vrepl/move/copy.c) where the unique keys and collations of both sides are the same.

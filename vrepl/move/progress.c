@@ -1,15 +1,12 @@
-/* vrepl/move/progress.c — rows of _sluice.progress, and the question "is this key copied" for
+/* vrepl/move/progress.c — the image of the rows of progress, and the question "is this key copied" for
  * integer keys. */
 #include "vrepl/move/progress.h"
 
 #include "base/mem.h"
-#include "cdc/sidecar/journal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PROGRESS "`" SLUICE_SIDECAR_DB "`.`progress`"
 
 void progress_init(struct progress *p, const struct vrepl_stream_spec *spec)
 {
@@ -102,16 +99,16 @@ bool progress_range_set(const struct progress_table *t, struct progress_range *r
     return parse_bounds(t, r, e);
 }
 
-static bool add_range(struct progress_table *t, const struct my_cell *cells, struct err *e)
+static bool add_range(struct progress_table *t, const struct progress_row *row, struct err *e)
 {
     t->ranges = mem_realloc(t->ranges, t->n_ranges + 1, sizeof *t->ranges);
     struct progress_range *r = &t->ranges[t->n_ranges++];
-    *r = (struct progress_range){.no = (unsigned)strtoul(cells[1].p, NULL, 10),
-                                 .lower = mem_strdup(cells[2].p),
-                                 .upper = mem_strdup(cells[3].p),
-                                 .last = mem_strdup(cells[4].p),
-                                 .done = cells[5].p[0] == '1',
-                                 .rows = strtoull(cells[6].p, NULL, 10)};
+    *r = (struct progress_range){.no = row->range_no,
+                                 .lower = mem_strdup(row->lower),
+                                 .upper = mem_strdup(row->upper),
+                                 .last = mem_strdup(row->last),
+                                 .done = row->done,
+                                 .rows = row->rows};
     t->kept = strcmp(r->last, PROGRESS_KEPT) == 0;
     if (t->kept)
         return true;
@@ -129,46 +126,24 @@ static struct progress_table *find_table(struct progress *p, const char *name)
     return NULL;
 }
 
-static void put_where(struct buf *sql, const struct target_tx_key *key)
+static struct sidecar_key row_key(const struct target_tx_key *key)
 {
-    buf_put_str(sql, " WHERE `workflow`=");
-    buf_put_sql_string(sql, key->workflow, strlen(key->workflow));
-    buf_put_str(sql, " AND `stream`=");
-    buf_put_sql_string(sql, key->stream, strlen(key->stream));
+    return (struct sidecar_key){key->workflow, key->stream};
 }
 
-static void put_where_range(struct buf *sql, const struct target_tx_key *key, const char *tab,
-                            unsigned no)
+static bool load_row(void *ctx, const struct progress_row *row, struct err *e)
 {
-    put_where(sql, key);
-    buf_put_str(sql, " AND `tab`=");
-    buf_put_sql_string(sql, tab, strlen(tab));
-    buf_printf(sql, " AND `range_no`=%u", no);
+    struct progress_table *t = find_table(ctx, row->tab);
+    return !t || add_range(t, row, e);
 }
-
-#define COLUMNS "SELECT `tab`,`range_no`,`lower`,`upper`,`last`,`done`,`rows` FROM " PROGRESS
 
 bool progress_load(struct progress *p, struct my_conn *c, const struct target_tx_key *key,
                    struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    const struct sidecar_key of = row_key(key);
     for (size_t i = 0; i < p->n_tables; i++)
         clear_ranges(&p->tables[i]);
-    buf_put_str(&sql, COLUMNS);
-    put_where(&sql, key);
-    buf_put_str(&sql, " ORDER BY `tab`,`range_no`");
-    struct my_result *r = my_query(c, buf_str(&sql), e);
-    if (!r)
-        return err_prepend(e, "copy progress");
-    struct my_cell cells[7];
-    enum my_next next;
-    bool ok = true;
-    while (ok && (next = my_result_next(r, cells, e)) != MY_END) {
-        struct progress_table *t = next == MY_ROW ? find_table(p, cells[0].p) : NULL;
-        ok = next == MY_ROW && (!t || add_range(t, cells, e));
-    }
-    my_result_free(r);
-    return ok ? true : err_prepend(e, "copy progress");
+    return progress_rows_each(c, &of, load_row, p, e) || err_prepend(e, "copy progress");
 }
 
 bool progress_table_done(const struct progress_table *t)
@@ -197,62 +172,46 @@ bool progress_table_waits(const struct progress_table *t)
 bool progress_insert(struct my_conn *c, const struct target_tx_key *key, const char *tab,
                      unsigned range_no, const struct copy_range *range, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    const char *lower = range->lower.sql ? range->lower.sql : "";
-    const char *upper = range->upper.sql ? range->upper.sql : "";
-    buf_put_str(&sql, "INSERT INTO " PROGRESS " VALUES (");
-    buf_put_sql_string(&sql, key->workflow, strlen(key->workflow));
-    buf_put_u8(&sql, ',');
-    buf_put_sql_string(&sql, key->stream, strlen(key->stream));
-    buf_put_u8(&sql, ',');
-    buf_put_sql_string(&sql, tab, strlen(tab));
-    buf_printf(&sql, ",%u,", range_no);
-    buf_put_sql_string(&sql, lower, strlen(lower));
-    buf_put_u8(&sql, ',');
-    buf_put_sql_string(&sql, upper, strlen(upper));
-    buf_put_str(&sql, ",'',0,0)");
-    return my_exec(c, buf_str(&sql), NULL, e);
+    const struct sidecar_key of = row_key(key);
+    const struct progress_row row = {.tab = tab,
+                                     .range_no = range_no,
+                                     .lower = range->lower.sql ? range->lower.sql : "",
+                                     .upper = range->upper.sql ? range->upper.sql : "",
+                                     .last = ""};
+    return progress_row_insert(c, &of, &row, e);
 }
 
 bool progress_advance(struct my_conn *c, const struct target_tx_key *key,
                       const struct progress_table *t, const struct progress_range *r,
                       const char *new_last, bool done, uint64_t rows, bool *moved, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    uint64_t hits = 0;
-    buf_put_str(&sql, "UPDATE " PROGRESS " SET `last`=");
-    buf_put_sql_string(&sql, new_last, strlen(new_last));
-    buf_printf(&sql, ",`done`=%d,`rows`=`rows`+%llu", done, (unsigned long long)rows);
-    put_where_range(&sql, key, t->name, r->no);
-    buf_put_str(&sql, " AND `done`=0 AND `last`=");
-    buf_put_sql_string(&sql, r->last, strlen(r->last));
-    if (!my_exec(c, buf_str(&sql), &hits, e))
-        return false;
-    *moved = hits != 1;
-    return true;
+    const struct sidecar_key of = row_key(key);
+    const struct progress_row was = {.tab = t->name, .range_no = r->no, .last = r->last};
+    return progress_row_advance(c, &of, &was, new_last, done, rows, moved, e);
+}
+
+struct reread {
+    const struct progress_table *table;
+    struct progress_range *range;
+};
+
+static bool reread_row(void *ctx, const struct progress_row *row, struct err *e)
+{
+    struct reread *into = ctx;
+    into->range->rows = row->rows;
+    return progress_range_set(into->table, into->range, row->last, row->done, e);
 }
 
 bool progress_reread(struct my_conn *c, const struct target_tx_key *key, struct progress_table *t,
                      struct progress_range *r, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, COLUMNS);
-    put_where_range(&sql, key, t->name, r->no);
-    buf_put_str(&sql, " FOR UPDATE");
-    struct my_result *result = my_query(c, buf_str(&sql), e);
-    if (!result)
+    const struct sidecar_key of = row_key(key);
+    struct reread into = {t, r};
+    bool found = false;
+    if (!progress_row_read(c, &of, t->name, r->no, reread_row, &into, &found, e))
         return false;
-    struct my_cell cells[7];
-    enum my_next next = my_result_next(result, cells, e);
-    bool ok = next == MY_ROW;
-    if (next == MY_END)
-        err_set(e, ERR_WF_FENCED, "%s: copy progress of range %u is gone", t->name, r->no);
-    if (ok) {
-        r->rows = strtoull(cells[6].p, NULL, 10);
-        ok = progress_range_set(t, r, cells[4].p, cells[5].p[0] == '1', e);
-    }
-    my_result_free(result);
-    return ok;
+    return found ||
+           err_set(e, ERR_WF_FENCED, "%s: copy progress of range %u is gone", t->name, r->no);
 }
 
 static bool key_of(const struct vrepl_plan *plan, const struct cdc_row *row,

@@ -1,5 +1,5 @@
 /* vrepl/move/progress.h — how far each key range of each table is copied to one target
- * (_sluice.progress).
+ * (cdc/sidecar/progress_row.h).
  *
  * The rows on the target are the truth; this is their image in memory, changed only after the
  * transaction that changed them is known to be committed. While appliers run nobody changes it. A
@@ -13,7 +13,7 @@
 #define SLUICE_VREPL_MOVE_PROGRESS_H
 
 #include "cdc/copy/copy_read.h"
-#include "cdc/sidecar/sidecar.h"
+#include "cdc/sidecar/progress_row.h"
 #include "vrepl/move/plan.h"
 #include "vrepl/move/target_tx.h"
 

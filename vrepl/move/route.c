@@ -2,7 +2,7 @@
 #include "vrepl/move/route.h"
 
 #include "base/mem.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/origin.h"
 #include "schemas/sharding/vindex_input.h"
 #include "vrepl/move/hidden.h"
 #include "vrepl/move/object_names.h"

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "cdc/sidecar/log_mark.h"
 #include "schemas/sqltoken.h"
 #include "vrepl/move/stream_internal.h"
 
@@ -370,11 +371,9 @@ static void common_position(struct vrepl_stream *s, struct position *a, bool *sa
 static void push_log(struct vrepl_stream *s)
 {
     struct err ignored = ERR_INIT;
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "INSERT INTO `_sluice`.`watermark` (`name`,`n`) VALUES (");
-    buf_put_sql_string(&sql, s->spec.workflow_key, strlen(s->spec.workflow_key));
-    buf_put_str(&sql, ",1) ON DUPLICATE KEY UPDATE `n`=`n`+1");
-    if (!my_exec(s->now.source, buf_str(&sql), NULL, &ignored))
+    CLEANUP(buf_fini) struct buf name = BUF_INIT;
+    buf_printf(&name, "stream:%s", s->spec.workflow_key);
+    if (!log_mark_write(s->now.source, buf_str(&name), &ignored))
         log_err(LOG_DEBUG, "stream", &ignored);
 }
 

@@ -1,28 +1,27 @@
-/* vrepl/move/target_tx.c — the statements on _sluice.epoch and _sluice.position, prepared once a
- * connection. */
+/* vrepl/move/target_tx.c — the statements of cdc/sidecar/epoch_row.h and position_row.h, prepared
+ * once a connection. */
 #include "vrepl/move/target_tx.h"
 
 #include "base/mem.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/epoch_row.h"
+#include "cdc/sidecar/position_row.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EPOCH    "`" SLUICE_SIDECAR_DB "`.`epoch`"
-#define POSITION "`" SLUICE_SIDECAR_DB "`.`position`"
-#define OURS     " WHERE `workflow`=? AND `stream`=?"
-
 enum statement { READ_EPOCH, MARK, MARK_AND_MOVE, FINISH, N_STATEMENTS };
 static const char *const texts[N_STATEMENTS] = {
-    [READ_EPOCH] = "SELECT `epoch` FROM " EPOCH OURS " LOCK IN SHARE MODE",
-    [MARK] = "UPDATE " POSITION " SET `n`=`n`+1" OURS " AND `n`=?",
-    [MARK_AND_MOVE] = "UPDATE " POSITION " SET `n`=`n`+1,`pos`=?,`phase`=?" OURS " AND `n`=?",
-    [FINISH] = "UPDATE " POSITION " SET `pos`=?,`phase`=?" OURS,
+    [READ_EPOCH] = epoch_row_read_sql,
+    [MARK] = position_row_mark_sql,
+    [MARK_AND_MOVE] = position_row_move_sql,
+    [FINISH] = position_row_finish_sql,
 };
 static const char *const phase_names[] = {
-    [COPY_PHASE_ROUNDS] = "copy", [COPY_PHASE_CATCHUP] = "catchup", [COPY_PHASE_PLAIN] = "plain"};
-#define PHASE_FROZEN "frozen"
+    [COPY_PHASE_ROUNDS] = POSITION_PHASE_COPY,
+    [COPY_PHASE_CATCHUP] = POSITION_PHASE_CATCHUP,
+    [COPY_PHASE_PLAIN] = POSITION_PHASE_PLAIN,
+};
 
 struct target_tx {
     struct my_conn *conn;
@@ -72,6 +71,11 @@ static struct my_stmt *statement(struct target_tx *t, enum statement which, stru
     return t->statements[which];
 }
 
+static struct sidecar_key row_key(const struct target_tx *t)
+{
+    return (struct sidecar_key){t->key.workflow, t->key.stream};
+}
+
 static struct my_value text_value(const char *s)
 {
     return (struct my_value){.type = MY_VALUE_BYTES, .v.bytes = {.p = s, .n = strlen(s)}};
@@ -87,16 +91,6 @@ static const char *position_into(struct target_tx *t, const struct position *pos
     buf_reset(&t->text);
     position_print(pos, &t->text);
     return buf_str(&t->text);
-}
-
-/* Replaces "?" texts: for the statements that run once, at take-over or at U. */
-static bool run(struct target_tx *t, const char *sql, const struct my_value *params, uint64_t *hits,
-                struct err *e)
-{
-    struct my_stmt *s = my_prepare(t->conn, sql, e);
-    bool ok = s && my_stmt_exec(s, params, hits, e);
-    my_stmt_free(s);
-    return ok;
 }
 
 static bool fetch_epoch(struct my_stmt *s, bool *found, uint64_t *epoch, struct err *e)
@@ -130,20 +124,23 @@ static bool fenced(const struct target_tx *t, bool found, uint64_t epoch, struct
                    (unsigned long long)t->key.epoch);
 }
 
+static bool raise_epoch(struct target_tx *t, struct err *e)
+{
+    const struct my_value params[] = {text_value(t->key.workflow), text_value(t->key.stream),
+                                      number_value(t->key.epoch), number_value(t->key.epoch)};
+    struct my_stmt *s = my_prepare(t->conn, epoch_row_take_over_sql, e);
+    bool ok = s && my_stmt_exec(s, params, NULL, e);
+    my_stmt_free(s);
+    return ok;
+}
+
 bool target_tx_take_over(struct target_tx *t, struct err *e)
 {
-    const struct my_value insert[] = {text_value(t->key.workflow), text_value(t->key.stream),
-                                      number_value(t->key.epoch), number_value(t->key.epoch)};
     bool found = false;
     uint64_t epoch = 0;
     t->open = true;
     bool ok =
-        my_exec(t->conn, "BEGIN", NULL, e) &&
-        run(t,
-            "INSERT INTO " EPOCH " (`workflow`,`stream`,`epoch`) VALUES (?,?,?) ON DUPLICATE KEY "
-            "UPDATE `epoch`=GREATEST(`epoch`,?)",
-            insert, NULL, e) &&
-        read_epoch(t, &found, &epoch, e);
+        my_exec(t->conn, "BEGIN", NULL, e) && raise_epoch(t, e) && read_epoch(t, &found, &epoch, e);
     if (ok && epoch != t->key.epoch)
         ok = fenced(t, found, epoch, e);
     if (ok && target_tx_commit(t, e))
@@ -185,7 +182,7 @@ void target_tx_rollback(struct target_tx *t)
 
 static void parse_phase(struct target_row *row, const char *text)
 {
-    row->frozen = !strcmp(text, PHASE_FROZEN);
+    row->frozen = !strcmp(text, POSITION_PHASE_FROZEN);
     row->phase = COPY_PHASE_PLAIN;
     for (size_t i = 0; i < sizeof phase_names / sizeof *phase_names; i++) {
         if (!strcmp(text, phase_names[i]))
@@ -193,8 +190,9 @@ static void parse_phase(struct target_row *row, const char *text)
     }
 }
 
-static bool parse_row(const struct my_cell *cells, struct target_row *out, struct err *e)
+static bool parse_row(void *ctx, const struct my_cell *cells, struct err *e)
 {
+    struct target_row *out = ctx;
     out->found = true;
     out->n = strtoull(cells[0].p ? cells[0].p : "0", NULL, 10);
     parse_phase(out, cells[1].p ? cells[1].p : "");
@@ -202,45 +200,24 @@ static bool parse_row(const struct my_cell *cells, struct target_row *out, struc
            position_parse(cells[3].p ? cells[3].p : "", &out->u_pos, e);
 }
 
-static bool select_row(struct target_tx *t, struct target_row *out, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "SELECT `n`,`phase`,`pos`,`u_pos` FROM " POSITION " WHERE `workflow`=");
-    buf_put_sql_string(&sql, t->key.workflow, strlen(t->key.workflow));
-    buf_put_str(&sql, " AND `stream`=");
-    buf_put_sql_string(&sql, t->key.stream, strlen(t->key.stream));
-    buf_put_str(&sql, " FOR UPDATE");
-    struct my_result *r = my_query(t->conn, buf_str(&sql), e);
-    if (!r)
-        return false;
-    struct my_cell cells[4];
-    enum my_next next = my_result_next(r, cells, e);
-    bool ok = next == MY_ROW ? parse_row(cells, out, e) : next == MY_END;
-    my_result_free(r);
-    return ok;
-}
-
 bool target_tx_read(struct target_tx *t, struct target_row *out, struct err *e)
 {
     target_row_fini(out);
     *out = (struct target_row){.found = false};
-    bool ok = target_tx_begin(t, e) && select_row(t, out, e);
+    const struct sidecar_key key = row_key(t);
+    bool ok = target_tx_begin(t, e) && position_row_read(t->conn, &key, parse_row, out, e);
     target_tx_rollback(t);
     return ok ? true : err_prepend(e, "position row");
 }
 
 bool target_tx_create_row(struct target_tx *t, const struct target_row *row, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf u = BUF_INIT;
-    position_print(&row->u_pos, &u);
-    const struct my_value params[] = {
-        text_value(t->key.workflow), text_value(t->key.stream), text_value(phase_names[row->phase]),
-        text_value(position_into(t, &row->pos)), text_value(buf_str(&u))};
+    CLEANUP(buf_fini) struct buf high = BUF_INIT;
+    const struct sidecar_key key = row_key(t);
+    position_print(&row->u_pos, &high);
     assert(t->open);
-    return run(t,
-               "INSERT INTO " POSITION " (`workflow`,`stream`,`n`,`phase`,`pos`,`u_pos`) VALUES "
-               "(?,?,0,?,?,?)",
-               params, NULL, e);
+    return position_row_insert(t->conn, &key, phase_names[row->phase], position_into(t, &row->pos),
+                               buf_str(&high), e);
 }
 
 /* The marker's statement and its parameters. */
@@ -311,16 +288,14 @@ bool target_tx_finish(struct target_tx *t, const struct position *pos, enum copy
 
 bool target_tx_set_u(struct target_tx *t, const struct position *u, struct err *e)
 {
-    const struct my_value params[] = {text_value(position_into(t, u)), text_value(t->key.workflow),
-                                      text_value(t->key.stream)};
+    const struct sidecar_key key = row_key(t);
     assert(t->open);
-    return run(t, "UPDATE " POSITION " SET `u_pos`=?" OURS, params, NULL, e);
+    return position_row_set_high(t->conn, &key, position_into(t, u), e);
 }
 
 bool target_tx_set_frozen(struct target_tx *t, struct err *e)
 {
-    const struct my_value params[] = {text_value(PHASE_FROZEN), text_value(t->key.workflow),
-                                      text_value(t->key.stream)};
+    const struct sidecar_key key = row_key(t);
     assert(t->open);
-    return run(t, "UPDATE " POSITION " SET `phase`=?" OURS, params, NULL, e);
+    return position_row_set_phase(t->conn, &key, POSITION_PHASE_FROZEN, e);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cdc/sidecar/log_mark.h"
 #include "vrepl/move/object_names.h"
 #include "vrepl/workflow/blockers.h"
 
@@ -282,14 +283,10 @@ bool fence_hold_check(struct fence_hold *h, struct err *e)
 
 bool fence_marker(struct fence_hold *h, struct position *out, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     CLEANUP(buf_fini) struct buf name = BUF_INIT;
     assert(h->locked);
     buf_printf(&name, "switch:%s:%s/%s", h->w->keys[0], h->shard->keyspace, h->shard->name);
-    buf_put_str(&sql, "INSERT INTO _sluice.watermark (name, n) VALUES (");
-    buf_put_sql_string(&sql, buf_str(&name), name.len);
-    buf_put_str(&sql, ", 1) ON DUPLICATE KEY UPDATE n = n + 1");
-    return my_exec(h->aux, buf_str(&sql), NULL, e) && my_current_position(h->aux, out, e);
+    return log_mark_write(h->aux, buf_str(&name), e) && my_current_position(h->aux, out, e);
 }
 
 bool fence_make(struct fence_hold *h, struct err *e)

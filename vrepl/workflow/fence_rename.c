@@ -7,7 +7,7 @@
  */
 #include "vrepl/workflow/fence_internal.h"
 
-#include "base/clock.h"
+#include "cdc/sidecar/fence_row.h"
 #include "vrepl/move/object_names.h"
 
 #include <assert.h>
@@ -119,25 +119,12 @@ bool fence_rename_show(struct fence_hold *h, struct err *e)
     return ok;
 }
 
-static bool rename_probe(struct fence_hold *h, const char *table, int64_t *took_us, struct err *e)
-{
-    int64_t begun_us = clock_mono_us();
-    if (!my_execf(h->conn, e, "ALTER TABLE _sluice.%s RENAME TO _sluice.%s_y", table, table) ||
-        !my_execf(h->conn, e, "ALTER TABLE _sluice.%s_y RENAME TO _sluice.%s", table, table))
-        return false;
-    *took_us = (clock_mono_us() - begun_us) / 2;
-    return true;
-}
-
 bool fence_rename_measure(struct fence_hold *h, struct err *e)
 {
     char name[NAMES_MAX];
     int64_t took_us = 0;
     names_fence(h->w->keys[0], h->shard->keyspace, h->shard->name, name, sizeof name);
-    bool ok = my_execf(h->conn, e, "DROP TABLE IF EXISTS _sluice.%s, _sluice.%s_y", name, name) &&
-              my_execf(h->conn, e, "CREATE TABLE _sluice.%s (id TINYINT) ENGINE=InnoDB", name) &&
-              rename_probe(h, name, &took_us, e) &&
-              my_execf(h->conn, e, "DROP TABLE _sluice.%s", name);
+    bool ok = fence_row_measure_rename(h->conn, name, &took_us, e);
     h->cost_ms = took_us * (int64_t)h->w->def->n_tables / 1000;
     return ok || err_prepend(e, "rename fence on %s/%s", h->shard->keyspace, h->shard->name);
 }

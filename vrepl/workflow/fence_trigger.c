@@ -32,6 +32,7 @@
 #include "vrepl/workflow/fence_internal.h"
 
 #include "base/log.h"
+#include "cdc/sidecar/fence_row.h"
 #include "vrepl/move/object_names.h"
 
 #include <assert.h>
@@ -39,19 +40,16 @@
 #include <string.h>
 #include <strings.h>
 
-#define SLICE         8 /* tables armed at once: their writers wait for three statements each */
-#define NO_TRIGGER    1360
-#define NO_SUCH_TABLE 1146
-#define NO_DATABASE   1049
+#define SLICE      8 /* tables armed at once: their writers wait for three statements each */
+#define NO_TRIGGER 1360
 
 static const char events[] = {'i', 'u', 'd'};
 static const char *const event_words[] = {"INSERT", "UPDATE", "DELETE"};
 
-static void put_row_table(const struct fence_hold *h, const char *suffix, struct buf *sql)
+static const char *row_name(const struct fence_hold *h, char *out, size_t out_len)
 {
-    char name[NAMES_MAX];
-    names_fence(h->w->keys[0], h->shard->keyspace, h->shard->name, name, sizeof name);
-    buf_printf(sql, "_sluice.%s%s", name, suffix);
+    names_fence(h->w->keys[0], h->shard->keyspace, h->shard->name, out, out_len);
+    return out;
 }
 
 static void put_trigger_name(const struct fence_hold *h, size_t table, size_t event, char *out,
@@ -85,11 +83,9 @@ static void put_trigger(const struct fence_hold *h, size_t table, size_t event, 
     buf_printf(sql, " FOR EACH ROW BEGIN /* sluice:%s */ DECLARE shut TINYINT; ", h->w->keys[0]);
     buf_put_str(sql, "IF NOT (SHA2(@sluice_pass, 256) <=> '");
     put_pass_hash(sql, h->w->def->pass);
-    buf_put_str(sql, "') THEN SELECT MAX(id) INTO shut FROM ");
-    put_row_table(h, "_x", sql);
-    buf_put_str(sql, " WHERE id = 1 FOR UPDATE; SELECT MAX(closed) INTO shut FROM ");
-    put_row_table(h, "", sql);
-    buf_put_str(sql, " WHERE id = 1 LOCK IN SHARE MODE; IF NOT (shut <=> 0) THEN "
+    buf_put_str(sql, "') THEN ");
+    fence_row_put_reading(sql, row_name(h, name, sizeof name), "shut");
+    buf_put_str(sql, "IF NOT (shut <=> 0) THEN "
                      "SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = ");
     buf_put_sql_string(sql, buf_str(&text), text.len);
     buf_put_str(sql, "; END IF; END IF; END");
@@ -123,21 +119,8 @@ static bool is_armed(const struct fence_hold *h, const struct map *triggers, siz
 /* Whatever stood there before, everybody passes now: the side serves. */
 static bool make_row(struct fence_hold *h, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    for (unsigned i = 0; i < 2; i++) {
-        buf_reset(&sql);
-        buf_printf(&sql, "CREATE /* sluice:%s */ TABLE IF NOT EXISTS ", h->w->keys[0]);
-        put_row_table(h, i == 0 ? "" : "_x", &sql);
-        buf_put_str(&sql, " (id TINYINT NOT NULL PRIMARY KEY, closed TINYINT NOT NULL) "
-                          "ENGINE=InnoDB");
-        if (!my_exec(h->conn, buf_str(&sql), NULL, e))
-            return false;
-    }
-    buf_reset(&sql);
-    buf_put_str(&sql, "INSERT INTO ");
-    put_row_table(h, "", &sql);
-    buf_put_str(&sql, " VALUES (1, 0) ON DUPLICATE KEY UPDATE closed = 0");
-    return my_exec(h->conn, buf_str(&sql), NULL, e) && my_exec(h->conn, "COMMIT", NULL, e);
+    char name[NAMES_MAX];
+    return fence_row_make(h->conn, row_name(h, name, sizeof name), h->w->keys[0], e);
 }
 
 /* Under the lock of its table. A trigger of that name may stand on a table that was renamed away.
@@ -202,27 +185,16 @@ bool fence_trigger_arm(struct fence_hold *h, struct fence_wait *wait, struct err
 
 void fence_trigger_put_hold(const struct fence_hold *h, struct buf *sql)
 {
-    buf_put_str(sql, "LOCK TABLES ");
-    put_row_table(h, "", sql);
-    buf_put_str(sql, " WRITE, ");
-    put_row_table(h, "_x", sql);
-    buf_put_str(sql, " WRITE");
-}
-
-static bool set_closed(struct fence_hold *h, int closed, uint64_t *matched, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "UPDATE ");
-    put_row_table(h, "", &sql);
-    buf_printf(&sql, " SET closed = %d WHERE id = 1", closed);
-    return my_exec(h->conn, buf_str(&sql), matched, e) && my_exec(h->conn, "COMMIT", NULL, e);
+    char name[NAMES_MAX];
+    fence_row_put_hold(sql, row_name(h, name, sizeof name));
 }
 
 bool fence_trigger_shut(struct fence_hold *h, struct err *e)
 {
     uint64_t matched = 0;
+    char name[NAMES_MAX];
     assert(h->locked);
-    if (!set_closed(h, 1, &matched, e))
+    if (!fence_row_set(h->conn, row_name(h, name, sizeof name), true, &matched, e))
         return false;
     struct map *triggers = matched == 1 ? our_triggers(h, e) : NULL;
     size_t i = 0;
@@ -245,15 +217,14 @@ bool fence_trigger_shut(struct fence_hold *h, struct err *e)
 bool fence_trigger_gate(struct fence_hold *h, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "SELECT closed FROM ");
-    put_row_table(h, "", &sql);
-    buf_put_str(&sql, " WHERE id = 1 FOR UPDATE");
+    char name[NAMES_MAX];
+    fence_row_put_gate(&sql, row_name(h, name, sizeof name));
     return fence_try(h, buf_str(&sql), FENCE_LOCK_S, e);
 }
 
 static bool is_absent(struct err *e)
 {
-    bool absent = e->native == NO_TRIGGER || e->native == NO_SUCH_TABLE || e->native == NO_DATABASE;
+    bool absent = e->native == NO_TRIGGER || sidecar_is_absent(e);
     if (absent)
         err_clear(e);
     return absent;
@@ -262,13 +233,11 @@ static bool is_absent(struct err *e)
 /* A row that says so already is not touched: transactions of writers that passed have it locked. */
 bool fence_trigger_open(struct fence_hold *h, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    uint64_t closed = 0;
-    buf_put_str(&sql, "SELECT IFNULL(MAX(closed), 0) FROM ");
-    put_row_table(h, "", &sql);
-    if (!my_query_u64(h->aux, buf_str(&sql), &closed, e))
+    char name[NAMES_MAX];
+    bool closed = false;
+    if (!fence_row_read(h->aux, row_name(h, name, sizeof name), &closed, e))
         return is_absent(e);
-    return (closed == 0 && !h->gated) || set_closed(h, 0, NULL, e);
+    return (!closed && !h->gated) || fence_row_set(h->conn, name, false, NULL, e);
 }
 
 static bool drop_trigger(struct fence_hold *h, const char *name, struct fence_wait *wait,
@@ -283,10 +252,8 @@ static bool drop_trigger(struct fence_hold *h, const char *name, struct fence_wa
 static bool drop_row(struct fence_hold *h, struct fence_wait *wait, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_printf(&sql, "DROP /* sluice:%s */ TABLE IF EXISTS ", h->w->keys[0]);
-    put_row_table(h, "", &sql);
-    buf_put_str(&sql, ", ");
-    put_row_table(h, "_x", &sql);
+    char name[NAMES_MAX];
+    fence_row_put_drop(&sql, row_name(h, name, sizeof name), h->w->keys[0]);
     return fence_insist(h, buf_str(&sql), wait, e) || is_absent(e);
 }
 

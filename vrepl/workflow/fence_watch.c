@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/origin.h"
 #include "vrepl/move/object_names.h"
 
 #include <pthread.h>

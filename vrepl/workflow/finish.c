@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cdc/sidecar/note.h"
 #include "cdc/sidecar/sidecar.h"
 #include "vrepl/move/object_names.h"
 #include "vrepl/move/target_tx.h"
@@ -23,7 +24,6 @@
 #define REMOVE_FENCE_MS 30000
 #define WATCH_WAIT_MS   30000
 #define NO_SUCH_TABLE   1146
-#define NO_DATABASE     1049
 
 char *finish_options_print(const struct finish_options *o)
 {
@@ -205,8 +205,7 @@ static bool forget_side(struct workflow *w, enum wf_side_name side, struct err *
         struct my_conn *c = my_connect(&s->primary, "finish", e);
         bool ok = c != NULL;
         for (size_t k = 0; ok && k < 2; k++) {
-            ok = sidecar_forget(c, w->keys[k], e) || e->native == NO_SUCH_TABLE ||
-                 e->native == NO_DATABASE;
+            ok = sidecar_forget(c, w->keys[k], e) || sidecar_is_absent(e);
             if (ok)
                 err_clear(e);
         }
@@ -217,33 +216,26 @@ static bool forget_side(struct workflow *w, enum wf_side_name side, struct err *
     return true;
 }
 
-static void put_note(struct buf *sql, const char *keyspace, const char *name, const char *verb)
+static void note_name(struct buf *out, const char *keyspace, const char *name, const char *verb)
 {
-    CLEANUP(buf_fini) struct buf text = BUF_INIT;
-    buf_printf(&text, "ended:%s:%s/%s", verb, keyspace, name);
-    buf_put_sql_string(sql, buf_str(&text), text.len);
+    buf_printf(out, "ended:%s:%s/%s", verb, keyspace, name);
 }
 
 bool finish_forget_notes(struct my_conn *home, const char *keyspace, const char *name,
                          struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "DELETE FROM _sluice.watermark WHERE name IN (");
-    put_note(&sql, keyspace, name, "complete");
-    buf_put_str(&sql, ", ");
-    put_note(&sql, keyspace, name, "cancel");
-    buf_put_str(&sql, ")");
-    return my_exec(home, buf_str(&sql), NULL, e);
+    CLEANUP(buf_fini) struct buf complete = BUF_INIT;
+    CLEANUP(buf_fini) struct buf cancel = BUF_INIT;
+    note_name(&complete, keyspace, name, "complete");
+    note_name(&cancel, keyspace, name, "cancel");
+    return note_remove(home, buf_str(&complete), e) && note_remove(home, buf_str(&cancel), e);
 }
 
-static bool has_note(const struct topo_shard *s, const char *note_sql, bool *yes, struct err *e)
+static bool has_note(const struct topo_shard *s, const char *note, bool *yes, struct err *e)
 {
     uint64_t n = 0;
     struct my_conn *c = my_connect(&s->primary, "finish", e);
-    bool ok = c != NULL && (my_query_u64(c, note_sql, &n, e) || e->native == NO_SUCH_TABLE ||
-                            e->native == NO_DATABASE);
-    if (ok)
-        err_clear(e);
+    bool ok = c != NULL && note_read(c, note, &n, e);
     my_close(c);
     *yes = *yes || n > 0;
     return ok;
@@ -252,13 +244,12 @@ static bool has_note(const struct topo_shard *s, const char *note_sql, bool *yes
 bool finish_was(struct vrepl_engine *g, const char *keyspace, const char *name, const char *verb,
                 bool *yes, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    CLEANUP(buf_fini) struct buf note = BUF_INIT;
     const struct topo_keyspace *ks = topology_keyspace(g->o.topo, keyspace);
-    buf_put_str(&sql, "SELECT COUNT(*) FROM _sluice.watermark WHERE name = ");
-    put_note(&sql, keyspace, name, verb);
+    note_name(&note, keyspace, name, verb);
     *yes = false;
     for (size_t i = 0; ks != NULL && i < ks->n_shards && !*yes; i++) {
-        if (!has_note(&ks->shards[i], buf_str(&sql), yes, e))
+        if (!has_note(&ks->shards[i], buf_str(&note), yes, e))
             return false;
     }
     return true;
@@ -266,14 +257,12 @@ bool finish_was(struct vrepl_engine *g, const char *keyspace, const char *name, 
 
 static bool delete_row(struct workflow *w, struct my_conn *home, const char *verb, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "INSERT INTO _sluice.watermark (name, n) VALUES (");
-    put_note(&sql, w->keyspace, w->name, verb);
-    buf_put_str(&sql, ", 1) ON DUPLICATE KEY UPDATE n = n + 1");
+    CLEANUP(buf_fini) struct buf note = BUF_INIT;
+    note_name(&note, w->keyspace, w->name, verb);
     if (!my_limit_silence(home, TARGET_SILENCE_S, e) ||
         !my_exec(home, "START TRANSACTION", NULL, e))
         return false;
-    if (my_exec(home, buf_str(&sql), NULL, e) &&
+    if (note_raise(home, buf_str(&note), 1, e) &&
         wf_row_delete(home, lease_key(w->lease), w->state, e) && my_exec(home, "COMMIT", NULL, e))
         return true;
     struct err ignored = ERR_INIT; /* the first error is the one to tell */

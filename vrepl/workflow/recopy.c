@@ -8,7 +8,9 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
-#include "cdc/sidecar/journal.h"
+#include "cdc/sidecar/epoch_row.h"
+#include "cdc/sidecar/position_row.h"
+#include "cdc/sidecar/progress_row.h"
 #include "cdc/sidecar/sidecar.h"
 #include "schemas/names.h"
 #include "vrepl/move/target_tx.h"
@@ -110,22 +112,8 @@ bool recopy_check(const struct workflow *w, struct err *e)
 
 static bool raise_epochs(struct workflow *w, struct my_conn *c, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    const unsigned long long ours = lease_key(w->lease)->epoch;
     uint64_t newer = 0;
-    buf_printf(&sql,
-               "UPDATE `" SLUICE_SIDECAR_DB "`.`epoch` SET `epoch` = GREATEST(`epoch`, %llu) "
-               "WHERE `workflow` = ",
-               ours);
-    buf_put_sql_string(&sql, w->keys[0], strlen(w->keys[0]));
-    if (!my_exec(c, buf_str(&sql), NULL, e))
-        return false;
-    buf_reset(&sql);
-    buf_printf(&sql, "SELECT COUNT(*) FROM `" SLUICE_SIDECAR_DB "`.`epoch` WHERE `epoch` > %llu ",
-               ours);
-    buf_put_sql_text(&sql, "AND `workflow` = ", w->keys[0]);
-    buf_put_str(&sql, " FOR UPDATE");
-    if (!my_query_u64(c, buf_str(&sql), &newer, e))
+    if (!epoch_rows_raise(c, w->keys[0], lease_key(w->lease)->epoch, &newer, e))
         return false;
     return newer == 0 || err_set(e, ERR_WF_FENCED, "workflow %s has a newer owner", w->keys[0]);
 }
@@ -138,9 +126,9 @@ static bool reset_tables(const struct workflow *w, const struct recopy *r, struc
     for (size_t i = 0; ok && i < w->def->n_tables; i++) {
         const char *name = w->def->tables[i].target;
         ok = recopy_has(r, i) ? sidecar_forget_table(c, w->keys[0], database, name, e)
-                              : sidecar_keep_table(c, w->keys[0], name, e);
+                              : progress_rows_keep_table(c, w->keys[0], name, e);
     }
-    return ok && sidecar_copy_again(c, w->keys[0], e);
+    return ok && position_rows_copy_again(c, w->keys[0], e);
 }
 
 static bool forget(struct workflow *w, const struct recopy *r, struct my_conn *c,

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "cdc/sidecar/journal_row.h"
+#include "cdc/sidecar/note.h"
 #include "cdc/vstream/serving_shards.h"
 
 #include <assert.h>
@@ -19,9 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX    ((size_t)64 * 1024 * 1024)
-#define NO_TABLE    1146
-#define NO_DATABASE 1049
+#define FILE_MAX ((size_t)64 * 1024 * 1024)
 
 struct routing {
     struct cdc_journal **journals; /* sorted by id, one each */
@@ -144,48 +144,28 @@ void routing_load_cache(struct vrepl_engine *g)
     pthread_mutex_unlock(&g->lock);
 }
 
-static bool table_absent(struct err *e)
+static void add_journal(void *ctx, const char *json)
 {
-    bool absent = e->native == NO_TABLE || e->native == NO_DATABASE;
-    if (absent)
-        err_clear(e);
-    return absent;
+    struct vrepl_engine *g = ctx;
+    struct cdc_journal j = {0};
+    struct err bad = ERR_INIT;
+    if (cdc_journal_parse(json, &j, &bad))
+        routing_add(g, &j);
+    else
+        log_err(LOG_WARN, "routing", &bad);
 }
 
-static bool read_journals(struct vrepl_engine *g, struct my_conn *c, struct err *e)
+static void version_note(const struct vrepl_engine *g, struct buf *out)
 {
-    struct my_result *r = my_query(c, "SELECT val FROM _sluice.journal ORDER BY id", e);
-    if (r == NULL)
-        return table_absent(e);
-    struct my_cell v[1];
-    enum my_next next;
-    while ((next = my_result_next(r, v, e)) == MY_ROW) {
-        struct cdc_journal j = {0};
-        struct err bad = ERR_INIT;
-        if (v[0].p != NULL && cdc_journal_parse(v[0].p, &j, &bad))
-            routing_add(g, &j);
-        else
-            log_err(LOG_WARN, "routing", &bad);
-    }
-    my_result_free(r);
-    return next == MY_END;
-}
-
-static void put_version_name(struct vrepl_engine *g, struct buf *sql)
-{
-    CLEANUP(buf_fini) struct buf name = BUF_INIT;
-    buf_printf(&name, "routing:%s", g->o.installation);
-    buf_put_sql_string(sql, buf_str(&name), name.len);
+    buf_printf(out, "routing:%s", g->o.installation);
 }
 
 bool routing_read_server(struct vrepl_engine *g, struct my_conn *c, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
+    CLEANUP(buf_fini) struct buf note = BUF_INIT;
     uint64_t version = 0;
-    buf_put_str(&sql, "SELECT IFNULL(MAX(n), 0) FROM _sluice.watermark WHERE name = ");
-    put_version_name(g, &sql);
-    if (!read_journals(g, c, e) ||
-        (!my_query_u64(c, buf_str(&sql), &version, e) && !table_absent(e)))
+    version_note(g, &note);
+    if (!journal_rows_each(c, add_journal, g, e) || !note_read(c, buf_str(&note), &version, e))
         return false;
     pthread_mutex_lock(&g->lock);
     see_version(g->routing, version);
@@ -436,12 +416,9 @@ static char *build(struct vrepl_engine *g, const char *workflow_key, uint64_t *v
 static bool save_version(struct vrepl_engine *g, struct my_conn *home, uint64_t version,
                          struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "INSERT INTO _sluice.watermark (name, n) VALUES (");
-    put_version_name(g, &sql);
-    buf_printf(&sql, ", %llu) ON DUPLICATE KEY UPDATE n = GREATEST(n, %llu)",
-               (unsigned long long)version, (unsigned long long)version);
-    return my_exec(home, buf_str(&sql), NULL, e);
+    CLEANUP(buf_fini) struct buf note = BUF_INIT;
+    version_note(g, &note);
+    return note_raise(home, buf_str(&note), version, e);
 }
 
 bool routing_try(struct vrepl_engine *g, struct err *e)

@@ -3,7 +3,7 @@
  *
  * Journals of type SHARDS say which shards serve, in the order of their ids; those of type TABLES
  * where a table lives. The configuration speaks only for keyspaces that no journal names. Versions
- * only grow: the next one is above what the store, the servers (_sluice.watermark) and the file
+ * only grow: the next one is above what the store, the servers (cdc/sidecar/note.h) and the file
  * have seen. Locks: engine.lock, taken inside.
  */
 #ifndef SLUICE_VREPL_WORKFLOW_ROUTING_H

@@ -167,15 +167,9 @@ bool switch_check(struct workflow *w, const struct switch_options *o, struct err
 static bool forget_positions(struct workflow *w, enum wf_direction dir, const struct topo_shard *s,
                              struct err *e)
 {
-    static const char *const tables[] = {"progress", "position"};
     struct my_conn *c = connect_briefly(s, e);
-    bool ok = c != NULL && sidecar_create(c, e);
-    for (size_t i = 0; ok && i < 2; i++) {
-        CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-        buf_printf(&sql, "DELETE FROM _sluice.%s WHERE workflow = ", tables[i]);
-        buf_put_sql_string(&sql, w->keys[wf_opposite(dir)], strlen(w->keys[wf_opposite(dir)]));
-        ok = my_exec(c, buf_str(&sql), NULL, e);
-    }
+    bool ok = c != NULL && sidecar_create(c, e) &&
+              sidecar_forget_positions(c, w->keys[wf_opposite(dir)], e);
     my_close(c);
     return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
 }

@@ -10,7 +10,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cdc/sidecar/sidecar.h"
+#include "cdc/sidecar/journal_row.h"
 #include "vrepl/workflow/routing.h"
 #include "vrepl/workflow/workflow_type.h"
 
@@ -53,28 +53,12 @@ static void journal_fill(const struct workflow *w, const struct wf_mark *own, st
     w->def->type->journal(w, j);
 }
 
-static bool journal_write(struct my_conn *c, const struct cdc_journal *j, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    CLEANUP(buf_fini) struct buf text = BUF_INIT;
-    cdc_journal_print(j, &text);
-    buf_printf(&sql, "INSERT INTO _sluice.journal (id, val) VALUES (%lld, ", (long long)j->id);
-    buf_put_sql_string(&sql, buf_str(&text), text.len);
-    buf_put_str(&sql, ")");
-    if (my_exec(c, buf_str(&sql), NULL, e))
-        return true;
-    bool there = e->code == ERR_DB_DUPLICATE; /* by an earlier attempt */
-    if (there)
-        err_clear(e);
-    return there;
-}
-
 static bool journal_one(struct workflow *w, const struct wf_mark *own, const struct topo_shard *s,
                         struct my_conn *c, struct err *e)
 {
     struct cdc_journal j;
     journal_fill(w, own, &j);
-    if (journal_write(c, &j, e)) {
+    if (journal_row_insert(c, &j, e)) {
         routing_add(w->engine, &j);
         return true;
     }
@@ -258,13 +242,11 @@ bool switch_roll_forward(struct workflow *w, struct my_conn *home, struct switch
 static bool no_journal(const struct workflow *w, const struct topo_shard *s, int64_t id,
                        struct err *e)
 {
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    uint64_t n = 0;
+    bool there = false;
     struct my_conn *c = my_connect(&s->primary, "switch", e);
-    buf_printf(&sql, "SELECT COUNT(*) FROM _sluice.journal WHERE id = %lld", (long long)id);
-    bool ok = c != NULL && my_query_u64(c, buf_str(&sql), &n, e);
+    bool ok = c != NULL && journal_row_exists(c, id, &there, e);
     my_close(c);
-    if (!ok || n == 0)
+    if (!ok || !there)
         return ok;
     err_set(e, ERR_WF_STATE,
             "%s/%s has the journal of a switch that the row of workflow %s does not know: the row "
