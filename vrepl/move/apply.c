@@ -1,4 +1,4 @@
-/* vrepl/move/apply.c — the applier's thread, queue, connection, and what others may ask of it. */
+/* vrepl/move/apply.c — the applier's thread, its queue, and what others may ask of it. */
 #include "vrepl/move/apply_internal.h"
 
 #include "base/clock.h"
@@ -27,55 +27,13 @@ static void free_item(void *p)
     apply_item_unref(p);
 }
 
-static void close_connection(struct vrepl_apply *a)
-{
-    struct my_conn *c = a->conn;
-    pthread_mutex_lock(&a->lock);
-    a->conn = NULL;
-    pthread_mutex_unlock(&a->lock);
-    vrepl_writer_free(a->writer);
-    target_tx_free(a->tx);
-    my_close(c);
-    a->writer = NULL;
-    a->tx = NULL;
-}
-
-static bool set_pass(struct vrepl_apply *a, struct err *e)
-{
-    const char *pass = a->o.spec->fence_pass;
-    if (!pass)
-        return true;
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    buf_put_str(&sql, "SET @sluice_pass = ");
-    buf_put_sql_string(&sql, pass, strlen(pass));
-    return my_exec(a->conn, buf_str(&sql), NULL, e);
-}
-
-bool apply_reconnect(struct vrepl_apply *a, struct err *e)
-{
-    close_connection(a);
-    struct my_conn *c = target_connect(a->params, "apply", e);
-    pthread_mutex_lock(&a->lock);
-    a->conn = c;
-    pthread_mutex_unlock(&a->lock);
-    if (!c)
-        return false;
-    a->tx = target_tx_new(a->conn, &a->o.key);
-    a->writer = vrepl_writer_new(a->conn, 0, 0);
-    vrepl_writer_one_by_one(a->writer, a->one_by_one);
-    vrepl_writer_pipelined(a->writer);
-    a->fk_checks = true;
-    return my_exec(a->conn, "SET SESSION foreign_key_checks=1", NULL, e) && set_pass(a, e) &&
-           my_pipeline_open(a->conn, e);
-}
-
 void apply_publish(struct vrepl_apply *a, uint64_t rows, uint64_t transactions, int64_t lag_ms)
 {
     pthread_mutex_lock(&a->lock);
-    position_copy(&a->committed, &a->row.pos);
+    position_copy(&a->committed, &a->lane.row.pos);
     position_copy(&a->seen_shared, &a->seen);
-    a->phase = a->row.phase;
-    a->frozen = a->row.frozen;
+    a->phase = a->lane.row.phase;
+    a->frozen = a->lane.row.frozen;
     a->rows += rows;
     a->transactions += transactions;
     if (lag_ms >= 0)
@@ -84,8 +42,9 @@ void apply_publish(struct vrepl_apply *a, uint64_t rows, uint64_t transactions, 
     a->o.changed(a->o.ctx);
 }
 
-void apply_note_error(struct vrepl_apply *a, const struct err *e)
+static void note_error(void *ctx, const struct err *e)
 {
+    struct vrepl_apply *a = ctx;
     pthread_mutex_lock(&a->lock);
     if (e)
         a->error = *e;
@@ -108,18 +67,6 @@ static void set_item(struct vrepl_apply *a, struct apply_item *item)
     apply_item_unref(a->item);
     a->item = item;
     a->at = 0;
-}
-
-/* A failure is none yet: the next transaction finds it, and is repeated on a new connection. */
-static void keep_awake(struct vrepl_apply *a)
-{
-    struct err lost = ERR_INIT;
-    int64_t now = clock_mono_ms();
-    if (!a->conn || now - a->awake_ms < TARGET_AWAKE_MS || my_pipeline_count(a->conn) > 0)
-        return;
-    a->awake_ms = now;
-    if (!my_ping(a->conn, &lost))
-        log_err(LOG_DEBUG, "apply", &lost);
 }
 
 /* The next item, first what was taken out and put aside. */
@@ -165,7 +112,7 @@ bool apply_next_batch(struct vrepl_apply *a, struct err *e)
         enum queue_result r = pop(a, 1000, &item);
         if (r == QUEUE_CLOSED)
             break;
-        keep_awake(a);
+        apply_lane_keep_awake(&a->lane);
         if (r == QUEUE_TIMEOUT)
             continue;
         queue_done(a->queue); /* a barrier is never waited for inside a transaction */
@@ -182,7 +129,8 @@ bool apply_next_batch(struct vrepl_apply *a, struct err *e)
 static bool take_freeze(struct vrepl_apply *a, struct err *e)
 {
     pthread_mutex_lock(&a->lock);
-    bool wanted = a->freeze && !a->row.frozen && position_at_or_after(&a->seen, &a->freeze_pos);
+    bool wanted =
+        a->freeze && !a->lane.row.frozen && position_at_or_after(&a->seen, &a->freeze_pos);
     pthread_mutex_unlock(&a->lock);
     return !wanted || apply_save(a, NULL, true, e);
 }
@@ -191,12 +139,13 @@ bool apply_save_if_due(struct vrepl_apply *a, struct err *e)
 {
     bool due = a->unsaved && clock_mono_ms() - a->saved_ms >= APPLY_SAVE_MS;
     pthread_mutex_lock(&a->lock);
-    due = due || (a->save_soon && !position_equal(&a->seen, &a->row.pos));
+    due = due || (a->save_soon && !position_equal(&a->seen, &a->lane.row.pos));
     a->save_soon = false;
     pthread_mutex_unlock(&a->lock);
-    if (a->row.phase == COPY_PHASE_CATCHUP && position_at_or_after(&a->seen, &a->row.u_pos))
+    if (a->lane.row.phase == COPY_PHASE_CATCHUP &&
+        position_at_or_after(&a->seen, &a->lane.row.u_pos))
         due = true;
-    if (due && !a->row.frozen &&
+    if (due && !a->lane.row.frozen &&
         !(FAULT_POINT("apply.idle_save", e) && apply_save(a, NULL, false, e)))
         return false;
     return take_freeze(a, e);
@@ -208,16 +157,16 @@ static bool run_item(struct vrepl_apply *a, struct apply_item *item, struct err 
     case APPLY_ITEM_BATCH:
         item->refs++;
         set_item(a, item);
-        return apply_batch(a, e);
+        return a->strategy->batch(a, e);
     case APPLY_ITEM_SAVE:
-        return a->row.frozen || position_equal(&a->seen, &a->row.pos) ||
+        return a->lane.row.frozen || position_equal(&a->seen, &a->lane.row.pos) ||
                apply_save(a, NULL, false, e);
     case APPLY_ITEM_SET_U:
         return apply_save(a, &item->u, false, e);
     case APPLY_ITEM_RUN:
-        return my_exec(a->conn, "SET SESSION autocommit = 1", NULL, e) &&
-               item->fn(item->ctx, a->conn, e) &&
-               my_exec(a->conn, "SET SESSION autocommit = 0", NULL, e);
+        return my_exec(a->lane.conn, "SET SESSION autocommit = 1", NULL, e) &&
+               item->fn(item->ctx, a->lane.conn, e) &&
+               my_exec(a->lane.conn, "SET SESSION autocommit = 0", NULL, e);
     case APPLY_ITEM_POKE:
         return true;
     }
@@ -232,7 +181,7 @@ static bool work(struct vrepl_apply *a, struct err *e)
     enum queue_result r = pop(a, wait_ms, &item);
     if (r == QUEUE_CLOSED)
         return false;
-    keep_awake(a);
+    apply_lane_keep_awake(&a->lane);
     if (r == QUEUE_TIMEOUT)
         return apply_save_if_due(a, e);
     bool ok = run_item(a, item, e) &&
@@ -291,9 +240,8 @@ static void free_apply(struct vrepl_apply *a)
 {
     apply_item_unref(a->item);
     apply_item_unref(a->aside);
-    close_connection(a);
+    apply_lane_fini(&a->lane);
     queue_free(a->queue);
-    target_row_fini(&a->row);
     position_fini(&a->seen);
     position_fini(&a->committed);
     position_fini(&a->seen_shared);
@@ -306,10 +254,10 @@ static void free_apply(struct vrepl_apply *a)
 
 static void take_row(struct vrepl_apply *a, const struct target_row *row)
 {
-    a->row =
+    a->lane.row =
         (struct target_row){.found = true, .n = row->n, .phase = row->phase, .frozen = row->frozen};
-    position_copy(&a->row.pos, &row->pos);
-    position_copy(&a->row.u_pos, &row->u_pos);
+    position_copy(&a->lane.row.pos, &row->pos);
+    position_copy(&a->lane.row.u_pos, &row->u_pos);
     position_copy(&a->seen, &row->pos);
     position_copy(&a->committed, &row->pos);
     position_copy(&a->seen_shared, &row->pos);
@@ -321,16 +269,22 @@ struct vrepl_apply *vrepl_apply_start(const struct vrepl_apply_options *o, struc
 {
     struct vrepl_apply *a = mem_alloc(sizeof *a);
     a->o = *o;
-    a->params = &o->spec->targets[o->target_no]->primary;
+    a->strategy = &apply_transactional;
+    a->lane = (struct apply_lane){.spec = o->spec,
+                                  .params = &o->spec->targets[o->target_no]->primary,
+                                  .stop = &a->stop,
+                                  .retrying = note_error,
+                                  .ctx = a,
+                                  .key = o->key};
+    apply_lane_init(&a->lane);
     a->queue = queue_new("apply", APPLY_QUEUE_BYTES, free_item);
     a->skipping = o->behind_start;
     a->lag_ms = -1;
     a->saved_ms = clock_mono_ms();
     pthread_mutex_init(&a->lock, NULL);
-    backoff_init(&a->backoff, 20, 5000);
     take_row(a, o->row);
     register_metrics(a);
-    if (apply_reconnect(a, e)) {
+    if (apply_lane_connect(&a->lane, e)) {
         if (pthread_create(&a->thread, NULL, apply_main, a) == 0)
             return a;
         err_set(e, ERR_INTERNAL, "no thread for an applier");
@@ -342,10 +296,7 @@ struct vrepl_apply *vrepl_apply_start(const struct vrepl_apply_options *o, struc
 void vrepl_apply_interrupt(struct vrepl_apply *a)
 {
     __atomic_store_n(&a->stop, 1, __ATOMIC_RELEASE);
-    pthread_mutex_lock(&a->lock);
-    if (a->conn)
-        my_conn_interrupt(a->conn);
-    pthread_mutex_unlock(&a->lock);
+    apply_lane_interrupt(&a->lane);
 }
 
 void vrepl_apply_stop(struct vrepl_apply *a)

@@ -1,5 +1,4 @@
-/* vrepl/move/apply_group.c — forming groups of source transactions, executing them, and what
- * follows an error.
+/* vrepl/move/apply_group.c — the transactional strategy: groups of source transactions, in order.
  *
  * A group is either
  *   - some whole transactions of the batches that are at hand, its end known before its first
@@ -8,13 +7,12 @@
  *     last.
  *
  * Invariants:
- *   1. Only a->row and a->seen are remembered between groups; a->row is what the target holds.
- *   2. After an error nothing of the group counts: ROLLBACK, read the row again. n unchanged: redo
- *      all of it. n one higher and pos at the group's end: its COMMIT had arrived. Anything else:
- *      there is another writer.
+ *   1. Only the lane's row and a->seen are remembered between groups.
+ *   2. After an error nothing of the group counts (vrepl/move/apply_lane.h): all of it is put again,
+ *      or it had arrived.
  *   3. Row bytes live in batches that the group's parts hold, until the group is committed; a
  *      transaction larger than APPLY_HELD_BYTES gives them up after they were sent, and can then
- *      not be redone here.
+ *      not be repeated here.
  */
 #include "vrepl/move/apply_internal.h"
 
@@ -34,19 +32,12 @@ struct part { /* changes [from, to) of one batch */
     size_t from, to;
 };
 struct group {
+    struct group_form f;
     struct part *parts;
-    size_t n_parts, held_bytes;
-    bool whole;       /* ends inside what is at hand: `end` is known */
-    bool dropped;     /* parts were given up: cannot be redone */
-    bool relevant;    /* something of it is for this target */
-    bool foreign;     /* something besides sidecar tables */
-    bool open;        /* the target's transaction has begun */
-    bool outside;     /* holds transactions that must not be applied, and then nothing else */
+    size_t n_parts;
+    struct lane_work work;
     bool rolled_back; /* on the source */
-    const struct cdc_change *ddl;         /* a DDL of the stream's tables: alone in its group */
-    const struct route_change *ddl_route; /* what it does */
-    struct position end;
-    uint64_t rows, transactions, commit_us;
+    uint64_t rows;
     int64_t received_us;
 };
 
@@ -55,7 +46,14 @@ static void group_fini(struct group *g)
     for (size_t i = 0; i < g->n_parts; i++)
         apply_item_unref(g->parts[i].item);
     free(g->parts);
-    position_fini(&g->end);
+    position_fini(&g->f.end);
+}
+
+static struct lane_work *work_of(struct group *g)
+{
+    g->work.whole = g->f.whole;
+    g->work.end = &g->f.end;
+    return &g->work;
 }
 
 static void add_part(struct group *g, struct apply_item *item, size_t from, size_t to)
@@ -63,170 +61,59 @@ static void add_part(struct group *g, struct apply_item *item, size_t from, size
     item->refs++;
     g->parts = mem_realloc(g->parts, g->n_parts + 1, sizeof *g->parts);
     g->parts[g->n_parts++] = (struct part){.item = item, .from = from, .to = to};
-    g->held_bytes += item->batch->bytes;
     g->received_us = item->batch->received_us;
 }
 
 /* --- forming --- */
 
-static void note_begin(struct apply_tx *tx, const struct cdc_change *c)
+/* freeze: room for the position that the rules may name; position_fini it. */
+static struct group_rules rules_now(struct vrepl_apply *a, struct position *freeze)
 {
-    tx->gtid = c->begin.gtid;
-    tx->pos = c->log_pos;
-    tx->commit_us = c->begin.commit_us;
-    size_t n = c->file ? strlen(c->file) : 0;
-    if (n >= sizeof tx->file)
-        n = sizeof tx->file - 1;
-    memcpy(tx->file, c->file ? c->file : "", n);
-    tx->file[n] = 0;
-}
-
-static bool contains_tx(const struct position *p, const struct apply_tx *tx)
-{
-    if (p->gtids && tx->gtid.flavor != GTID_FLAVOR_NONE)
-        return gtid_set_contains_gtid(p->gtids, &tx->gtid);
-    int files = position_file_compare(tx->file, p->file);
-    return files < 0 || (files == 0 && tx->pos < p->pos);
-}
-
-/* The log has been read up to p: nothing more comes that p contains. */
-static bool reached(const struct position *p, const struct cdc_change *heartbeat)
-{
-    int files = position_file_compare(heartbeat->file ? heartbeat->file : "", p->file);
-    return files > 0 || (files == 0 && heartbeat->log_pos >= p->pos);
-}
-
-/* Index of the COMMIT or ROLLBACK of the transaction that i is in; n_changes if it is not here. */
-static size_t find_end(const struct cdc_batch *b, size_t i)
-{
-    while (i < b->n_changes && b->changes[i].kind != CDC_COMMIT &&
-           b->changes[i].kind != CDC_ROLLBACK)
-        i++;
-    return i;
-}
-
-static bool rows_hit(const struct vrepl_apply *a, const struct cdc_rows *rows,
-                     const struct vrepl_routing *r, const struct route_change *rc)
-{
-    if (!rc->plan)
-        return false;
-    if (rc->everywhere)
-        return true;
-    for (uint32_t i = rc->first; i < rc->first + rows->n_rows; i++) {
-        if (vrepl_route_hits(r->before[i], a->o.target_no) ||
-            vrepl_route_hits(r->after[i], a->o.target_no))
-            return true;
-    }
-    return false;
-}
-
-static bool hits(const struct vrepl_apply *a, const struct apply_item *item, size_t from, size_t to,
-                 size_t *bytes)
-{
-    bool any = false;
-    for (size_t i = from; i < to; i++) {
-        const struct cdc_change *c = &item->batch->changes[i];
-        if (c->kind != CDC_ROWS ||
-            !rows_hit(a, &c->rows, item->routing, &item->routing->changes[i]))
-            continue;
-        any = true;
-        *bytes += c->rows.images_len;
-    }
-    return any;
-}
-
-static const struct cdc_change *our_ddl(const struct apply_item *item, size_t from, size_t to,
-                                        const struct route_change **route)
-{
-    for (size_t i = from; i < to; i++) {
-        const struct route_change *rc = &item->routing->changes[i];
-        if (item->batch->changes[i].kind != CDC_DDL || !rc->ddl_ours)
-            continue;
-        *route = rc;
-        return &item->batch->changes[i];
-    }
-    return NULL;
-}
-
-/* Nothing is applied before row.pos (another target was behind) and after the freeze. */
-static bool is_outside(struct vrepl_apply *a, const struct cdc_change *begin,
-                       const struct position *at)
-{
-    note_begin(&a->source_tx, begin);
-    if (a->skipping)
-        a->skipping = contains_tx(&a->row.pos, &a->source_tx);
-    if (a->skipping || a->row.frozen)
-        return true;
     pthread_mutex_lock(&a->lock);
-    bool outside = a->freeze && position_at_or_after(at, &a->freeze_pos);
+    bool asked = a->freeze;
+    if (asked)
+        position_copy(freeze, &a->freeze_pos);
     pthread_mutex_unlock(&a->lock);
-    return outside;
-}
-
-/* May one more whole transaction [i, end] join the group? Sets what it adds. A transaction that
- * must not be applied and one that must never share a group: the group's range is applied as a
- * whole. */
-static bool join(struct vrepl_apply *a, struct group *g, size_t i, size_t end, size_t *bytes)
-{
-    const struct apply_item *item = a->item;
-    const struct cdc_change *c = &item->batch->changes[i];
-    bool outside = is_outside(a, c, &g->end) || item->batch->changes[end].kind == CDC_ROLLBACK;
-    size_t more = 0;
-    bool relevant = !outside && hits(a, item, i, end, &more);
-    bool stops = !outside || a->o.spec->on_ddl != VREPL_ON_DDL_IGNORE;
-    const struct cdc_change *ddl = stops ? our_ddl(item, i, end, &g->ddl_route) : NULL;
-    if ((ddl && (i > a->at || g->whole)) || (outside && g->relevant) || (relevant && g->outside))
-        return false;
-    g->outside = g->outside || outside;
-    g->ddl = ddl;
-    g->relevant = g->relevant || relevant;
-    g->transactions += relevant;
-    g->commit_us = c->begin.commit_us;
-    g->foreign = g->foreign || (!outside && item->routing->changes[end].foreign);
-    *bytes += more;
-    return true;
-}
-
-static bool group_full(const struct group *g, size_t bytes)
-{
-    return g->transactions >= APPLY_GROUP_TX || bytes >= APPLY_GROUP_BYTES ||
-           g->held_bytes >= APPLY_GROUP_HELD || g->ddl;
+    return (struct group_rules){.target_no = a->o.target_no,
+                                .durable = &a->lane.row.pos,
+                                .freeze = asked ? freeze : NULL,
+                                .frozen = a->lane.row.frozen,
+                                .ddl_always = a->o.spec->on_ddl != VREPL_ON_DDL_IGNORE};
 }
 
 /* Whole transactions of the current batch from a->at on. */
-static void take_whole(struct vrepl_apply *a, struct group *g, size_t *bytes)
+static void take_whole(struct vrepl_apply *a, const struct group_rules *rules, struct group *g)
 {
-    const struct cdc_batch *b = a->item->batch;
-    size_t i = a->at;
-    uint64_t before = g->transactions;
-    while (i < b->n_changes && !group_full(g, *bytes)) {
-        size_t end = i;
-        if (b->changes[i].kind == CDC_BEGIN) {
-            end = find_end(b, i);
-            if (end == b->n_changes || !join(a, g, i, end, bytes))
-                break;
-        }
-        /* Before row.pos the position stands still: it is ahead of what is read. */
-        if (b->changes[end].kind == CDC_HEARTBEAT)
-            a->skipping = a->skipping && !reached(&a->row.pos, &b->changes[end]);
-        if (!a->skipping)
-            cdc_position_advance(&g->end, &b->changes[end]);
-        i = end + 1;
-    }
-    g->whole = g->whole || i > a->at;
-    if (g->transactions > before)
-        add_part(g, a->item, a->at, i);
-    a->at = i;
+    uint64_t before = g->f.transactions;
+    size_t to = group_take(&g->f, rules, a->item->batch, a->item->routing, a->at);
+    if (g->f.transactions > before)
+        add_part(g, a->item, a->at, to);
+    a->at = to;
 }
 
 /* As many whole transactions as are at hand; none: the first one is not complete in its batch. */
-static void form(struct vrepl_apply *a, struct group *g)
+static void form(struct vrepl_apply *a, const struct group_rules *rules, struct group *g)
 {
-    size_t bytes = 0;
-    position_copy(&g->end, &a->seen);
+    position_copy(&g->f.end, &a->seen);
     do
-        take_whole(a, g, &bytes);
-    while (a->at == a->item->batch->n_changes && !group_full(g, bytes) && apply_gather(a));
+        take_whole(a, rules, g);
+    while (a->at == a->item->batch->n_changes && !group_is_full(&g->f) && apply_gather(a));
+}
+
+/* The first transaction is not complete here: its rows go out as they come. */
+static bool form_open(struct vrepl_apply *a, const struct group_rules *rules, struct group *g,
+                      struct err *e)
+{
+    const struct cdc_batch *b = a->item->batch;
+    const struct cdc_change *begin = &b->changes[a->at];
+    if (begin->kind != CDC_BEGIN)
+        return err_set(e, ERR_INTERNAL, "the log does not continue at a transaction boundary");
+    g->f.commit_us = begin->begin.commit_us;
+    g->f.outside = group_is_outside(&g->f, rules, begin, &a->seen);
+    g->f.held_bytes += b->bytes;
+    add_part(g, a->item, a->at, b->n_changes);
+    a->at = b->n_changes;
+    return true;
 }
 
 /* --- executing --- */
@@ -248,9 +135,10 @@ static bool strike_off(struct vrepl_apply *a, const struct vrepl_plan *p, enum c
                        struct err *e)
 {
     const struct cdc_row *row = verb == COPY_DELETE ? a->before : a->after;
-    if (!left_out_holds(a->o.left_out, &a->o.key, p, row))
+    if (!left_out_holds(a->o.left_out, &a->lane.key, p, row))
         return true;
-    return vrepl_writer_flush(a->writer, e) && left_out_strike(a->conn, &a->o.key, p, row, e);
+    return vrepl_writer_flush(a->lane.writer, e) &&
+           left_out_strike(a->lane.conn, &a->lane.key, p, row, e);
 }
 
 static bool put_row(struct vrepl_apply *a, const struct vrepl_plan *p, struct copy_change *cc,
@@ -266,21 +154,10 @@ static bool put_row(struct vrepl_apply *a, const struct vrepl_plan *p, struct co
     }
     struct copy_statements what = copy_rule_decide(cc);
     for (size_t i = 0; i < what.n; i++) {
-        if (!vrepl_writer_put(a->writer, p, what.s[i], a->before, a->after, e) ||
+        if (!vrepl_writer_put(a->lane.writer, p, what.s[i], a->before, a->after, e) ||
             (cc->phase != COPY_PHASE_PLAIN && !strike_off(a, p, what.s[i].verb, e)))
             return false;
     }
-    return true;
-}
-
-static bool set_fk_checks(struct vrepl_apply *a, bool on, struct err *e)
-{
-    if (a->fk_checks == on)
-        return true;
-    if (!vrepl_writer_flush(a->writer, e) ||
-        !my_execf(a->conn, e, "SET SESSION foreign_key_checks=%d", on))
-        return false;
-    a->fk_checks = on;
     return true;
 }
 
@@ -290,11 +167,11 @@ static bool choose_phase(const struct vrepl_apply *a, const struct vrepl_plan *p
                          enum copy_phase *phase)
 {
     const struct progress_table *t = &a->o.progress->tables[p->table_no];
-    *phase = a->row.phase;
+    *phase = a->lane.row.phase;
     if (*phase == COPY_PHASE_PLAIN || (!t->exact_snapshot && !t->kept))
         return true;
     *phase = COPY_PHASE_PLAIN;
-    return t->kept || !contains_tx(&t->snapshot, &a->source_tx);
+    return t->kept || !group_tx_is_in(&t->snapshot, &a->source_tx);
 }
 
 static void grow_rows(struct vrepl_apply *a, size_t n_columns)
@@ -315,8 +192,8 @@ static bool put_rows(struct vrepl_apply *a, struct group *g, const struct cdc_ro
     if (!choose_phase(a, rc->plan, &base.phase))
         return true;
     /* The stream's phase: a parent may be among the tables that are still being copied. */
-    bool checks = a->row.phase == COPY_PHASE_PLAIN && !(rows->flags & CDC_ROWS_NO_FK_CHECKS);
-    if (!set_fk_checks(a, checks, e))
+    bool checks = a->lane.row.phase == COPY_PHASE_PLAIN && !(rows->flags & CDC_ROWS_NO_FK_CHECKS);
+    if (!apply_lane_fk_checks(&a->lane, checks, e))
         return false;
     grow_rows(a, rows->n_columns);
     struct cdc_rows_iter it;
@@ -338,45 +215,6 @@ static bool put_rows(struct vrepl_apply *a, struct group *g, const struct cdc_ro
     return next == CDC_ROWS_END;
 }
 
-static enum copy_phase phase_at(const struct vrepl_apply *a, const struct position *end)
-{
-    bool passed = a->row.phase == COPY_PHASE_CATCHUP && position_at_or_after(end, &a->row.u_pos);
-    return passed ? COPY_PHASE_PLAIN : a->row.phase;
-}
-
-/* In the transaction that makes the phase plain: from here on the target is a state of the source,
- * and that must be true. */
-static bool may_pass_u(struct vrepl_apply *a, enum copy_phase next, struct err *e)
-{
-    bool passes = a->row.phase != COPY_PHASE_PLAIN && next == COPY_PHASE_PLAIN;
-    return !passes || left_out_check(a->conn, &a->o.key, e);
-}
-
-static bool moved(const struct vrepl_apply *a, struct err *e)
-{
-    return err_set_native(e, ERR_DB_DEADLOCK, ERR_CLASS_RETRY, 0,
-                          "%s %s: the position row is not as it was read", a->o.key.workflow,
-                          a->o.key.stream);
-}
-
-static bool open_transaction(struct vrepl_apply *a, struct group *g, struct err *e)
-{
-    if (g->open)
-        return true;
-    if (!FAULT_POINT("apply.before_position", e))
-        return false;
-    switch (target_tx_open(a->tx, a->row.n, g->whole ? &g->end : NULL, phase_at(a, &g->end), e)) {
-    case TARGET_TX_OK:
-        g->open = true;
-        return true;
-    case TARGET_TX_MOVED:
-        return moved(a, e);
-    case TARGET_TX_FAIL:
-        return false;
-    }
-    return false;
-}
-
 static bool put_part(struct vrepl_apply *a, struct group *g, const struct part *part, struct err *e)
 {
     const struct cdc_batch *b = part->item->batch;
@@ -384,10 +222,11 @@ static bool put_part(struct vrepl_apply *a, struct group *g, const struct part *
         const struct cdc_change *c = &b->changes[i];
         const struct route_change *rc = &part->item->routing->changes[i];
         if (c->kind == CDC_BEGIN)
-            note_begin(&a->source_tx, c);
-        if (g->outside || c->kind != CDC_ROWS || !rows_hit(a, &c->rows, part->item->routing, rc))
+            group_tx_note(&a->source_tx, c);
+        if (g->f.outside || c->kind != CDC_ROWS ||
+            !group_rows_hit(&c->rows, part->item->routing, rc, a->o.target_no))
             continue;
-        if (!open_transaction(a, g, e))
+        if (!apply_lane_begin(&a->lane, work_of(g), e))
             return false;
         if (!put_rows(a, g, &c->rows, part->item->routing, rc, e))
             return err_prepend(e, "%s:%llu", c->file ? c->file : "",
@@ -399,55 +238,51 @@ static bool put_part(struct vrepl_apply *a, struct group *g, const struct part *
 /* The next slice of an open transaction. Slices that cannot be held are sent and given up. */
 static bool pull_part(struct vrepl_apply *a, struct group *g, struct err *e)
 {
-    if (g->held_bytes > APPLY_HELD_BYTES) {
-        if (!vrepl_writer_flush(a->writer, e))
+    if (g->f.held_bytes > APPLY_HELD_BYTES) {
+        if (!vrepl_writer_flush(a->lane.writer, e))
             return false;
         for (size_t i = 0; i < g->n_parts; i++)
             apply_item_unref(g->parts[i].item);
-        g->n_parts = g->held_bytes = 0;
-        g->dropped = true;
+        g->n_parts = g->f.held_bytes = 0;
+        g->work.dropped = true;
     }
     if (!apply_next_batch(a, e))
         return false;
     const struct cdc_batch *b = a->item->batch;
-    size_t end = find_end(b, 0);
-    g->whole = end < b->n_changes;
-    add_part(g, a->item, 0, g->whole ? end : b->n_changes);
-    a->at = g->whole ? end + 1 : b->n_changes;
-    if (!g->whole)
+    size_t end = group_find_end(b, 0);
+    g->f.whole = end < b->n_changes;
+    g->f.held_bytes += b->bytes;
+    add_part(g, a->item, 0, g->f.whole ? end : b->n_changes);
+    a->at = g->f.whole ? end + 1 : b->n_changes;
+    if (!g->f.whole)
         return true;
-    position_copy(&g->end, &a->seen);
+    position_copy(&g->f.end, &a->seen);
     if (!a->skipping)
-        cdc_position_advance(&g->end, &b->changes[end]);
+        cdc_position_advance(&g->f.end, &b->changes[end]);
     g->rolled_back = b->changes[end].kind == CDC_ROLLBACK;
-    g->foreign = a->item->routing->changes[end].foreign;
+    g->f.foreign = a->item->routing->changes[end].foreign;
     return true;
 }
 
-static bool finish(struct vrepl_apply *a, struct group *g, bool known_end, struct err *e)
+static bool finish(struct vrepl_apply *a, struct group *g, bool marked, struct err *e)
 {
-    if (!g->open)
+    if (!g->work.open)
         return true;
     if (g->rolled_back) {
-        target_tx_rollback(a->tx);
-        g->open = false;
+        target_tx_rollback(a->lane.tx);
+        g->work.open = false;
         return true;
     }
-    if (!vrepl_writer_flush(a->writer, e) || !may_pass_u(a, phase_at(a, &g->end), e))
-        return false;
-    if (!known_end && !target_tx_finish(a->tx, &g->end, phase_at(a, &g->end), e))
-        return false;
-    return FAULT_POINT("apply.before_commit", e) && target_tx_commit(a->tx, e) &&
-           FAULT_POINT("apply.after_commit", e);
+    return apply_lane_commit(&a->lane, work_of(g), marked, e);
 }
 
 static bool attempt(struct vrepl_apply *a, struct group *g, struct err *e)
 {
-    bool known_end = g->whole;
+    bool known_end = g->f.whole;
     g->rows = 0;
     for (size_t i = 0;; i++) {
         if (i == g->n_parts) {
-            if (g->whole)
+            if (g->f.whole)
                 break;
             if (!pull_part(a, g, e))
                 return false;
@@ -459,98 +294,16 @@ static bool attempt(struct vrepl_apply *a, struct group *g, struct err *e)
     return finish(a, g, known_end, e);
 }
 
-/* --- after an error --- */
-
-static bool wait_and_reread(struct vrepl_apply *a, struct target_row *now, struct err *e)
-{
-    for (;;) {
-        clock_sleep_ms(backoff_next_ms(&a->backoff), (const volatile int *)&a->stop);
-        if (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE))
-            return err_set(e, ERR_SHUTDOWN, "stopped");
-        struct err again = ERR_INIT;
-        bool up = a->conn && my_ping(a->conn, &again);
-        if ((up || apply_reconnect(a, &again)) && target_tx_read(a->tx, now, &again))
-            return true;
-        apply_note_error(a, &again);
-        if (again.class_ != ERR_CLASS_RETRY)
-            return err_copy(e, &again);
-    }
-}
-
-/* *done: the group's COMMIT had arrived. */
-static bool compare_row(struct vrepl_apply *a, const struct group *g, const struct target_row *now,
-                        bool *done, struct err *e)
-{
-    *done = false;
-    if (now->found && now->n == a->row.n)
-        return true;
-    *done = now->found && g->whole && now->n == a->row.n + 1 && position_equal(&now->pos, &g->end);
-    if (*done)
-        return true;
-    return err_set(e, ERR_WF_FENCED, "%s %s: somebody else moved the position row",
-                   a->o.key.workflow, a->o.key.stream);
-}
-
-/* With several sources a duplicate may be a row whose other source has yet to take it away. */
-static bool may_wait_for_others(struct vrepl_apply *a, const struct err *e)
-{
-    if (!a->o.spec->several_sources || e->code != ERR_DB_DUPLICATE)
-        return false;
-    int64_t now = clock_mono_ms();
-    if (a->duplicate_since_ms == 0)
-        a->duplicate_since_ms = now;
-    return now - a->duplicate_since_ms < APPLY_DUPLICATE_MS;
-}
-
-static bool is_row_error(const struct err *e)
-{
-    return e->code == ERR_DB_QUERY || e->code == ERR_DB_DUPLICATE || e->code == ERR_APPLY_MISSED;
-}
-
-static bool may_retry(struct vrepl_apply *a, struct err *e)
-{
-    if (e->class_ == ERR_CLASS_RETRY || e->native == 1020 || may_wait_for_others(a, e))
-        return true;
-    if (!is_row_error(e) || a->one_by_one)
-        return false;
-    a->one_by_one = true; /* once more, to learn which row it is */
-    return true;
-}
-
-static bool recover(struct vrepl_apply *a, struct group *g, bool *done, struct err *e)
-{
-    bool finished = g->whole;
-    vrepl_writer_reset(a->writer); /* no answer of its is waited for any more */
-    target_tx_rollback(a->tx);
-    g->open = false;
-    if (__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE) || e->class_ == ERR_CLASS_SHUTDOWN ||
-        !may_retry(a, e))
-        return false;
-    if (g->dropped)
-        return err_set_native(e, ERR_DB_LOST, ERR_CLASS_RETRY, 0,
-                              "a large transaction has to be read again");
-    log_err(LOG_DEBUG, "apply", e);
-    apply_note_error(a, e);
-    struct target_row now = {.found = false};
-    bool ok = wait_and_reread(a, &now, e) && compare_row(a, g, &now, done, e);
-    target_row_fini(&now);
-    vrepl_writer_one_by_one(a->writer, a->one_by_one);
-    /* A first part that was whole stays so; slices are complete once their end was seen. */
-    assert(g->whole == finished);
-    (void)finished; /* without assertions */
-    return ok;
-}
+/* --- its end --- */
 
 static void advance(struct vrepl_apply *a, struct group *g, bool wrote)
 {
-    position_copy(&a->seen, &g->end);
+    position_copy(&a->seen, &g->f.end);
     if (!wrote) {
-        a->unsaved = a->unsaved || g->foreign;
+        a->unsaved = a->unsaved || g->f.foreign;
         return;
     }
-    a->row.phase = phase_at(a, &g->end);
-    a->row.n++;
-    position_copy(&a->row.pos, &g->end);
+    apply_lane_advance(&a->lane, &g->f.end);
     a->unsaved = false;
     a->saved_ms = clock_mono_ms();
 }
@@ -559,28 +312,22 @@ static void advance(struct vrepl_apply *a, struct group *g, bool wrote)
 static void measure(struct vrepl_apply *a, const struct group *g, enum copy_phase phase)
 {
     int64_t now = clock_wall_us();
-    bool exact = g->commit_us != 0 && g->commit_us % 1000000 != 0;
-    int64_t since = exact ? now - (int64_t)g->commit_us : now - g->received_us;
+    bool exact = g->f.commit_us != 0 && g->f.commit_us % 1000000 != 0;
+    int64_t since = exact ? now - (int64_t)g->f.commit_us : now - g->received_us;
     metric_add(a->m_rows[phase], (double)g->rows);
     metric_add(a->m_batches, 1);
     if (since >= 0)
         metric_observe(a->m_latency, (double)since / 1e6);
-    int64_t lag_ms = g->commit_us ? (now - (int64_t)g->commit_us) / 1000 : since / 1000;
-    apply_publish(a, g->rows, g->transactions ? g->transactions : 1, lag_ms < 0 ? 0 : lag_ms);
+    int64_t lag_ms = g->f.commit_us ? (now - (int64_t)g->f.commit_us) / 1000 : since / 1000;
+    apply_publish(a, g->rows, g->f.transactions ? g->f.transactions : 1, lag_ms < 0 ? 0 : lag_ms);
 }
 
 static void group_succeeded(struct vrepl_apply *a, struct group *g)
 {
-    enum copy_phase phase = a->row.phase;
+    enum copy_phase phase = a->lane.row.phase;
     advance(a, g, true);
     measure(a, g, phase);
-    backoff_reset(&a->backoff);
-    a->duplicate_since_ms = 0;
-    if (a->one_by_one) {
-        a->one_by_one = false;
-        vrepl_writer_one_by_one(a->writer, false);
-    }
-    apply_note_error(a, NULL);
+    apply_lane_succeeded(&a->lane);
 }
 
 /* Names what is fatal: the row stands in the text already, when it was found alone. */
@@ -598,11 +345,11 @@ static bool run_group(struct vrepl_apply *a, struct group *g, struct err *e)
         struct err failed = ERR_INIT;
         bool done = false;
         bool ok = attempt(a, g, &failed);
-        if (!ok && !recover(a, g, &done, &failed))
+        if (!ok && !apply_lane_recover(&a->lane, work_of(g), &done, &failed))
             return fatal(&failed, e);
         if (!ok && !done)
             continue;
-        if (g->open || done)
+        if (g->work.open || done)
             group_succeeded(a, g);
         else
             advance(a, g, false);
@@ -624,18 +371,18 @@ static bool is_done_already(const struct err *e)
 
 static bool ddl_here(struct vrepl_apply *a, const struct group *g, struct buf *out)
 {
-    return ddl_for_table(&g->ddl->ddl, a->o.spec->targets[a->o.target_no]->primary.database,
-                         a->o.spec->tables[g->ddl_route->ddl_table].target_table, out);
+    return ddl_for_table(&g->f.ddl->ddl, a->o.spec->targets[a->o.target_no]->primary.database,
+                         a->o.spec->tables[g->f.ddl_route->ddl_table].target_table, out);
 }
 
 /* Settings that the target does not have, or that its account may not change. */
 static bool take_session(struct vrepl_apply *a, const struct cdc_change *ddl, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    bool mariadb = my_conn_server(a->conn)->flavor == MY_FLAVOR_MARIADB;
+    bool mariadb = my_conn_server(a->lane.conn)->flavor == MY_FLAVOR_MARIADB;
     if (!ddl_session_sql(&ddl->ddl, mariadb, &sql, e))
         return false;
-    if (my_exec(a->conn, buf_str(&sql), NULL, e))
+    if (my_exec(a->lane.conn, buf_str(&sql), NULL, e))
         return true;
     err_prepend(e, "the settings of the session that wrote it are refused here");
     return err_cure(e, "make the change on the target by hand, workflow update --on-ddl IGNORE, "
@@ -648,8 +395,9 @@ static bool run_as_its_session(struct vrepl_apply *a, const struct group *g, con
                                struct err *e)
 {
     struct err closed = ERR_INIT;
-    bool ok = take_session(a, g->ddl, e) && my_exec_n(a->conn, buf_str(sql), sql->len, NULL, e);
-    if (apply_reconnect(a, &closed))
+    bool ok =
+        take_session(a, g->f.ddl, e) && my_exec_n(a->lane.conn, buf_str(sql), sql->len, NULL, e);
+    if (apply_lane_connect(&a->lane, &closed))
         return ok;
     if (ok)
         err_copy(e, &closed);
@@ -669,11 +417,11 @@ static bool exec_ddl(struct vrepl_apply *a, const struct group *g, struct err *e
         return err_cure(e, "make the change on the target by hand, workflow update --on-ddl "
                            "IGNORE, and start the workflow");
     }
-    bool ours = target_tx_begin(a->tx, e);
-    target_tx_rollback(a->tx);
-    ours = ours && incarnation_forget(a->conn, a->o.key.workflow,
+    bool ours = target_tx_begin(a->lane.tx, e);
+    target_tx_rollback(a->lane.tx);
+    ours = ours && incarnation_forget(a->lane.conn, a->lane.key.workflow,
                                       a->o.spec->targets[a->o.target_no]->primary.database,
-                                      a->o.spec->tables[g->ddl_route->ddl_table].target_table, e);
+                                      a->o.spec->tables[g->f.ddl_route->ddl_table].target_table, e);
     if (!ours || run_as_its_session(a, g, &sql, e))
         return ours;
     bool passes = is_done_already(e) || (tolerant && e->class_ == ERR_CLASS_FATAL);
@@ -698,11 +446,11 @@ static bool stop_before(const struct vrepl_apply *a, const struct group *g, int 
                         struct err *e)
 {
     CLEANUP(buf_fini) struct buf tables = BUF_INIT;
-    put_changed(a, &g->ddl->ddl, &tables);
+    put_changed(a, &g->f.ddl->ddl, &tables);
     err_set(e, ERR_WF_STATE,
             "table %s: rows may have changed without row events, the target would keep the old "
             "ones: %.*s",
-            a->o.spec->tables[g->ddl_route->ddl_table].source_table, shown, g->ddl->ddl.sql);
+            a->o.spec->tables[g->f.ddl_route->ddl_table].source_table, shown, g->f.ddl->ddl.sql);
     return err_cure(
         e,
         "give the target table the source's definition and copy it anew (workflow stop, then "
@@ -713,15 +461,15 @@ static bool stop_before(const struct vrepl_apply *a, const struct group *g, int 
 
 static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)
 {
-    const struct cdc_change *c = g->ddl;
+    const struct cdc_change *c = g->f.ddl;
     enum vrepl_on_ddl what = a->o.spec->on_ddl;
     int shown = c->ddl.n < 400 ? (int)c->ddl.n : 400;
     /* Done here already; another target has yet to do it, and ends the attempt. Nothing behind it
      * was routed. */
-    a->parked = g->outside;
+    a->parked = g->f.outside;
     if (a->parked)
         return true;
-    if (g->ddl_route->ddl_changes)
+    if (g->f.ddl_route->ddl_changes)
         return stop_before(a, g, shown, e);
     if (what == VREPL_ON_DDL_IGNORE)
         return true;
@@ -737,34 +485,31 @@ static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)
                           "the target's tables have changed");
 }
 
+static bool run_formed(struct vrepl_apply *a, struct group *g, struct err *e)
+{
+    if (g->f.whole && !g->f.relevant) {
+        advance(a, g, false);
+        return true;
+    }
+    return run_group(a, g, e);
+}
+
 /* One group, or one transaction that goes on in later batches. */
 static bool step(struct vrepl_apply *a, struct err *e)
 {
-    struct group g = {.whole = false};
-    form(a, &g);
-    bool ok = true;
-    if (g.ddl)
-        ok = handle_ddl(a, &g, e);
-    if (!g.whole) { /* the first transaction is not complete here */
-        const struct cdc_change *begin = &a->item->batch->changes[a->at];
-        if (begin->kind != CDC_BEGIN) {
-            group_fini(&g);
-            return err_set(e, ERR_INTERNAL, "the log does not continue at a transaction boundary");
-        }
-        g.commit_us = begin->begin.commit_us;
-        g.outside = is_outside(a, begin, &a->seen);
-        add_part(&g, a->item, a->at, a->item->batch->n_changes);
-        a->at = a->item->batch->n_changes;
-    }
-    if (ok && g.whole && !g.relevant)
-        advance(a, &g, false);
-    else if (ok)
-        ok = run_group(a, &g, e);
+    struct group g = {.f = {.skipping = a->skipping}};
+    struct position freeze = POSITION_INIT;
+    const struct group_rules rules = rules_now(a, &freeze);
+    form(a, &rules, &g);
+    bool ok = (!g.f.ddl || handle_ddl(a, &g, e)) && (g.f.whole || form_open(a, &rules, &g, e));
+    a->skipping = g.f.skipping;
+    ok = ok && run_formed(a, &g, e);
+    position_fini(&freeze);
     group_fini(&g);
     return ok;
 }
 
-bool apply_batch(struct vrepl_apply *a, struct err *e)
+static bool apply_batch(struct vrepl_apply *a, struct err *e)
 {
     bool ok = true;
     while (ok && a->at < a->item->batch->n_changes && !a->parked) {
@@ -777,49 +522,33 @@ bool apply_batch(struct vrepl_apply *a, struct err *e)
     return ok;
 }
 
-static bool save_once(struct vrepl_apply *a, const struct position *u, bool freeze, struct err *e)
-{
-    enum copy_phase phase = u ? COPY_PHASE_CATCHUP : phase_at(a, &a->seen);
-    if (!target_tx_begin(a->tx, e))
-        return false;
-    switch (target_tx_mark(a->tx, a->row.n, &a->seen, phase, e)) {
-    case TARGET_TX_OK:
-        break;
-    case TARGET_TX_MOVED:
-        return moved(a, e);
-    case TARGET_TX_FAIL:
-        return false;
-    }
-    if ((u && !target_tx_set_u(a->tx, u, e)) || (freeze && !target_tx_set_frozen(a->tx, e)))
-        return false;
-    return may_pass_u(a, phase, e) && target_tx_commit(a->tx, e);
-}
+const struct apply_strategy apply_transactional = {.name = "transactional", .batch = apply_batch};
 
 bool apply_save(struct vrepl_apply *a, const struct position *u, bool freeze, struct err *e)
 {
-    struct group g = {.whole = true};
-    position_copy(&g.end, &a->seen);
+    struct group g = {.f = {.whole = true}};
+    position_copy(&g.f.end, &a->seen);
     bool ok = false, done = false;
     while (!ok && !done) {
         struct err failed = ERR_INIT;
-        ok = save_once(a, u, freeze, &failed);
-        if (!ok && !recover(a, &g, &done, &failed)) {
+        ok = apply_lane_save(&a->lane, &a->seen, u, freeze, &failed);
+        if (!ok && !apply_lane_recover(&a->lane, work_of(&g), &done, &failed)) {
             group_fini(&g);
             return err_copy(e, &failed);
         }
         /* What landed after all may lack the further columns: write them again. */
         if (done && (u || freeze)) {
-            a->row.n++;
-            position_copy(&a->row.pos, &g.end);
+            a->lane.row.n++;
+            position_copy(&a->lane.row.pos, &g.f.end);
             done = false;
         }
     }
     advance(a, &g, true);
     if (u) { /* even if U is behind us already: the row says so, and the next save passes it */
-        a->row.phase = COPY_PHASE_CATCHUP;
-        position_copy(&a->row.u_pos, u);
+        a->lane.row.phase = COPY_PHASE_CATCHUP;
+        position_copy(&a->lane.row.u_pos, u);
     }
-    a->row.frozen = a->row.frozen || freeze;
+    a->lane.row.frozen = a->lane.row.frozen || freeze;
     group_fini(&g);
     apply_publish(a, 0, 0, -1);
     return true;

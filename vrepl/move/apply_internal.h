@@ -4,23 +4,19 @@
 #ifndef SLUICE_VREPL_MOVE_APPLY_INTERNAL_H
 #define SLUICE_VREPL_MOVE_APPLY_INTERNAL_H
 
-#include "base/backoff.h"
 #include "base/metrics.h"
 #include "base/queue.h"
 #include "vrepl/move/apply.h"
-#include "vrepl/move/writer.h"
+#include "vrepl/move/apply_lane.h"
+#include "vrepl/move/group_form.h"
 
 #include <pthread.h>
 
 #define APPLY_QUEUE_BYTES ((size_t)8 * 1024 * 1024)
-#define APPLY_GROUP_TX    200u
-#define APPLY_GROUP_BYTES ((size_t)1024 * 1024)
 #define APPLY_HELD_BYTES                                                                           \
     ((size_t)16 * 1024 * 1024) /* of one open transaction, for its repetition */
-#define APPLY_GROUP_HELD   ((size_t)4 * 1024 * 1024) /* of the batches that a group is made of */
-#define APPLY_SAVE_MS      1000
-#define APPLY_STOP_MS      2000  /* for the group in hand to end by itself */
-#define APPLY_DUPLICATE_MS 30000 /* waiting for another source's stream */
+#define APPLY_SAVE_MS 1000
+#define APPLY_STOP_MS 2000 /* for the group in hand to end by itself */
 
 enum apply_item_kind {
     APPLY_ITEM_BATCH,
@@ -40,42 +36,35 @@ struct apply_item {
 };
 void apply_item_unref(struct apply_item *i);
 
-/* The source transaction that is being looked at: enough to say whether a position contains it. */
-struct apply_tx {
-    struct gtid gtid;
-    char file[POSITION_FILE_MAX];
-    uint64_t pos;
-    uint64_t commit_us;
+/* How routed batches become transactions of a target. Call order: batch, once for each item; the
+ * strategy takes further items by apply_gather and apply_next_batch. */
+struct apply_strategy {
+    const char *name;
+    /* Works through a->item from a->at on. False: the applier has failed. */
+    bool (*batch)(struct vrepl_apply *a, struct err *e);
 };
 
 struct vrepl_apply {
     struct vrepl_apply_options o;
-    const struct my_params *params;
+    const struct apply_strategy *strategy;
     pthread_t thread;
     struct queue *queue;
     volatile int stop;
 
     /* The thread's own: */
-    struct my_conn *conn; /* changed under the lock: vrepl_apply_interrupt uses it */
-    struct target_tx *tx;
-    struct vrepl_writer *writer;
-    bool fk_checks;        /* of the session */
-    bool one_by_one;       /* an error has to be named */
-    struct target_row row; /* as durable */
-    struct position seen;  /* after the last change looked at, at a boundary */
-    bool skipping;         /* still before row.pos */
-    bool parked;           /* the attempt is about to end: no batch is looked at any more */
-    bool unsaved;          /* a foreign transaction moved `seen` since the last save */
-    int64_t saved_ms, duplicate_since_ms;
-    int64_t awake_ms;        /* of the last my_ping: TARGET_AWAKE_MS */
+    struct apply_lane lane; /* one today; a strategy may use several */
+    struct position seen;   /* after the last change looked at, at a boundary */
+    bool skipping;          /* still before row.pos */
+    bool parked;            /* the attempt is about to end: no batch is looked at any more */
+    bool unsaved;           /* a foreign transaction moved `seen` since the last save */
+    int64_t saved_ms;
     struct apply_item *item; /* current batch and the next change in it */
     size_t at;
-    struct apply_item *aside; /* taken from the queue, not looked at yet */
-    size_t gathered;          /* batches taken behind the one that work() took */
-    struct apply_tx source_tx;
+    struct apply_item *aside;  /* taken from the queue, not looked at yet */
+    size_t gathered;           /* batches taken behind the one that work() took */
+    struct group_tx source_tx; /* the one that is being looked at */
     struct cdc_row *before, *after;
     size_t row_columns;
-    struct backoff backoff;
     struct metric *m_rows[3], *m_batches, *m_latency; /* rows by mode */
 
     /* Shared: */
@@ -89,10 +78,7 @@ struct vrepl_apply {
 };
 
 /* apply.c */
-bool apply_reconnect(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 void apply_publish(struct vrepl_apply *a, uint64_t rows, uint64_t transactions, int64_t lag_ms);
-void apply_note_error(struct vrepl_apply *a,
-                      const struct err *e); /* shown while it is retried; NULL clears */
 /* The queue's next item, if it is there and a batch, becomes a->item; never waits. */
 bool apply_gather(struct vrepl_apply *a);
 /* Between groups: positions that have waited long enough, and the freeze. */
@@ -100,8 +86,8 @@ bool apply_save_if_due(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 /* Next batch for an open transaction; false: stop, or failed. */
 bool apply_next_batch(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 
-/* apply_group.c: works through a->item from a->at on. False: the applier has failed. */
-bool apply_batch(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
+/* apply_group.c */
+extern const struct apply_strategy apply_transactional;
 /* Makes `seen` durable, without rows; u: also the new U. */
 bool apply_save(struct vrepl_apply *a, const struct position *u, bool freeze,
                 struct err *e) WARN_UNUSED;
