@@ -62,7 +62,7 @@ class Servers:
             server.launch()
         for server in (self.source, self.target):
             server.finish_start()
-        for seed in range(FIRST, FIRST + SEEDS):
+        for seed in range(FIRST, FIRST + SEEDS + 2):  # two are for what comes behind the seeds
             self.source.create_database("s%d" % seed)
             self.source.create_database("s%dx" % seed)
             self.target.create_database("t%d" % seed)
@@ -82,7 +82,7 @@ class Servers:
         lines = ["name: altered", "state: " + self.scratch.path("state"), "server_ids: 910000-910999",
                  "listen: unix:" + self.scratch.path("api.sock"), "credentials:",
                  "  app: {user: %s, password_file: %s}" % (accounts.SLUICE_USER, password), "keyspaces:"]
-        for seed in range(FIRST, FIRST + SEEDS):
+        for seed in range(FIRST, FIRST + SEEDS + 2):  # two are for what comes behind the seeds
             for side, server in (("s", self.source), ("t", self.target)):
                 lines += ["  %s%d:" % (side, seed), "    shards:",
                           '      "-": {primary: "%s", database: %s%d, credentials: app}' % (server.address, side, seed)]
@@ -479,7 +479,7 @@ def test_each_mode_of_the_log_has_the_servers_name(pair):  # pylint: disable=red
 
 
 def test_a_ddl_is_repeated_as_its_session_meant_it(pair, moved):  # pylint: disable=redefined-outer-name
-    move = moved(FIRST, {"t": TABLE, "zoned": (
+    move = moved(FIRST + SEEDS, {"t": TABLE, "zoned": (
         "CREATE TABLE zoned (id INT, ts TIMESTAMP NOT NULL DEFAULT '2019-01-01 10:00:00', PRIMARY KEY (id, ts)) "
         "PARTITION BY RANGE (UNIX_TIMESTAMP(ts)) (PARTITION p0 VALUES LESS THAN (UNIX_TIMESTAMP('2020-01-01 00:00:00')))")},
                  "--on-ddl", "EXEC")
@@ -496,7 +496,7 @@ def test_a_ddl_is_repeated_as_its_session_meant_it(pair, moved):  # pylint: disa
 
 def test_a_mark_that_anybody_can_write_hides_nothing(pair, moved):  # pylint: disable=redefined-outer-name
     """Another table takes t's place in the renames of a fence; and a fence's own renames change nothing."""
-    move = moved(FIRST + 1, {"t": TABLE})
+    move = moved(FIRST + SEEDS + 1, {"t": TABLE})
     mark = "/* sluice:%s/w%d */" % (move.target_db, move.seed)
     hidden = "_sluice_f_%08x" % xxh32(b"t")
     for sql in ("RENAME %s TABLE t TO %s00000001" % (mark, hidden), "RENAME %s TABLE %s00000001 TO t" % (mark, hidden),
