@@ -65,6 +65,7 @@ int main(int argc, char **argv)
 {
     struct buf text = BUF_INIT;
     mem_init();
+    my_tls_without_bundle();
     signal(SIGPIPE, SIG_IGN);
     fault_init_from_env();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

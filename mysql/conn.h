@@ -47,6 +47,12 @@ struct my_server {
 
 /* What this program was built on: "Connector/C 3.3.14", "libmysqlclient 9.7.4". */
 const char *my_client_library(void);
+/* Connector/C has OpenSSL read its default bundle, some 140 certificates, for each connection with
+ * TLS that names no CA: 60 ms of CPU each, under a lock of the library's. Ours are those that
+ * verify nothing (tls.c names a CA where one is needed), so the bundle is pointed away from
+ * (SSL_CERT_FILE, unless it is set); OpenSSL's default directory, read by need, stays. Called once,
+ * before any thread. */
+void my_tls_without_bundle(void);
 
 struct my_conn;
 /* Connects, checks TLS (▶ mysql_get_ssl_cipher is NULL before any query → ERR_DB_TLS in REQUIRED

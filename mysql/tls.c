@@ -1,6 +1,9 @@
 /* mysql/tls.c — encryption as configured, whichever client library asks for it. */
 #include "mysql/internal.h"
 
+#include <openssl/x509.h>
+#include <stdlib.h>
+
 static bool set_text(MYSQL *h, enum mysql_option option, const char *value)
 {
     return !value || mysql_options(h, option, value) == 0;
@@ -26,4 +29,9 @@ bool my_tls_verify(MYSQL *h, const struct my_params *p, const char *where, struc
     err_set(e, ERR_DB_TLS, "%s: the connection is not encrypted although tls.mode demands it",
             where);
     return err_cure(e, "configure TLS on that server");
+}
+
+void my_tls_without_bundle(void)
+{
+    setenv(X509_get_default_cert_file_env(), "/dev/null", 0);
 }

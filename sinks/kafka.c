@@ -86,13 +86,30 @@ static bool set_user(rd_kafka_conf_t *conf, const json_t *options, struct err *e
     return true;
 }
 
+static bool has(const rd_kafka_conf_t *conf, const char *name, const char *part)
+{
+    char value[400];
+    size_t n = sizeof value;
+    return rd_kafka_conf_get(conf, name, value, &n) == RD_KAFKA_CONF_OK && strcasestr(value, part);
+}
+
+/* librdkafka's own default is OpenSSL's bundle, which this program turns off
+ * (my_tls_without_bundle); "probe" looks for the system's CAs where distributions keep them. */
+static bool trust_system(rd_kafka_conf_t *conf, const json_t *options, struct err *e)
+{
+    const json_t *user = json_object_get(options, "kafka");
+    return !has(conf, "security.protocol", "ssl") || json_object_get(user, "ssl.ca.location") ||
+           json_object_get(user, "ssl.ca.pem") || json_object_get(user, "ssl.ca.pem_file") ||
+           set(conf, "ssl.ca.location", "probe", e);
+}
+
 rd_kafka_conf_t *kafka_conf(struct kafka_sink *s, struct err *e)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char client_id[200];
     snprintf(client_id, sizeof client_id, "sluice-%.150s", s->name);
     if (set(conf, "bootstrap.servers", s->brokers, e) && set(conf, "client.id", client_id, e) &&
-        set_user(conf, s->options, e)) {
+        set_user(conf, s->options, e) && trust_system(conf, s->options, e)) {
         rd_kafka_conf_set_opaque(conf, s);
         rd_kafka_conf_set_error_cb(conf, kafka_on_error);
         rd_kafka_conf_set_log_cb(conf, kafka_on_log);

@@ -1,9 +1,10 @@
 /* tests/unit/test_mysql_params.c — addresses of servers, read and shown. */
-#include "mysql/params.h"
+#include "mysql/conn.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 #include <string.h>
@@ -101,6 +102,17 @@ static void a_password_goes_as_it_is_only_to_a_proven_server(void **state)
     assert_true(allows(MY_CLEARTEXT_VERIFY_CA, MY_TLS_VERIFY_IDENTITY));
 }
 
+static void no_connection_reads_the_systems_whole_bundle(void **state)
+{
+    (void)state;
+    unsetenv("SSL_CERT_FILE");
+    my_tls_without_bundle();
+    assert_string_equal(getenv("SSL_CERT_FILE"), "/dev/null");
+    setenv("SSL_CERT_FILE", "/etc/ssl/mine.pem", 1);
+    my_tls_without_bundle();
+    assert_string_equal(getenv("SSL_CERT_FILE"), "/etc/ssl/mine.pem");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +120,7 @@ int main(void)
         cmocka_unit_test(a_socket_replaces_an_earlier_host),
         cmocka_unit_test(wrong_addresses_are_configuration_errors),
         cmocka_unit_test(a_copy_owns_its_texts),
+        cmocka_unit_test(no_connection_reads_the_systems_whole_bundle),
         cmocka_unit_test(a_password_goes_as_it_is_only_to_a_proven_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

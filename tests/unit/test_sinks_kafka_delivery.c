@@ -39,11 +39,36 @@ static void positions_stay_in_a_topic_that_is_only_compacted(void **state)
     assert_false(kafka_keeps_last("delete", NULL, NULL));
 }
 
+static void check_ca(const char *kafka, const char *wanted)
+{
+    struct err e = ERR_INIT;
+    char value[200] = "";
+    size_t n = sizeof value;
+    json_t *options = json_pack("{s:o}", "kafka", json_loads(kafka, 0, NULL));
+    char name[] = "s", brokers[] = "127.0.0.1:1";
+    struct kafka_sink s = {.name = name, .brokers = brokers, .options = options};
+    rd_kafka_conf_t *conf = kafka_conf(&s, &e);
+    assert_non_null(conf);
+    rd_kafka_conf_get(conf, "ssl.ca.location", value, &n);
+    assert_string_equal(value, wanted);
+    rd_kafka_conf_destroy(conf);
+    json_decref(options);
+}
+
+static void brokers_are_proven_by_the_systems_certificates(void **state)
+{
+    (void)state;
+    check_ca("{\"security.protocol\": \"SASL_SSL\"}", "probe");
+    check_ca("{\"security.protocol\": \"ssl\", \"ssl.ca.location\": \"/a\"}", "/a");
+    check_ca("{}", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_in_a_batch_of_many_is_not_believed_refused),
         cmocka_unit_test(a_record_that_was_the_batch_is),
+        cmocka_unit_test(brokers_are_proven_by_the_systems_certificates),
         cmocka_unit_test(positions_stay_in_a_topic_that_is_only_compacted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
