@@ -24,6 +24,9 @@ static int unknown_command(const char *name)
     size_t n = 0;
     for (const struct cmd_def *c = cmd_table; c->name != NULL && n < 64; c++)
         names[n++] = c->name;
+    struct err e = ERR_INIT;
+    if (cmd_refused(name, &e))
+        return cmd_fail(NULL, &e);
     const char *near = text_nearest(name, names, n);
     fprintf(stderr, "error: there is no command '%s'", name);
     if (near != NULL)

@@ -278,7 +278,7 @@ static void read_options(struct sink_driver *d)
     d->dead_letters = policy && strcmp(policy, "dead_letter") == 0;
     const char *statements = json_string_value(json_object_get(o, "on_statement"));
     snprintf(d->on_statement, sizeof d->on_statement, "%s",
-             statements ? statements : "skip-unrelated");
+             statements ? statements : SINK_DEFAULT_ON_STATEMENT);
     d->flush_bytes = number_option(o, "flush_bytes", FLUSH_BYTES);
     d->flush_ms = (int64_t)number_option(o, "flush_ms", FLUSH_MS);
     json_decref(o);

@@ -98,6 +98,14 @@ bool sink_parse_to(const char *to, char *scheme, size_t scheme_len, const char *
  */
 void sink_files_reopen(void);
 
+/* What a definition that does not say otherwise has; the tables of flags and of configuration keys
+ * show these. */
+#define SINK_DEFAULT_FORMAT       "ndjson"
+#define SINK_DEFAULT_TOPIC        "{prefix}.{db}.{table}"
+#define SINK_DEFAULT_FROM         "current"
+#define SINK_DEFAULT_ON_STATEMENT "skip-unrelated"
+#define SINK_ON_STATEMENT         "skip-unrelated|stop|warn"
+
 /* One sink's definition, from YAML or `sink create`. */
 struct sink_spec {
     char *name, *keyspace, *to, *format, *prefix, *topic, *options_json /* incl. "kafka":{…} */;

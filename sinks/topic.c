@@ -1,6 +1,7 @@
 /* sinks/topic.c — topic names: the template's fields, and what Kafka takes of them. */
 #include "sinks/topic.h"
 
+#include "sinks/sink.h"
 #include <string.h>
 
 #define PREFIX_MAX 200 /* leaves room for ".positions" and for a table's name */
@@ -11,7 +12,7 @@ struct field {
 
 static const char *template_of(const struct sink_topic *t)
 {
-    return t->template && t->template[0] ? t->template : "{prefix}.{db}.{table}";
+    return t->template && t->template[0] ? t->template : SINK_DEFAULT_TOPIC;
 }
 
 static void put_name(struct buf *out, const char *pattern, const struct field *fields, size_t n)

@@ -66,3 +66,9 @@ def without_comments_and_strings(text):
     for i, line in includes.items():
         result[i] = line
     return "\n".join(result)
+
+
+def without_comments(text):
+    """The same text with comments blanked; literals stay."""
+    return _TOKEN.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0))
+                      if match.group(0).startswith("/") else match.group(0), text)

@@ -28,21 +28,11 @@ struct verb_call {
     struct buf result;
 };
 
-/* What the verb takes goes to it, and what was typed, so that it is refused there if it does not.
- * The workflow's name stands in the path; the command itself waits for a create's copy. */
-static bool is_flag(const struct opt_values *v, const struct opt_def *d, const char *member)
-{
-    const char *type = opt_command(v)->name, *verb = opt_verb(v);
-    bool own = strcmp(member, "keyspace") == 0 || strcmp(member, "workflow") == 0 ||
-               (strcmp(member, "wait_ms") == 0 && strcmp(verb, "create") == 0);
-    return !own && (verb_flags_takes(type, verb, member) || opt_typed(v, d->name));
-}
-
 /* vtctldclient has the vdiff's id behind show, stop, resume, delete; it travels among the flags. */
 static char *flags_of(const struct opt_values *v)
 {
     struct buf json = BUF_INIT;
-    opt_flags_json(v, is_flag, &json);
+    opt_flags_json(v, opt_verb(v), &json);
     if (opt_n_args(v) == 0)
         return buf_take(&json);
     json_t *doc = json_loads(buf_str(&json), 0, NULL);
@@ -240,6 +230,15 @@ static void print_result(const struct verb_call *c)
     buf_fini(&out);
 }
 
+/* What a script gives for vtctldclient's sake: nothing follows from it, and it is said. */
+static void note_no_effect(const struct verb_call *c)
+{
+    struct buf notes = BUF_INIT;
+    verb_flags_notes(c->type, c->verb, c->flags, &notes);
+    fputs(buf_str(&notes), stderr);
+    buf_fini(&notes);
+}
+
 int cmd_workflow(const struct opt_values *v)
 {
     struct err e = ERR_INIT;
@@ -248,8 +247,9 @@ int cmd_workflow(const struct opt_values *v)
     if (!check_names(&c, &e))
         return cmd_fail(v, &e);
     c.flags = flags_of(v);
-    if (strcmp(c.verb, "progress") == 0)
+    if (strcmp(c.verb, "progress") == 0) /* vtctldclient's other word for it */
         c.verb = "status";
+    note_no_effect(&c);
     c.progress = progress_new(opt_str(v, "progress"));
     /* The daemon refuses the same; here it needs none. */
     bool ok = verb_flags_check(c.type, c.verb, c.flags, &e) &&

@@ -6,7 +6,7 @@
 
 int cmd_serve(const struct opt_values *v);
 int cmd_stream(const struct opt_values *v);
-int cmd_decode_run(const struct opt_values *v);
+int cmd_decode(const struct opt_values *v);
 int cmd_sink(const struct opt_values *v);
 int cmd_recover(const struct opt_values *v);
 int cmd_workflow(const struct opt_values *v);
@@ -23,5 +23,7 @@ int cmd_config(const struct opt_values *v);
  * code. */
 int cmd_fail(const struct opt_values *v, const struct err *e);
 bool cmd_json(const struct opt_values *v); /* --format json */
+/* One of vtctldclient's commands that is not offered: true, and an error that says what to do. */
+bool cmd_refused(const char *name, struct err *e);
 
 #endif

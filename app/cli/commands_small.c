@@ -1,10 +1,10 @@
 /* app/cli/commands_small.c — the commands that need no more than a page: status, sink, vindex,
  * keyrange, config … */
-#include "app/cli/cmd_decode.h"
 #include "app/cli/commands.h"
 #include "app/cli/remote.h"
 #include "app/cli/render.h"
 #include "app/config/config.h"
+#include "app/server/api.h"
 #include "app/server/error_document.h"
 #include "app/server/sink_flags.h"
 #include "base/mem.h"
@@ -74,19 +74,6 @@ int cmd_status(const struct opt_values *v)
     return call_and_print(v, "GET", "/v1/status", NULL);
 }
 
-int cmd_decode_run(const struct opt_values *v)
-{
-    int argc;
-    char **argv = opt_argv(v, &argc);
-    return cmd_decode(argc, argv);
-}
-
-static bool is_sink_flag(const struct opt_values *v, const struct opt_def *d, const char *member)
-{
-    const char *verb = opt_verb(v);
-    return sink_flags_takes(verb[0] != '\0' ? verb : "recover", member) || opt_typed(v, d->name);
-}
-
 int cmd_sink(const struct opt_values *v)
 {
     struct err e = ERR_INIT;
@@ -100,7 +87,7 @@ int cmd_sink(const struct opt_values *v)
     }
     if (name != NULL && !sink_name_check(name, &e))
         return cmd_fail(v, &e);
-    opt_flags_json(v, is_sink_flag, &flags);
+    opt_flags_json(v, verb, &flags);
     if (strcmp(verb, "create") == 0 && opt_str(v, "format") != NULL && !cmd_json(v) &&
         strcasecmp(opt_str(v, "format"), "text") != 0) {
         flags.len--; /* the record format is an option of the sink, too */
@@ -128,7 +115,7 @@ int cmd_recover(const struct opt_values *v)
         err_set(&e, ERR_USAGE, "recover needs --from, like --from kafka://HOST:9092");
         return cmd_fail(v, &e);
     }
-    opt_flags_json(v, is_sink_flag, &flags);
+    opt_flags_json(v, "recover", &flags);
     int code = call_and_print(v, "POST", "/v1/recover", buf_str(&flags));
     buf_fini(&flags);
     return code;
@@ -211,8 +198,11 @@ static int print_reference(const struct opt_values *v)
         opt_reference(&out);
     else if (strcmp(what, "configuration") == 0)
         config_reference(&out);
+    else if (strcmp(what, "api") == 0)
+        api_reference(&out);
     else {
-        err_set(&e, ERR_USAGE, "there is no reference '%s'; use configuration or commands", what);
+        err_set(&e, ERR_USAGE, "there is no reference '%s'; use configuration, commands or api",
+                what);
         return cmd_fail(v, &e);
     }
     print_buf(&out);

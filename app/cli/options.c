@@ -12,45 +12,36 @@
 #include <string.h>
 #include <strings.h>
 
-#define OPT_MAX 64
+#define OPT_MAX 128
 
-static const struct opt_def global_options[] = {
-    {"config", 0, OPT_STRING, NULL, "FILE",
-     "configuration (default ./sluice.yaml, then /etc/sluice/sluice.yaml)", 0, 0},
-    {"api", 0, OPT_STRING, NULL, "ADDRESS",
-     "the daemon's address instead of the configuration's `listen`", 0, 0},
-    {"token-file", 0, OPT_STRING, NULL, "FILE",
-     "file with the API's token (default: with --api none, else the configuration's)", 0, 0},
-    {"format", 0, OPT_STRING, NULL, "FORMAT", "text or json; for streams the record format", 0, 0},
-    {"progress", 0, OPT_STRING, "auto", "auto|json|none",
-     "one updating line on a terminal, JSON lines, or nothing", 0, 0},
-    {"local", 0, OPT_FLAG, NULL, NULL, "run the verb in this process, without a daemon", 0, 0},
-    {"log-level", 0, OPT_STRING, "info", "error|warn|info|debug", "what is logged to stderr", 0, 0},
-    {"log-format", 0, OPT_STRING, "text", "text|json", "how it is logged", 0, 0},
-    {"help", 'h', OPT_FLAG, NULL, NULL, "show this help", 0, 0},
-    {NULL, 0, OPT_FLAG, NULL, NULL, NULL, 0, 0},
+/* clang-format off */
+static const struct flag_def global_options[] = {
+    {.name = "config", .type = FLAG_TEXT, .arg = "FILE", .doc = "configuration (default ./sluice.yaml, then /etc/sluice/sluice.yaml)"},
+    {.name = "api", .type = FLAG_TEXT, .arg = "ADDRESS", .doc = "the daemon's address instead of the configuration's `listen`"},
+    {.name = "token-file", .type = FLAG_TEXT, .arg = "FILE",
+     .doc = "file with the API's token (default: with --api none, else the configuration's)"},
+    {.name = "format", .type = FLAG_TEXT, .arg = "FORMAT", .doc = "text or json; for streams the record format"},
+    {.name = "progress", .type = FLAG_TEXT, .fallback = "auto", .arg = "auto|json|none",
+     .doc = "one updating line on a terminal, JSON lines, or nothing"},
+    {.name = "local", .type = FLAG_BOOL, .doc = "run the verb in this process, without a daemon"},
+    {.name = "log-level", .type = FLAG_TEXT, .fallback = "info", .arg = "error|warn|info|debug", .doc = "what is logged to stderr"},
+    {.name = "log-format", .type = FLAG_TEXT, .fallback = "text", .arg = "text|json", .doc = "how it is logged"},
+    {.name = "help", .letter = 'h', .type = FLAG_BOOL, .doc = "show this help"},
+    {.name = NULL},
 };
-
-static const struct opt_def workflow_options[] = {
-    {"workflow", 'w', OPT_STRING, NULL, "NAME", "the workflow's name", 0, 0},
-    {"target-keyspace", 0, OPT_STRING, NULL, "KEYSPACE", "the keyspace that receives the rows", 0,
-     0},
-    {NULL, 0, OPT_FLAG, NULL, NULL, NULL, 0, 0},
-};
+/* clang-format on */
 
 struct opt_values {
     const struct cmd_def *cmd;
     char verb[32];
     struct {
-        const struct opt_def *def;
+        const struct flag_def *def;
         char *value;
         bool given, from_environment, all; /* all: without a list */
     } items[OPT_MAX];
     size_t n;
     char **args;
     size_t n_args, cap_args;
-    int argc;
-    char **argv;
 };
 
 const struct cmd_def *opt_command(const struct opt_values *v)
@@ -58,21 +49,15 @@ const struct cmd_def *opt_command(const struct opt_values *v)
     return v->cmd;
 }
 
+/* As flags_word, and out becomes the word as the table spells it. */
 static bool word_in(const char *words, const char *word, char *out, size_t out_len)
 {
     size_t n = strlen(word);
-    for (const char *p = words; p != NULL && *p != '\0';) {
+    for (const char *p = words; p != NULL && *p != '\0'; p += strspn(p, " |")) {
         size_t w = strcspn(p, " |");
-        if (w == n && strncasecmp(p, word, n) == 0) {
-            if (out != NULL) {
-                size_t copy = w < out_len - 1 ? w : out_len - 1;
-                memcpy(out, p, copy);
-                out[copy] = '\0';
-            }
-            return true;
-        }
+        if (w == n && strncasecmp(p, word, n) == 0)
+            return snprintf(out, out_len, "%.*s", (int)w, p) >= 0;
         p += w;
-        p += strspn(p, " |");
     }
     return false;
 }
@@ -80,22 +65,39 @@ static bool word_in(const char *words, const char *word, char *out, size_t out_l
 const struct cmd_def *cmd_find(const char *name)
 {
     for (const struct cmd_def *c = cmd_table; c->name != NULL; c++)
-        if (strcasecmp(c->name, name) == 0 || word_in(c->aliases, name, NULL, 0))
+        if (strcasecmp(c->name, name) == 0 || (c->aliases != NULL && flags_word(c->aliases, name)))
             return c;
     return NULL;
 }
 
-/* All option definitions that a command takes, in the order of help. */
-static size_t options_of(const struct cmd_def *cmd, const struct opt_def **out)
+static bool has_option(const struct flag_def *const *list, size_t n, const char *name)
 {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A flag of a global option's name is given by that: who sends it takes it from there. */
+static bool is_global(const char *name)
+{
+    for (const struct flag_def *d = global_options; d->name != NULL; d++)
+        if (strcmp(d->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The option definitions that a command takes, in the order of help, each name once: rows of one
+ * name differ by verb, but not by type. */
+static size_t options_of(const struct cmd_def *cmd, const struct flag_def **out)
+{
+    const struct flag_def *const tables[] = {cmd->options, cmd->flags, global_options};
     size_t n = 0;
-    for (const struct opt_def *o = cmd->options; o != NULL && o->name != NULL; o++)
-        out[n++] = o;
-    if (cmd->workflow)
-        for (const struct opt_def *o = workflow_options; o->name != NULL; o++)
-            out[n++] = o;
-    for (const struct opt_def *o = global_options; o->name != NULL; o++)
-        out[n++] = o;
+    for (size_t i = 0; i < 3; i++)
+        for (const struct flag_def *o = tables[i]; o != NULL && o->name != NULL; o++)
+            if (flags_word(o->commands, cmd->name) && !has_option(out, n, o->name) &&
+                (i == 2 || !is_global(o->name)))
+                out[n++] = o;
     assert(n <= OPT_MAX);
     return n;
 }
@@ -103,7 +105,7 @@ static size_t options_of(const struct cmd_def *cmd, const struct opt_def **out)
 static ssize_t item_index(const struct opt_values *v, const char *name, size_t len, char letter)
 {
     for (size_t i = 0; i < v->n; i++) {
-        const struct opt_def *d = v->items[i].def;
+        const struct flag_def *d = v->items[i].def;
         if (letter != 0 ? d->letter == letter
                         : strlen(d->name) == len && strncmp(d->name, name, len) == 0)
             return (ssize_t)i;
@@ -123,48 +125,11 @@ static bool unknown_option(const struct opt_values *v, const char *name, struct 
     return err_cure(e, "see sluice %s --help", v->cmd->name);
 }
 
-/* What a unit's parser refused came from the command line here, not from the configuration. */
-static bool bad_value(const struct opt_def *d, struct err *e)
-{
-    e->code = ERR_USAGE;
-    return err_prepend(e, "--%s", d->name);
-}
-
-static bool check_value(const struct opt_def *d, const char *value, struct err *e)
-{
-    int64_t i;
-    uint64_t u;
-    switch (d->type) {
-    case OPT_FLAG:
-        if (!word_in("true|false|yes|no|1|0", value, NULL, 0))
-            return err_set(e, ERR_USAGE, "--%s takes true or false, not '%s'", d->name, value);
-        return true;
-    case OPT_INT:
-        if (!sys_parse_i64(value, &i) ||
-            ((d->min != 0 || d->max != 0) && (i < d->min || i > d->max)))
-            return err_set(e, ERR_USAGE, "--%s takes a whole number%s, not '%s'", d->name,
-                           d->max != 0 ? " in its range" : "", value);
-        return true;
-    case OPT_DURATION:
-        return sys_parse_duration_ms(value, &i, e) || bad_value(d, e);
-    case OPT_SIZE:
-        return sys_parse_size(value, &u, e) || bad_value(d, e);
-    case OPT_STRING:
-        if (d->arg != NULL && strchr(d->arg, '|') != NULL && !word_in(d->arg, value, NULL, 0))
-            return err_set(e, ERR_USAGE, "--%s takes one of %s, not '%s'", d->name, d->arg, value);
-        return true;
-    case OPT_LIST:
-    case OPT_ALL_OR_LIST:
-        return true;
-    }
-    return true;
-}
-
 static bool set_item(struct opt_values *v, size_t i, const char *value, struct err *e)
 {
-    const struct opt_def *d = v->items[i].def;
-    bool list = d->type == OPT_LIST || d->type == OPT_ALL_OR_LIST;
-    if (!check_value(d, value, e))
+    const struct flag_def *d = v->items[i].def;
+    bool list = d->type == FLAG_LIST || d->type == FLAG_ARRAY || d->type == FLAG_ALL_OR_LIST;
+    if (!flags_text_fits(d, value, e))
         return false;
     if (v->items[i].all)
         return err_set(e, ERR_USAGE, "--%s is given alone and with a list", d->name);
@@ -178,7 +143,7 @@ static bool set_item(struct opt_values *v, size_t i, const char *value, struct e
 
 static bool set_all(struct opt_values *v, size_t i, struct err *e)
 {
-    const struct opt_def *d = v->items[i].def;
+    const struct flag_def *d = v->items[i].def;
     if (v->items[i].given && !v->items[i].all)
         return err_set(e, ERR_USAGE, "--%s is given alone and with a list", d->name);
     v->items[i].all = false;
@@ -200,10 +165,10 @@ static bool parse_long(struct opt_values *v, int argc, char **argv, int *at, str
     }
     if (name[len] == '=')
         return set_item(v, (size_t)i, name + len + 1, e);
-    if (v->items[i].def->type == OPT_FLAG)
+    if (v->items[i].def->type == FLAG_BOOL)
         return set_item(v, (size_t)i, "true", e);
     bool last = *at + 1 >= argc;
-    if (v->items[i].def->type == OPT_ALL_OR_LIST &&
+    if (v->items[i].def->type == FLAG_ALL_OR_LIST &&
         (last || argv[*at + 1][0] == '-' || v->verb[0] == '\0'))
         return set_all(v, (size_t)i, e);
     if (last)
@@ -217,7 +182,7 @@ static bool parse_short(struct opt_values *v, int argc, char **argv, int *at, st
     ssize_t i = item_index(v, NULL, 0, text[0]);
     if (i < 0)
         return unknown_option(v, text, e);
-    if (v->items[i].def->type == OPT_FLAG)
+    if (v->items[i].def->type == FLAG_BOOL)
         return set_item(v, (size_t)i, "true", e);
     if (text[1] != '\0')
         return set_item(v, (size_t)i, text + 1, e);
@@ -231,6 +196,8 @@ static bool add_argument(struct opt_values *v, const char *word, struct err *e)
     if (v->cmd->verbs != NULL && v->verb[0] == '\0') {
         if (word_in(v->cmd->verbs, word, v->verb, sizeof v->verb))
             return true;
+        if (v->cmd->flags != NULL && flags_refused_verb(v->cmd->flags, v->cmd->name, word, e))
+            return false;
         err_set(e, ERR_USAGE, "%s has no verb '%s'", v->cmd->name, word);
         return err_cure(e, "its verbs are: %s", v->cmd->verbs);
     }
@@ -300,8 +267,7 @@ static bool check_globals(const struct opt_values *v, struct err *e)
     if (opt_flag(v, "local") && (v->cmd->uses & (CMD_DAEMON | CMD_LOCAL)) == CMD_DAEMON)
         return err_set(e, ERR_USAGE, "%s takes no --local: what it asks for only the daemon does",
                        command);
-    return format == NULL || (v->cmd->uses & CMD_RECORDS) ||
-           word_in("text|json", format, NULL, 0) ||
+    return format == NULL || (v->cmd->uses & CMD_RECORDS) || flags_word("text|json", format) ||
            err_set(e, ERR_USAGE, "%s has no --format %.100s; it prints text or json", command,
                    format);
 }
@@ -309,10 +275,8 @@ static bool check_globals(const struct opt_values *v, struct err *e)
 struct opt_values *opt_parse(const struct cmd_def *cmd, int argc, char **argv, struct err *e)
 {
     struct opt_values *v = mem_alloc(sizeof *v);
-    const struct opt_def *defs[OPT_MAX];
+    const struct flag_def *defs[OPT_MAX];
     v->cmd = cmd;
-    v->argc = argc;
-    v->argv = argv;
     v->n = options_of(cmd, defs);
     for (size_t i = 0; i < v->n; i++)
         v->items[i].def = defs[i];
@@ -347,12 +311,6 @@ const char *opt_arg(const struct opt_values *v, size_t i)
     return i < v->n_args ? v->args[i] : NULL;
 }
 
-char **opt_argv(const struct opt_values *v, int *argc)
-{
-    *argc = v->argc;
-    return v->argv;
-}
-
 bool opt_given(const struct opt_values *v, const char *name)
 {
     ssize_t i = item_index(v, name, strlen(name), 0);
@@ -376,7 +334,7 @@ const char *opt_str(const struct opt_values *v, const char *name)
 bool opt_flag(const struct opt_values *v, const char *name)
 {
     const char *text = opt_str(v, name);
-    return text != NULL && word_in("true|yes|1", text, NULL, 0);
+    return text != NULL && flags_word("true|yes|1", text);
 }
 
 int64_t opt_i64(const struct opt_values *v, const char *name)
@@ -432,89 +390,106 @@ static void put_json_string(struct buf *out, const char *text)
     buf_put_u8(out, '"');
 }
 
-static void put_json_value(const struct opt_values *v, const struct opt_def *d, struct buf *out)
+static void put_json_list(const struct opt_values *v, const char *name, struct buf *out)
 {
     char **words;
-    size_t n;
+    size_t n = opt_list(v, name, &words);
+    buf_put_u8(out, '[');
+    for (size_t i = 0; i < n; i++) {
+        buf_put_str(out, i > 0 ? "," : "");
+        put_json_string(out, words[i]);
+    }
+    buf_put_u8(out, ']');
+    opt_words_free(words, n);
+}
+
+static void put_json_value(const struct opt_values *v, const struct flag_def *d, bool all,
+                           struct buf *out)
+{
     uint64_t bytes = 0;
-    struct err ignored = ERR_INIT;
+    struct err ignored = ERR_INIT; /* the value was checked when it was taken */
     switch (d->type) {
-    case OPT_FLAG:
+    case FLAG_BOOL:
         buf_put_str(out, opt_flag(v, d->name) ? "true" : "false");
         break;
-    case OPT_INT:
+    case FLAG_INT:
         buf_put_i64(out, opt_i64(v, d->name));
         break;
-    case OPT_DURATION:
+    case FLAG_DURATION:
         buf_put_i64(out, opt_ms(v, d->name));
         break;
-    case OPT_SIZE:
+    case FLAG_SIZE:
         buf_put_u64(out, sys_parse_size(opt_str(v, d->name), &bytes, &ignored) ? bytes : 0);
         break;
-    case OPT_STRING:
+    case FLAG_TEXT:
         put_json_string(out, opt_str(v, d->name));
         break;
-    case OPT_ALL_OR_LIST:
-    case OPT_LIST:
-        if (v->items[item_index(v, d->name, strlen(d->name), 0)].all) {
+    case FLAG_LIST:
+    case FLAG_ARRAY:
+    case FLAG_ALL_OR_LIST:
+        if (all)
             buf_put_str(out, "true");
-            break;
-        }
-        n = opt_list(v, d->name, &words);
-        buf_put_u8(out, '[');
-        for (size_t i = 0; i < n; i++) {
-            buf_put_str(out, i > 0 ? "," : "");
-            put_json_string(out, words[i]);
-        }
-        buf_put_u8(out, ']');
-        opt_words_free(words, n);
+        else
+            put_json_list(v, d->name, out);
         break;
     }
 }
 
-static void member_name(const struct opt_def *d, char *out, size_t len)
+/* Is it the row of a flag that is sent? */
+static bool is_sent(const struct opt_values *v, size_t i, const char *verb)
 {
-    snprintf(out, len, "%s%s", d->name, d->type == OPT_DURATION ? "_ms" : "");
-    for (char *p = out; *p != '\0'; p++)
-        *p = *p == '-' ? '_' : *p;
+    const struct flag_def *d = v->items[i].def;
+    const struct flag_def *first = flags_find(v->cmd->flags, v->cmd->name, NULL, d->name);
+    const struct flag_def *row = flags_find(v->cmd->flags, v->cmd->name, verb, d->name);
+    if (!v->items[i].given || first != d || (row != NULL && row->status == FLAG_LOCAL))
+        return false;
+    return row != NULL || !v->items[i].from_environment;
 }
 
-void opt_flags_json(const struct opt_values *v, opt_wanted_fn wanted, struct buf *out)
+void opt_flags_json(const struct opt_values *v, const char *verb, struct buf *out)
 {
     bool first = true;
     buf_put_u8(out, '{');
-    for (const struct opt_def *d = v->cmd->options; d != NULL && d->name != NULL; d++) {
+    for (size_t i = 0; v->cmd->flags != NULL && i < v->n; i++) {
         char member[80];
-        member_name(d, member, sizeof member);
-        if (opt_str(v, d->name) == NULL || (wanted != NULL && !wanted(v, d, member)))
+        if (!is_sent(v, i, verb))
             continue;
+        flags_member(v->items[i].def, member, sizeof member);
         buf_printf(out, "%s\"%s\":", first ? "" : ",", member);
-        put_json_value(v, d, out);
+        put_json_value(v, v->items[i].def, v->items[i].all, out);
         first = false;
     }
     buf_put_u8(out, '}');
 }
 
 /* What stands for an option's value; "" where it is a flag. */
-static const char *value_shape(const struct opt_def *d)
+static const char *value_shape(const struct flag_def *d)
 {
-    static const char *const shapes[] = {"",  "TEXT",     "A,B,...", "[A,B,...]",
-                                         "N", "DURATION", "SIZE"};
+    static const char *const shapes[] = {"",          "TEXT", "A,B,...",  "A,B,...",
+                                         "[A,B,...]", "N",    "DURATION", "SIZE"};
     return d->arg != NULL ? d->arg : shapes[d->type];
 }
 
-static void put_option_help(const struct opt_def *d, struct buf *out)
+static void put_option_help(const struct flag_def *d, struct buf *out)
 {
     char left[80];
     const char *shape = value_shape(d);
     int n = snprintf(left, sizeof left, "  %c%c%s--%s%s%s", d->letter != 0 ? '-' : ' ',
                      d->letter != 0 ? d->letter : ' ', d->letter != 0 ? ", " : "  ", d->name,
                      shape[0] != '\0' ? " " : "", shape);
-    buf_printf(out, "%-46s%s%s", left,
-               n > 45 ? "\n                                              " : "", d->doc);
-    if (d->fallback != NULL)
+    buf_printf(out, "%-46s%s", left,
+               n > 45 ? "\n                                              " : "");
+    flags_doc(d, out);
+    if (d->fallback != NULL && d->status == FLAG_WORKS && strcmp(d->fallback, "false") != 0)
         buf_printf(out, " (default %s)", d->fallback);
     buf_put_str(out, "\n");
+}
+
+static void options_help(const struct flag_def *d, const char *command, struct buf *out)
+{
+    for (; d != NULL && d->name != NULL; d++)
+        if (flags_word(d->commands, command))
+            put_option_help(d, out);
 }
 
 void opt_help_command(const struct cmd_def *cmd, struct buf *out)
@@ -525,14 +500,10 @@ void opt_help_command(const struct cmd_def *cmd, struct buf *out)
     if (cmd->verbs != NULL)
         buf_printf(out, "\nVerbs: %s\n", cmd->verbs);
     buf_put_str(out, "\nOptions:\n");
-    for (const struct opt_def *d = cmd->options; d != NULL && d->name != NULL; d++)
-        put_option_help(d, out);
-    if (cmd->workflow)
-        for (const struct opt_def *d = workflow_options; d->name != NULL; d++)
-            put_option_help(d, out);
+    options_help(cmd->options, cmd->name, out);
+    options_help(cmd->flags, cmd->name, out);
     buf_put_str(out, "\nGlobal options:\n");
-    for (const struct opt_def *d = global_options; d->name != NULL; d++)
-        put_option_help(d, out);
+    options_help(global_options, cmd->name, out);
 }
 
 void opt_help_all(struct buf *out)
@@ -545,38 +516,52 @@ void opt_help_all(struct buf *out)
     buf_put_str(out, "\n`sluice COMMAND --help` shows a command's verbs and options.\n");
 }
 
-static void reference_options(const struct opt_def *d, struct buf *out)
+static void reference_option(const struct flag_def *d, struct buf *out)
 {
-    buf_put_str(out, "\n| option | default | meaning |\n| --- | --- | --- |\n");
-    for (; d != NULL && d->name != NULL; d++) {
-        const char *shape = value_shape(d);
-        buf_printf(out, "| `--%s%s", d->name, shape[0] != '\0' ? " " : "");
-        for (const char *p = shape; *p != '\0'; p++)
-            buf_printf(out, "%s%c", *p == '|' ? "\\" : "", *p);
-        buf_put_u8(out, '`');
-        if (d->letter != 0)
-            buf_printf(out, ", `-%c`", d->letter);
-        buf_printf(out, " | %s | %s |\n", d->fallback != NULL ? d->fallback : "–", d->doc);
-    }
+    const char *shape = value_shape(d);
+    bool shown = d->fallback != NULL && strcmp(d->fallback, "false") != 0;
+    buf_printf(out, "| `--%s%s", d->name, shape[0] != '\0' ? " " : "");
+    for (const char *p = shape; *p != '\0'; p++)
+        buf_printf(out, "%s%c", *p == '|' ? "\\" : "", *p);
+    buf_put_u8(out, '`');
+    if (d->letter != 0)
+        buf_printf(out, ", `-%c`", d->letter);
+    buf_printf(out, " | %s | ", shown ? d->fallback : "–");
+    flags_doc(d, out);
+    buf_put_str(out, " |\n");
+}
+
+static void reference_options(const struct cmd_def *cmd, const struct flag_def *const *tables,
+                              size_t n, struct buf *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++)
+        for (const struct flag_def *d = tables[i]; d != NULL && d->name != NULL; d++) {
+            if (cmd != NULL && !flags_word(d->commands, cmd->name))
+                continue;
+            if (!any)
+                buf_put_str(out, "\n| option | default | meaning |\n| --- | --- | --- |\n");
+            any = true;
+            reference_option(d, out);
+        }
 }
 
 void opt_reference(struct buf *out)
 {
-    buf_put_str(out, "# Commands\n\nGenerated from the option table (`sluice config reference "
+    const struct flag_def *const global[] = {global_options};
+    buf_put_str(out, "# Commands\n\nGenerated from the tables of flags (`sluice config reference "
                      "commands`); do not edit.\n"
                      "Every option can also be given as an environment variable "
                      "`SLUICE_NAME` (upper case, `_` for `-`). One without a value is turned off "
                      "by `--NAME=false`.\nDURATION: `500ms`, `30s`, `5m`; a bare number is "
                      "seconds.\n\n## Options of every command\n");
-    reference_options(global_options, out);
-    buf_put_str(out, "\n## Options of every workflow command\n");
-    reference_options(workflow_options, out);
+    reference_options(NULL, global, 1, out);
     for (const struct cmd_def *c = cmd_table; c->name != NULL; c++) {
+        const struct flag_def *const tables[] = {c->options, c->flags};
         buf_printf(out, "\n## sluice %s%s%s\n\n%s\n", c->name, c->positional != NULL ? " " : "",
                    c->positional != NULL ? c->positional : "", c->doc);
         if (c->verbs != NULL)
             buf_printf(out, "\nVerbs: `%s`\n", c->verbs);
-        if (c->options != NULL && c->options->name != NULL)
-            reference_options(c->options, out);
+        reference_options(c, tables, 2, out);
     }
 }

@@ -8,28 +8,7 @@
 #ifndef SLUICE_APP_CLI_OPTIONS_H
 #define SLUICE_APP_CLI_OPTIONS_H
 
-#include "base/buf.h"
-
-enum opt_type {
-    OPT_FLAG, /* present or --name=true|false */
-    OPT_STRING,
-    OPT_LIST,        /* a,b,c; may be repeated */
-    OPT_ALL_OR_LIST, /* the same; alone it means all. A word behind it is its list only after the
-                      * verb, so that the verb is none */
-    OPT_INT,
-    OPT_DURATION, /* 30s, 500ms; a bare number is seconds */
-    OPT_SIZE,     /* 64MiB */
-};
-
-struct opt_def {
-    const char *name; /* without dashes */
-    char letter;      /* 0: none */
-    enum opt_type type;
-    const char *fallback; /* default as text; NULL: none */
-    const char *arg;      /* "NAME", or "text|json": then only these words are accepted */
-    const char *doc;      /* one line */
-    int64_t min, max;     /* OPT_INT; both 0: any */
-};
+#include "base/flags.h"
 
 enum cmd_uses {                  /* which global options mean something to a command */
                 CMD_DAEMON = 1,  /* it asks the daemon: --api, --token-file */
@@ -43,8 +22,8 @@ struct cmd_def {
     const char *verbs;      /* space-separated; NULL: takes none */
     const char *positional; /* for the usage line; NULL: none accepted */
     const char *doc;
-    const struct opt_def *options; /* ends with name NULL */
-    bool workflow;                 /* also takes the options of a workflow command */
+    const struct flag_def *options; /* read by the command itself; ends with name NULL */
+    const struct flag_def *flags; /* sent to the daemon: the rows that name the command; or NULL */
     int (*run)(const struct opt_values *v);
     unsigned uses; /* enum cmd_uses */
 };
@@ -61,7 +40,6 @@ const struct cmd_def *opt_command(const struct opt_values *v);
 const char *opt_verb(const struct opt_values *v); /* lower case; "" if the command has none */
 size_t opt_n_args(const struct opt_values *v);    /* positional, the verb not among them */
 const char *opt_arg(const struct opt_values *v, size_t i);
-char **opt_argv(const struct opt_values *v, int *argc); /* as given, borrowed */
 bool opt_given(const struct opt_values *v, const char *name);
 /* Given on the command line, not by the environment, which may speak to other commands. */
 bool opt_typed(const struct opt_values *v, const char *name);
@@ -73,12 +51,10 @@ int64_t opt_ms(const struct opt_values *v, const char *name);
 /* "a,b" → calls fn for each word. */
 size_t opt_list(const struct opt_values *v, const char *name, char ***words);
 void opt_words_free(char **words, size_t n);
-/* The command's own options (not the global ones) as a JSON object: dashes become underscores,
- * lists arrays, durations get "_ms". Options that are neither given nor have a default are left
- * out; so are those that wanted (NULL: all are) does not want: it is told the member's name. */
-typedef bool (*opt_wanted_fn)(const struct opt_values *v, const struct opt_def *d,
-                              const char *member);
-void opt_flags_json(const struct opt_values *v, opt_wanted_fn wanted, struct buf *out);
+/* The flags that are sent, as a JSON object: those that were typed, whether the verb takes them or
+ * not, so that it refuses what it does not; of those that the environment gives, which may speak to
+ * other verbs, the ones that it takes. Defaults are left to who reads them. */
+void opt_flags_json(const struct opt_values *v, const char *verb, struct buf *out);
 
 void opt_help_all(struct buf *out);
 void opt_help_command(const struct cmd_def *cmd, struct buf *out);

@@ -242,10 +242,10 @@ static void fill_sink(struct sink_spec *s, const char *name, const struct ytree 
     s->name = mem_strdup(name);
     s->keyspace = dup_text(n, "keyspace");
     s->to = dup_text(n, "to");
-    s->format = mem_strdup(format != NULL ? format : "ndjson");
+    s->format = mem_strdup(format != NULL ? format : SINK_DEFAULT_FORMAT);
     s->prefix = mem_strdup(prefix != NULL ? prefix : installation);
-    s->topic = mem_strdup(topic != NULL ? topic : "{prefix}.{db}.{table}");
-    s->from = mem_strdup(from != NULL ? from : "current");
+    s->topic = mem_strdup(topic != NULL ? topic : SINK_DEFAULT_TOPIC);
+    s->from = mem_strdup(from != NULL ? from : SINK_DEFAULT_FROM);
     s->copy = copy != NULL && strcmp(copy, "true") == 0;
     s->options_json = buf_take(&json);
     s->from_yaml = true;

@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "sinks/sink.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -92,19 +93,19 @@ const struct config_key config_keys[] = {
     {"sinks.*.tables", CONFIG_LIST, NULL, NULL, 0, 0, false, "which tables; default all"},
     {"sinks.*.to", CONFIG_TEXT, NULL, NULL, 0, 0, true,
      "kafka://host:port[,…], file:PATH or stdout"},
-    {"sinks.*.format", CONFIG_WORDS, "ndjson", "ndjson|debezium-json", 0, 0, false,
+    {"sinks.*.format", CONFIG_WORDS, SINK_DEFAULT_FORMAT, "ndjson|debezium-json", 0, 0, false,
      "record format"},
     {"sinks.*.prefix", CONFIG_TEXT, NULL, NULL, 0, 0, false,
      "Debezium's topic.prefix; default the installation's name"},
-    {"sinks.*.topic", CONFIG_TEXT, "{prefix}.{db}.{table}", NULL, 0, 0, false,
+    {"sinks.*.topic", CONFIG_TEXT, SINK_DEFAULT_TOPIC, NULL, 0, 0, false,
      "topic template: {prefix} {keyspace} {shard} {db} {table}"},
     {"sinks.*.delivery", CONFIG_WORDS, "at-least-once", "at-least-once", 0, 0, false, "guarantee"},
     {"sinks.*.copy", CONFIG_BOOL, "false", NULL, 0, 0, false, "publish the rows that exist first"},
-    {"sinks.*.from", CONFIG_TEXT, "current", NULL, 0, 0, false,
+    {"sinks.*.from", CONFIG_TEXT, SINK_DEFAULT_FROM, NULL, 0, 0, false,
      "current, beginning or a VGTID; only where there is no checkpoint"},
     {"sinks.*.on_record_error", CONFIG_WORDS, "stop", "stop|dead_letter", 0, 0, false,
      "what happens to a record that the sink refuses"},
-    {"sinks.*.on_statement", CONFIG_WORDS, "skip-unrelated", "skip-unrelated|stop|warn", 0, 0,
+    {"sinks.*.on_statement", CONFIG_WORDS, SINK_DEFAULT_ON_STATEMENT, SINK_ON_STATEMENT, 0, 0,
      false,
      "at a statement in the log instead of rows: stop, unless it is proven to change only other "
      "databases, or never"},

@@ -10,12 +10,14 @@
 
 #include "app/server/error_document.h"
 #include "app/server/operations.h"
+#include "app/server/sink_flags.h"
 #include "app/server/vstream_call.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/sys.h"
+#include "vrepl/workflow/verb_flags.h"
 #include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -137,8 +139,9 @@ static bool operation_begin(struct api *a, struct http_call *call, unsigned *id)
     return status == 0;
 }
 
-static void get_operation(struct api *a, struct http_call *call, const char *number)
+static void get_operation(struct api *a, struct http_call *call, char *rest)
 {
+    const char *number = rest[0] == '/' ? rest + 1 : rest;
     uint64_t id = 0;
     static const char *const known[] = {NULL};
     struct buf body = BUF_INIT;
@@ -272,7 +275,7 @@ static char *with_uuid(const char *body, const char *uuid)
 {
     json_t *flags =
         body[0] != '\0' ? json_loads(body, JSON_REJECT_DUPLICATES, NULL) : json_object();
-    if (!json_is_object(flags)) { /* flags_parse says what is wrong with it */
+    if (!json_is_object(flags)) { /* the verb's check says what is wrong with it */
         json_decref(flags);
         return mem_strdup(body);
     }
@@ -426,44 +429,113 @@ static const struct {
     {"/v1/faultpoints", fault_document},
 };
 
-static bool route_document(struct api *a, struct http_call *call, const char *path)
+static void route_document(struct api *a, struct http_call *call, const char *path)
 {
-    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
-        if (strcmp(path, documents[i].path) == 0) {
-            static const char *const known[] = {NULL};
-            struct buf body = BUF_INIT;
-            if (!is_method(call, "GET")) {
-                reply_wrong_method(call, "GET");
-                return true;
-            }
-            if (!check_parameters(call, known))
-                return true;
-            documents[i].make(a->daemon, &body);
-            reply_buf(call, 200, &body);
-            buf_fini(&body);
-            return true;
-        }
-    return false;
+    static const char *const known[] = {NULL};
+    struct buf body = BUF_INIT;
+    size_t i = 0;
+    while (strcmp(path, documents[i].path) != 0)
+        i++;
+    if (!is_method(call, "GET")) {
+        reply_wrong_method(call, "GET");
+    } else if (check_parameters(call, known)) {
+        documents[i].make(a->daemon, &body);
+        reply_buf(call, 200, &body);
+    }
+    buf_fini(&body);
+}
+
+static void route_status(struct api *a, struct http_call *call, char *rest)
+{
+    (void)rest;
+    route_document(a, call, http_path(call));
+}
+
+static void route_all_workflows(struct api *a, struct http_call *call, char *rest)
+{
+    route_workflows(a, call, rest, NULL);
+}
+
+static void route_vdiff(struct api *a, struct http_call *call, char *rest)
+{
+    route_workflows(a, call, rest, "vdiff");
+}
+
+static void route_recover(struct api *a, struct http_call *call, char *rest)
+{
+    (void)rest;
+    recover(a, call);
+}
+
+static void route_vstream(struct api *a, struct http_call *call, char *rest)
+{
+    (void)rest;
+    vstream_serve(a->daemon, call);
+}
+
+#define AND_BELOW true
+
+/* What there is, in the order of the reference; the first that fits answers. */
+static const struct route {
+    const char *path;
+    bool below; /* also what follows it after a slash */
+    void (*serve)(struct api *a, struct http_call *call, char *rest);
+    const char *requests; /* methods and shapes, as documented */
+    const char *doc;
+} routes[] = {
+    {"/v1/status", false, route_status, "GET", "what the daemon does"},
+    {"/v1/streams", false, route_status, "GET", "the readers of every source shard"},
+    {"/v1/routing", false, route_status, "GET", "the routing document"},
+    {"/v1/faultpoints", false, route_status, "GET", "fault points of a build for tests"},
+    {"/v1/workflows", AND_BELOW, route_all_workflows,
+     "GET; GET and DELETE /KEYSPACE/WORKFLOW; POST /KEYSPACE/WORKFLOW/VERB",
+     "all workflows; one (show, delete); a verb, its flags the JSON body. Parameters: type (the "
+     "command, default workflow) and progress=1 (lines as the verb works)"},
+    {"/v1/vdiff", AND_BELOW, route_vdiff,
+     "GET /KEYSPACE/WORKFLOW; GET and DELETE /KEYSPACE/WORKFLOW/UUID; POST /KEYSPACE/WORKFLOW/VERB",
+     "comparisons, in the same way"},
+    {"/v1/sinks", AND_BELOW, route_sinks, "GET; GET and DELETE /NAME; POST /NAME/VERB",
+     "all sinks; one; a verb, its flags the JSON body"},
+    {"/v1/recover", false, route_recover, "POST", "finds sinks whose state directory was lost"},
+    {"/v1/operations", AND_BELOW, get_operation, "GET /ID",
+     "what became of a request that was answered with 202"},
+    {"/v1/vstream", false, route_vstream, "GET", "the change stream of a keyspace"},
+};
+
+static bool route_fits(const struct route *r, const char *path)
+{
+    size_t n = strlen(r->path);
+    return strncmp(path, r->path, n) == 0 && (path[n] == '\0' || (r->below && path[n] == '/'));
 }
 
 static void route(struct api *a, struct http_call *call, char *path)
 {
-    if (route_document(a, call, path))
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        if (!route_fits(&routes[i], path))
+            continue;
+        routes[i].serve(a, call, path + strlen(routes[i].path));
         return;
-    if (strncmp(path, "/v1/workflows", 13) == 0 && (path[13] == '\0' || path[13] == '/'))
-        route_workflows(a, call, path + 13, NULL);
-    else if (strncmp(path, "/v1/vdiff/", 10) == 0)
-        route_workflows(a, call, path + 10, "vdiff");
-    else if (strncmp(path, "/v1/sinks", 9) == 0 && (path[9] == '\0' || path[9] == '/'))
-        route_sinks(a, call, path + 9);
-    else if (strcmp(path, "/v1/recover") == 0)
-        recover(a, call);
-    else if (strncmp(path, "/v1/operations/", 15) == 0)
-        get_operation(a, call, path + 15);
-    else if (strcmp(path, "/v1/vstream") == 0)
-        vstream_serve(a->daemon, call);
-    else
-        reply_not_found(call);
+    }
+    reply_not_found(call);
+}
+
+void api_reference(struct buf *out)
+{
+    buf_put_str(out,
+                "# HTTP API\n\nGenerated from the tables of routes and flags (`sluice config "
+                "reference api`); do not edit.\n\n"
+                "Answers are JSON; an error is `{\"error\":{\"code\",\"message\",\"cure\","
+                "\"where\"}}` with 400 (usage), 404, 405, 409 (another state), 412 (refused "
+                "by a precondition) or 500.\nA POST with `Prefer: respond-async` is answered "
+                "with 202 and an id for `/v1/operations/ID`; one with an `Idempotency-Key` that "
+                "was seen answers what the first one answered.\nAn unknown parameter or member "
+                "is an error that names the nearest one.\n\n"
+                "| path | requests | meaning |\n| --- | --- | --- |\n");
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        buf_printf(out, "| `%s` | %s | %s |\n", routes[i].path, routes[i].requests, routes[i].doc);
+    buf_put_str(out, "\n## Members of a verb's body\n");
+    verb_flags_reference(out);
+    sink_flags_reference(out);
 }
 
 void api_handle(void *arg, struct http_call *call)

@@ -14,5 +14,6 @@ void api_handle(void *api, struct http_call *call); /* http_handler_fn */
 int api_probe(void *api, const char *path, const char **type, struct buf *body);
 
 int api_error_status(const struct err *e);
+void api_reference(struct buf *out); /* docs/reference/api.md */
 
 #endif

@@ -246,10 +246,10 @@ static void spec_from_json(struct sink_spec *s, const char *name, const json_t *
     s->name = mem_strdup(name);
     s->keyspace = json_dup(flags, "keyspace", "");
     s->to = json_dup(flags, "to", "");
-    s->format = json_dup(flags, "format", "ndjson");
+    s->format = json_dup(flags, "format", SINK_DEFAULT_FORMAT);
     s->prefix = json_dup(flags, "prefix", installation);
-    s->topic = json_dup(flags, "topic", "{prefix}.{db}.{table}");
-    s->from = json_dup(flags, "from", "current");
+    s->topic = json_dup(flags, "topic", SINK_DEFAULT_TOPIC);
+    s->from = json_dup(flags, "from", SINK_DEFAULT_FROM);
     s->copy = json_is_true(json_object_get(flags, "copy"));
     s->options_json = sink_options(flags);
     s->definition = definition_of(flags);

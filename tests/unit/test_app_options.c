@@ -66,19 +66,14 @@ static void flags_become_json_with_typed_values(void **state)
     struct opt_values *v = parse("movetables", 9, words, &e);
     (void)state;
     assert_non_null(v);
-    opt_flags_json(v, NULL, &json);
+    opt_flags_json(v, opt_verb(v), &json);
     assert_non_null(strstr(buf_str(&json), "\"tables\":[\"a\",\"b\",\"c\"]"));
     assert_non_null(strstr(buf_str(&json), "\"timeout_ms\":5000"));
     assert_non_null(strstr(buf_str(&json), "\"dry_run\":true"));
-    assert_non_null(strstr(buf_str(&json), "\"max_replication_lag_allowed_ms\":30000"));
+    assert_null(strstr(buf_str(&json), "max_replication_lag_allowed")); /* a default is not sent */
     assert_null(strstr(buf_str(&json), "source_keyspace"));
     buf_fini(&json);
     opt_free(v);
-}
-
-static bool is_typed(const struct opt_values *v, const struct opt_def *d, const char *member)
-{
-    return opt_typed(v, d->name) && strcmp(member, "dry_run") != 0;
 }
 
 /* An empty word is no table, and least of all means all of them. */
@@ -107,26 +102,49 @@ static void a_list_that_stands_alone_means_all(void **state)
         assert_int_equal(v != NULL, cases[i].json != NULL);
         if (v == NULL)
             continue;
-        opt_flags_json(v, NULL, &json);
+        opt_flags_json(v, opt_verb(v), &json);
         assert_non_null(strstr(buf_str(&json), cases[i].json));
         buf_fini(&json);
         opt_free(v);
     }
 }
 
-static void flags_that_are_not_wanted_are_left_out(void **state)
+static void the_environment_may_speak_to_other_verbs(void **state)
 {
     struct err e = ERR_INIT;
     struct buf json = BUF_INIT;
-    static const char *const words[] = {"movetables", "create", "--timeout", "5s", "--dry-run"};
+    static const char *const words[] = {"movetables", "start", "--timeout", "5s", "--on-ddl=STOP"};
     (void)state;
-    setenv("SLUICE_ON_DDL", "STOP", 1);
-    struct opt_values *v = parse("movetables", 5, words, &e);
-    unsetenv("SLUICE_ON_DDL");
+    setenv("SLUICE_KEEP_DATA", "true", 1);
+    struct opt_values *v = parse("movetables", 4, words, &e);
     assert_non_null(v);
-    assert_true(opt_given(v, "on-ddl") && !opt_typed(v, "on-ddl"));
-    opt_flags_json(v, is_typed, &json);
+    assert_true(opt_given(v, "keep-data") && !opt_typed(v, "keep-data"));
+    opt_flags_json(v, "start", &json);
     assert_string_equal(buf_str(&json), "{\"timeout_ms\":5000}");
+    buf_reset(&json);
+    opt_flags_json(v, "cancel", &json);
+    assert_string_equal(buf_str(&json), "{\"timeout_ms\":5000,\"keep_data\":true}");
+    opt_free(v);
+    unsetenv("SLUICE_KEEP_DATA");
+    v = parse("movetables", 5, words, &e); /* what was typed is sent, and refused there */
+    buf_reset(&json);
+    opt_flags_json(v, "start", &json);
+    assert_non_null(strstr(buf_str(&json), "\"on_ddl\":\"STOP\""));
+    buf_fini(&json);
+    opt_free(v);
+}
+
+static void a_flag_of_the_command_itself_is_not_sent(void **state)
+{
+    struct err e = ERR_INIT;
+    struct buf json = BUF_INIT;
+    static const char *const words[] = {"movetables", "create", "--wait=5m", "--workflow=w"};
+    (void)state;
+    struct opt_values *v = parse("movetables", 4, words, &e);
+    assert_non_null(v);
+    assert_int_equal(opt_ms(v, "wait"), 300000);
+    opt_flags_json(v, "create", &json);
+    assert_string_equal(buf_str(&json), "{}");
     buf_fini(&json);
     opt_free(v);
 }
@@ -175,16 +193,25 @@ static void the_environment_gives_what_the_line_does_not(void **state)
     opt_free(v);
 }
 
+static void helped(const struct flag_def *o, const char *command, const struct buf *help)
+{
+    for (; o != NULL && o->name != NULL; o++) {
+        if (!flags_word(o->commands, command))
+            continue;
+        assert_non_null(strstr(buf_str(help), o->name));
+        assert_true(strlen(o->status == FLAG_WORKS || o->status == FLAG_LOCAL ? o->doc : o->why) >
+                    0);
+    }
+}
+
 static void every_command_has_help_and_every_option_a_line(void **state)
 {
     (void)state;
     for (const struct cmd_def *c = cmd_table; c->name != NULL; c++) {
         struct buf help = BUF_INIT;
         opt_help_command(c, &help);
-        for (const struct opt_def *o = c->options; o->name != NULL; o++) {
-            assert_non_null(strstr(buf_str(&help), o->name));
-            assert_true(strlen(o->doc) > 0);
-        }
+        helped(c->options, c->name, &help);
+        helped(c->flags, c->name, &help);
         buf_fini(&help);
     }
 }
@@ -197,7 +224,8 @@ int main(void)
         cmocka_unit_test(a_value_of_another_kind_is_a_mistake_of_the_command_line),
         cmocka_unit_test(flags_become_json_with_typed_values),
         cmocka_unit_test(a_list_that_stands_alone_means_all),
-        cmocka_unit_test(flags_that_are_not_wanted_are_left_out),
+        cmocka_unit_test(the_environment_may_speak_to_other_verbs),
+        cmocka_unit_test(a_flag_of_the_command_itself_is_not_sent),
         cmocka_unit_test(global_options_that_mean_nothing_are_refused),
         cmocka_unit_test(a_value_outside_its_words_is_refused),
         cmocka_unit_test(the_environment_gives_what_the_line_does_not),

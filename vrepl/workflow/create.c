@@ -314,15 +314,12 @@ static bool adopt_done(struct make *m, struct err *e)
     return wf_own(m->w, home_conn(m), e) && wf_resume(m->w, home_conn(m), e);
 }
 
-static bool begin(struct make *m, const struct wf_type_ops *type, const json_t *flags,
+static bool begin(struct make *m, const struct wf_type_ops *type, const struct verb_options *o,
                   struct err *e)
 {
-    if (!check_name(m->name, e) ||
-        (m->def = create_request(m->g, type, m->keyspace, flags, e)) == NULL)
+    if (!check_name(m->name, e) || (m->def = create_request(m->g, type, m->keyspace, o, e)) == NULL)
         return false;
-    m->pre = (struct precheck){.g = m->g,
-                               .def = m->def,
-                               .tables_must_exist = flags_bool(flags, "skip_schema_copy", false)};
+    m->pre = (struct precheck){.g = m->g, .def = m->def, .tables_must_exist = o->skip_schema_copy};
     return true;
 }
 
@@ -349,10 +346,10 @@ static json_t *plan_of(const struct make *m)
 }
 
 bool create_check(struct vrepl_engine *g, const struct wf_type_ops *type, const char *keyspace,
-                  const char *name, const json_t *flags, json_t **plan, struct err *e)
+                  const char *name, const struct verb_options *o, json_t **plan, struct err *e)
 {
     struct make m = {.g = g, .keyspace = keyspace, .name = name};
-    if (!begin(&m, type, flags, e))
+    if (!begin(&m, type, o, e))
         return false;
     bool ok = check_all(&m, e);
     if (ok)
@@ -363,10 +360,11 @@ bool create_check(struct vrepl_engine *g, const struct wf_type_ops *type, const 
 }
 
 bool create_run(struct vrepl_engine *g, const struct wf_type_ops *type, const char *keyspace,
-                const char *name, const json_t *flags, struct workflow **out, struct err *e)
+                const char *name, const struct verb_options *o, struct workflow **out,
+                struct err *e)
 {
     struct make m = {.g = g, .keyspace = keyspace, .name = name};
-    if (!begin(&m, type, flags, e))
+    if (!begin(&m, type, o, e))
         return false;
     bool ok = check_all(&m, e) && (m.done ? adopt_done(&m, e) : make_all(&m, e));
     if (m.w != NULL) {

@@ -15,13 +15,9 @@
 #include <string.h>
 #include <strings.h>
 
-static bool options_from(struct wf_def *d, const json_t *f, struct err *e)
+static bool options_from(struct wf_def *d, const struct verb_options *o, struct err *e)
 {
-    const char *on_ddl = flags_str(f, "on_ddl");
-    const char *handling = flags_str(f, "sharded_auto_increment_handling");
-    if (on_ddl != NULL && !wf_on_ddl_parse(on_ddl, &d->on_ddl))
-        return err_set(e, ERR_USAGE, "--on-ddl is IGNORE, STOP, EXEC or EXEC_IGNORE, not %s",
-                       on_ddl);
+    const char *handling = o->sharded_auto_increment_handling; /* one of its words, or NULL */
     if (handling != NULL && strcasecmp(handling, "REPLACE") == 0) {
         err_set(e, ERR_WF_PRECONDITION,
                 "--sharded-auto-increment-handling REPLACE needs sequences, which are not offered");
@@ -29,31 +25,26 @@ static bool options_from(struct wf_def *d, const json_t *f, struct err *e)
             e,
             "use REMOVE (the application allocates ids) or LEAVE (each shard counts on its own)");
     }
-    if (handling != NULL && strcasecmp(handling, "REMOVE") != 0 &&
-        strcasecmp(handling, "LEAVE") != 0)
-        return err_set(e, ERR_USAGE, "--sharded-auto-increment-handling is LEAVE or REMOVE, not %s",
-                       handling);
+    if (o->on_ddl != NULL && !wf_on_ddl_parse(o->on_ddl, &d->on_ddl))
+        return err_set(e, ERR_INTERNAL, "no such --on-ddl: %s", o->on_ddl);
     d->keep_auto_increment = handling != NULL && strcasecmp(handling, "LEAVE") == 0;
-    d->stop_after_copy = flags_bool(f, "stop_after_copy", false);
-    d->auto_start = flags_bool(f, "auto_start", true);
-    d->defer_secondary_keys = flags_bool(f, "defer_secondary_keys", true);
-    d->routing_rules = !flags_bool(f, "no_routing_rules", false);
+    d->stop_after_copy = o->stop_after_copy;
+    d->auto_start = o->auto_start;
+    d->defer_secondary_keys = o->defer_secondary_keys;
+    d->routing_rules = !o->no_routing_rules;
     return true;
 }
 
-static bool collations_from(struct wf_def *d, const json_t *f, struct err *e)
+static bool collations_from(struct wf_def *d, const struct verb_options *o, struct err *e)
 {
-    size_t n;
-    char **list = flags_list(f, "collation_map", &n);
-    d->collation_map = mem_calloc(n + 1, sizeof *d->collation_map);
-    for (size_t i = 0; i < n; i++)
-        d->collation_map[d->n_collation_map++] = mem_strdup(list[i]);
-    flags_list_free(list, n);
-    for (size_t i = 0; i < d->n_collation_map; i++) {
-        const char *equals = strchr(d->collation_map[i], '=');
-        if (equals == NULL || equals == d->collation_map[i] || equals[1] == '\0')
+    const struct flag_list *list = &o->collation_map;
+    d->collation_map = mem_calloc(list->n + 1, sizeof *d->collation_map);
+    for (size_t i = 0; i < list->n; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        if (equals == NULL || equals == list->items[i] || equals[1] == '\0')
             return err_set(e, ERR_USAGE, "--collation-map is a list of FROM=TO, not %s",
-                           d->collation_map[i]);
+                           list->items[i]);
+        d->collation_map[d->n_collation_map++] = mem_strdup(list->items[i]);
     }
     return true;
 }
@@ -95,9 +86,9 @@ static bool one_source(const struct wf_def *d, struct err *e)
 }
 
 bool request_two_keyspaces(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
-                           const json_t *f, struct err *e)
+                           const struct verb_options *o, struct err *e)
 {
-    const char *source = flags_str(f, "source_keyspace");
+    const char *source = o->source_keyspace;
     if (!request_keyspace_known(g, source, "source", e) ||
         !request_keyspace_known(g, keyspace, "target", e))
         return false;
@@ -106,11 +97,7 @@ bool request_two_keyspaces(struct vrepl_engine *g, struct wf_def *d, const char 
                        keyspace);
     if (!side_serving(g, source, &d->source, e) || !side_serving(g, keyspace, &d->target, e))
         return false;
-    size_t n;
-    char **only = flags_list(f, "source_shards", &n);
-    bool all = n == 0 || n == d->source.n_shards;
-    flags_list_free(only, n);
-    if (!all)
+    if (o->source_shards.n != 0 && o->source_shards.n != d->source.n_shards)
         return err_set(e, ERR_WF_PRECONDITION,
                        "--source-shards: moving some shards only is not supported");
     return one_source(d, e);
@@ -118,17 +105,17 @@ bool request_two_keyspaces(struct vrepl_engine *g, struct wf_def *d, const char 
 
 /* All tables of the source but those that the user left out and those of a schema change that runs.
  */
-static bool list_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f, char ***names,
-                     size_t *n, struct err *e)
+static bool list_all(struct vrepl_engine *g, struct wf_def *d, const struct verb_options *o,
+                     char ***names, size_t *n, struct err *e)
 {
     const struct topo_shard *s = topology_shard(g->o.topo, d->source.keyspace, d->source.shards[0]);
     const char *db = s->primary.database;
     struct my_conn *c = my_connect(&s->primary, "create", e);
     CLEANUP(buf_fini) struct buf ghosts = BUF_INIT;
-    size_t n_not;
-    char **not = flags_list(f, "exclude_tables", &n_not);
+    const struct flag_list *not = &o->exclude_tables;
     bool ok = c != NULL && schema_list_tables(c, db, names, n, e) &&
-              schema_names_exclude(*names, n, my_conn_server(c)->folds_names, db, not, n_not, e) &&
+              schema_names_exclude(*names, n, my_conn_server(c)->folds_names, db, not ->items,
+                                   not ->n, e) &&
               schema_leave_ghosts(c, db, *names, n, &ghosts, e);
     if (ok && ghosts.len > 0) {
         log_warn("workflow", "%s/%s: %s left out: tables of a schema change that runs", s->keyspace,
@@ -136,7 +123,6 @@ static bool list_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f, 
         d->left_out = mem_strdup(buf_str(&ghosts));
     }
     my_close(c);
-    flags_list_free(not, n_not);
     return ok || err_prepend(e, "%s/%s", s->keyspace, s->name);
 }
 
@@ -203,11 +189,12 @@ bool create_leaves_out(struct vrepl_engine *g, const struct wf_def *d, const cha
     return d->type->leaves_out != NULL && d->type->leaves_out(v);
 }
 
-bool request_tables_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
+bool request_tables_all(struct vrepl_engine *g, struct wf_def *d, const struct verb_options *o,
+                        struct err *e)
 {
     char **names = NULL;
     size_t n = 0;
-    bool ok = list_all(g, d, f, &names, &n, e);
+    bool ok = list_all(g, d, o, &names, &n, e);
     for (size_t i = 0; ok && i < n; i++) {
         if (!create_leaves_out(g, d, names[i]))
             request_add_table(d, names[i], names[i]);
@@ -219,16 +206,13 @@ bool request_tables_all(struct vrepl_engine *g, struct wf_def *d, const json_t *
                     d->source.keyspace));
 }
 
-bool request_tables_listed(struct wf_def *d, const json_t *f, const char *flag)
+void request_tables_listed(struct wf_def *d, const struct flag_list *names)
 {
-    size_t n;
-    char **names = flags_list(f, flag, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (!flags_in(names, i, names[i]))
-            request_add_table(d, names[i], names[i]);
+    for (size_t i = 0; i < names->n; i++) {
+        const struct flag_list before = {names->items, i};
+        if (!flag_list_has(&before, names->items[i]))
+            request_add_table(d, names->items[i], names->items[i]);
     }
-    flags_list_free(names, n);
-    return n > 0;
 }
 
 static bool take_vindex(struct vrepl_engine *g, const struct wf_def *d, struct wf_table *t,
@@ -250,16 +234,17 @@ static bool take_vindex(struct vrepl_engine *g, const struct wf_def *d, struct w
 }
 
 static bool place_table(struct vrepl_engine *g, const struct wf_def *d, struct wf_table *t,
-                        const json_t *f, struct err *e)
+                        const struct verb_options *o, struct err *e)
 {
     const struct vschema_table *v = vschema_entry(g, d, t->target);
     bool everywhere = vschema_table_is(v, "reference");
-    if (d->type->precheck != NULL && !d->type->precheck(d, t, v, f, &everywhere, e))
+    if (d->type->precheck != NULL && !d->type->precheck(d, t, v, o, &everywhere, e))
         return false;
     return everywhere || take_vindex(g, d, t, e);
 }
 
-static bool place_tables(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
+static bool place_tables(struct vrepl_engine *g, struct wf_def *d, const struct verb_options *o,
+                         struct err *e)
 {
     bool sharded = topology_keyspace(g->o.topo, d->target.keyspace)->vschema->sharded;
     if (!sharded && d->target.n_shards > 1)
@@ -267,7 +252,7 @@ static bool place_tables(struct vrepl_engine *g, struct wf_def *d, const json_t 
                        "keyspace %s has several shards, but its vschema is not sharded",
                        d->target.keyspace);
     for (size_t i = 0; sharded && i < d->n_tables; i++) {
-        if (!place_table(g, d, &d->tables[i], f, e))
+        if (!place_table(g, d, &d->tables[i], o, e))
             return false;
     }
     return true;
@@ -278,13 +263,13 @@ static int by_source(const void *a, const void *b)
     return strcmp(((const struct wf_table *)a)->source, ((const struct wf_table *)b)->source);
 }
 
-static bool fill(struct vrepl_engine *g, struct wf_def *d, const char *keyspace, const json_t *f,
-                 struct err *e)
+static bool fill(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
+                 const struct verb_options *o, struct err *e)
 {
-    if (!d->type->request(g, d, keyspace, f, e))
+    if (!d->type->request(g, d, keyspace, o, e))
         return false;
     qsort(d->tables, d->n_tables, sizeof *d->tables, by_source);
-    return place_tables(g, d, f, e);
+    return place_tables(g, d, o, e);
 }
 
 /* Not a secret: fence triggers show it. It only has to differ from what an application sets. */
@@ -300,13 +285,13 @@ static char *new_pass(void)
 }
 
 struct wf_def *create_request(struct vrepl_engine *g, const struct wf_type_ops *type,
-                              const char *keyspace, const json_t *f, struct err *e)
+                              const char *keyspace, const struct verb_options *o, struct err *e)
 {
     struct wf_def *d = mem_alloc(sizeof *d);
     d->type = type;
     d->on_ddl = VREPL_ON_DDL_IGNORE;
     d->pass = new_pass();
-    if (options_from(d, f, e) && collations_from(d, f, e) && fill(g, d, keyspace, f, e))
+    if (options_from(d, o, e) && collations_from(d, o, e) && fill(g, d, keyspace, o, e))
         return d;
     wf_def_free(d);
     return NULL;

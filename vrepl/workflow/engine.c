@@ -415,14 +415,12 @@ void vrepl_engine_stop(struct vrepl_engine *g)
 bool vrepl_engine_command(struct vrepl_engine *g, const struct vrepl_command *cmd,
                           struct buf *result, struct err *e)
 {
-    json_t *flags = flags_parse(cmd->flags, e);
-    if (flags == NULL)
-        return false;
-    struct verb_call c = {.g = g, .cmd = cmd, .flags = flags, .result = result};
+    struct verb_options o = {0};
+    struct verb_call c = {.g = g, .cmd = cmd, .o = &o, .result = result};
     bool vdiff = strcmp(cmd->type, "vdiff") == 0;
-    bool ok = verbs_check_dry_run(&c, e) && verb_flags_check(cmd->type, cmd->verb, cmd->flags, e) &&
+    bool ok = verb_options_fill(cmd->type, cmd->verb, cmd->flags, &o, e) &&
               (vdiff ? vdiff_verbs_run(&c, e) : verbs_run(&c, e));
-    json_decref(flags);
+    verb_options_fini(&o);
     return ok;
 }
 

@@ -3,11 +3,11 @@
 
 #include "base/mem.h"
 #include "mysql/checks.h"
-#include "vrepl/workflow/flags.h"
 #include "vrepl/workflow/foreign_keys.h"
 #include "vrepl/workflow/workflow_type.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -9,6 +9,7 @@
 #include "vrepl/workflow/foreign_keys.h"
 #include "vrepl/workflow/precheck.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

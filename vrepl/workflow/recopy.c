@@ -14,8 +14,9 @@
 #include "cdc/sidecar/sidecar.h"
 #include "schemas/names.h"
 #include "vrepl/move/target_tx.h"
-#include "vrepl/workflow/flags.h"
 
+#include <jansson.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,30 +54,41 @@ static bool add_name(struct recopy *r, const struct wf_def *d, const char *given
     return unknown(d, given, e);
 }
 
-bool recopy_add(struct recopy *r, const struct wf_def *d, const json_t *object, struct err *e)
+bool recopy_add(struct recopy *r, const struct wf_def *d, const struct flag_choice *given,
+                struct err *e)
 {
-    const json_t *v = json_object_get(object, "recopy");
-    size_t n = 0;
     bool ok = true;
-    if (v == NULL || json_is_boolean(v)) {
-        r->all = r->all || json_is_true(v);
-        r->any = r->any || json_is_true(v);
-        return true;
-    }
-    char **names = flags_list(object, "recopy", &n);
-    if (r->tables == NULL)
+    r->all = r->all || given->all;
+    r->any = r->any || given->all || given->list.n > 0;
+    if (given->given && !given->all && given->list.n == 0)
+        return err_set(e, ERR_USAGE, "--recopy names no table");
+    if (r->tables == NULL && given->list.n > 0)
         r->tables = mem_calloc(d->n_tables + 1, sizeof *r->tables);
-    for (size_t i = 0; ok && i < n; i++)
-        ok = add_name(r, d, names[i], e);
-    flags_list_free(names, n);
-    r->any = r->any || n > 0;
-    return n > 0 ? ok : err_set(e, ERR_USAGE, "--recopy names no table");
+    for (size_t i = 0; ok && i < given->list.n; i++)
+        ok = add_name(r, d, given->list.items[i], e);
+    return ok;
+}
+
+/* What print_todo wrote: true, or the names of tables. */
+static bool add_from_json(struct recopy *r, const struct wf_def *d, const json_t *v, struct err *e)
+{
+    struct flag_choice todo = {.given = v != NULL, .all = json_is_true(v)};
+    const char **names = mem_calloc(json_array_size(v) + 1, sizeof *names);
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const char *name = json_string_value(json_array_get(v, i));
+        if (name != NULL)
+            names[todo.list.n++] = name;
+    }
+    todo.list.items = (char **)(uintptr_t)names; /* only read */
+    bool ok = recopy_add(r, d, &todo, e);
+    free(names);
+    return ok;
 }
 
 bool recopy_add_pending(struct recopy *r, const struct workflow *w, struct err *e)
 {
     json_t *todo = w->todo != NULL ? json_loads(w->todo, 0, NULL) : NULL;
-    bool ok = recopy_add(r, w->def, todo, e);
+    bool ok = add_from_json(r, w->def, json_object_get(todo, "recopy"), e);
     json_decref(todo);
     return ok;
 }

@@ -20,9 +20,8 @@
 #ifndef SLUICE_VREPL_WORKFLOW_RECOPY_H
 #define SLUICE_VREPL_WORKFLOW_RECOPY_H
 
+#include "base/flags.h"
 #include "vrepl/workflow/workflow.h"
-
-#include <jansson.h>
 
 struct recopy { /* what is copied anew */
     bool any, all;
@@ -33,9 +32,9 @@ struct recopy { /* what is copied anew */
         false, false, NULL                                                                         \
     }
 void recopy_fini(struct recopy *r);
-/* Adds what "recopy" says in an object of flags, or of todo: true is all, texts name target tables.
- * ERR_WF_PRECONDITION: there is no such table in the workflow. */
-bool recopy_add(struct recopy *r, const struct wf_def *d, const json_t *object,
+/* Adds what --recopy names: all, or target tables. ERR_WF_PRECONDITION: there is no such table in the
+ * workflow. */
+bool recopy_add(struct recopy *r, const struct wf_def *d, const struct flag_choice *given,
                 struct err *e) WARN_UNUSED;
 /* The same of the row's todo: what an earlier start began. */
 bool recopy_add_pending(struct recopy *r, const struct workflow *w, struct err *e) WARN_UNUSED;

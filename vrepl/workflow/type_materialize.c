@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "mysql/checks.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -39,10 +40,11 @@ static bool add_setting(struct wf_def *d, const json_t *s, struct err *e)
     return true;
 }
 
-static bool tables_of_materialize(struct wf_def *d, const json_t *f, struct err *e)
+static bool tables_of_materialize(struct wf_def *d, const struct verb_options *o, struct err *e)
 {
-    const char *text = flags_str(f, "table_settings");
-    if (request_tables_listed(d, f, "reference_tables"))
+    const char *text = o->table_settings;
+    request_tables_listed(d, &o->reference_tables);
+    if (d->n_tables > 0)
         return text == NULL ||
                err_set(e, ERR_USAGE, "--reference-tables or --table-settings, not both");
     json_t *settings = text != NULL ? json_loads(text, 0, NULL) : NULL;
@@ -55,19 +57,19 @@ static bool tables_of_materialize(struct wf_def *d, const json_t *f, struct err 
     return ok;
 }
 
-static bool request(struct vrepl_engine *g, struct wf_def *d, const char *keyspace, const json_t *f,
-                    struct err *e)
+static bool request(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
+                    const struct verb_options *o, struct err *e)
 {
-    return request_two_keyspaces(g, d, keyspace, f, e) && tables_of_materialize(d, f, e) &&
+    return request_two_keyspaces(g, d, keyspace, o, e) && tables_of_materialize(d, o, e) &&
            request_tables_stored(g, d, e);
 }
 
 /* --reference-tables are on every shard whether the vschema has them or not. */
 static bool precheck(const struct wf_def *d, const struct wf_table *t,
-                     const struct vschema_table *v, const json_t *f, bool *everywhere,
+                     const struct vschema_table *v, const struct verb_options *o, bool *everywhere,
                      struct err *e)
 {
-    if (*everywhere || flags_str(f, "table_settings") != NULL)
+    if (*everywhere || o->table_settings != NULL)
         return true;
     *everywhere = true;
     return v == NULL || v->primary == NULL ||

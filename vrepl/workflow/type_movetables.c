@@ -5,33 +5,27 @@
 #include "mysql/checks.h"
 #include "vrepl/workflow/sides.h"
 
-static bool names_any(const json_t *f, const char *flag)
+static bool tables_of_move(struct vrepl_engine *g, struct wf_def *d, const struct verb_options *o,
+                           struct err *e)
 {
-    size_t n;
-    char **names = flags_list(f, flag, &n);
-    flags_list_free(names, n);
-    return n > 0;
-}
-
-static bool tables_of_move(struct vrepl_engine *g, struct wf_def *d, const json_t *f, struct err *e)
-{
-    bool all = flags_bool(f, "all_tables", false);
-    if (all && names_any(f, "tables"))
+    bool all = o->all_tables;
+    if (all && o->tables.n > 0)
         return err_set(e, ERR_USAGE, "either --tables or --all-tables");
-    if (!all && names_any(f, "exclude_tables"))
+    if (!all && o->exclude_tables.n > 0)
         return err_set(e, ERR_USAGE, "--exclude-tables is for --all-tables");
     if (all)
-        return request_tables_all(g, d, f, e);
-    if (!request_tables_listed(d, f, "tables"))
+        return request_tables_all(g, d, o, e);
+    request_tables_listed(d, &o->tables);
+    if (d->n_tables == 0)
         return err_set(e, ERR_USAGE,
                        "tables or all-tables are required to specify which tables to move");
     return request_tables_stored(g, d, e);
 }
 
-static bool request(struct vrepl_engine *g, struct wf_def *d, const char *keyspace, const json_t *f,
-                    struct err *e)
+static bool request(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
+                    const struct verb_options *o, struct err *e)
 {
-    return request_two_keyspaces(g, d, keyspace, f, e) && tables_of_move(g, d, f, e);
+    return request_two_keyspaces(g, d, keyspace, o, e) && tables_of_move(g, d, o, e);
 }
 
 /* Behind the switch the application writes it on each shard, and each would send it back. */
@@ -48,11 +42,11 @@ static bool no_way_back(const struct wf_def *d, const char *table, struct err *e
 }
 
 static bool precheck(const struct wf_def *d, const struct wf_table *t,
-                     const struct vschema_table *v, const json_t *f, bool *everywhere,
+                     const struct vschema_table *v, const struct verb_options *o, bool *everywhere,
                      struct err *e)
 {
     (void)v;
-    (void)f;
+    (void)o;
     return !*everywhere || d->target.n_shards == 1 || no_way_back(d, t->source, e);
 }
 

@@ -12,23 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool shard_list(struct vrepl_engine *g, const char *keyspace, const json_t *f,
-                       const char *flag, struct wf_side *side, struct err *e)
+static bool shard_list(struct vrepl_engine *g, const char *keyspace, const struct flag_list *names,
+                       struct wf_side *side, struct err *e)
 {
-    size_t n;
-    char **names = flags_list(f, flag, &n);
+    size_t n = names->n;
     const char **known = mem_calloc(n + 1, sizeof(char *));
     bool ok = n > 0 || err_set(e, ERR_USAGE, "--source-shards and --target-shards are needed");
     for (size_t i = 0; ok && i < n; i++) {
-        const struct topo_shard *s = topology_shard(g->o.topo, keyspace, names[i]);
+        const struct topo_shard *s = topology_shard(g->o.topo, keyspace, names->items[i]);
         ok = s != NULL ||
              err_set(e, ERR_WF_PRECONDITION, "there is no shard %s/%s in the configuration",
-                     keyspace, names[i]);
+                     keyspace, names->items[i]);
         known[i] = s != NULL ? s->name : NULL;
     }
     if (ok)
         wf_side_set(side, keyspace, known, n);
-    flags_list_free(names, n);
     free(known);
     return ok;
 }
@@ -87,24 +85,25 @@ static bool check_serving(struct vrepl_engine *g, const struct wf_def *d, struct
 }
 
 static bool sides_of_reshard(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
-                             const json_t *f, struct err *e)
+                             const struct verb_options *o, struct err *e)
 {
     if (!request_keyspace_known(g, keyspace, "target", e) ||
-        !shard_list(g, keyspace, f, "source_shards", &d->source, e) ||
-        !shard_list(g, keyspace, f, "target_shards", &d->target, e))
+        !shard_list(g, keyspace, &o->source_shards, &d->source, e) ||
+        !shard_list(g, keyspace, &o->target_shards, &d->target, e))
         return false;
+    const struct flag_list targets = {d->target.shards, d->target.n_shards};
     for (size_t i = 0; i < d->source.n_shards; i++) {
-        if (flags_in(d->target.shards, d->target.n_shards, d->source.shards[i]))
+        if (flag_list_has(&targets, d->source.shards[i]))
             return err_set(e, ERR_WF_PRECONDITION, "shard %s is both source and target",
                            d->source.shards[i]);
     }
     return check_ranges(g, d, e) && check_serving(g, d, e);
 }
 
-static bool request(struct vrepl_engine *g, struct wf_def *d, const char *keyspace, const json_t *f,
-                    struct err *e)
+static bool request(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
+                    const struct verb_options *o, struct err *e)
 {
-    return sides_of_reshard(g, d, keyspace, f, e) && request_tables_all(g, d, f, e);
+    return sides_of_reshard(g, d, keyspace, o, e) && request_tables_all(g, d, o, e);
 }
 
 /* Reference and sequence tables have workflows of their own. */

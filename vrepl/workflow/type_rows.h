@@ -14,12 +14,12 @@ bool request_keyspace_known(struct vrepl_engine *g, const char *keyspace, const 
                             struct err *e) WARN_UNUSED;
 /* Both sides are what serves: --source-keyspace, and the keyspace of the command. */
 bool request_two_keyspaces(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
-                           const json_t *f, struct err *e) WARN_UNUSED;
+                           const struct verb_options *o, struct err *e) WARN_UNUSED;
 /* All tables of the source but --exclude-tables and those that the type leaves out. */
-bool request_tables_all(struct vrepl_engine *g, struct wf_def *d, const json_t *f,
+bool request_tables_all(struct vrepl_engine *g, struct wf_def *d, const struct verb_options *o,
                         struct err *e) WARN_UNUSED;
-/* The tables that a list flag names; false when it names none. */
-bool request_tables_listed(struct wf_def *d, const json_t *f, const char *flag);
+/* Adds the named tables, each once. */
+void request_tables_listed(struct wf_def *d, const struct flag_list *names);
 /* Gives the listed tables the names that the source stores; ERR_WF_PRECONDITION for one that is
  * not there, ERR_USAGE for one that is named twice. */
 bool request_tables_stored(struct vrepl_engine *g, struct wf_def *d, struct err *e) WARN_UNUSED;

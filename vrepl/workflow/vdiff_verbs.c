@@ -26,8 +26,7 @@ struct vdiff_job {
     char *key;          /* of its workflow */
     struct workflow *w; /* a reference */
     char *uuid;
-    char **tables; /* only these; NULL: all */
-    size_t n_tables;
+    struct flag_list tables; /* none: all of the workflow */
     unsigned samples;
     int64_t wait_ms;
     bool only_pks;
@@ -106,33 +105,40 @@ static bool save(const struct vdiff_job *job, const char *state, json_t *take_re
 
 static bool wanted(const struct vdiff_job *job, const struct wf_table *t)
 {
-    return job->tables == NULL || flags_in(job->tables, job->n_tables, t->source) ||
-           flags_in(job->tables, job->n_tables, t->target);
+    return job->tables.n == 0 || flag_list_has(&job->tables, t->source) ||
+           flag_list_has(&job->tables, t->target);
+}
+
+static bool known_table(const struct wf_def *d, const char *name)
+{
+    bool known = false;
+    for (size_t k = 0; k < d->n_tables; k++)
+        known = known || strcmp(d->tables[k].source, name) == 0 ||
+                strcmp(d->tables[k].target, name) == 0;
+    return known;
+}
+
+static bool unknown_table(const struct vdiff_job *job, const char *name, struct err *e)
+{
+    const struct wf_def *d = job->w->def;
+    char **names = mem_calloc(d->n_tables + 1, sizeof *names);
+    for (size_t i = 0; i < d->n_tables; i++)
+        names[i] = d->tables[i].target;
+    const char *near = schema_name_nearest(names, d->n_tables, name);
+    err_set(e, ERR_WF_PRECONDITION, "there is no table %.100s in workflow %s", name, job->key);
+    free(names);
+    return near != NULL ? err_cure(e, "did you mean %s?", near)
+                        : err_cure(e, "name tables as `workflow show` does");
 }
 
 /* A name that is no table of the workflow would be a comparison of nothing. */
 static bool tables_known(const struct vdiff_job *job, struct err *e)
 {
-    const struct wf_def *d = job->w->def;
-    char **names = mem_calloc(d->n_tables + 1, sizeof *names);
-    size_t bad = job->n_tables;
-    for (size_t i = 0; i < d->n_tables; i++)
-        names[i] = mem_strdup(d->tables[i].target);
-    for (size_t i = job->n_tables; i-- > 0;) {
-        bool known = flags_in(names, d->n_tables, job->tables[i]);
-        for (size_t k = 0; k < d->n_tables; k++)
-            known = known || strcmp(d->tables[k].source, job->tables[i]) == 0;
-        bad = known ? bad : i;
+    for (size_t i = 0; i < job->tables.n; i++) {
+        if (!known_table(job->w->def, job->tables.items[i]))
+            return unknown_table(job, job->tables.items[i], e);
     }
-    if (bad < job->n_tables) {
-        const char *near = schema_name_nearest(names, d->n_tables, job->tables[bad]);
-        err_set(e, ERR_WF_PRECONDITION, "there is no table %.100s in workflow %s", job->tables[bad],
-                job->key);
-        err_cure(e, near != NULL ? "did you mean %s?" : "name tables as `workflow show` does%s",
-                 near != NULL ? near : "");
-    }
-    flags_list_free(names, d->n_tables);
-    return bad == job->n_tables;
+    return true;
 }
 
 static size_t fill_tables(const struct vdiff_job *job, const struct wf_streams *s,
@@ -222,7 +228,7 @@ static void job_list(struct vdiff_job *job)
 
 static void job_free(struct vdiff_job *job)
 {
-    flags_list_free(job->tables, job->n_tables);
+    flag_list_fini(&job->tables);
     free(job->uuid);
     free(job->key);
     free(job);
@@ -406,10 +412,11 @@ static struct vdiff_job *job_new(struct verb_call *c, struct workflow *w, const 
     job->key = mem_strdup(w->keys[0]);
     job->w = w;
     job->uuid = uuid != NULL ? mem_strdup(uuid) : new_uuid();
-    job->tables = flags_list(c->flags, "tables", &job->n_tables);
-    job->samples = (unsigned)flags_int(c->flags, "max_report_sample_rows", 10);
-    job->wait_ms = flags_int(c->flags, "filtered_replication_wait_time_ms", 30000);
-    job->only_pks = flags_bool(c->flags, "only_pks", false);
+    for (size_t i = 0; i < c->o->tables.n; i++)
+        flag_list_add(&job->tables, c->o->tables.items[i]);
+    job->samples = (unsigned)c->o->max_report_sample_rows;
+    job->wait_ms = c->o->filtered_replication_wait_time_ms;
+    job->only_pks = c->o->only_pks;
     job->created_ms = clock_wall_ms();
     return job;
 }
@@ -451,7 +458,7 @@ static bool vdiff_create(struct verb_call *c, struct workflow *w, const char *uu
         job_free(job);
         return false;
     }
-    if (flags_bool(c->flags, "wait", false))
+    if (c->o->wait)
         return run_waiting(c, job, e);
     run_detached(c, job, resume);
     return true;
@@ -504,7 +511,7 @@ static bool vdiff_delete(struct verb_call *c, struct workflow *w, const char *uu
 
 static bool on_workflow(struct verb_call *c, struct workflow *w, struct err *e)
 {
-    const char *verb = c->cmd->verb, *uuid = flags_str(c->flags, "uuid");
+    const char *verb = c->cmd->verb, *uuid = c->o->uuid;
     if (strcmp(verb, "create") == 0)
         return vdiff_create(c, w, uuid, false, e);
     if (strcmp(verb, "show") == 0)

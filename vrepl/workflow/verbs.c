@@ -74,7 +74,7 @@ static bool find(struct verb_call *c, struct work *x, struct err *e)
 /* How long a verb waits for another verb, and its statements for locks on the home server. */
 static unsigned wait_s(const struct verb_call *c)
 {
-    int64_t ms = flags_int(c->flags, "timeout_ms", VERB_WAIT_S * 1000);
+    int64_t ms = c->o->timeout_ms;
     return ms < 1000 ? 1 : ms > VERB_WAIT_S * 1000 ? VERB_WAIT_S : (unsigned)(ms / 1000);
 }
 
@@ -215,7 +215,7 @@ static bool start_streams(struct work *x, const struct recopy *r, struct err *e)
 static bool what_to_recopy(const struct verb_call *c, const struct work *x, struct recopy *r,
                            struct err *e)
 {
-    if (!recopy_add(r, x->w->def, c->flags, e))
+    if (!recopy_add(r, x->w->def, &c->o->recopy, e))
         return false;
     if (x->dir == WF_REVERSE && r->any)
         return err_set(e, ERR_WF_STATE, "start --recopy the workflow %s, not its reverse",
@@ -228,7 +228,7 @@ static bool start_direction(struct verb_call *c, struct work *x, const struct re
                             struct err *e)
 {
     bool runs = x->dir == wf_state_direction(x->w->state);
-    if (runs && flags_bool(c->flags, "dry_run", false)) {
+    if (runs && c->o->dry_run) {
         put_plan(c, "Start", start_plan(x->w, r));
         return true;
     }
@@ -262,7 +262,7 @@ static bool verb_stop(struct verb_call *c, struct work *x, struct err *e)
 
 static bool verb_update(struct verb_call *c, struct work *x, struct err *e)
 {
-    const char *on_ddl = flags_str(c->flags, "on_ddl");
+    const char *on_ddl = c->o->on_ddl;
     enum vrepl_on_ddl d;
     if (on_ddl == NULL || !wf_on_ddl_parse(on_ddl, &d))
         return err_set(e, ERR_USAGE, "--on-ddl is IGNORE, STOP, EXEC or EXEC_IGNORE");
@@ -325,23 +325,24 @@ static void put_switched(struct verb_call *c, struct workflow *w, enum wf_direct
                         plan != NULL ? plan : json_array(), "blocked_ms", (json_int_t)blocked_ms));
 }
 
+static bool names_primary(const struct flag_list *types)
+{
+    bool yes = types->n == 0;
+    for (size_t i = 0; i < types->n; i++)
+        yes = yes || strcasecmp(types->items[i], "primary") == 0;
+    return yes;
+}
+
 static bool switch_flags(struct verb_call *c, struct switch_options *o, struct err *e)
 {
-    const json_t *f = c->flags;
-    size_t n;
-    char **types = flags_list(f, "tablet_types", &n);
-    bool primary = n == 0;
-    for (size_t i = 0; i < n; i++)
-        primary = primary || strcasecmp(types[i], "primary") == 0;
-    flags_list_free(types, n);
-    o->timeout_ms = flags_int(f, "timeout_ms", 30000);
-    o->max_lag_ms = flags_int(f, "max_replication_lag_allowed_ms", 30000);
-    o->follow = flags_bool(f, "enable_reverse_replication", true);
-    o->dry_run = flags_bool(f, "dry_run", false);
+    o->timeout_ms = c->o->timeout_ms;
+    o->max_lag_ms = c->o->max_replication_lag_allowed_ms;
+    o->follow = c->o->enable_reverse_replication;
+    o->dry_run = c->o->dry_run;
     o->cancelled = c->cmd->cancelled;
     if (o->timeout_ms < MIN_TIMEOUT_MS)
         return err_set(e, ERR_USAGE, "--timeout is at least 1s");
-    if (!primary) {
+    if (!names_primary(&c->o->tablet_types)) {
         err_set(e, ERR_WF_PRECONDITION,
                 "reads alone are not switched: one command switches reads and writes");
         return err_cure(e, "leave --tablet-types out");
@@ -443,8 +444,7 @@ static bool begin_end(struct work *x, enum wf_event ev, const struct finish_opti
 
 static bool verb_complete(struct verb_call *c, struct work *x, struct err *e)
 {
-    struct finish_options o = {flags_bool(c->flags, "keep_data", false),
-                               flags_bool(c->flags, "rename_tables", false)};
+    struct finish_options o = {c->o->keep_data, c->o->rename_tables};
     struct workflow *w = x->w;
     if (w->state == WF_NONE) { /* its interrupted complete was just brought to its end */
         put_ended(c, true, NULL, NULL);
@@ -458,7 +458,7 @@ static bool verb_complete(struct verb_call *c, struct work *x, struct err *e)
                        "write traffic");
     if (!finish_check_complete(w, &o, e))
         return false;
-    if (flags_bool(c->flags, "dry_run", false)) {
+    if (c->o->dry_run) {
         put_ended(c, true, complete_plan(w, &o), NULL);
         return true;
     }
@@ -471,7 +471,7 @@ static bool verb_complete(struct verb_call *c, struct work *x, struct err *e)
 
 static bool verb_cancel(struct verb_call *c, struct work *x, struct err *e)
 {
-    struct finish_options o = {flags_bool(c->flags, "keep_data", false), false};
+    struct finish_options o = {c->o->keep_data, false};
     struct workflow *w = x->w;
     if (w->state == WF_NONE) {
         put_ended(c, false, NULL, NULL);
@@ -486,7 +486,7 @@ static bool verb_cancel(struct verb_call *c, struct work *x, struct err *e)
     }
     if (!o.keep_data && !sides_check_drop(w, WF_TARGET, e))
         return false;
-    if (flags_bool(c->flags, "dry_run", false)) {
+    if (c->o->dry_run) {
         put_plan(c, "Cancel", cancel_plan(w, &o));
         return true;
     }
@@ -506,6 +506,13 @@ static bool verb_cancel(struct verb_call *c, struct work *x, struct err *e)
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void names_free(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
 }
 
 /* Names of a keyspace's workflows: those into it, and reverses of those out of it. malloc'ed texts.
@@ -536,7 +543,7 @@ static bool verb_list(struct verb_call *c)
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, json_string(names[i]));
-    flags_list_free(names, n);
+    names_free(names, n);
     verbs_put(c, list);
     return true;
 }
@@ -553,11 +560,10 @@ static bool verb_show(struct verb_call *c)
         if (only == NULL || only[0] == '\0' || strcmp(only, names[i]) == 0)
             w = wf_find(c->g, c->cmd->keyspace, names[i], &dir);
         if (w != NULL)
-            json_array_append_new(list,
-                                  status_show(w, dir, flags_bool(c->flags, "include_logs", true)));
+            json_array_append_new(list, status_show(w, dir, c->o->include_logs));
         wf_unref(w);
     }
-    flags_list_free(names, n);
+    names_free(names, n);
     verbs_put(c, json_pack("{s:o}", "workflows", list));
     return true;
 }
@@ -576,7 +582,7 @@ static bool verb_status(struct verb_call *c, struct err *e)
 static bool plan_create(struct verb_call *c, const struct wf_type_ops *type, struct err *e)
 {
     json_t *plan = NULL;
-    if (!create_check(c->g, type, c->cmd->keyspace, c->cmd->workflow, c->flags, &plan, e))
+    if (!create_check(c->g, type, c->cmd->keyspace, c->cmd->workflow, c->o, &plan, e))
         return false;
     put_plan(c, "Create", plan);
     return true;
@@ -588,9 +594,9 @@ static bool verb_create(struct verb_call *c, struct err *e)
     struct workflow *w = NULL;
     if (type == NULL)
         return err_set(e, ERR_USAGE, "%s has no verb create", c->cmd->type);
-    if (flags_bool(c->flags, "dry_run", false))
+    if (c->o->dry_run)
         return plan_create(c, type, e);
-    if (!create_run(c->g, type, c->cmd->keyspace, c->cmd->workflow, c->flags, &w, e))
+    if (!create_run(c->g, type, c->cmd->keyspace, c->cmd->workflow, c->o, &w, e))
         return false;
     verbs_put(c, status_json(w, WF_FORWARD));
     wf_unref(w);
@@ -647,26 +653,6 @@ static bool run_on_workflow(struct verb_call *c, const struct verb *v, struct er
     ok = ok && v->run(c, &x, e);
     close_work(&x, ok ? NULL : e);
     return ok || done_before(c, v, e);
-}
-
-static bool can_plan(const char *type, const char *verb)
-{
-    static const char *const can[] = {"create", "switchtraffic", "reversetraffic", "complete",
-                                      "cancel", "delete",        "list",           "show",
-                                      "status", "progress",      "start"};
-    for (size_t i = 0; strcmp(type, "vdiff") != 0 && i < sizeof can / sizeof *can; i++) {
-        if (strcmp(verb, can[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool verbs_check_dry_run(const struct verb_call *c, struct err *e)
-{
-    if (!flags_bool(c->flags, "dry_run", false) || can_plan(c->cmd->type, c->cmd->verb))
-        return true;
-    err_set(e, ERR_USAGE, "%s %s has no --dry-run; nothing was done", c->cmd->type, c->cmd->verb);
-    return err_cure(e, "leave it out to do it");
 }
 
 bool verbs_run(struct verb_call *c, struct err *e)

@@ -3,13 +3,15 @@
 #ifndef SLUICE_VREPL_WORKFLOW_VERBS_H
 #define SLUICE_VREPL_WORKFLOW_VERBS_H
 
-#include "vrepl/workflow/flags.h"
+#include "vrepl/workflow/verb_flags.h"
 #include "vrepl/workflow/workflow.h"
+
+#include <jansson.h>
 
 struct verb_call {
     struct vrepl_engine *g;
     const struct vrepl_command *cmd;
-    const json_t *flags;
+    const struct verb_options *o;
     struct buf *result; /* one JSON document */
 };
 /* movetables, reshard, materialize and workflow. */
@@ -19,9 +21,5 @@ bool vdiff_verbs_run(struct verb_call *c, struct err *e) WARN_UNUSED;
 /* Stops comparisons that run (of one workflow key, or all with NULL) and waits for them. */
 void vdiff_verbs_stop(struct vrepl_engine *g, const char *workflow_key);
 void verbs_put(struct verb_call *c, json_t *take); /* prints and frees */
-
-/* --dry-run of a verb that can neither say what it would do nor leaves everything as it is anyway
- * is refused: it must not do it. */
-bool verbs_check_dry_run(const struct verb_call *c, struct err *e) WARN_UNUSED;
 
 #endif

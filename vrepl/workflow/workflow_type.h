@@ -7,7 +7,7 @@
 #ifndef SLUICE_VREPL_WORKFLOW_WORKFLOW_TYPE_H
 #define SLUICE_VREPL_WORKFLOW_WORKFLOW_TYPE_H
 
-#include "vrepl/workflow/flags.h"
+#include "vrepl/workflow/verb_flags.h"
 #include "vrepl/workflow/workflow.h"
 
 struct cdc_journal; /* cdc/sidecar/journal.h */
@@ -34,14 +34,14 @@ struct wf_type_ops {
 
     /* create: fills the sides and the tables of a definition that has its options. Required. */
     bool (*request)(struct vrepl_engine *g, struct wf_def *d, const char *keyspace,
-                    const json_t *flags, struct err *e);
+                    const struct verb_options *o, struct err *e);
     /* create and switch, with whole_shards: does a table of that vschema entry (may be NULL) belong
      * to a workflow of its own? NULL: none does. */
     bool (*leaves_out)(const struct vschema_table *v);
     /* create, for each table of a sharded target: may it stand there? *everywhere is true for a
      * reference table and may be set: then every shard has all rows. NULL: yes. */
     bool (*precheck)(const struct wf_def *d, const struct wf_table *t,
-                     const struct vschema_table *v, const json_t *flags, bool *everywhere,
+                     const struct vschema_table *v, const struct verb_options *o, bool *everywhere,
                      struct err *e);
     /* switch, before anything is changed: do the sides serve as a switch in this direction needs
      * it? NULL: workflows of this type are never switched. */
