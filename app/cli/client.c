@@ -1,33 +1,46 @@
 /* app/cli/client.c — the verbs' side of the daemon's HTTP API. */
 #include "app/cli/client.h"
 
-#include "base/address.h"
-
 #include <jansson.h>
 #include <string.h>
 
-#define ANSWER_MAX ((size_t)64 * 1024 * 1024)
-#define IDLE_MS    60000  /* the daemon sends a line end every few seconds while a verb works */
-#define SILENT_MS  300000 /* verbs that answer once, at their end */
+#define IDLE_MS   60000  /* the daemon sends a line end every few seconds while a verb works */
+#define SILENT_MS 300000 /* verbs that answer once, at their end */
 
-static bool stays_here(const char *address)
+static const char *const headers[] = {"Accept: application/json", "Content-Type: application/json",
+                                      NULL};
+
+/* What it means of a daemon. */
+static bool unanswered(struct err *e)
 {
-    char host[256];
-    const char *port;
-    return strncmp(address, "unix:", 5) == 0 ||
-           (address_split(address, host, sizeof host, &port) && address_is_loopback(host));
+    if (e->code == ERR_HTTP)
+        e->code = ERR_API;
+    if (e->code != ERR_HTTP_CONNECT)
+        return false;
+    e->code = ERR_DAEMON_UNREACHABLE;
+    return err_cure(e, "start the daemon with `sluice serve --config FILE`, or use --local");
 }
 
-bool client_call(const struct http_client_request *rq, int *status, struct buf *body, struct err *e)
+bool client_call(const struct client_request *rq, int *status, struct buf *body, struct err *e)
 {
-    struct http_client_request bounded = *rq;
-    if (rq->token != NULL && !stays_here(rq->address)) {
-        err_set(e, ERR_CONFIG, "the token would go to %s unencrypted", rq->address);
-        return err_cure(e, "forward a port of this machine to it, for example with ssh -L");
-    }
-    bounded.max_bytes = ANSWER_MAX;
-    bounded.idle_ms = rq->on_line != NULL || strcmp(rq->method, "GET") == 0 ? IDLE_MS : SILENT_MS;
-    return http_client_call(&bounded, status, body, e);
+    const struct http_client_options o = {
+        .address = rq->address, .token = rq->token, .headers = headers};
+    bool once = rq->on_line == NULL && strcmp(rq->method, "GET") != 0;
+    struct http_client_request call = {.method = rq->method,
+                                       .path = rq->path,
+                                       .body = rq->body,
+                                       .idle_ms = once ? SILENT_MS : IDLE_MS,
+                                       .on_line = rq->on_line,
+                                       .ctx = rq->ctx};
+    struct http_client_answer a = HTTP_CLIENT_ANSWER_INIT;
+    call.whole_ms = rq->on_line == NULL ? call.idle_ms : 0;
+    struct http_client *c = http_client_new(&o, e);
+    bool ok = c != NULL && (http_client_call(c, &call, &a, e) || unanswered(e));
+    *status = a.status;
+    buf_put(body, a.body.data, a.body.len);
+    http_client_answer_fini(&a);
+    http_client_free(c);
+    return ok;
 }
 
 static enum err_code code_of(const char *name)

@@ -2,13 +2,23 @@
 #ifndef SLUICE_APP_CLI_CLIENT_H
 #define SLUICE_APP_CLI_CLIENT_H
 
-#include "base/http_client.h"
+#include "base/http.h"
 
-/* As http_client_call, with the limits of an answer of the daemon. A token is refused for an
- * address beyond this machine: it would go there unencrypted. */
-bool client_call(const struct http_client_request *rq, int *status, struct buf *body,
+struct client_request {
+    const char *address;                          /* "unix:/path", "host:port" or "https://…" */
+    const char *method;                           /* "GET", "POST", "DELETE" */
+    const char *path;                             /* with query */
+    const char *token;                            /* bearer token or NULL */
+    const char *body;                             /* JSON or NULL */
+    void (*on_line)(void *ctx, const char *line); /* as in base/http.h */
+    void *ctx;
+};
+/* With the limits that suit the daemon's answers. *status: of the answer; body: what was received.
+ * ERR_DAEMON_UNREACHABLE: nobody listens; ERR_API: the answer broke off, came too slowly or was no
+ * HTTP; ERR_LIMIT: it was too large; ERR_CONFIG: the token would leave this machine unencrypted. */
+bool client_call(const struct client_request *rq, int *status, struct buf *body,
                  struct err *e) WARN_UNUSED;
-/* Reads {"error":{…}} of an answer into *e; false always. */
+/* Sets e from {"error":{…}}: code, message and cure. Always false. */
 bool client_error(const char *json, struct err *e);
 
 #endif

@@ -50,13 +50,13 @@ bool remote_call(const struct opt_values *v, const char *method, const char *pat
     struct target t = {NULL, NULL};
     bool ok = find_target(v, &t, e);
     if (ok) {
-        struct http_client_request rq = {.address = t.address,
-                                         .token = t.token,
-                                         .method = method,
-                                         .path = path,
-                                         .body = body,
-                                         .on_line = on_line,
-                                         .ctx = ctx};
+        struct client_request rq = {.address = t.address,
+                                    .token = t.token,
+                                    .method = method,
+                                    .path = path,
+                                    .body = body,
+                                    .on_line = on_line,
+                                    .ctx = ctx};
         ok = client_call(&rq, status, answer, e);
     }
     if (t.token != NULL)

@@ -3,7 +3,7 @@
 #define SLUICE_APP_SERVER_API_H
 
 #include "app/server/daemon.h"
-#include "app/server/http.h"
+#include "app/server/http_server.h"
 #include "app/server/monitor.h"
 
 struct api;

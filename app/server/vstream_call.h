@@ -4,7 +4,7 @@
 #define SLUICE_APP_SERVER_VSTREAM_CALL_H
 
 #include "app/server/daemon.h"
-#include "app/server/http.h"
+#include "app/server/http_server.h"
 
 /* Query: keyspace; vgtid (a VGTID, "current", "beginning" or a time; absent: current); tables=a,b;
  * shard (one of them; absent: all that serve, or all of the VGTID); tx=1 (begin and commit too);

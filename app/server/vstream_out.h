@@ -3,7 +3,7 @@
 #ifndef SLUICE_APP_SERVER_VSTREAM_OUT_H
 #define SLUICE_APP_SERVER_VSTREAM_OUT_H
 
-#include "app/server/http.h"
+#include "app/server/http_server.h"
 #include "cdc/reader.h"
 
 struct vstream_out {

@@ -1,6 +1,6 @@
 /* tests/component/test_app_http.c — the HTTP server and the verbs' client over real sockets. */
 #include "app/cli/client.h"
-#include "app/server/http.h"
+#include "app/server/http_server.h"
 
 #include "base/clock.h"
 #include <poll.h>
@@ -101,11 +101,11 @@ static int stop(void **state)
 static bool call(struct fixture *f, const char *token, const char *path, const char *body,
                  int *status, struct buf *answer, struct err *e)
 {
-    struct http_client_request rq = {.address = f->address,
-                                     .token = token,
-                                     .method = body != NULL ? "POST" : "GET",
-                                     .path = path,
-                                     .body = body};
+    struct client_request rq = {.address = f->address,
+                                .token = token,
+                                .method = body != NULL ? "POST" : "GET",
+                                .path = path,
+                                .body = body};
     return client_call(&rq, status, answer, e);
 }
 
@@ -172,12 +172,12 @@ static void many_lines_arrive_in_order(void **state)
     struct buf answer = BUF_INIT;
     struct err e = ERR_INIT;
     int status = 0;
-    struct http_client_request rq = {.address = f->address,
-                                     .token = "a-token-of-16-bytes",
-                                     .method = "GET",
-                                     .path = "/lines",
-                                     .on_line = count_line,
-                                     .ctx = &counted};
+    struct client_request rq = {.address = f->address,
+                                .token = "a-token-of-16-bytes",
+                                .method = "GET",
+                                .path = "/lines",
+                                .on_line = count_line,
+                                .ctx = &counted};
     assert_true(client_call(&rq, &status, &answer, &e));
     assert_int_equal(counted.n, 5000);
     assert_int_equal(counted.wrong, 0);
@@ -202,7 +202,7 @@ static void nobody_listening_says_how_to_start(void **state)
     struct buf answer = BUF_INIT;
     struct err e = ERR_INIT;
     int status = 0;
-    struct http_client_request rq = {
+    struct client_request rq = {
         .address = "unix:/tmp/sluice-nobody.sock", .method = "GET", .path = "/"};
     (void)state;
     assert_false(client_call(&rq, &status, &answer, &e));
@@ -221,56 +221,12 @@ static void a_token_stays_on_this_machine(void **state)
         struct buf answer = BUF_INIT;
         struct err e = ERR_INIT;
         int status = 0;
-        struct http_client_request rq = {
+        struct client_request rq = {
             .address = elsewhere[i], .token = "a-token-of-16-bytes", .method = "GET", .path = "/"};
         assert_false(client_call(&rq, &status, &answer, &e));
         assert_int_equal(e.code, ERR_CONFIG);
         buf_fini(&answer);
     }
-}
-
-struct dripping {
-    int fd;
-    pthread_t thread;
-};
-
-/* A byte every few milliseconds for as long as somebody listens. */
-static void *drip(void *arg)
-{
-    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[";
-    struct dripping *d = arg;
-    char rq[1024];
-    int fd = accept(d->fd, NULL, NULL);
-    if (recv(fd, rq, sizeof rq, 0) > 0 && send(fd, head, sizeof head - 1, MSG_NOSIGNAL) > 0)
-        while (send(fd, " ", 1, MSG_NOSIGNAL) == 1)
-            poll(NULL, 0, 10);
-    close(fd);
-    return NULL;
-}
-
-static void an_answer_without_an_end_is_given_up(void **state)
-{
-    struct dripping d;
-    struct buf answer = BUF_INIT;
-    struct err e = ERR_INIT;
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    char address[80];
-    int status = 0;
-    (void)state;
-    snprintf(address, sizeof address, "unix:/tmp/sluice-drip-%ld.sock", (long)getpid());
-    memcpy(a.sun_path, address + 5, strlen(address) - 4);
-    d.fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(bind(d.fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(d.fd, 1), 0);
-    assert_int_equal(pthread_create(&d.thread, NULL, drip, &d), 0);
-    struct http_client_request rq = {
-        .address = address, .method = "GET", .path = "/", .max_bytes = 65536, .idle_ms = 300};
-    assert_false(http_client_call(&rq, &status, &answer, &e));
-    assert_int_equal(e.code, ERR_API);
-    pthread_join(d.thread, NULL);
-    close(d.fd);
-    unlink(a.sun_path);
-    buf_fini(&answer);
 }
 
 static enum err_code opened(const char *listen, const char *token)
@@ -458,7 +414,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_parameter_that_nobody_reads_is_found, start, stop),
         cmocka_unit_test_setup_teardown(a_long_query_is_read_and_half_a_body_is_not, start, stop),
         cmocka_unit_test(a_token_stays_on_this_machine),
-        cmocka_unit_test(an_answer_without_an_end_is_given_up),
         cmocka_unit_test_setup_teardown(a_wrong_or_missing_token_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(many_lines_arrive_in_order, start, stop),
         cmocka_unit_test_setup_teardown(an_error_document_becomes_an_error, start, stop),

@@ -1,12 +1,12 @@
-/* app/server/http.h — the HTTP server: libevent on one thread, every request handled on a thread of
+/* app/server/http_server.h — the HTTP server: libevent on one thread, every request handled on a thread of
  * its own.
  *
  * The loop never waits for anything but sockets; a handler may take as long as a reshard. Handlers
  * write either one document or lines; lines are sent as they come, with backpressure of
  * HTTP_PENDING_BYTES.
  */
-#ifndef SLUICE_APP_SERVER_HTTP_H
-#define SLUICE_APP_SERVER_HTTP_H
+#ifndef SLUICE_APP_SERVER_HTTP_SERVER_H
+#define SLUICE_APP_SERVER_HTTP_SERVER_H
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -1,11 +1,11 @@
-/* app/server/http.c — libevent's evhttp in front of handler threads.
+/* app/server/http_server.c — libevent's evhttp in front of handler threads.
  *
  * A call has two owners: the loop (until the answer is sent or the client is gone) and the
  * handler's thread (until the handler returns); the last one frees it. What the handler writes goes
  * into `pending` under the call's lock, and `wake` tells the loop. Only the loop touches evhttp
  * objects.
  */
-#include "app/server/http.h"
+#include "app/server/http_server.h"
 
 #include "app/server/error_document.h"
 #include "app/server/http_guard.h"
