@@ -283,8 +283,8 @@ static void set_request(struct call *k, CURL *h)
     lib->easy_setopt(h, CURLOPT_CUSTOMREQUEST, rq->method);
     if (strcasecmp(rq->method, "HEAD") == 0)
         lib->easy_setopt(h, CURLOPT_NOBODY, 1L);
-    if (rq->body == NULL && (strcasecmp(rq->method, "GET") == 0 ||
-                             strcasecmp(rq->method, "HEAD") == 0))
+    if (rq->body == NULL &&
+        (strcasecmp(rq->method, "GET") == 0 || strcasecmp(rq->method, "HEAD") == 0))
         return;
     const char *body = rq->body != NULL ? rq->body : "";
     size_t len = rq->body_len != 0 ? rq->body_len : strlen(body);

@@ -23,13 +23,13 @@ struct http_client; /* one server: how it is asked, and its idle connections */
 struct http_client_options {
     const char *address; /* "unix:/path", "host:port", "http://host[:port][/path]", "https://…" */
     const char *token;   /* bearer token, or NULL */
-    const char *user, *password;         /* basic authentication, or NULL; not with a token */
-    const char *ca_file;                 /* https: who signs; NULL: the system's */
-    const char *cert_file, *key_file;    /* https: our own certificate, or NULL */
-    const char *const *headers;          /* "Name: value" of every request, ended by NULL; or NULL */
-    size_t max_bytes;                    /* of an answer, or of one line of it; 0: 64 MiB */
-    unsigned connect_ms;                 /* 0: 10 s */
-    unsigned idle_connections;           /* kept; 0: 4 */
+    const char *user, *password;      /* basic authentication, or NULL; not with a token */
+    const char *ca_file;              /* https: who signs; NULL: the system's */
+    const char *cert_file, *key_file; /* https: our own certificate, or NULL */
+    const char *const *headers;       /* "Name: value" of every request, ended by NULL; or NULL */
+    size_t max_bytes;                 /* of an answer, or of one line of it; 0: 64 MiB */
+    unsigned connect_ms;              /* 0: 10 s */
+    unsigned idle_connections;        /* kept; 0: 4 */
 };
 /* Copies what it is given; asks nobody yet. ERR_CONFIG: the address is none, credentials would go
  * to another machine unencrypted, or libcurl is not there. */

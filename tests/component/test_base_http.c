@@ -393,6 +393,8 @@ static void a_server_is_believed_by_its_certificate_alone(void **state)
     unsigned port = free_port();
     struct err e = ERR_INIT;
     (void)state;
+    if (system("openssl version >/dev/null 2>&1") != 0)
+        skip(); /* there is no program openssl */
     assert_non_null(mkdtemp(folder));
     snprintf(address, sizeof address, "https://127.0.0.1:%u", port);
     snprintf(cert, sizeof cert, "%s/cert.pem", folder);
