@@ -71,7 +71,8 @@ bool committed_is_open(const struct committed *c)
 static void end_transaction(struct committed *c, const struct cdc_change *end)
 {
     cdc_position_advance(&c->pos, end);
-    cdc_spool_clear(c->spool); /* also lets go of `end`, which may stand in it */
+    if (!cdc_spool_is_empty(c->spool))
+        cdc_spool_clear(c->spool); /* also lets go of `end`, which may stand in it */
     c->open = c->unspooling = false;
     c->end = NULL;
 }

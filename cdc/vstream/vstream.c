@@ -22,6 +22,7 @@ struct vstream_shard {
     struct position until;
     struct cdc_reader *reader;
     struct vstream_lane *lane; /* NULL: not begun, or ended */
+    bool inside;               /* the last part did not end its transaction */
     bool ended;                /* under the lock, as the two below */
     enum cdc_rest rest;
     struct err why;
@@ -276,9 +277,10 @@ enum vstream_next vstream_pull(struct vstream_shard *s, struct committed_part *p
 {
     struct err why = ERR_INIT;
     enum cdc_rest rest = CDC_REST_BUSY;
-    if (s->ended || __atomic_load_n(&s->v->over, __ATOMIC_RELAXED))
+    if (s->ended || (!s->inside && __atomic_load_n(&s->v->over, __ATOMIC_RELAXED)))
         return VSTREAM_ENDED;
     enum vstream_next next = vstream_lane_next(s->lane, part, timeout_ms, e);
+    s->inside = next == VSTREAM_PART && !part->ends && !s->v->o.at_once;
     if (next == VSTREAM_REST)
         rest = cdc_stream_rest(vstream_lane_stream(s->lane), &why);
     note_rest(s, rest, &why);
