@@ -243,6 +243,7 @@ static bool map_columns(struct vrepl_plan *p, const struct plan_options *o, stru
         col->source = (uint16_t)from;
         col->target = (uint16_t)i;
         choose_texts(col, o, &s->columns[from], to);
+        p->typed = p->typed || col->typed;
     }
     return true;
 }

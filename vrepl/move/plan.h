@@ -50,6 +50,7 @@ struct vrepl_plan {
     size_t n_key;
     uint16_t *vindex; /* source column numbers */
     size_t n_vindex;
+    bool typed;       /* any of columns is */
     bool order_exact; /* the identity key's order compares exactly here: integers only */
 };
 

@@ -156,6 +156,8 @@ static bool put_form(struct vrepl_writer *w, const struct vrepl_plan *p, struct 
             compares && !before->values[c->source].absent && (p->n_key == 0 || c->key || c->guard);
     }
     out->len += p->n_columns * 2;
+    if (!p->typed) /* no text can be another than the plan's */
+        return true;
     if (!put_texts(w, p, at, 0, after, e) ||
         !put_texts(w, p, at + p->n_columns, p->n_columns, before, e))
         return false;
@@ -211,10 +213,37 @@ static bool has_own_text(const struct vrepl_writer *w, size_t column)
     return text.column == column;
 }
 
+static bool column_error(const struct vrepl_writer *w, const struct plan_column *c, struct err *e)
+{
+    return err_prepend(e, "%s.%s", w->plan->source->name, w->plan->source->columns[c->source].name);
+}
+
+/* As bind_set, for a form without expressions of its own, which nearly all are: one value a column.
+ */
+static bool bind_plain(struct vrepl_writer *w, const uint8_t *set, const struct cdc_row *row,
+                       struct my_value **at, struct err *e)
+{
+    const struct plan_column *c = w->plan->columns, *end = c + w->plan->n_columns;
+    struct my_value *to = *at;
+    size_t bytes = 0;
+    for (; c < end; c++) {
+        if (!*set++)
+            continue;
+        if (!value_bind(c, &row->values[c->source], &w->scratch, to, e))
+            return column_error(w, c, e);
+        bytes += value_bytes(to++);
+    }
+    *at = to;
+    w->n_bytes += bytes;
+    return true;
+}
+
 /* first: the number of the set's first column among all that are set or compared. */
 static bool bind_set(struct vrepl_writer *w, const uint8_t *set, size_t first,
                      const struct cdc_row *row, struct my_value **at, struct err *e)
 {
+    if (w->next_text == w->form.data + w->form.len)
+        return bind_plain(w, set, row, at, e);
     for (size_t i = 0; i < w->plan->n_columns; i++) {
         const struct plan_column *c = &w->plan->columns[i];
         struct my_value *from = *at;
@@ -223,8 +252,7 @@ static bool bind_set(struct vrepl_writer *w, const uint8_t *set, size_t first,
         const struct cdc_value *v = &row->values[c->source];
         if (has_own_text(w, first + i) ? !bind_document(w, c, v, at, e)
                                        : !value_bind(c, v, &w->scratch, (*at)++, e))
-            return err_prepend(e, "%s.%s", w->plan->source->name,
-                               w->plan->source->columns[c->source].name);
+            return column_error(w, c, e);
         while (from < *at)
             w->n_bytes += value_bytes(from++);
     }
