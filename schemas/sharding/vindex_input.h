@@ -14,7 +14,7 @@
 enum vindex_form {
     VINDEX_FORM_LOG, /* the row format: integers little-endian, BINARY(n) without the zero bytes at
                         its end, compressed columns unpacked */
-    VINDEX_FORM_TEXT /* the servers' text protocol: decimal digits, all bytes of a BINARY(n) */
+    VINDEX_FORM_TEXT /* the servers' text protocol, or typed: decimal digits */
 };
 
 struct vindex_value {

@@ -63,6 +63,7 @@ static const struct example examples[] = {
            "7")},
     {STRING_OF(SCHEMA_TYPE_VARCHAR_COMPRESSED, 80, 45), BOTH("a", "a"), GIVES("a")},
     {STRING_OF(SCHEMA_TYPE_VARCHAR, 80, 45), BOTH("", ""), GIVES("")},
+    {STRING_OF(SCHEMA_TYPE_STRING, 4, 63), BOTH("\x01", "\x01"), GIVES("\x01\0\0\0")},
     {STRING_OF(SCHEMA_TYPE_STRING, 4, 63), BOTH("\x01", "\x01\0\0\0"), GIVES("\x01\0\0\0")},
     {STRING_OF(SCHEMA_TYPE_VARCHAR, 4, 63), BOTH("\xff\x01", "\xff\x01"), GIVES("\xff\x01")},
     {STRING_OF(SCHEMA_TYPE_BLOB, 1, 63), BOTH("\xff", "\xff"), GIVES("\xff")},
