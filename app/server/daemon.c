@@ -377,7 +377,8 @@ static struct daemon_sink *find_sink(struct daemon *d, const char *name, size_t 
     return NULL;
 }
 
-static void sink_json(struct daemon_sink *s, struct buf *out)
+/* A sink as it is shown; the caller frees it. */
+static json_t *sink_document(struct daemon_sink *s)
 {
     struct buf status = BUF_INIT;
     if (s->driver != NULL)
@@ -394,11 +395,21 @@ static void sink_json(struct daemon_sink *s, struct buf *out)
         json_object_set_new(doc, "state", json_string(s->paused ? "Paused" : "Error"));
         json_object_set_new(doc, "message", json_string(s->message));
     }
-    char *text = json_dumps(doc, JSON_COMPACT);
+    buf_fini(&status);
+    return doc;
+}
+
+static void put_document(json_t *take, struct buf *out)
+{
+    char *text = json_dumps(take, JSON_COMPACT);
     buf_put_str(out, text);
     free(text);
-    json_decref(doc);
-    buf_fini(&status);
+    json_decref(take);
+}
+
+static void sink_json(struct daemon_sink *s, struct buf *out)
+{
+    put_document(sink_document(s), out);
 }
 
 static void sinks_json(struct daemon *d, struct buf *out)
@@ -667,41 +678,42 @@ static bool sink_verb(struct daemon *d, const char *verb, const char *name, cons
 #define FIRST_ANSWER_MS 3000 /* what the command waits for a destination's first answer */
 #define FIRST_STEP_MS   20
 
-/* The sink's status; false: its destination has not answered yet, or there is no such sink. */
-static bool first_answer(struct daemon *d, const char *name, struct buf *status)
+/* The sink's document, or NULL when there is no such sink. */
+static json_t *document_of(struct daemon *d, const char *name)
 {
     size_t i;
     pthread_mutex_lock(&d->lock);
     struct daemon_sink *s = find_sink(d, name, &i);
-    if (s != NULL)
-        sink_json(s, status);
+    json_t *doc = s != NULL ? sink_document(s) : NULL;
     pthread_mutex_unlock(&d->lock);
-    return s != NULL && strstr(buf_str(status), "\"state\":\"starting\"") == NULL;
+    return doc;
+}
+
+static bool is_starting(const json_t *doc)
+{
+    const char *state = json_string_value(json_object_get(doc, "state"));
+    return state != NULL && strcmp(state, "starting") == 0;
 }
 
 /* A destination that refuses or is away says so at once: the command's answer has it. */
 static void add_first_answer(struct daemon *d, const char *name, struct buf *result)
 {
-    struct buf status = BUF_INIT;
     int64_t until_ms = clock_mono_ms() + FIRST_ANSWER_MS;
-    while (!first_answer(d, name, &status) && clock_mono_ms() < until_ms) {
+    json_t *doc = document_of(d, name);
+    while ((doc == NULL || is_starting(doc)) && clock_mono_ms() < until_ms) {
+        json_decref(doc);
         clock_sleep_ms(FIRST_STEP_MS, NULL);
-        buf_reset(&status);
+        doc = document_of(d, name);
     }
-    json_t *doc = json_loads(buf_str(&status), 0, NULL);
+    if (doc == NULL)
+        return;
     const char *message = json_string_value(json_object_get(doc, "message"));
-    if (message != NULL && message[0] != '\0') {
-        CLEANUP(mem_free_ptr)
-        char *said = mem_printf("Sink %s is created, but not delivering: %s", name, message);
-        json_object_set_new(doc, "summary", json_string(said));
-    }
-    if (doc != NULL) {
-        CLEANUP(mem_free_ptr) char *text = json_dumps(doc, JSON_COMPACT);
-        buf_reset(result);
-        buf_put_str(result, text);
-    }
-    json_decref(doc);
-    buf_fini(&status);
+    if (message != NULL && message[0] != '\0')
+        json_object_set_new(
+            doc, "summary",
+            json_sprintf("Sink %s is created, but not delivering: %s", name, message));
+    buf_reset(result);
+    put_document(doc, result);
 }
 
 bool daemon_sink(struct daemon *d, const char *verb, const char *name, const char *flags,
