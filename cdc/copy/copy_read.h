@@ -48,7 +48,7 @@ bool copy_split(struct copy_reader *r, const struct schema_table *t, unsigned n,
 /* ▶ Proof that reads on this connection, from now on, see everything up to A, tried in the order of
  * gtid_executed ⊇ A (MySQL with GTID), consistent snapshot with
  * binlog_snapshot_file/position ≥ A (MariaDB; leaves the transaction open: reads then belong to
- * it), watermark row committed in _sluice.watermark after A was received, LOCK TABLES … READ
+ * it), log mark committed (cdc/sidecar/log_mark.h) after A was received, LOCK TABLES … READ
  * moment. Waits and retries up to timeout_ms. After success the connection is inside a read view
  * (REPEATABLE READ snapshot) that is at or after A. */
 bool copy_prove_visible(struct copy_reader *r, const struct position *a, int64_t timeout_ms,

@@ -17,7 +17,7 @@
 extern const struct sidecar_table log_mark_table;
 
 /* The whole table's name, for messages. */
-#define LOG_MARK_NAME SLUICE_SIDECAR_DB ".watermark"
+#define LOG_MARK_NAME SLUICE_SIDECAR_DB ".log_mark"
 
 /* Commits one mark of that name, on a connection with autocommit on. */
 bool log_mark_write(struct my_conn *c, const char *name, struct err *e) WARN_UNUSED;

@@ -1,10 +1,10 @@
 /* cdc/sidecar/note.c — the table of notes, and its statements. */
 #include "cdc/sidecar/note.h"
 
-#define NOTE SIDECAR_TABLE("watermark")
+#define NOTE SIDECAR_TABLE("note")
 
 const struct sidecar_table note_table = {
-    .name = "watermark",
+    .name = "note",
     .servers = "the first target shard, by name, of a workflow",
     .row = "one fact that outlives the rows of workflows",
     .written = "The transaction that removes a workflow's row says how it ended; a switch writes "

@@ -23,7 +23,7 @@ const struct sidecar_table position_row_table = {
                  "whose answer was lost has landed"},
                 {"phase", SIDECAR_WORD, "`copy`, `catchup`, `plain` or `frozen`"},
                 {"pos", SIDECAR_TEXT, "the source's position up to which all is applied"},
-                {"u_pos", SIDECAR_TEXT, "the high watermark, once known"}},
+                {"high_pos", SIDECAR_TEXT, "the high watermark, once known"}},
     .keys = "PRIMARY KEY (`workflow`, `stream`)",
 };
 
@@ -40,7 +40,7 @@ bool position_row_insert(struct my_conn *c, const struct sidecar_key *key, const
     buf_put_sql_text(&sql, ",`stream`=", key->stream);
     buf_put_sql_text(&sql, ",`phase`=", phase);
     buf_put_sql_text(&sql, ",`pos`=", position);
-    buf_put_sql_text(&sql, ",`u_pos`=", high);
+    buf_put_sql_text(&sql, ",`high_pos`=", high);
     return my_exec(c, buf_str(&sql), NULL, e);
 }
 
@@ -57,7 +57,7 @@ static bool set(struct my_conn *c, const struct sidecar_key *key, const char *as
 bool position_row_set_high(struct my_conn *c, const struct sidecar_key *key, const char *high,
                            struct err *e)
 {
-    return set(c, key, "`u_pos`=", high, e);
+    return set(c, key, "`high_pos`=", high, e);
 }
 
 bool position_row_set_phase(struct my_conn *c, const struct sidecar_key *key, const char *phase,
@@ -72,7 +72,7 @@ bool position_row_read(struct my_conn *c, const struct sidecar_key *key,
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     struct my_cell cells[4];
-    buf_put_str(&sql, "SELECT `n`,`phase`,`pos`,`u_pos` FROM " POSITION);
+    buf_put_str(&sql, "SELECT `n`,`phase`,`pos`,`high_pos` FROM " POSITION);
     sidecar_put_where(&sql, key);
     buf_put_str(&sql, " FOR UPDATE");
     struct my_result *r = my_query(c, buf_str(&sql), e);
@@ -87,7 +87,7 @@ bool position_rows_copy_again(struct my_conn *c, const char *workflow_key, struc
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     buf_put_sql_text(&sql,
                      "UPDATE " POSITION " SET `phase` = '" POSITION_PHASE_COPY
-                     "', `u_pos` = '' WHERE `workflow` = ",
+                     "', `high_pos` = '' WHERE `workflow` = ",
                      workflow_key);
     return my_exec(c, buf_str(&sql), NULL, e);
 }

@@ -9,11 +9,13 @@
 #include "cdc/sidecar/note.h"
 #include "cdc/sidecar/position_row.h"
 #include "cdc/sidecar/progress_row.h"
+#include "cdc/sidecar/sidecar_version.h"
 #include "cdc/sidecar/workflow_row.h"
 
 static const struct sidecar_table *const tables[] = {
-    &epoch_row_table,   &position_row_table, &progress_row_table, &left_out_row_table,
-    &incarnation_table, &workflow_row_table, &log_mark_table,     &journal_row_table,
+    &epoch_row_table,    &position_row_table, &progress_row_table,
+    &left_out_row_table, &incarnation_table,  &workflow_row_table,
+    &log_mark_table,     &note_table,         &journal_row_table,
 };
 static const size_t n_tables = sizeof tables / sizeof *tables;
 
@@ -33,11 +35,10 @@ static bool all_there(struct my_conn *c, bool *there, struct err *e)
     return ok;
 }
 
-static bool create_tables(struct my_conn *c, struct err *e)
+static bool create_missing(struct my_conn *c, struct err *e)
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    bool ok = my_exec(
-        c, "CREATE DATABASE IF NOT EXISTS `" SLUICE_SIDECAR_DB "` CHARACTER SET utf8mb4", NULL, e);
+    bool ok = true;
     for (size_t i = 0; ok && i < n_tables; i++) {
         buf_reset(&sql);
         sidecar_table_put_create(tables[i], &sql);
@@ -46,11 +47,47 @@ static bool create_tables(struct my_conn *c, struct err *e)
     return ok;
 }
 
+/* Under the lock the version is read again: another session may have been here in between. */
+static bool bring_up(struct my_conn *c, struct err *e)
+{
+    unsigned version = 0;
+    return sidecar_version_read(c, &version, e) &&
+           my_exec(c, "CREATE DATABASE IF NOT EXISTS `" SLUICE_SIDECAR_DB "` CHARACTER SET utf8mb4",
+                   NULL, e) &&
+           sidecar_upgrade(c, version, e) && create_missing(c, e);
+}
+
+static bool is_up(struct my_conn *c, bool *yes, struct err *e)
+{
+    unsigned version = 0;
+    *yes = false;
+    return sidecar_version_read(c, &version, e) &&
+           (version < SIDECAR_VERSION || all_there(c, yes, e));
+}
+
 bool sidecar_create(struct my_conn *c, struct err *e)
 {
-    bool there = false;
-    return (all_there(c, &there, e) && (there || create_tables(c, e))) ||
-           err_prepend(e, "sidecar tables");
+    bool up = false;
+    bool ok = is_up(c, &up, e);
+    if (ok && !up) {
+        ok = sidecar_lock(c, e) && bring_up(c, e);
+        sidecar_unlock(c);
+    }
+    return ok || err_prepend(e, "sidecar tables");
+}
+
+bool sidecar_check(struct my_conn *c, struct err *e)
+{
+    unsigned version = 0;
+    uint64_t n = 0;
+    if (!sidecar_version_read(c, &version, e) ||
+        (version < SIDECAR_VERSION &&
+         !my_query_u64(c,
+                       "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
+                       "'" SLUICE_SIDECAR_DB "'",
+                       &n, e)))
+        return err_prepend(e, "sidecar tables");
+    return n == 0 || sidecar_create(c, e);
 }
 
 bool sidecar_forget_progress(struct my_conn *c, const char *workflow_key, struct err *e)

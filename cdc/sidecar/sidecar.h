@@ -8,9 +8,13 @@
 
 #include "cdc/sidecar/sidecar_table.h"
 
-/* Creates whatever is missing (idempotent; statements commented with the workflow where it
- * matters). */
+/* Makes the tables that are missing and brings older ones up to this program's version
+ * (cdc/sidecar/sidecar_version.h); any number of sessions may do so at once. ERR_SIDECAR_NEWER:
+ * the tables are of a newer version, nothing was changed. */
 bool sidecar_create(struct my_conn *c, struct err *e) WARN_UNUSED;
+/* The same for a server that may have no tables of ours: where there are none, none are made. Before
+ * anything is read from them. */
+bool sidecar_check(struct my_conn *c, struct err *e) WARN_UNUSED;
 /* Removes every row of one workflow key from epoch, position, progress, left_out and
  * target_table. */
 bool sidecar_forget(struct my_conn *c, const char *workflow_key, struct err *e) WARN_UNUSED;

@@ -460,9 +460,9 @@ static void a_row_of_ours_is_part_of_the_proof_on_mariadb(void **state)
     struct err e = ERR_INIT;
     uint64_t before = 0, after = 0;
     static const char count[] =
-        "SELECT IFNULL(SUM(n), 0) FROM _sluice.watermark WHERE name = 'copy'";
+        "SELECT IFNULL(SUM(n), 0) FROM _sluice.log_mark WHERE name = 'copy'";
     live_exec(l, "CREATE DATABASE IF NOT EXISTS _sluice");
-    live_exec(l, "CREATE TABLE IF NOT EXISTS _sluice.watermark (name VARCHAR(255) PRIMARY KEY, n "
+    live_exec(l, "CREATE TABLE IF NOT EXISTS _sluice.log_mark (name VARCHAR(255) PRIMARY KEY, n "
                  "BIGINT UNSIGNED NOT NULL)");
     assert_ok(my_query_u64(l->admin, count, &before, &e), e);
     assert_ok(my_current_position(l->admin, &a, &e), e);

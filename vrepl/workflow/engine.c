@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/thread.h"
+#include "cdc/sidecar/sidecar.h"
 #include "vrepl/workflow/routing.h"
 #include "vrepl/workflow/status.h"
 #include "vrepl/workflow/switch.h"
@@ -68,7 +69,7 @@ static bool scan_shard(struct vrepl_engine *g, const struct topo_shard *s, struc
     struct wf_row *rows = NULL;
     size_t n = 0;
     struct my_conn *c = my_connect(&s->primary, "engine", e);
-    bool ok = c != NULL && routing_read_server(g, c, e) &&
+    bool ok = c != NULL && sidecar_check(c, e) && routing_read_server(g, c, e) &&
               wf_row_list(c, g->o.installation, &rows, &n, e);
     my_close(c);
     for (size_t i = 0; ok && i < n; i++) {
@@ -88,7 +89,7 @@ bool engine_scan(struct vrepl_engine *g, const char *keyspace)
              (keyspace == NULL || strcmp(keyspace, ks->name) == 0) && k < ks->n_shards; k++) {
             struct err e = ERR_INIT;
             if (!scan_shard(g, &ks->shards[k], &e)) {
-                log_err(LOG_DEBUG, "engine", &e);
+                log_err(e.code == ERR_SIDECAR_NEWER ? LOG_WARN : LOG_DEBUG, "engine", &e);
                 all = false;
             }
         }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "cdc/sidecar/sidecar.h"
 #include "vrepl/move/object_names.h"
 #include "vrepl/workflow/fence.h"
 
@@ -235,7 +236,7 @@ struct my_conn *wf_home_connect(struct workflow *w, struct err *e)
 {
     const struct topo_shard *home = wf_home(w);
     struct my_conn *c = my_connect(&home->primary, "workflow", e);
-    if (c != NULL && my_limit_lock_waits(c, HOME_LOCK_S, e))
+    if (c != NULL && my_limit_lock_waits(c, HOME_LOCK_S, e) && sidecar_check(c, e))
         return c;
     my_close(c);
     err_prepend(e, "%s/%s, where workflow %s has its row", home->keyspace, home->name, w->keys[0]);
