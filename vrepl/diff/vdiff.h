@@ -14,6 +14,7 @@ struct vdiff_table {
     const char *const *vindex_columns;
     size_t n_vindex_columns;
 };
+#define VDIFF_SAMPLES_MAX 10000 /* so that a report has an end */
 struct vdiff_request {
     const char *uuid;
     const char *workflow_key; /* whose target tables are proven by it (cdc/sidecar/incarnation.h) */
@@ -25,7 +26,7 @@ struct vdiff_request {
         *streams; /* one a source, in their order: to wait for common positions */
     const struct vdiff_table *tables;
     size_t n_tables;
-    unsigned max_sample_rows; /* 0: 10 */
+    unsigned max_sample_rows; /* of each kind and table; 0: VDIFF_SAMPLES_MAX */
     int64_t wait_ms;          /* how long a common position may take; 0: 30 s */
     bool only_pks;
     const volatile int *cancelled;

@@ -323,7 +323,7 @@ static bool sample_row(struct vdiff_run *d, struct vdiff_end *x, const char *key
 
 static unsigned sample_limit(const struct vdiff_run *d)
 {
-    return d->rq->max_sample_rows != 0 ? d->rq->max_sample_rows : 10;
+    return d->rq->max_sample_rows != 0 ? d->rq->max_sample_rows : VDIFF_SAMPLES_MAX;
 }
 
 static bool count_extra_source(struct pair *p, const char *key, const struct vdiff_hash *s,

@@ -1,6 +1,8 @@
 /* vrepl/workflow/verb_flags.c — the table: one row a flag, and what stands behind each. */
 #include "vrepl/workflow/verb_flags.h"
 
+#include "vrepl/diff/vdiff.h"
+
 #include <jansson.h>
 #include <string.h>
 #include <strings.h>
@@ -132,7 +134,7 @@ const struct flag_def verb_flags[] = {
     {.name = "only-pks", .type = FLAG_BOOL, .commands = "vdiff", .verbs = "create resume", .fallback = "false",
      .doc = "compare and report keys only", .field = FIELD(only_pks)},
     {.name = "max-report-sample-rows", .type = FLAG_INT, .arg = "N", .commands = "vdiff", .verbs = "create resume", .fallback = "10",
-     .min = 0, .max = 10000, .doc = "differing rows shown for each table", .field = FIELD(max_report_sample_rows)},
+     .min = 0, .max = VDIFF_SAMPLES_MAX, .doc = "differing rows of each kind shown for each table; 0: 10000, the most", .field = FIELD(max_report_sample_rows)},
     {.name = "filtered-replication-wait-time", .type = FLAG_DURATION, .commands = "vdiff", .verbs = "create resume", .fallback = "30s",
      .doc = "how long a common position may take", .field = FIELD(filtered_replication_wait_time_ms)},
     {.name = "wait", .type = FLAG_BOOL, .commands = "vdiff", .verbs = "create resume", .fallback = "false",
