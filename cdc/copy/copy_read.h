@@ -45,7 +45,7 @@ void copy_reader_json_types(struct copy_reader *r);
 bool copy_split(struct copy_reader *r, const struct schema_table *t, unsigned n,
                 struct copy_range **ranges, size_t *n_ranges, struct err *e) WARN_UNUSED;
 
-/* ▶ Proof that reads on this connection, from now on, see everything up to A, tried in the order of
+/* ▶ Proof that reads on this connection, from now on, see everything up to the low watermark A, tried in the order of
  * gtid_executed ⊇ A (MySQL with GTID), consistent snapshot with
  * binlog_snapshot_file/position ≥ A (MariaDB; leaves the transaction open: reads then belong to
  * it), log mark committed (cdc/sidecar/log_mark.h) after A was received, LOCK TABLES … READ

@@ -18,7 +18,7 @@ void apply_item_unref(struct apply_item *i)
         return;
     cdc_batch_unref(i->batch);
     vrepl_routing_unref(i->routing);
-    position_fini(&i->u);
+    position_fini(&i->high);
     free(i);
 }
 
@@ -143,7 +143,7 @@ bool apply_save_if_due(struct vrepl_apply *a, struct err *e)
     a->save_soon = false;
     pthread_mutex_unlock(&a->lock);
     if (a->lane.row.phase == COPY_PHASE_CATCHUP &&
-        position_at_or_after(&a->seen, &a->lane.row.u_pos))
+        position_at_or_after(&a->seen, &a->lane.row.high_pos))
         due = true;
     if (due && !a->lane.row.frozen &&
         !(FAULT_POINT("apply.idle_save", e) && apply_save(a, NULL, false, e)))
@@ -161,8 +161,8 @@ static bool run_item(struct vrepl_apply *a, struct apply_item *item, struct err 
     case APPLY_ITEM_SAVE:
         return a->lane.row.frozen || position_equal(&a->seen, &a->lane.row.pos) ||
                apply_save(a, NULL, false, e);
-    case APPLY_ITEM_SET_U:
-        return apply_save(a, &item->u, false, e);
+    case APPLY_ITEM_SET_HIGH:
+        return apply_save(a, &item->high, false, e);
     case APPLY_ITEM_RUN:
         return my_exec(a->lane.conn, "SET SESSION autocommit = 1", NULL, e) &&
                item->fn(item->ctx, a->lane.conn, e) &&
@@ -257,7 +257,7 @@ static void take_row(struct vrepl_apply *a, const struct target_row *row)
     a->lane.row =
         (struct target_row){.found = true, .n = row->n, .phase = row->phase, .frozen = row->frozen};
     position_copy(&a->lane.row.pos, &row->pos);
-    position_copy(&a->lane.row.u_pos, &row->u_pos);
+    position_copy(&a->lane.row.high_pos, &row->high_pos);
     position_copy(&a->seen, &row->pos);
     position_copy(&a->committed, &row->pos);
     position_copy(&a->seen_shared, &row->pos);
@@ -369,10 +369,10 @@ bool vrepl_apply_barrier(struct vrepl_apply *a, struct err *e)
     return vrepl_apply_wait(a, e);
 }
 
-bool vrepl_apply_set_u(struct vrepl_apply *a, const struct position *u, struct err *e)
+bool vrepl_apply_set_high(struct vrepl_apply *a, const struct position *high, struct err *e)
 {
-    struct apply_item *item = new_item(APPLY_ITEM_SET_U);
-    position_copy(&item->u, u);
+    struct apply_item *item = new_item(APPLY_ITEM_SET_HIGH);
+    position_copy(&item->high, high);
     push_control(a, item);
     return vrepl_apply_wait(a, e);
 }

@@ -39,8 +39,9 @@ bool vrepl_apply_push(struct vrepl_apply *a, struct cdc_batch *b, struct vrepl_r
 /* Waits until everything pushed is done, then makes the position durable. The log stands at a
  * boundary. */
 bool vrepl_apply_barrier(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
-/* After a barrier, everything being copied: plain statements begin at u. Durable on return. */
-bool vrepl_apply_set_u(struct vrepl_apply *a, const struct position *u, struct err *e) WARN_UNUSED;
+/* After a barrier, everything being copied: plain statements begin at the high watermark. Durable on return. */
+bool vrepl_apply_set_high(struct vrepl_apply *a, const struct position *high,
+                          struct err *e) WARN_UNUSED;
 /* Runs DDL (deferred keys) on the applier's thread, so that several targets do so at once; call
  * _wait. */
 void vrepl_apply_run(struct vrepl_apply *a, bool (*fn)(void *ctx, struct my_conn *c, struct err *e),

@@ -524,29 +524,29 @@ static bool apply_batch(struct vrepl_apply *a, struct err *e)
 
 const struct apply_strategy apply_transactional = {.name = "transactional", .batch = apply_batch};
 
-bool apply_save(struct vrepl_apply *a, const struct position *u, bool freeze, struct err *e)
+bool apply_save(struct vrepl_apply *a, const struct position *high, bool freeze, struct err *e)
 {
     struct group g = {.f = {.whole = true}};
     position_copy(&g.f.end, &a->seen);
     bool ok = false, done = false;
     while (!ok && !done) {
         struct err failed = ERR_INIT;
-        ok = apply_lane_save(&a->lane, &a->seen, u, freeze, &failed);
+        ok = apply_lane_save(&a->lane, &a->seen, high, freeze, &failed);
         if (!ok && !apply_lane_recover(&a->lane, work_of(&g), &done, &failed)) {
             group_fini(&g);
             return err_copy(e, &failed);
         }
         /* What landed after all may lack the further columns: write them again. */
-        if (done && (u || freeze)) {
+        if (done && (high || freeze)) {
             a->lane.row.n++;
             position_copy(&a->lane.row.pos, &g.f.end);
             done = false;
         }
     }
     advance(a, &g, true);
-    if (u) { /* even if U is behind us already: the row says so, and the next save passes it */
+    if (high) { /* even if it is behind us already: the row says so, and the next save passes it */
         a->lane.row.phase = COPY_PHASE_CATCHUP;
-        position_copy(&a->lane.row.u_pos, u);
+        position_copy(&a->lane.row.high_pos, high);
     }
     a->lane.row.frozen = a->lane.row.frozen || freeze;
     group_fini(&g);

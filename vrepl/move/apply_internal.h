@@ -21,7 +21,7 @@
 enum apply_item_kind {
     APPLY_ITEM_BATCH,
     APPLY_ITEM_SAVE,
-    APPLY_ITEM_SET_U,
+    APPLY_ITEM_SET_HIGH,
     APPLY_ITEM_RUN,
     APPLY_ITEM_POKE
 };
@@ -30,7 +30,7 @@ struct apply_item {
     int refs; /* the applier's thread only */
     struct cdc_batch *batch;
     struct vrepl_routing *routing;
-    struct position u;
+    struct position high;
     bool (*fn)(void *ctx, struct my_conn *c, struct err *e);
     void *ctx;
 };
@@ -88,8 +88,8 @@ bool apply_next_batch(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 
 /* apply_group.c */
 extern const struct apply_strategy apply_transactional;
-/* Makes `seen` durable, without rows; u: also the new U. */
-bool apply_save(struct vrepl_apply *a, const struct position *u, bool freeze,
+/* Makes `seen` durable, without rows; high: also the new high watermark. */
+bool apply_save(struct vrepl_apply *a, const struct position *high, bool freeze,
                 struct err *e) WARN_UNUSED;
 
 #endif

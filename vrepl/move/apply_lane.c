@@ -103,7 +103,7 @@ bool apply_lane_fk_checks(struct apply_lane *l, bool on, struct err *e)
 
 enum copy_phase apply_lane_phase_at(const struct apply_lane *l, const struct position *end)
 {
-    bool passed = l->row.phase == COPY_PHASE_CATCHUP && position_at_or_after(end, &l->row.u_pos);
+    bool passed = l->row.phase == COPY_PHASE_CATCHUP && position_at_or_after(end, &l->row.high_pos);
     return passed ? COPY_PHASE_PLAIN : l->row.phase;
 }
 
@@ -152,10 +152,10 @@ bool apply_lane_commit(struct apply_lane *l, const struct lane_work *w, bool mar
            FAULT_POINT("apply.after_commit", e);
 }
 
-bool apply_lane_save(struct apply_lane *l, const struct position *pos, const struct position *u,
+bool apply_lane_save(struct apply_lane *l, const struct position *pos, const struct position *high,
                      bool freeze, struct err *e)
 {
-    enum copy_phase phase = u ? COPY_PHASE_CATCHUP : apply_lane_phase_at(l, pos);
+    enum copy_phase phase = high ? COPY_PHASE_CATCHUP : apply_lane_phase_at(l, pos);
     if (!target_tx_begin(l->tx, e))
         return false;
     switch (target_tx_mark(l->tx, l->row.n, pos, phase, e)) {
@@ -166,7 +166,8 @@ bool apply_lane_save(struct apply_lane *l, const struct position *pos, const str
     case TARGET_TX_FAIL:
         return false;
     }
-    if ((u && !target_tx_set_u(l->tx, u, e)) || (freeze && !target_tx_set_frozen(l->tx, e)))
+    if ((high && !target_tx_set_high(l->tx, high, e)) ||
+        (freeze && !target_tx_set_frozen(l->tx, e)))
         return false;
     return may_pass_u(l, phase, e) && target_tx_commit(l->tx, e);
 }

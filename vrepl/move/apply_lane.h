@@ -65,8 +65,8 @@ bool apply_lane_begin(struct apply_lane *l, struct lane_work *w, struct err *e) 
 /* Ends it; marked: the row got its end when it began. */
 bool apply_lane_commit(struct apply_lane *l, const struct lane_work *w, bool marked,
                        struct err *e) WARN_UNUSED;
-/* A transaction of the position row alone: pos; u: also the new high watermark; freeze: for good. */
-bool apply_lane_save(struct apply_lane *l, const struct position *pos, const struct position *u,
+/* A transaction of the position row alone: pos; high: also the new high watermark; freeze: for good. */
+bool apply_lane_save(struct apply_lane *l, const struct position *pos, const struct position *high,
                      bool freeze, struct err *e) WARN_UNUSED;
 /* w's transaction failed with *e. True: it is repeated, or (*done) its COMMIT had arrived. False:
  * it is not, and *e says why. */

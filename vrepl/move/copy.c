@@ -510,7 +510,7 @@ static void *copier_main(void *p)
     struct vrepl_copy *c = k->copy;
     err_clear(&k->error);
     bool ok = copier_open(k, &k->error) &&
-              copy_prove_visible(k->reader, c->a, COPY_PROVE_MS, &k->error) &&
+              copy_prove_visible(k->reader, c->low, COPY_PROVE_MS, &k->error) &&
               copy_units(k, &k->error) && copy_end_view(k->reader, &k->error);
     if (!ok) { /* the view may be gone: the next round connects anew */
         copy_reader_close(k->reader);
@@ -539,14 +539,14 @@ static bool judge(const struct vrepl_copy *c, size_t started, struct err *e)
     return failed == 0 || failed < started || err_copy(e, &c->copiers[0].error);
 }
 
-bool vrepl_copy_round(struct vrepl_copy *c, const struct position *a, int64_t budget_ms,
+bool vrepl_copy_round(struct vrepl_copy *c, const struct position *low, int64_t budget_ms,
                       struct err *e)
 {
     size_t started = 0;
     if (!FAULT_POINT("copy.round.barrier", e))
         return false;
     make_units(c);
-    c->a = a;
+    c->low = low;
     c->round_over = false;
     c->round_end_ms = clock_mono_ms() + budget_ms;
     while (started < c->n_copiers && started < c->n_units &&

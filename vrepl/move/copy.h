@@ -36,7 +36,7 @@ bool vrepl_copy_prepare(struct vrepl_copy *c, struct err *e) WARN_UNUSED;
  * have committed a on every target, and stand still. On return nothing of the round is in flight,
  * and progress in memory is what the targets hold. RETRY errors of single copiers end the round
  * early. */
-bool vrepl_copy_round(struct vrepl_copy *c, const struct position *a, int64_t budget_ms,
+bool vrepl_copy_round(struct vrepl_copy *c, const struct position *low, int64_t budget_ms,
                       struct err *e) WARN_UNUSED;
 bool vrepl_copy_done(const struct vrepl_copy *c);
 

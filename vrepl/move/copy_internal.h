@@ -49,7 +49,7 @@ struct vrepl_copy {
     size_t n_units, cap_units;
     bool round_over; /* nobody takes another chunk */
     int64_t round_end_ms;
-    const struct position *a;
+    const struct position *low; /* the low watermark of this round */
 };
 
 /* copier.c */

@@ -5,11 +5,11 @@
  * proven (vrepl/move/copy.c) where the unique keys and collations of both sides are the same.
  * Create and the checks of every pair of definitions see to that, and this list is the proof's
  * check at run time: the row's identity key is put on it in the chunk's transaction, a later DELETE
- * or REPLACE of that very key strikes it off in the applier's, and U is not passed while one
+ * or REPLACE of that very key strikes it off in the applier's, and the high watermark is not passed while one
  * stands.
  *
  * Keys are compared by their bytes. A row whose very key stands at the target already is not put on
- * the list: replay of an earlier round brought it, with all changes up to A.
+ * the list: replay of an earlier round brought it, with all changes up to the low watermark.
  *
  * The image in memory only says when the server has to be asked; it may hold keys that were never
  * committed or are struck off already. Thread: copiers add under the lock while appliers stand
@@ -44,7 +44,7 @@ bool left_out_holds(const struct left_out *l, const struct target_tx_key *key,
 /* Inside the applier's transaction; no answer may be pending on c. */
 bool left_out_strike(struct my_conn *c, const struct target_tx_key *key, const struct vrepl_plan *p,
                      const struct cdc_row *row, struct err *e) WARN_UNUSED;
-/* Inside the transaction that passes U: ERR_COPY_LEFT_OUT names a row that still stands. */
+/* Inside the transaction that passes the high watermark: ERR_COPY_LEFT_OUT names a row that still stands. */
 bool left_out_check(struct my_conn *c, const struct target_tx_key *key, struct err *e) WARN_UNUSED;
 /* The statement that asks whether a row of this very key is there; its parameters are the key's
  * values, those of text columns twice. (For left_out_add, and its tests.) */

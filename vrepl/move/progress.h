@@ -34,9 +34,9 @@ struct progress_table {
     const char *name; /* of the target table; borrowed from the spec */
     struct progress_range *ranges;
     size_t n_ranges;
-    bool order_exact;         /* bounds are parsed */
-    bool exact_snapshot;      /* copied from one exact snapshot */
-    bool kept;                /* every change is applied exactly once, as after U */
+    bool order_exact;    /* bounds are parsed */
+    bool exact_snapshot; /* copied from one exact snapshot */
+    bool kept;           /* every change is applied exactly once, as after the high watermark */
     struct position snapshot; /* of it, once taken */
 };
 struct progress {

@@ -227,7 +227,7 @@ static bool copy_must_begin_again(const struct vrepl_table_spec *t, const struct
                     t->target_table);
 }
 
-/* Until U is passed, rows give way to each other (1062, REPLACE): that is right only while the
+/* Until the high watermark is passed, rows give way to each other (1062, REPLACE): that is right only while the
  * unique keys of both sides are the same, so each DDL on the way is followed by a look at them. */
 static bool keys_hold(struct vrepl_stream *s, const struct cdc_batch *b,
                       const struct vrepl_routing *r, struct err *e)
@@ -353,20 +353,20 @@ static bool replay(struct vrepl_stream *s, struct err *e)
 
 /* The common position of all targets after a barrier; *same false: they have to be brought
  * together. */
-static void common_position(struct vrepl_stream *s, struct position *a, bool *same)
+static void common_position(struct vrepl_stream *s, struct position *low, bool *same)
 {
     *same = true;
     for (size_t i = 0; i < s->spec.n_targets; i++) {
         struct vrepl_apply_status st;
         vrepl_apply_status(s->targets[i].apply, &st);
         if (i == 0)
-            position_copy(a, &st.committed);
-        *same = *same && position_equal(a, &st.committed);
+            position_copy(low, &st.committed);
+        *same = *same && position_equal(low, &st.committed);
         vrepl_apply_status_fini(&st);
     }
 }
 
-/* A transaction of ours makes the log pass U, or a common position, now, not with the next foreign
+/* A transaction of ours makes the log pass the high watermark, or a common position, now, not with the next foreign
  * one. */
 static void push_log(struct vrepl_stream *s)
 {
@@ -377,13 +377,13 @@ static void push_log(struct vrepl_stream *s)
         log_err(LOG_DEBUG, "stream", &ignored);
 }
 
-static bool find_a(struct vrepl_stream *s, struct position *a, struct err *e)
+static bool find_low(struct vrepl_stream *s, struct position *low, struct err *e)
 {
     for (;;) {
         bool same = false;
         if (!barrier(s, e))
             return false;
-        common_position(s, a, &same);
+        common_position(s, low, &same);
         if (same)
             return true;
         bool got = false;
@@ -437,17 +437,17 @@ static bool pump_to(struct vrepl_stream *s, const struct position *end, struct e
  * every target, without them (vrepl/move/copy.c). */
 static bool pass_by_waiting(struct vrepl_stream *s, struct err *e)
 {
-    struct position end = POSITION_INIT, a = POSITION_INIT;
+    struct position end = POSITION_INIT, low = POSITION_INIT;
     bool ok = true;
     if (note_waiting(s)) {
         vrepl_router_wait(s->now.router, s->now.waits);
-        ok = source_end(s, &end, e) && pump_to(s, &end, e) && find_a(s, &a, e) &&
+        ok = source_end(s, &end, e) && pump_to(s, &end, e) && find_low(s, &low, e) &&
              FAULT_POINT("copy.waiting.passed", e);
     }
     if (ok)
         end_waiting(s);
     position_fini(&end);
-    position_fini(&a);
+    position_fini(&low);
     return ok;
 }
 
@@ -463,30 +463,30 @@ static int64_t next_budget(const struct vrepl_stream *s, int64_t budget_ms, int6
 
 static bool rounds(struct vrepl_stream *s, struct vrepl_copy *c, struct err *e)
 {
-    struct position a = POSITION_INIT;
+    struct position low = POSITION_INIT;
     int64_t budget_ms = s->spec.round_ms ? s->spec.round_ms : STREAM_ROUND_MS;
     bool ok = true;
     while (ok && !vrepl_copy_done(c)) {
-        ok = find_a(s, &a, e) && vrepl_copy_round(c, &a, budget_ms, e);
+        ok = find_low(s, &low, e) && vrepl_copy_round(c, &low, budget_ms, e);
         stream_note_progress(s);
         int64_t began = clock_mono_ms();
         ok = ok && (vrepl_copy_done(c) || replay(s, e));
         budget_ms = next_budget(s, budget_ms, clock_mono_ms() - began);
     }
-    position_fini(&a);
+    position_fini(&low);
     return ok;
 }
 
-static bool set_u(struct vrepl_stream *s, struct err *e)
+static bool set_high(struct vrepl_stream *s, struct err *e)
 {
-    struct position u = POSITION_INIT;
-    bool ok = source_end(s, &u, e);
+    struct position high = POSITION_INIT;
+    bool ok = source_end(s, &high, e);
     for (size_t i = 0; i < s->spec.n_targets && ok; i++)
-        ok = vrepl_apply_set_u(s->targets[i].apply, &u, e);
-    position_fini(&u);
+        ok = vrepl_apply_set_high(s->targets[i].apply, &high, e);
+    position_fini(&high);
     if (ok)
         push_log(s);
-    return ok && FAULT_POINT("copy.u.reached", e);
+    return ok && FAULT_POINT("copy.high.reached", e);
 }
 
 /* On the applier's thread, so that all targets do so at once. */
@@ -500,7 +500,7 @@ static bool add_keys(void *ctx, struct my_conn *c, struct err *e)
     return true;
 }
 
-/* Before U is set: as long as a key may be missing the phase says that the copy is not over. */
+/* Before the high watermark is set: as long as a key may be missing the phase says that the copy is not over. */
 static bool run_keys(struct vrepl_stream *s, struct err *e)
 {
     for (size_t i = 0; i < s->spec.n_targets; i++)
@@ -537,7 +537,7 @@ static bool copy(struct vrepl_stream *s, struct err *e)
                                    .waits_ctx = s};
     struct vrepl_copy *c = vrepl_copy_new(&o, e);
     bool ok = c && pass_by_waiting(s, e) && vrepl_copy_prepare(c, e) && rounds(s, c, e) &&
-              barrier(s, e) && run_keys(s, e) && stream_check_keys(s, e) && set_u(s, e);
+              barrier(s, e) && run_keys(s, e) && stream_check_keys(s, e) && set_high(s, e);
     vrepl_copy_free(c);
     free(targets);
     return ok;

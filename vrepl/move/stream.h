@@ -59,7 +59,7 @@ struct vrepl_stream_spec {
 enum vrepl_stream_state {
     VREPL_STREAM_STOPPED,
     VREPL_STREAM_COPYING,
-    VREPL_STREAM_CATCHUP /* towards U */,
+    VREPL_STREAM_CATCHUP /* towards the high watermark */,
     VREPL_STREAM_RUNNING,
     VREPL_STREAM_ERROR
 };
@@ -91,7 +91,7 @@ void vrepl_stream_stop(struct vrepl_stream *s);
 void vrepl_stream_status(struct vrepl_stream *s, struct vrepl_stream_status *out);
 void vrepl_stream_status_fini(struct vrepl_stream_status *st);
 /* Waits (by push) until every target has committed everything up to pos, with plain phase reached
- * (U passed). ERR_TIMEOUT otherwise; the stream's own error if it stops. Thread: any. */
+ * (the high watermark is passed). ERR_TIMEOUT otherwise; the stream's own error if it stops. Thread: any. */
 bool vrepl_stream_wait(struct vrepl_stream *s, const struct position *pos, int64_t timeout_ms,
                        struct err *e) WARN_UNUSED;
 /* Makes every target commit its position now (an idle stream saves at most once a second

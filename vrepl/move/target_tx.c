@@ -34,7 +34,7 @@ struct target_tx {
 void target_row_fini(struct target_row *r)
 {
     position_fini(&r->pos);
-    position_fini(&r->u_pos);
+    position_fini(&r->high_pos);
 }
 
 struct my_conn *target_connect(const struct my_params *p, const char *role, struct err *e)
@@ -197,7 +197,7 @@ static bool parse_row(void *ctx, const struct my_cell *cells, struct err *e)
     out->n = strtoull(cells[0].p ? cells[0].p : "0", NULL, 10);
     parse_phase(out, cells[1].p ? cells[1].p : "");
     return position_parse(cells[2].p ? cells[2].p : "", &out->pos, e) &&
-           position_parse(cells[3].p ? cells[3].p : "", &out->u_pos, e);
+           position_parse(cells[3].p ? cells[3].p : "", &out->high_pos, e);
 }
 
 bool target_tx_read(struct target_tx *t, struct target_row *out, struct err *e)
@@ -214,7 +214,7 @@ bool target_tx_create_row(struct target_tx *t, const struct target_row *row, str
 {
     CLEANUP(buf_fini) struct buf high = BUF_INIT;
     const struct sidecar_key key = row_key(t);
-    position_print(&row->u_pos, &high);
+    position_print(&row->high_pos, &high);
     assert(t->open);
     return position_row_insert(t->conn, &key, phase_names[row->phase], position_into(t, &row->pos),
                                buf_str(&high), e);
@@ -286,11 +286,11 @@ bool target_tx_finish(struct target_tx *t, const struct position *pos, enum copy
     return s && my_stmt_exec(s, params, NULL, e);
 }
 
-bool target_tx_set_u(struct target_tx *t, const struct position *u, struct err *e)
+bool target_tx_set_high(struct target_tx *t, const struct position *high, struct err *e)
 {
     const struct sidecar_key key = row_key(t);
     assert(t->open);
-    return position_row_set_high(t->conn, &key, position_into(t, u), e);
+    return position_row_set_high(t->conn, &key, position_into(t, high), e);
 }
 
 bool target_tx_set_frozen(struct target_tx *t, struct err *e)

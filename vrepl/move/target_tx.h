@@ -22,7 +22,7 @@ struct target_row { /* _sluice.position */
     uint64_t n;
     enum copy_phase phase;
     bool frozen; /* nothing after pos will ever be applied */
-    struct position pos, u_pos;
+    struct position pos, high_pos;
 };
 void target_row_fini(struct target_row *r);
 
@@ -71,7 +71,8 @@ enum target_tx_result target_tx_open(struct target_tx *t, uint64_t n, const stru
 bool target_tx_finish(struct target_tx *t, const struct position *pos, enum copy_phase phase,
                       struct err *e) WARN_UNUSED;
 /* Inside a marked transaction. */
-bool target_tx_set_u(struct target_tx *t, const struct position *u, struct err *e) WARN_UNUSED;
+bool target_tx_set_high(struct target_tx *t, const struct position *high,
+                        struct err *e) WARN_UNUSED;
 bool target_tx_set_frozen(struct target_tx *t, struct err *e) WARN_UNUSED;
 
 #endif

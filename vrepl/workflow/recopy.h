@@ -6,11 +6,11 @@
  * All tables: the copy that follows is create's, with no position in it from before. Some tables:
  * every stream goes back to the phase of rounds where it stands, before the DDL, and these tables
  * wait for their copy to begin, so that it passes the DDL (vrepl/move/copy.c). All streams, since
- * they share the target tables. The other tables of a stream that had passed U are kept: they are a
+ * they share the target tables. The other tables of a stream that had passed the high watermark are kept: they are a
  * state of the source there, and every later change is applied to them exactly once. In a stream
  * whose copy was not over it goes on.
  *
- * Until all streams have passed U again there is no switch. The tables are made known anew
+ * Until all streams have passed it again there is no switch. The tables are made known anew
  * (cdc/sidecar/incarnation.h), since their rows then come from the copy alone.
  *
  * The row's todo says which tables from before the first thing is forgotten until the workflow
