@@ -65,7 +65,8 @@ bool kafka_unreachable(const struct kafka_sink *s, struct err *e, int code, cons
 {
     err_set_native(e, ERR_SINK_UNREACHABLE, ERR_CLASS_RETRY, code, "kafka: %s%s%s", what,
                    s->reason[0] ? ": " : "", s->reason);
-    if (s->reason_code == RD_KAFKA_RESP_ERR__SSL)
+    /* A listener without TLS closes the connection: as an error of TLS, or as nothing but that. */
+    if (s->reason_code == RD_KAFKA_RESP_ERR__SSL || strstr(s->reason, "SSL_HANDSHAKE"))
         return err_cure(e, "check security.protocol and the ssl.* properties against the "
                            "brokers' listener");
     if (s->reason_code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
