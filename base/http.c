@@ -7,9 +7,11 @@
 #include "base/http.h"
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/http_library.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #define CONNECT_MS    10000
 #define IDLE_MS       60000
 #define IDLE_HANDLES  4
+#define QUEUE_FULL_MS 20
 #define TLS_SCHEME    "https://"
 #define PLAIN_SCHEME  "http://"
 #define UNIX_PREFIX   "unix:"
@@ -334,6 +337,27 @@ static bool failed(const struct call *k, CURLcode code, long number, struct err 
                           "the answer from %s broke off or is no HTTP: %s", address, why);
 }
 
+/* A unix socket's queue of connections that nobody has accepted yet may be full; connecting then
+ * fails at once (EAGAIN, which libcurl 7.88 tells as no error of the system's at all) where it would
+ * wait over TCP. Nothing was sent, so it is tried again. */
+static bool queue_is_full(const struct http_client *c, CURLcode rc, long number)
+{
+    return c->socket != NULL && rc == CURLE_COULDNT_CONNECT && (number == 0 || number == EAGAIN);
+}
+
+static CURLcode perform(const struct http_client *c, CURL *h, long *number)
+{
+    int64_t end_ms = clock_mono_ms() + c->connect_ms;
+    for (;;) {
+        *number = 0;
+        CURLcode rc = c->lib->easy_perform(h);
+        c->lib->easy_getinfo(h, CURLINFO_OS_ERRNO, number);
+        if (!queue_is_full(c, rc, *number) || clock_mono_ms() >= end_ms)
+            return rc;
+        clock_sleep_ms(QUEUE_FULL_MS, NULL);
+    }
+}
+
 void http_client_answer_fini(struct http_client_answer *a)
 {
     buf_fini(&a->body);
@@ -355,9 +379,8 @@ bool http_client_call(struct http_client *c, const struct http_client_request *r
     set_peer(&k, h, &url);
     set_limits(&k, h);
     set_request(&k, h);
-    CURLcode rc = c->lib->easy_perform(h);
+    CURLcode rc = perform(c, h, &number);
     c->lib->easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
-    c->lib->easy_getinfo(h, CURLINFO_OS_ERRNO, &number);
     c->lib->easy_getinfo(h, CURLINFO_RETRY_AFTER, &wait_s);
     a->status = (int)status;
     a->retry_after_ms = (int64_t)wait_s * 1000;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -262,6 +263,40 @@ static void nobody_listening_may_come_later(void **state)
     }
 }
 
+static void *serve_late(void *arg)
+{
+    poll(NULL, 0, 100); /* so that the first attempt finds the queue full */
+    return serve(arg);
+}
+
+static void a_full_queue_of_connections_is_waited_for(void **state)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    char address[120];
+    struct stub s = {.fd = socket(AF_UNIX, SOCK_STREAM, 0)};
+    struct http_client_options o = {.address = address};
+    struct err e;
+    int fds[8], n = 0;
+    (void)state;
+    snprintf(a.sun_path, sizeof a.sun_path, "/tmp/sluice-full-%d.sock", (int)getpid());
+    snprintf(address, sizeof address, "unix:%s", a.sun_path);
+    assert_int_equal(bind(s.fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(s.fd, 1), 0);
+    do {
+        fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    } while (connect(fds[n++], (struct sockaddr *)&a, sizeof a) == 0 && n < 8);
+    assert_true(n < 8);
+    for (int i = 0; i < n; i++)
+        close(fds[i]);
+    assert_int_equal(pthread_create(&s.thread, NULL, serve_late, &s), 0);
+    if (get(&o, "/x", NULL, &e) != 200)
+        fail_msg("%s", e.text);
+    shutdown(s.fd, SHUT_RDWR);
+    pthread_join(s.thread, NULL);
+    close(s.fd);
+    unlink(a.sun_path);
+}
+
 static void an_answer_that_is_too_large_is_given_up(void **state)
 {
     const struct stub *s = *state;
@@ -441,6 +476,7 @@ int main(void)
         ON_STUB(a_redirect_is_an_answer_and_not_followed),
         ON_STUB(what_breaks_off_may_succeed_later),
         cmocka_unit_test(nobody_listening_may_come_later),
+        cmocka_unit_test(a_full_queue_of_connections_is_waited_for),
         ON_STUB(an_answer_that_is_too_large_is_given_up),
         ON_STUB(an_answer_without_an_end_is_given_up),
         ON_STUB(lines_come_one_by_one_and_the_rest_stays),
