@@ -57,7 +57,9 @@ static void note(struct decode_whole *w, const struct cdc_change *c)
     if (c->kind == CDC_ROWS) {
         w->rows += c->rows.n_rows;
     } else if (c->kind == CDC_BEGIN) {
-        snprintf(w->file, sizeof w->file, "%s", c->file ? c->file : "");
+        const char *file = c->file ? c->file : "";
+        if (strcmp(w->file, file) != 0)
+            snprintf(w->file, sizeof w->file, "%s", file);
         w->pos = c->log_pos;
         w->rows = 0;
         w->in_tx = true;
