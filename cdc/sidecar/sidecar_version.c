@@ -5,8 +5,10 @@
 #include "base/log.h"
 #include "cdc/sidecar/note.h"
 
-#define VERSION SIDECAR_TABLE("version")
-#define LOCK    "'sluice_sidecar'"
+#define VERSION   SIDECAR_TABLE("version")
+#define NOTE      SIDECAR_TABLE("note")
+#define WATERMARK SIDECAR_TABLE("watermark") /* of version 0 */
+#define LOCK      "'sluice_sidecar'"
 /* Shorter than the 30 seconds after which a silent connection is given up (vrepl/move/target_tx.h).
  */
 #define WAIT_S "20"
@@ -98,24 +100,18 @@ static bool has(struct my_conn *c, const char *table, const char *column, bool *
 
 /* What the notes say is never less after the step than before, however often it begins. Marks in
  * the log are worth nothing after they were read. */
+static const char take_notes[] =
+    "INSERT INTO " NOTE " (`name`, `n`) SELECT w.`name`, w.`n` FROM " WATERMARK
+    " w WHERE w.`name` LIKE 'ended:%' OR w.`name` LIKE 'routing:%' ON DUPLICATE KEY UPDATE "
+    "`n` = GREATEST(" NOTE ".`n`, w.`n`)";
+
 static bool split_watermark(struct my_conn *c, struct err *e)
 {
     bool there = false;
     if (!has(c, "watermark", NULL, &there, e))
         return false;
-    return !there ||
-           (create(c, &note_table, e) &&
-            run(c,
-                "INSERT INTO " SIDECAR_TABLE("note") " (`name`, `n`) SELECT w.`name`, w.`n` "
-                                                     "FROM " SIDECAR_TABLE(
-                                                         "watermark") " w WHERE w.`name` LIKE "
-                                                                      "'ended:%' OR w.`name` LIKE "
-                                                                      "'routing:%' ON DUPLICATE "
-                                                                      "KEY UPDATE `n` = "
-                                                                      "GREATEST(" SIDECAR_TABLE(
-                                                                          "note") ".`n`, w.`n`)",
-                e) &&
-            run(c, "DROP TABLE " SIDECAR_TABLE("watermark"), e));
+    return !there || (create(c, &note_table, e) && run(c, take_notes, e) &&
+                      run(c, "DROP TABLE " WATERMARK, e));
 }
 
 static bool name_high_watermark(struct my_conn *c, struct err *e)

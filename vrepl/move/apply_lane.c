@@ -109,7 +109,7 @@ enum copy_phase apply_lane_phase_at(const struct apply_lane *l, const struct pos
 
 /* In the transaction that makes the phase plain: from here on the target is a state of the source,
  * and that must be true. */
-static bool may_pass_u(struct apply_lane *l, enum copy_phase next, struct err *e)
+static bool may_be_plain(struct apply_lane *l, enum copy_phase next, struct err *e)
 {
     bool passes = l->row.phase != COPY_PHASE_PLAIN && next == COPY_PHASE_PLAIN;
     return !passes || left_out_check(l->conn, &l->key, e);
@@ -144,7 +144,7 @@ bool apply_lane_begin(struct apply_lane *l, struct lane_work *w, struct err *e)
 bool apply_lane_commit(struct apply_lane *l, const struct lane_work *w, bool marked, struct err *e)
 {
     enum copy_phase phase = apply_lane_phase_at(l, w->end);
-    if (!vrepl_writer_flush(l->writer, e) || !may_pass_u(l, phase, e))
+    if (!vrepl_writer_flush(l->writer, e) || !may_be_plain(l, phase, e))
         return false;
     if (!marked && !target_tx_finish(l->tx, w->end, phase, e))
         return false;
@@ -169,7 +169,7 @@ bool apply_lane_save(struct apply_lane *l, const struct position *pos, const str
     if ((high && !target_tx_set_high(l->tx, high, e)) ||
         (freeze && !target_tx_set_frozen(l->tx, e)))
         return false;
-    return may_pass_u(l, phase, e) && target_tx_commit(l->tx, e);
+    return may_be_plain(l, phase, e) && target_tx_commit(l->tx, e);
 }
 
 void apply_lane_advance(struct apply_lane *l, const struct position *end)
