@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "cdc/log/event_header.h"
 #include "sinks/format/encode.h"
 
 #include <errno.h>
@@ -14,12 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define OUT_BYTES         ((size_t)256 * 1024)
-#define HEADER_BYTES      19u
-#define TYPE_ROTATE       4u
-#define TYPE_HEARTBEAT    27u
-#define TYPE_HEARTBEAT_V2 41u
-#define FLAG_ARTIFICIAL   0x20u
+#define OUT_BYTES ((size_t)256 * 1024)
 
 static bool write_out(const void *p, size_t n, struct err *e)
 {
@@ -210,12 +206,13 @@ static bool drain(struct decode_run *r, struct cdc_decoder *d, bool flush, struc
  * which also repeats the format and sends heartbeats. */
 static bool is_in_log(const struct decode_run *r, const uint8_t *event, size_t n)
 {
-    if (n < HEADER_BYTES)
+    if (n < EVENT_HEADER_LEN)
         return true;
-    if (event[4] == TYPE_ROTATE && !event[5] && !event[6] && !event[7] && !event[8])
+    const struct event_header head = event_header_read(event);
+    if (head.type == EV_ROTATE && head.server_id == 0)
         return false;
     bool made_up =
-        event[17] & FLAG_ARTIFICIAL || event[4] == TYPE_HEARTBEAT || event[4] == TYPE_HEARTBEAT_V2;
+        head.flags & EVENT_ARTIFICIAL || head.type == EV_HEARTBEAT || head.type == EV_HEARTBEAT_V2;
     return !r->live || !made_up;
 }
 
@@ -226,9 +223,7 @@ static void find_place(struct decode_run *r, const struct cdc_source *s,
     const char *file = cdc_source_file(s, &r->offset);
     if (r->live) {
         struct cdc_schema_place at = cdc_decoder_place(d);
-        uint32_t end = 0;
-        if (n >= HEADER_BYTES)
-            memcpy(&end, event + 13, sizeof end);
+        uint32_t end = n >= EVENT_HEADER_LEN ? event_header_read(event).next_pos : 0;
         file = at.file;
         r->offset = (at.pos & ~(uint64_t)UINT32_MAX) | (uint32_t)(end - (uint32_t)n);
     }

@@ -29,8 +29,7 @@ struct event_text {
 
 struct line {
     struct event_text *t;
-    const uint8_t *event;
-    uint8_t type;
+    struct event_header head;
     struct wire w; /* of the body */
     struct buf *out;
 };
@@ -108,8 +107,7 @@ static void print_format_description(struct line *l)
     memcpy(l->t->post_header_len + 1, w->p, n);
     map_clear(l->t->tables); /* ids begin anew */
     const char *name = l->t->checksum == CHECKSUM_CRC32 ? "CRC32" : "NONE";
-    buf_printf(l->out, " checksum=%s%s", name,
-               wire_u16(l->event + 17) & EVENT_IN_USE ? " in_use" : "");
+    buf_printf(l->out, " checksum=%s%s", name, l->head.flags & EVENT_IN_USE ? " in_use" : "");
 }
 
 static void print_rotate(struct line *l)
@@ -141,7 +139,7 @@ static void print_query(struct line *l)
     buf_printf(l->out, " thread=%llu error=%llu db=", (unsigned long long)thread,
                (unsigned long long)error);
     put_name(l->out, db, db_len);
-    if (l->type != EV_QUERY_COMPRESSED) {
+    if (l->head.type != EV_QUERY_COMPRESSED) {
         put_sql(l, w->p, wire_left(w));
         return;
     }
@@ -155,7 +153,7 @@ static void print_query(struct line *l)
 
 static void print_rows_query(struct line *l)
 {
-    if (l->type == EV_ROWS_QUERY)
+    if (l->head.type == EV_ROWS_QUERY)
         (void)wire_get(&l->w, 1);
     put_sql(l, l->w.p, wire_left(&l->w));
 }
@@ -191,7 +189,7 @@ static bool read_gtid(uint8_t type, uint32_t server_id, struct wire *w, struct g
 static void print_gtid(struct line *l)
 {
     struct gtid g;
-    l->w.failed = !read_gtid(l->type, wire_u32(l->event + 5), &l->w, &g);
+    l->w.failed = !read_gtid(l->head.type, l->head.server_id, &l->w, &g);
     if (l->w.failed || g.flavor == GTID_FLAVOR_NONE)
         return;
     buf_put_str(l->out, " gtid=");
@@ -250,7 +248,7 @@ static void print_gtid_list(struct line *l)
 
 static size_t table_id_len(const struct line *l)
 {
-    return l->t->post_header_len[l->type] == 6 ? 4 : 6;
+    return l->t->post_header_len[l->head.type] == 6 ? 4 : 6;
 }
 
 static void remember_table(struct line *l, uint64_t id, const char *name)
@@ -413,7 +411,7 @@ void event_text_line(struct event_text *t, const char *file, uint64_t offset, co
     if (!strcmp(cdc_event_type_name(head.type), "UNKNOWN_EVENT"))
         buf_printf(out, " type=%u", head.type);
     size_t end = put_checksum(t, event, n, out);
-    struct line l = {.t = t, .event = event, .type = head.type, .out = out};
+    struct line l = {.t = t, .head = head, .out = out};
     l.w = wire_of(event + EVENT_HEADER_LEN, end - EVENT_HEADER_LEN);
     print_fn print = printer_of(head.type);
     if (print)

@@ -9,16 +9,14 @@
  */
 #include "base/mem.h"
 #include "cdc/log/decode.h"
+#include "cdc/log/event_header.h"
 #include "cdc/log/file_pieces.h"
 #include "cdc/log/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAGIC_LEN       4u
-#define HEADER_LEN      19u
-#define TYPE_ROTATE     4u
-#define FLAG_ARTIFICIAL 0x20u
+#define MAGIC_LEN 4u
 
 struct file_source {
     struct cdc_source base;
@@ -30,7 +28,7 @@ struct file_source {
     struct cdc_events events; /* that are still to be given one by one */
     uint64_t event_offset;
     char name[POSITION_FILE_MAX];
-    uint8_t rotate[HEADER_LEN + 8 + POSITION_FILE_MAX];
+    uint8_t rotate[EVENT_HEADER_LEN + 8 + POSITION_FILE_MAX];
 };
 
 static void set_name(struct file_source *f, const char *path)
@@ -47,14 +45,14 @@ static void set_name(struct file_source *f, const char *path)
 
 static size_t make_rotate(struct file_source *f)
 {
-    size_t name_len = strlen(f->name), n = HEADER_LEN + 8 + name_len;
+    size_t name_len = strlen(f->name), n = EVENT_HEADER_LEN + 8 + name_len;
     uint32_t length = (uint32_t)n;
-    memset(f->rotate, 0, HEADER_LEN + 8);
-    f->rotate[4] = TYPE_ROTATE;
+    memset(f->rotate, 0, EVENT_HEADER_LEN + 8);
+    f->rotate[4] = EV_ROTATE;
     memcpy(f->rotate + 9, &length, sizeof length);
-    f->rotate[17] = FLAG_ARTIFICIAL;
-    f->rotate[HEADER_LEN] = MAGIC_LEN;
-    memcpy(f->rotate + HEADER_LEN + 8, f->name, name_len);
+    f->rotate[17] = EVENT_ARTIFICIAL;
+    f->rotate[EVENT_HEADER_LEN] = MAGIC_LEN;
+    memcpy(f->rotate + EVENT_HEADER_LEN + 8, f->name, name_len);
     return n;
 }
 
