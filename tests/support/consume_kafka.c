@@ -2,8 +2,13 @@
  * arrival. */
 /*
  * usage: sluice_test_consumer BOOTSTRAP TOPIC-PREFIX
- * One line a record: microseconds since 1970, TAB, value. Tombstones are left out. Says `assigned`
- * on stderr once, ends on SIGTERM, and shares nothing with the engine but librdkafka.
+ * One line a record: microseconds since 1970, TAB, value. Tombstones are left out. Errors go to
+ * stderr. Ends on SIGTERM, and shares nothing with the engine but librdkafka.
+ *
+ * auto.offset.reset is earliest: a broker that has just started may answer a question for a new
+ * topic's first offset with "unknown topic", and librdkafka then goes on by that property, whose
+ * default leaves out what is in the topic by then. Records may thus be printed twice, never
+ * skipped.
  */
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
@@ -37,6 +42,7 @@ static rd_kafka_t *open_consumer(const char *bootstrap)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (!set(conf, "bootstrap.servers", bootstrap) || !set(conf, "group.id", "sluice-test") ||
         !set(conf, "enable.auto.commit", "false") || !set(conf, "fetch.wait.max.ms", "10") ||
+        !set(conf, "auto.offset.reset", "earliest") ||
         !set(conf, "isolation.level", "read_committed"))
         return NULL;
     rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
@@ -118,6 +124,8 @@ int main(int argc, char **argv)
         }
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             print_record(message);
+        else
+            fprintf(stderr, "consumer: %s\n", rd_kafka_message_errstr(message));
         rd_kafka_message_destroy(message);
     }
     rd_kafka_consumer_close(handle);
