@@ -69,27 +69,50 @@ void flags_doc(const struct flag_def *d, struct buf *out)
 /* ---- values as text ---- */
 
 /* What a unit's parser refused came from the command line here, not from a file. */
-static bool bad_unit(const struct flag_def *d, struct err *e)
+static bool bad_unit(const char *label, struct err *e)
 {
     e->code = ERR_USAGE;
-    return err_prepend(e, "--%s", d->name);
+    return err_prepend(e, "%s", label);
 }
 
 static bool in_range(const struct flag_def *d, int64_t value)
 {
-    return value >= d->min && (d->max == 0 || value <= d->max);
+    return (value >= d->min && (d->max == 0 || value <= d->max)) ||
+           (d->type == FLAG_DURATION && value == 0);
 }
 
-static bool int_fits(const struct flag_def *d, const char *value, struct err *e)
+static bool int_fits(const struct flag_def *d, const char *label, const char *value, struct err *e)
 {
     int64_t i;
     if (sys_parse_i64(value, &i) && in_range(d, i))
         return true;
     if (d->max == 0)
-        return err_set(e, ERR_USAGE, "--%s takes a whole number from %lld on, not '%s'", d->name,
+        return err_set(e, ERR_USAGE, "%s takes a whole number from %lld on, not '%.100s'", label,
                        (long long)d->min, value);
-    return err_set(e, ERR_USAGE, "--%s takes a whole number from %lld to %lld, not '%s'", d->name,
+    return err_set(e, ERR_USAGE, "%s takes a whole number from %lld to %lld, not '%.100s'", label,
                    (long long)d->min, (long long)d->max, value);
+}
+
+static bool duration_fits(const struct flag_def *d, const char *label, const char *value,
+                          struct err *e)
+{
+    int64_t ms;
+    if (!sys_parse_duration_ms(value, &ms, e))
+        return bad_unit(label, e);
+    return in_range(d, ms) ||
+           err_set(e, ERR_USAGE, "%s takes 0, or from %lldms to %lldms, not '%.100s'", label,
+                   (long long)d->min, (long long)d->max, value);
+}
+
+static bool size_fits(const struct flag_def *d, const char *label, const char *value, struct err *e)
+{
+    uint64_t bytes;
+    if (!sys_parse_size(value, &bytes, e))
+        return bad_unit(label, e);
+    return (bytes <= INT64_MAX && in_range(d, (int64_t)bytes)) ||
+           err_set(e, ERR_USAGE, "%s takes a size from %lld to %lld bytes, not '%.100s'", label,
+                   (long long)d->min, d->max != 0 ? (long long)d->max : (long long)INT64_MAX,
+                   value);
 }
 
 static bool has_words(const struct flag_def *d)
@@ -97,29 +120,36 @@ static bool has_words(const struct flag_def *d)
     return d->arg != NULL && strchr(d->arg, '|') != NULL;
 }
 
-bool flags_text_fits(const struct flag_def *d, const char *value, struct err *e)
+/* label: how the value's place is spelt there, "--timeout" or "heartbeat". */
+static bool labelled_fits(const struct flag_def *d, const char *label, const char *value,
+                          struct err *e)
 {
-    int64_t ms;
-    uint64_t bytes;
     switch (d->type) {
     case FLAG_BOOL:
         return flags_word("true|false|yes|no|1|0", value) ||
-               err_set(e, ERR_USAGE, "--%s takes true or false, not '%s'", d->name, value);
+               err_set(e, ERR_USAGE, "%s takes true or false, not '%.100s'", label, value);
     case FLAG_INT:
-        return int_fits(d, value, e);
+        return int_fits(d, label, value, e);
     case FLAG_DURATION:
-        return sys_parse_duration_ms(value, &ms, e) || bad_unit(d, e);
+        return duration_fits(d, label, value, e);
     case FLAG_SIZE:
-        return sys_parse_size(value, &bytes, e) || bad_unit(d, e);
+        return size_fits(d, label, value, e);
     case FLAG_TEXT:
         return !has_words(d) || flags_word(d->arg, value) ||
-               err_set(e, ERR_USAGE, "--%s takes one of %s, not '%s'", d->name, d->arg, value);
+               err_set(e, ERR_USAGE, "%s takes one of %s, not '%.100s'", label, d->arg, value);
     case FLAG_LIST:
     case FLAG_ARRAY:
     case FLAG_ALL_OR_LIST:
         break;
     }
     return true;
+}
+
+bool flags_text_fits(const struct flag_def *d, const char *value, struct err *e)
+{
+    char label[80];
+    snprintf(label, sizeof label, "--%s", d->name);
+    return labelled_fits(d, label, value, e);
 }
 
 /* ---- values in JSON ---- */
@@ -329,33 +359,33 @@ static void fill_list(const json_t *v, struct flag_list *out)
     }
 }
 
-/* The value of a default, as JSON would have it; NULL: none. */
-static json_t *fallback_of(const struct flag_def *d)
+/* A value that fits, as JSON would have it; NULL: none. */
+static json_t *value_of(const struct flag_def *d, const char *text)
 {
     int64_t number = 0;
     uint64_t bytes = 0;
     struct err e = ERR_INIT;
     bool ok = true;
-    if (d->fallback == NULL)
+    if (text == NULL)
         return NULL;
     switch (d->type) {
     case FLAG_BOOL:
-        return json_boolean(strcmp(d->fallback, "true") == 0);
+        return json_boolean(flags_word("true|yes|1", text));
     case FLAG_INT:
-        ok = sys_parse_i64(d->fallback, &number);
+        ok = sys_parse_i64(text, &number);
         break;
     case FLAG_DURATION:
-        ok = sys_parse_duration_ms(d->fallback, &number, &e);
+        ok = sys_parse_duration_ms(text, &number, &e);
         break;
     case FLAG_SIZE:
-        ok = sys_parse_size(d->fallback, &bytes, &e);
+        ok = sys_parse_size(text, &bytes, &e);
         number = (int64_t)bytes;
         break;
     case FLAG_TEXT:
     case FLAG_LIST:
     case FLAG_ARRAY:
     case FLAG_ALL_OR_LIST:
-        return json_string(d->fallback);
+        return json_string(text);
     }
     assert(ok);
     return json_integer(number);
@@ -394,7 +424,7 @@ static void fill_row(const struct flag_def *d, const json_t *f, void *out)
     char member[80];
     flags_member(d, member, sizeof member);
     const json_t *given = json_object_get(f, member);
-    json_t *fallback = given == NULL ? fallback_of(d) : NULL;
+    json_t *fallback = given == NULL ? value_of(d, d->fallback) : NULL;
     fill_field(d, given != NULL ? given : fallback, (char *)out + d->field - 1);
     json_decref(fallback);
 }
@@ -411,6 +441,79 @@ bool flags_fill(const struct flag_def *defs, const char *command, const char *ve
     json_decref(f);
     return ok;
 }
+
+/* ---- from texts ---- */
+
+static bool refuse_name(const struct flag_def *defs, const char *command, const char *name,
+                        struct err *e)
+{
+    const char *names[NAMES_MAX] = {NULL};
+    CLEANUP(buf_fini) struct buf all = BUF_INIT;
+    size_t n = 0;
+    for (const struct flag_def *d = defs; d->name != NULL && n < NAMES_MAX; d++) {
+        if (!taken(d, command, NULL))
+            continue;
+        buf_printf(&all, "%s%s", n > 0 ? ", " : "", d->name);
+        names[n++] = d->name;
+    }
+    const char *near = text_nearest(name, names, n);
+    err_set(e, ERR_USAGE, "%s has no parameter '%.100s'", command, name);
+    if (near != NULL)
+        return err_cure(e, "did you mean %s?", near);
+    return n > 0 ? err_cure(e, "it takes %s", buf_str(&all)) : err_cure(e, "it takes none");
+}
+
+static const char *text_of(const struct flag_text *given, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(given[i].name, name) == 0)
+            return given[i].text;
+    }
+    return NULL;
+}
+
+static bool check_text(const struct flag_def *defs, const char *command,
+                       const struct flag_text *given, size_t i, struct err *e)
+{
+    const char *name = given[i].name;
+    const struct flag_def *d = defs;
+    while (d->name != NULL && !(strcmp(d->name, name) == 0 && taken(d, command, NULL)))
+        d++;
+    if (d->name == NULL)
+        return refuse_name(defs, command, name, e);
+    if (text_of(given, i, name) != NULL) {
+        err_set(e, ERR_USAGE, "%s: the parameter %s is given twice", command, name);
+        return err_cure(e, "give it once; lists are separated by commas");
+    }
+    if (given[i].text[strspn(given[i].text, ",")] == '\0') {
+        err_set(e, ERR_USAGE, "%s: the parameter %s is empty", command, name);
+        return err_cure(e, "leave it out, or give it a value");
+    }
+    return labelled_fits(d, name, given[i].text, e) || err_prepend(e, "%s", command);
+}
+
+static void fill_text(const struct flag_def *d, const char *text, void *out)
+{
+    json_t *value = value_of(d, text != NULL ? text : d->fallback);
+    fill_field(d, value, (char *)out + d->field - 1);
+    json_decref(value);
+}
+
+bool flags_fill_texts(const struct flag_def *defs, const char *command,
+                      const struct flag_text *given, size_t n, void *out, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!check_text(defs, command, given, i, e))
+            return false;
+    }
+    for (const struct flag_def *d = defs; d->name != NULL; d++) {
+        if (d->field != 0 && taken(d, command, NULL))
+            fill_text(d, text_of(given, n, d->name), out);
+    }
+    return true;
+}
+
+/* ---- lists and structs ---- */
 
 void flag_list_add(struct flag_list *list, const char *text)
 {
@@ -473,6 +576,18 @@ static void put_cell(const char *text, struct buf *out)
         buf_printf(out, "%s%c", *p == '|' ? "\\" : "", *p);
 }
 
+static void reference_row(const char *name, const char *type, const struct flag_def *d,
+                          struct buf *out)
+{
+    CLEANUP(buf_fini) struct buf doc = BUF_INIT;
+    flags_doc(d, &doc);
+    buf_printf(out, "| `%s` | ", name);
+    put_cell(d->type == FLAG_TEXT && has_words(d) ? d->arg : type, out);
+    buf_printf(out, " | %s | ", d->fallback != NULL ? d->fallback : "–");
+    put_cell(buf_str(&doc), out);
+    buf_put_str(out, " |\n");
+}
+
 void flags_reference(const struct flag_def *defs, const char *command, const char *verb,
                      struct buf *out)
 {
@@ -480,16 +595,20 @@ void flags_reference(const struct flag_def *defs, const char *command, const cha
                                         "array of texts", "true or list", "number",
                                         "milliseconds",   "bytes"};
     for (const struct flag_def *d = defs; d->name != NULL; d++) {
-        CLEANUP(buf_fini) struct buf doc = BUF_INIT;
         char member[80];
         if (!taken(d, command, verb) || d->status == FLAG_LOCAL)
             continue;
         flags_member(d, member, sizeof member);
-        flags_doc(d, &doc);
-        buf_printf(out, "| `%s` | ", member);
-        put_cell(d->type == FLAG_TEXT && has_words(d) ? d->arg : types[d->type], out);
-        buf_printf(out, " | %s | ", d->fallback != NULL ? d->fallback : "–");
-        put_cell(buf_str(&doc), out);
-        buf_put_str(out, " |\n");
+        reference_row(member, types[d->type], d, out);
+    }
+}
+
+void flags_reference_texts(const struct flag_def *defs, const char *command, struct buf *out)
+{
+    static const char *const types[] = {"true or false", "text",   "list: a,b", "list: a,b",
+                                        "true or list",  "number", "duration",  "size"};
+    for (const struct flag_def *d = defs; d->name != NULL; d++) {
+        if (taken(d, command, NULL))
+            reference_row(d->name, types[d->type], d, out);
     }
 }

@@ -39,6 +39,10 @@ struct flag_choice {
     bool all;
     struct flag_list list;
 };
+/* A value as a request's query or a file has it. */
+struct flag_text {
+    const char *name, *text;
+};
 /* The place of a field in the struct that a table fills. */
 #define FLAG_FIELD(type, field) (offsetof(struct type, field) + 1)
 
@@ -49,7 +53,7 @@ struct flag_def {
     const char *fallback; /* default as text; NULL: none */
     const char *arg;      /* "NAME", or "text|json": then only these words are accepted */
     const char *doc;      /* one line; NULL with FLAG_NO_EFFECT and FLAG_REFUSED: made from why */
-    int64_t min, max;     /* FLAG_INT; both 0: from 0 on */
+    int64_t min, max; /* of a number, in its unit; both 0: from 0 on. A duration may also be 0 */
     const char *commands; /* that take it, separated by spaces; NULL: whichever */
     const char *verbs;    /* the same of verbs */
     enum flag_status status;
@@ -82,7 +86,12 @@ bool flags_check(const struct flag_def *defs, const char *command, const char *v
  * struct of the table, all zero; for flags_clear also when false is returned. */
 bool flags_fill(const struct flag_def *defs, const char *command, const char *verb,
                 const char *json, void *out, struct err *e) WARN_UNUSED;
-/* Frees what flags_fill put into out, and sets it to zero. */
+/* The same from texts, the parameters of a request to the path `command`. Also an error, for it would
+ * be passed over: a name that is given twice, and an empty text. */
+bool flags_fill_texts(const struct flag_def *defs, const char *command,
+                      const struct flag_text *given, size_t n, void *out,
+                      struct err *e) WARN_UNUSED;
+/* Frees what was put into out, and sets it to zero. */
 void flags_clear(const struct flag_def *defs, void *out);
 
 void flag_list_add(struct flag_list *list, const char *text);
@@ -92,5 +101,7 @@ void flag_list_fini(struct flag_list *list);
 /* Markdown: one table row for each member that the verb takes in JSON. */
 void flags_reference(const struct flag_def *defs, const char *command, const char *verb,
                      struct buf *out);
+/* Markdown: one table row for each name that flags_fill_texts takes. */
+void flags_reference_texts(const struct flag_def *defs, const char *command, struct buf *out);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "app/server/error_document.h"
 #include "app/server/operations.h"
+#include "app/server/parameters.h"
 #include "app/server/sink_flags.h"
 #include "app/server/vstream_call.h"
 #include "base/fault.h"
@@ -109,19 +110,23 @@ static bool is_method(const struct http_call *call, const char *method)
     return strcmp(http_method(call), method) == 0;
 }
 
-/* A parameter that nobody reads would be passed over. False: the call has been answered. */
-static bool check_parameters(struct http_call *call, const char *const *known)
+/* Fills out by the table of the route's path, whose struct it is. A parameter that nobody reads would be passed over.
+ * False: the call has been answered. */
+static bool read_parameters(struct http_call *call, const struct flag_def *table, const char *path,
+                            void *out)
 {
+    CLEANUP(mem_free_ptr) struct flag_text *given = NULL;
     struct err e = ERR_INIT;
-    const char *name = http_query_unread(call, known);
-    if (name == NULL)
-        return true;
-    err_set(&e, ERR_USAGE, "%s has no parameter '%.100s', or not twice", http_path(call), name);
-    err_cure(&e, known[0] != NULL
-                     ? "flags are members of the JSON body; its parameters are type and progress"
-                     : "flags are members of the JSON body");
-    reply_error(call, &e);
-    return false;
+    size_t n = http_parameters(call, &given);
+    bool ok = flags_fill_texts(table, path, given, n, out, &e);
+    if (!ok)
+        reply_error(call, &e);
+    return ok;
+}
+
+static bool takes_none(struct http_call *call)
+{
+    return read_parameters(call, no_parameters, http_path(call), NULL);
 }
 
 /* ---- operations ---- */
@@ -143,11 +148,10 @@ static void get_operation(struct api *a, struct http_call *call, char *rest)
 {
     const char *number = rest[0] == '/' ? rest + 1 : rest;
     uint64_t id = 0;
-    static const char *const known[] = {NULL};
     struct buf body = BUF_INIT;
     if (!is_method(call, "GET"))
         reply_wrong_method(call, "GET");
-    else if (!check_parameters(call, known))
+    else if (!takes_none(call))
         return;
     else if (sys_parse_u64(number, &id) && id <= UINT_MAX &&
              operations_show(a->operations, (unsigned)id, &body))
@@ -212,14 +216,14 @@ static void run_verb(struct verb_run *run, const struct vrepl_command *cmd)
     buf_fini(&document);
 }
 
-static void post_verb(struct api *a, struct http_call *call, struct vrepl_command *cmd)
+static void post_verb(struct api *a, struct http_call *call, struct vrepl_command *cmd, bool lines)
 {
     struct verb_run run = {.api = a, .call = call};
-    const char *progress = http_query(call, "progress"), *prefer = http_header(call, "Prefer");
+    const char *prefer = http_header(call, "Prefer");
     if (!operation_begin(a, call, &run.id))
         return;
     bool later = prefer != NULL && strcmp(prefer, "respond-async") == 0;
-    run.lines = !later && progress != NULL && strcmp(progress, "1") == 0;
+    run.lines = lines && !later;
     if (run.lines)
         http_keep_alive(call, "application/x-ndjson");
     cmd->progress = on_progress;
@@ -285,18 +289,15 @@ static char *with_uuid(const char *body, const char *uuid)
     return text;
 }
 
-/* [n]: KEYSPACE, WORKFLOW, and the verb or, under fixed_type, the id of what is shown or deleted.
- */
+/* parts[n]: KEYSPACE, WORKFLOW, and the verb, or the id of the comparison that is shown or deleted. */
 static void run_on(struct api *a, struct http_call *call, char *const *parts, size_t n,
-                   const char *fixed_type)
+                   const char *type, bool lines)
 {
-    const char *type = http_query(call, "type"), *body = http_body(call);
+    const char *body = http_body(call);
     bool get = is_method(call, "GET");
     CLEANUP(mem_free_ptr)
     char *flags = n == 3 && !is_method(call, "POST") ? with_uuid(body, parts[2]) : mem_strdup(body);
-    struct vrepl_command cmd = {.type = fixed_type != NULL ? fixed_type
-                                        : type != NULL     ? type
-                                                           : "workflow",
+    struct vrepl_command cmd = {.type = type,
                                 .keyspace = parts[0],
                                 .workflow = strcmp(parts[1], "*") != 0 ? parts[1] : "",
                                 .verb = get                         ? "show"
@@ -306,28 +307,34 @@ static void run_on(struct api *a, struct http_call *call, char *const *parts, si
     if (get)
         get_verb(a, call, &cmd);
     else
-        post_verb(a, call, &cmd);
+        post_verb(a, call, &cmd, lines);
 }
 
-static void route_workflows(struct api *a, struct http_call *call, char *rest,
-                            const char *fixed_type)
+static void route_verb(struct api *a, struct http_call *call, char *rest, bool vdiff,
+                       const struct verb_parameters *p)
 {
-    static const char *const known[] = {"type", "progress", NULL};
+    const char *type = vdiff ? "vdiff" : p->type;
     char *parts[3] = {NULL, NULL, NULL};
     size_t n = split_path(rest, parts, 3);
-    bool post = is_method(call, "POST"), vdiff = fixed_type != NULL;
-    if (!check_parameters(call, known))
-        return;
+    bool post = is_method(call, "POST");
     if (n == 0 && !vdiff && is_method(call, "GET"))
         reply_workflows(a, call);
     else if (n == 3 && (post || vdiff))
-        run_on(a, call, parts, n, fixed_type);
+        run_on(a, call, parts, n, type, p->progress);
     else if (n == 2 && !post && !(vdiff && is_method(call, "DELETE")))
-        run_on(a, call, parts, n, fixed_type);
+        run_on(a, call, parts, n, type, p->progress);
     else if (n >= 2 && n <= 3)
         reply_wrong_method(call, n == 3 ? "POST" : "GET and DELETE; verbs are posted to its /VERB");
     else
         reply_not_found(call);
+}
+
+static void route_workflows(struct api *a, struct http_call *call, char *rest, bool vdiff)
+{
+    struct verb_parameters p = {0};
+    if (read_parameters(call, verb_parameters, vdiff ? "/v1/vdiff" : "/v1/workflows", &p))
+        route_verb(a, call, rest, vdiff, &p);
+    flags_clear(verb_parameters, &p);
 }
 
 static void change_sink(struct api *a, struct http_call *call, const char *verb, const char *name)
@@ -361,10 +368,9 @@ static void show_sinks(struct api *a, struct http_call *call, const char *name)
 
 static void route_sinks(struct api *a, struct http_call *call, char *rest)
 {
-    static const char *const known[] = {NULL};
     char *parts[2] = {NULL, NULL};
     size_t n = split_path(rest, parts, 2);
-    if (!check_parameters(call, known))
+    if (!takes_none(call))
         return;
     if (n <= 1 && is_method(call, "GET"))
         show_sinks(a, call, parts[0]);
@@ -382,10 +388,9 @@ static void route_sinks(struct api *a, struct http_call *call, char *rest)
 
 static void recover(struct api *a, struct http_call *call)
 {
-    static const char *const known[] = {NULL};
     if (!is_method(call, "POST"))
         reply_wrong_method(call, "POST");
-    else if (check_parameters(call, known))
+    else if (takes_none(call))
         change_sink(a, call, "recover", "");
 }
 
@@ -431,14 +436,13 @@ static const struct {
 
 static void route_document(struct api *a, struct http_call *call, const char *path)
 {
-    static const char *const known[] = {NULL};
     struct buf body = BUF_INIT;
     size_t i = 0;
     while (strcmp(path, documents[i].path) != 0)
         i++;
     if (!is_method(call, "GET")) {
         reply_wrong_method(call, "GET");
-    } else if (check_parameters(call, known)) {
+    } else if (takes_none(call)) {
         documents[i].make(a->daemon, &body);
         reply_buf(call, 200, &body);
     }
@@ -453,12 +457,12 @@ static void route_status(struct api *a, struct http_call *call, char *rest)
 
 static void route_all_workflows(struct api *a, struct http_call *call, char *rest)
 {
-    route_workflows(a, call, rest, NULL);
+    route_workflows(a, call, rest, false);
 }
 
 static void route_vdiff(struct api *a, struct http_call *call, char *rest)
 {
-    route_workflows(a, call, rest, "vdiff");
+    route_workflows(a, call, rest, true);
 }
 
 static void route_recover(struct api *a, struct http_call *call, char *rest)
@@ -482,24 +486,26 @@ static const struct route {
     void (*serve)(struct api *a, struct http_call *call, char *rest);
     const char *requests; /* methods and shapes, as documented */
     const char *doc;
+    const struct flag_def *parameters; /* NULL: none */
 } routes[] = {
-    {"/v1/status", false, route_status, "GET", "what the daemon does"},
-    {"/v1/streams", false, route_status, "GET", "the readers of every source shard"},
-    {"/v1/routing", false, route_status, "GET", "the routing document"},
-    {"/v1/faultpoints", false, route_status, "GET", "fault points of a build for tests"},
+    {"/v1/status", false, route_status, "GET", "what the daemon does", NULL},
+    {"/v1/streams", false, route_status, "GET", "the readers of every source shard", NULL},
+    {"/v1/routing", false, route_status, "GET", "the routing document", NULL},
+    {"/v1/faultpoints", false, route_status, "GET", "fault points of a build for tests", NULL},
     {"/v1/workflows", AND_BELOW, route_all_workflows,
      "GET; GET and DELETE /KEYSPACE/WORKFLOW; POST /KEYSPACE/WORKFLOW/VERB",
-     "all workflows; one (show, delete); a verb, its flags the JSON body. Parameters: type (the "
-     "command, default workflow) and progress=1 (lines as the verb works)"},
+     "all workflows; one (show, delete); a verb, its flags the JSON body", verb_parameters},
     {"/v1/vdiff", AND_BELOW, route_vdiff,
      "GET /KEYSPACE/WORKFLOW; GET and DELETE /KEYSPACE/WORKFLOW/UUID; POST /KEYSPACE/WORKFLOW/VERB",
-     "comparisons, in the same way"},
+     "comparisons, in the same way", verb_parameters},
     {"/v1/sinks", AND_BELOW, route_sinks, "GET; GET and DELETE /NAME; POST /NAME/VERB",
-     "all sinks; one; a verb, its flags the JSON body"},
-    {"/v1/recover", false, route_recover, "POST", "finds sinks whose state directory was lost"},
+     "all sinks; one; a verb, its flags the JSON body", NULL},
+    {"/v1/recover", false, route_recover, "POST", "finds sinks whose state directory was lost",
+     NULL},
     {"/v1/operations", AND_BELOW, get_operation, "GET /ID",
-     "what became of a request that was answered with 202"},
-    {"/v1/vstream", false, route_vstream, "GET", "the change stream of a keyspace"},
+     "what became of a request that was answered with 202", NULL},
+    {"/v1/vstream", false, route_vstream, "GET", "the change stream of a keyspace",
+     vstream_parameters},
 };
 
 static bool route_fits(const struct route *r, const char *path)
@@ -519,6 +525,18 @@ static void route(struct api *a, struct http_call *call, char *path)
     reply_not_found(call);
 }
 
+static void reference_parameters(struct buf *out)
+{
+    buf_put_str(out, "\n## Parameters of a request\n");
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        if (routes[i].parameters == NULL)
+            continue;
+        buf_printf(out, "\n### %s\n\n| parameter | type | default | meaning |\n", routes[i].path);
+        buf_put_str(out, "| --- | --- | --- | --- |\n");
+        flags_reference_texts(routes[i].parameters, routes[i].path, out);
+    }
+}
+
 void api_reference(struct buf *out)
 {
     buf_put_str(out,
@@ -533,6 +551,7 @@ void api_reference(struct buf *out)
                 "| path | requests | meaning |\n| --- | --- | --- |\n");
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         buf_printf(out, "| `%s` | %s | %s |\n", routes[i].path, routes[i].requests, routes[i].doc);
+    reference_parameters(out);
     buf_put_str(out, "\n## Members of a verb's body\n");
     verb_flags_reference(out);
     sink_flags_reference(out);

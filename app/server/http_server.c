@@ -350,6 +350,31 @@ static bool body_is_text(struct evhttp_request *req)
     return evbuffer_search(evhttp_request_get_input_buffer(req), "", 1, NULL).pos < 0;
 }
 
+/* A query that cannot be read is taken for an empty one by who only reads its parameters. */
+static bool query_is_whole(struct evhttp_request *req)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+    struct evkeyvalq parameters;
+    if (query == NULL || query[0] == '\0')
+        return true;
+    TAILQ_INIT(&parameters);
+    bool ok = evhttp_parse_query_str(query, &parameters) == 0;
+    evhttp_clear_headers(&parameters);
+    return ok;
+}
+
+/* Bytes that would be passed over are refused: false. */
+static bool is_readable(struct evhttp_request *req, struct err *e)
+{
+    if (!body_is_text(req))
+        return err_set(e, ERR_API, "the body holds a zero byte");
+    if (query_is_whole(req))
+        return true;
+    err_set(e, ERR_API, "the query is no list of NAME=VALUE that are joined by &");
+    return err_cure(e, "write each parameter as NAME=VALUE");
+}
+
 static void start_call(struct http_server *s, struct evhttp_request *req)
 {
     pthread_t thread;
@@ -377,10 +402,8 @@ static void on_request(struct evhttp_request *req, void *arg)
     struct err e = ERR_INIT;
     char *path = path_of(req);
     int status = guard(s, req, path, &e);
-    if (status == 0 && !body_is_text(req)) {
-        err_set(&e, ERR_API, "the body holds a zero byte");
+    if (status == 0 && !is_readable(req, &e))
         status = 400;
-    }
     if (status != 0)
         refuse(req, status, &e);
     else if (!answer_probe(s, req, path))
@@ -602,23 +625,17 @@ const char *http_target(const struct http_call *c)
     return c->target;
 }
 
-const char *http_query(const struct http_call *c, const char *name)
-{
-    return evhttp_find_header(&c->query, name);
-}
-
-const char *http_query_unread(const struct http_call *c, const char *const *known)
+size_t http_parameters(const struct http_call *c, struct flag_text **out)
 {
     const struct evkeyval *kv;
+    size_t n = 0, cap = 0;
+    *out = NULL;
     TAILQ_FOREACH(kv, &c->query, next)
     {
-        size_t i = 0;
-        while (known[i] != NULL && strcmp(known[i], kv->key) != 0)
-            i++;
-        if (known[i] == NULL || http_query(c, kv->key) != kv->value)
-            return kv->key;
+        mem_grow((void **)out, &cap, n + 1, sizeof **out);
+        (*out)[n++] = (struct flag_text){.name = kv->key, .text = kv->value};
     }
-    return NULL;
+    return n;
 }
 
 const char *http_body(const struct http_call *c)

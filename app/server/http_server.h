@@ -8,8 +8,7 @@
 #ifndef SLUICE_APP_SERVER_HTTP_SERVER_H
 #define SLUICE_APP_SERVER_HTTP_SERVER_H
 
-#include "base/buf.h"
-#include "base/err.h"
+#include "base/flags.h"
 
 struct http_server;
 struct http_call; /* one request; given to the handler's thread */
@@ -45,12 +44,11 @@ void http_close(struct http_server *s);
 void http_set_token(struct http_server *s, const char *token);
 
 const char *http_method(const struct http_call *c);
-const char *http_path(const struct http_call *c);                    /* decoded, without query */
-const char *http_target(const struct http_call *c);                  /* path and query as sent */
-const char *http_query(const struct http_call *c, const char *name); /* NULL if absent */
-/* The first parameter that http_query will not give: its name is not in known (ends with NULL), or
- * it came before. NULL: there is none. */
-const char *http_query_unread(const struct http_call *c, const char *const *known);
+const char *http_path(const struct http_call *c);   /* decoded, without query */
+const char *http_target(const struct http_call *c); /* path and query as sent */
+/* Every parameter of the query, in its order, decoded; the texts are the call's. The caller frees
+ * *out. Returns how many. */
+size_t http_parameters(const struct http_call *c, struct flag_text **out);
 const char *http_body(const struct http_call *c);
 const char *http_header(const struct http_call *c,
                         const char *name); /* only Idempotency-Key, Accept, Prefer */

@@ -11,6 +11,7 @@
  */
 #include "app/server/vstream_call.h"
 
+#include "app/server/parameters.h"
 #include "app/server/vstream_out.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -24,13 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEARTBEAT_MS     5000
-#define HEARTBEAT_MIN_MS 100
-#define HEARTBEAT_MAX_MS 3600000
-#define POLL_ONE_MS      100 /* the wait for a shard's next batch when it is the only one */
-#define POLL_EACH_MS     20
-#define UNSERVED_MS      5000 /* a shard that does not serve may be quiet for so long */
-#define LOOK_MS          1000 /* between two looks at which shards serve */
+#define POLL_ONE_MS  100 /* the wait for a shard's next batch when it is the only one */
+#define POLL_EACH_MS 20
+#define UNSERVED_MS  5000 /* a shard that does not serve may be quiet for so long */
+#define LOOK_MS      1000 /* between two looks at which shards serve */
 
 struct client;
 struct feed { /* one lane */
@@ -47,12 +45,10 @@ struct client {
     struct vstream *vstream;
     struct feed **feeds; /* by the lane's number */
     size_t n, cap;
-    char **wanted; /* tables; none: all */
-    size_t n_wanted;
-    bool tx;
+    struct vstream_parameters p;
     bool fresh;  /* records were sent since the last VGTID */
     bool inside; /* the last one was not the last of its transaction */
-    int64_t heartbeat_ms, heartbeat_at_ms, look_at_ms;
+    int64_t heartbeat_at_ms, look_at_ms;
 };
 
 /* ---- what is sent ---- */
@@ -107,7 +103,7 @@ static bool send_heartbeat(struct client *v, struct err *e)
                                            err_set(e, ERR_SHUTDOWN, "the client is gone"));
     free(states);
     v->fresh = false;
-    v->heartbeat_at_ms = clock_mono_ms() + v->heartbeat_ms;
+    v->heartbeat_at_ms = clock_mono_ms() + v->p.heartbeat_ms;
     return ok;
 }
 
@@ -121,9 +117,9 @@ static bool open_tx(struct feed *f, struct err *e)
     if (f->encoder == NULL)
         return false;
     struct sink_tx_options o = {.database = shard->primary.database,
-                                .tables = (const char *const *)f->v->wanted,
-                                .n_tables = f->v->n_wanted,
-                                .transactions = f->v->tx,
+                                .tables = (const char *const *)f->v->p.tables.items,
+                                .n_tables = f->v->p.tables.n,
+                                .transactions = f->v->p.tx,
                                 .encoder = f->encoder,
                                 .context = {.installation = c->topo->installation,
                                             .prefix = c->topo->installation,
@@ -259,68 +255,25 @@ static bool step(struct client *v, struct err *e)
         return true; /* no VGTID stands inside a transaction */
     if (clock_mono_ms() >= v->look_at_ms && !check_serving(v, e))
         return false;
-    return v->heartbeat_ms == 0 || clock_mono_ms() < v->heartbeat_at_ms || send_heartbeat(v, e);
+    return v->p.heartbeat_ms == 0 || clock_mono_ms() < v->heartbeat_at_ms || send_heartbeat(v, e);
 }
 
 /* ---- the request ---- */
 
-static bool parameters_known(const struct http_call *call, struct err *e)
-{
-    static const char *const known[] = {"keyspace", "vgtid",     "tables", "shard",
-                                        "tx",       "heartbeat", NULL};
-    const char *name = http_query_unread(call, known);
-    if (name == NULL)
-        return true;
-    err_set(e, ERR_USAGE, "vstream has no parameter '%.100s', or not twice", name);
-    return err_cure(e,
-                    "it takes keyspace, vgtid, tables, shard, tx and heartbeat, each once; tables "
-                    "are separated by commas");
-}
-
-static bool read_tx(struct client *v, const char *text, struct err *e)
-{
-    v->tx = text != NULL && strcmp(text, "1") == 0;
-    return v->tx || text == NULL || strcmp(text, "0") == 0 ||
-           err_set(e, ERR_USAGE, "tx=%.100s is neither 0 nor 1", text);
-}
-
-static bool read_heartbeat(struct client *v, const char *text, struct err *e)
-{
-    v->heartbeat_ms = HEARTBEAT_MS;
-    if (text != NULL && !sys_parse_duration_ms(text, &v->heartbeat_ms, e))
-        return err_prepend(e, "heartbeat");
-    return v->heartbeat_ms == 0 ||
-           (v->heartbeat_ms >= HEARTBEAT_MIN_MS && v->heartbeat_ms <= HEARTBEAT_MAX_MS) ||
-           err_set(e, ERR_USAGE, "heartbeat=%.100s is neither 0 nor between 100ms and 1h", text);
-}
-
-/* No list: all tables. An empty one would be somebody's variable without a value. */
-static bool split_tables(struct client *v, const char *list, struct err *e)
-{
-    size_t cap = 0;
-    for (const char *p = list; p != NULL && *p != '\0'; p += strcspn(p, ","), p += *p == ',') {
-        mem_grow((void **)&v->wanted, &cap, v->n_wanted + 1, sizeof *v->wanted);
-        v->wanted[v->n_wanted++] = mem_strndup(p, strcspn(p, ","));
-    }
-    return list == NULL || v->n_wanted > 0 ||
-           err_set(e, ERR_USAGE, "the parameter tables names none; all are meant without it");
-}
-
 static bool read_request(struct client *v, struct err *e)
 {
     const struct http_call *call = v->out.call;
-    const char *keyspace = http_query(call, "keyspace");
+    CLEANUP(mem_free_ptr) struct flag_text *given = NULL;
+    size_t n = http_parameters(call, &given);
     if (strcmp(http_method(call), "GET") != 0)
         return err_set(e, ERR_USAGE, "a vstream is read by GET");
-    if (!parameters_known(call, e) || !read_tx(v, http_query(call, "tx"), e) ||
-        !read_heartbeat(v, http_query(call, "heartbeat"), e))
+    if (!flags_fill_texts(vstream_parameters, http_path(call), given, n, &v->p, e))
         return false;
-    if (keyspace == NULL)
+    if (v->p.keyspace == NULL)
         return err_set(e, ERR_USAGE, "the parameter keyspace is missing");
-    if (!split_tables(v, http_query(call, "tables"), e))
-        return false;
-    v->ks = topology_keyspace(daemon_config(v->daemon)->topo, keyspace);
-    return v->ks != NULL || err_set(e, ERR_WF_NOT_FOUND, "there is no keyspace '%.100s'", keyspace);
+    v->ks = topology_keyspace(daemon_config(v->daemon)->topo, v->p.keyspace);
+    return v->ks != NULL ||
+           err_set(e, ERR_WF_NOT_FOUND, "there is no keyspace '%.100s'", v->p.keyspace);
 }
 
 /* ---- the start ---- */
@@ -329,7 +282,7 @@ static bool read_request(struct client *v, struct err *e)
 static bool choose_shards(const struct client *v, bool is_vgtid, const struct vgtid *start,
                           const char ***out, size_t *n_out, struct err *e)
 {
-    const char *only = http_query(v->out.call, "shard"), **serving = NULL;
+    const char *only = v->p.shard, **serving = NULL;
     size_t n = vrepl_engine_serving(daemon_engine(v->daemon), v->ks->name, &serving);
     bool ok = !is_vgtid || handover_check_start(v->ks, start, only, serving, n, e);
     size_t n_from = is_vgtid ? start->n : n;
@@ -349,11 +302,12 @@ static bool choose_shards(const struct client *v, bool is_vgtid, const struct vg
 
 static bool tables_exist(const struct client *v, const struct topo_shard *s, struct err *e)
 {
-    if (v->n_wanted == 0)
+    if (v->p.tables.n == 0)
         return true;
     struct my_conn *c = my_connect(&s->primary, "vstream", e);
-    bool ok = c != NULL && schema_tables_exist(c, s->primary.database,
-                                               (const char *const *)v->wanted, v->n_wanted, e);
+    bool ok =
+        c != NULL && schema_tables_exist(c, s->primary.database,
+                                         (const char *const *)v->p.tables.items, v->p.tables.n, e);
     my_close(c);
     return ok;
 }
@@ -398,8 +352,8 @@ static bool begin(struct client *v, struct vstream_shard *lane, struct vgtid *st
 static void open_stream(struct client *v, const char *const *shards, size_t n)
 {
     struct vstream_options o = {.ks = v->ks,
-                                .tables = (const char *const *)v->wanted,
-                                .n_tables = v->n_wanted,
+                                .tables = (const char *const *)v->p.tables.items,
+                                .n_tables = v->p.tables.n,
                                 .name = "vstream",
                                 .spill_dir = daemon_config(v->daemon)->state_dir,
                                 .reader = reader_of,
@@ -407,8 +361,9 @@ static void open_stream(struct client *v, const char *const *shards, size_t n)
     v->vstream = vstream_open(&o, shards, n);
 }
 
-static bool begin_all(struct client *v, const char *text, struct err *e)
+static bool begin_all(struct client *v, struct err *e)
 {
+    const char *text = v->p.vgtid;
     CLEANUP(vgtid_fini) struct vgtid start = {0};
     CLEANUP(mem_free_ptr) const char **shards = NULL;
     bool is_vgtid = text != NULL && text[0] == '[';
@@ -434,7 +389,7 @@ static void client_fini(struct client *v)
         free(f);
     }
     vstream_close(v->vstream);
-    schema_names_free(v->wanted, v->n_wanted);
+    flags_clear(vstream_parameters, &v->p);
     free(v->feeds);
 }
 
@@ -455,9 +410,8 @@ void vstream_serve(struct daemon *d, struct http_call *call)
     struct err e = ERR_INIT;
     struct client v = {.daemon = d};
     vstream_out_init(&v.out, call);
-    bool ok =
-        read_request(&v, &e) && begin_all(&v, http_query(call, "vgtid"), &e) && send_vgtid(&v, &e);
-    v.heartbeat_at_ms = clock_mono_ms() + v.heartbeat_ms;
+    bool ok = read_request(&v, &e) && begin_all(&v, &e) && send_vgtid(&v, &e);
+    v.heartbeat_at_ms = clock_mono_ms() + v.p.heartbeat_ms;
     while (ok && *http_cancelled(call) == 0)
         ok = step(&v, &e);
     if (v.out.started)

@@ -6,10 +6,8 @@
 #include "app/server/daemon.h"
 #include "app/server/http_server.h"
 
-/* Query: keyspace; vgtid (a VGTID, "current", "beginning" or a time; absent: current); tables=a,b;
- * shard (one of them; absent: all that serve, or all of the VGTID); tx=1 (begin and commit too);
- * heartbeat=5s (how often a heartbeat is sent; 0: never). Anything else is refused. Runs until the
- * client goes away, or ends with an error that carries the VGTID from which a client goes on. */
+/* The query is struct vstream_parameters (app/server/parameters.h). Runs until the client goes away,
+ * or ends with an error that carries the VGTID from which a client goes on. */
 void vstream_serve(struct daemon *d, struct http_call *call);
 
 #endif

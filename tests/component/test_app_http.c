@@ -32,9 +32,14 @@ static void handler(void *ctx, struct http_call *c)
     if (strcmp(http_path(c), "/echo") == 0) {
         http_reply(c, 200, "application/json", http_body(c), strlen(http_body(c)));
     } else if (strcmp(http_path(c), "/unread") == 0) {
-        static const char *const known[] = {"a", "b", NULL};
-        const char *name = http_query_unread(c, known);
-        http_reply(c, 200, "text/plain", name ? name : "-", name ? strlen(name) : 1);
+        static const struct flag_def known[] = {
+            {.name = "a", .type = FLAG_LIST}, {.name = "b", .type = FLAG_LIST}, {.name = NULL}};
+        struct flag_text *given = NULL;
+        struct err e = ERR_INIT;
+        size_t n = http_parameters(c, &given);
+        bool ok = flags_fill_texts(known, "/unread", given, n, NULL, &e);
+        http_reply(c, 200, "text/plain", ok ? "-" : e.text, ok ? 1 : strlen(e.text));
+        free(given);
     } else if (strcmp(http_path(c), "/wait") == 0 || strcmp(http_path(c), "/stream") == 0) {
         int64_t end_ms = clock_mono_ms() + 10000;
         while (!__atomic_load_n(http_cancelled(c), __ATOMIC_ACQUIRE) && clock_mono_ms() < end_ms)
@@ -146,10 +151,11 @@ static void a_parameter_that_nobody_reads_is_found(void **state)
 {
     unread(*state, "/unread", "-");
     unread(*state, "/unread?b=1&a=1", "-");
-    unread(*state, "/unread?a=1&c=1", "c");
-    unread(*state, "/unread?A=1", "A");
-    unread(*state, "/unread?a=1&b=1&a=2", "a");
-    unread(*state, "/unread?a=1&A=2", "A");
+    unread(*state, "/unread?a=1&c=1", "/unread has no parameter 'c'");
+    unread(*state, "/unread?A=1", "/unread has no parameter 'A'");
+    unread(*state, "/unread?a=1&b=1&a=2", "/unread: the parameter a is given twice");
+    unread(*state, "/unread?b=1&a=,", "/unread: the parameter a is empty");
+    unread(*state, "/unread?a=1&A=2", "/unread has no parameter 'A'");
 }
 
 struct counted {
