@@ -23,11 +23,7 @@ struct sink_tx {
     struct encode_context c;
     struct position copied; /* of the snapshot whose rows are given */
     struct sink_tx_stats stats;
-    /* the transaction that is being encoded */
-    struct cdc_change begin;
-    char begin_file[POSITION_FILE_MAX];
-    struct log_id begin_log;
-    struct buf begin_query;                  /* begin.query's copy: a part's changes do not stay */
+    /* the transaction that is being encoded; its BEGIN is c.begin */
     bool begun;                              /* its BEGIN record was emitted */
     bool emitted;                            /* anything of the part */
     uint32_t n_records;                      /* of the transaction */
@@ -71,7 +67,6 @@ void sink_tx_free(struct sink_tx *t)
     position_fini(&t->copied);
     cdc_row_free(t->before);
     cdc_row_free(t->after);
-    buf_fini(&t->begin_query);
     typed_rows_free(t->typed);
     map_free(t->known);
     schema_table_unref(t->last_table);
@@ -188,7 +183,7 @@ static bool ensure_begin(struct sink_tx *t, struct err *e)
         return true;
     t->begun = true;
     t->stats.transactions++;
-    return !t->o.transactions || emit_other(t, &t->begin, e);
+    return !t->o.transactions || emit_other(t, t->c.begin, e);
 }
 
 static void fit_rows(struct sink_tx *t, size_t n_columns)
@@ -218,7 +213,7 @@ static bool ask_once(struct sink_tx *t, const struct schema_table *table,
     struct known_table *k = map_get(t->known, &table, sizeof table);
     *known = NULL;
     if (!k) {
-        if (!t->o.define(t->o.ctx, &t->begin, table, known, e))
+        if (!t->o.define(t->o.ctx, t->c.begin, table, known, e))
             return false;
         if (map_count(t->known) >= KNOWN_TABLES_MAX)
             map_clear(t->known);
@@ -313,23 +308,8 @@ static void set_times(struct sink_tx *t)
     t->c.now_ns = t->c.now_us * 1000;
 }
 
-static void set_begin(struct sink_tx *t, const struct cdc_change *c)
+static void begin(struct sink_tx *t, const struct cdc_change *c)
 {
-    t->begin = *c;
-    if (c->begin.query) {
-        buf_reset(&t->begin_query);
-        buf_put_str(&t->begin_query, c->begin.query);
-        t->begin.begin.query = buf_str(&t->begin_query);
-    }
-    const char *file = c->file ? c->file : "";
-    if (strcmp(t->begin_file, file) != 0)
-        snprintf(t->begin_file, sizeof t->begin_file, "%s", file);
-    t->begin.file = t->begin_file;
-    if (c->log) {
-        t->begin_log = *c->log;
-        t->begin.log = &t->begin_log;
-    }
-    t->c.begin = &t->begin;
     if (c->begin.gtid.flavor != GTID_FLAVOR_NONE)
         t->c.mariadb = c->begin.gtid.flavor == GTID_FLAVOR_MARIADB;
     t->begun = false;
@@ -342,14 +322,14 @@ static bool give_commit(struct sink_tx *t, const struct cdc_change *c, struct er
     if (t->begun && t->o.transactions && !emit_other(t, c, e))
         return false;
     return t->n_records == 0 || !t->o.committed ||
-           t->o.committed(t->o.ctx, &t->begin, t->n_records, e);
+           t->o.committed(t->o.ctx, t->c.begin, t->n_records, e);
 }
 
 static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct err *e)
 {
     switch (c->kind) {
     case CDC_BEGIN:
-        set_begin(t, c);
+        begin(t, c);
         return true;
     case CDC_ROWS:
         return !wants_cached(t, c->rows.table) || (ensure_begin(t, e) && give_rows(t, c, e));
@@ -377,6 +357,7 @@ bool sink_tx_part(struct sink_tx *t, const struct committed_part *part, const st
     t->emitted = false;
     *clean = true;
     t->c.pos = pos;
+    t->c.begin = part->begin;
     for (size_t i = 0; i < part->n; i++) {
         if (!give_change(t, &part->changes[i], e)) {
             *clean = !t->emitted;

@@ -4,6 +4,7 @@
 #include "app/cli/render.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/spill.h"
 #include "base/sys.h"
 #include "cdc/log/event_header.h"
 #include "sinks/format/encode.h"
@@ -129,28 +130,29 @@ static bool each_row(struct decode_run *r, const struct cdc_change *c, struct er
     return got == CDC_ROWS_END;
 }
 
+static void say_lost(struct decode_run *r)
+{
+    const struct committed_lost lost = committed_lost(r->committed);
+    r->n_lost++;
+    fprintf(stderr, "%s:%llu: a transaction without an end is left out (%llu rows)\n",
+            lost.file[0] ? lost.file : "log", (unsigned long long)lost.pos,
+            (unsigned long long)lost.rows);
+}
+
 static bool on_change(struct decode_run *r, const struct cdc_change *c, struct err *e)
 {
     bool shown = c->kind == CDC_DDL || (r->tx && c->kind != CDC_HEARTBEAT);
-    r->context.begin = r->in_tx ? &r->begin : NULL;
     switch (c->kind) {
-    case CDC_BEGIN:
-        if (!r->encoder)
-            return true;
-        r->begin = *c;
-        r->in_tx = true;
-        r->context.begin = &r->begin;
-        break;
     case CDC_ROWS:
         return r->raw || !is_asked_for(r, c->rows.table) || each_row(r, c, e);
     case CDC_GAP:
         return true;
     case CDC_ROLLBACK:
-        r->in_tx = false;
+        if (c->end.cut_off)
+            say_lost(r);
         return true; /* nothing of it was shown */
+    case CDC_BEGIN:
     case CDC_COMMIT:
-        r->in_tx = false;
-        break;
     case CDC_DDL:
     case CDC_HEARTBEAT:
     case CDC_JOURNAL:
@@ -161,13 +163,15 @@ static bool on_change(struct decode_run *r, const struct cdc_change *c, struct e
     return !r->encoder || !shown || r->encoder->ops->other(r->encoder, &r->context, c, emit, r, e);
 }
 
-static bool give_change(void *ctx, const struct cdc_change *c, struct err *e)
+static bool give_part(struct decode_run *r, const struct committed_part *part, struct err *e)
 {
-    struct decode_run *r = ctx;
-    if (!on_change(r, c, e))
-        return false;
-    if (r->tx && r->encoder)
-        cdc_position_advance(&r->pos, c);
+    r->context.begin = part->begin;
+    for (size_t i = 0; i < part->n; i++) {
+        if (!on_change(r, &part->changes[i], e))
+            return false;
+        if (r->tx && r->encoder)
+            cdc_position_advance(&r->pos, &part->changes[i]);
+    }
     return true;
 }
 
@@ -185,9 +189,14 @@ static bool on_batch(struct decode_run *r, struct cdc_batch *b, struct err *e)
         position_copy(&r->pos, &b->start);
     if (r->stats)
         count_batch(r, b);
-    bool ok = decode_whole_batch(r->whole, b, e);
-    r->begin.begin.query = r->begin.file = NULL; /* they go with the batch */
-    return ok;
+    committed_put(r->committed, b);
+    struct committed_part part;
+    enum committed_next next;
+    while ((next = committed_next(r->committed, &part, e)) == COMMITTED_PART) {
+        if (!give_part(r, &part, e))
+            return false;
+    }
+    return next != COMMITTED_FAIL;
 }
 
 static bool drain(struct decode_run *r, struct cdc_decoder *d, bool flush, struct err *e)
@@ -357,7 +366,9 @@ bool decode_run_source(struct decode_run *r, struct cdc_source *s, struct cdc_de
 {
     bool ok = read_source(r, s, d, e);
     ok = flush_out(r, ok ? e : NULL) && ok;
-    size_t n = decode_whole_end(r->whole);
+    if (committed_is_open(r->committed))
+        say_lost(r);
+    size_t n = r->n_lost;
     cdc_decoder_each_prepared(d, say_prepared, &n);
     if (n)
         fprintf(stderr, "transactions without an end: %zu\n", n);
@@ -381,7 +392,10 @@ bool decode_run_open(struct decode_run *r, struct err *e)
         r->verify = false; /* each line says it */
     }
     bool shows = !r->raw && strcmp(r->format, "none") != 0;
-    r->whole = decode_whole_new(shows, give_change, r);
+    r->spill_dir = spill_temporary_dir();
+    r->committed = committed_new(
+        &(struct committed_options){.spill_dir = r->spill_dir, .at_once = !shows, .log = true},
+        NULL);
     if (!shows)
         return true;
     r->ops = encoder_find(r->format);
@@ -406,5 +420,6 @@ void decode_run_fini(struct decode_run *r)
     decode_stats_free(r->stats);
     event_text_free(r->text);
     decode_range_fini(&r->range);
-    decode_whole_free(r->whole);
+    committed_free(r->committed);
+    free(r->spill_dir);
 }

@@ -10,9 +10,9 @@
 
 #include "app/cli/decode_range.h"
 #include "app/cli/decode_stats.h"
-#include "app/cli/decode_whole.h"
 #include "cdc/log/event_text.h"
 #include "cdc/log/source.h"
+#include "cdc/vstream/committed.h"
 #include "sinks/format/encode.h"
 
 struct decode_run { /* the first part is the caller's */
@@ -27,12 +27,13 @@ struct decode_run { /* the first part is the caller's */
     bool (*is_end)(void *ctx, struct cdc_source *s, const struct cdc_decoder *d);
     void *is_end_ctx;
 
-    bool raw, in_tx;
+    bool raw;
     const struct encoder_ops *ops;
     struct encoder *encoder;
     struct encode_context context;
-    struct decode_whole *whole;
-    struct cdc_change begin; /* of the transaction that is shown; its texts live in the batch */
+    char *spill_dir;
+    struct committed *committed; /* transactions that count: what is shown is taken from it */
+    size_t n_lost;               /* transactions without an end */
     struct position pos;
     struct cdc_row *before, *after;
     struct buf out;

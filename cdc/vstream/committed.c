@@ -5,7 +5,17 @@
 #include "cdc/log/spool.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+/* What was seen of a transaction that does not lie in one batch, or that is lost. */
+struct seen {
+    struct cdc_change begin; /* with texts of its own: a part's changes do not stay */
+    char file[POSITION_FILE_MAX];
+    struct log_id log;
+    struct buf query;
+    uint64_t rows;
+};
 
 struct committed {
     struct committed_options o;
@@ -16,6 +26,8 @@ struct committed {
     bool open;               /* a transaction has begun, and its end was not given */
     bool unspooling;         /* its end was seen: it is given from the spool */
     bool stopped;
+    bool has_seen; /* seen is about the open transaction */
+    struct seen seen;
     const struct cdc_change *end; /* of the part that was given last; NULL: it did not end */
 };
 
@@ -39,6 +51,7 @@ void committed_free(struct committed *c)
     cdc_spool_free(c->spool);
     cdc_batch_unref(c->batch);
     position_fini(&c->pos);
+    buf_fini(&c->seen.query);
     free(c);
 }
 
@@ -47,7 +60,7 @@ void committed_put(struct committed *c, struct cdc_batch *b)
     assert(!c->batch);
     c->batch = cdc_batch_ref(b);
     c->at = 0;
-    if (position_is_empty(&c->pos))
+    if (!c->o.log && position_is_empty(&c->pos))
         position_copy(&c->pos, &b->start);
 }
 
@@ -63,37 +76,92 @@ void committed_stop(struct committed *c)
 
 bool committed_is_open(const struct committed *c)
 {
-    return c->open;
+    return c->open && !c->unspooling && !c->end;
+}
+
+struct committed_lost committed_lost(const struct committed *c)
+{
+    return (struct committed_lost){
+        .file = c->seen.file, .pos = c->seen.begin.log_pos, .rows = c->seen.rows};
+}
+
+/* ---- what was seen of a transaction ---- */
+
+static void see_begin(struct seen *s, const struct cdc_change *begin)
+{
+    s->begin = *begin;
+    s->rows = 0;
+    snprintf(s->file, sizeof s->file, "%s", begin->file ? begin->file : "");
+    if (begin->file)
+        s->begin.file = s->file;
+    if (begin->log) {
+        s->log = *begin->log;
+        s->begin.log = &s->log;
+    }
+    buf_reset(&s->query);
+    if (begin->begin.query) {
+        buf_put_str(&s->query, begin->begin.query);
+        s->begin.begin.query = buf_str(&s->query);
+    }
+}
+
+/* Changes from … to − 1 of the batch. */
+static void see(struct committed *c, size_t from, size_t to)
+{
+    c->has_seen = true;
+    for (size_t i = from; i < to; i++) {
+        const struct cdc_change *change = &c->batch->changes[i];
+        if (change->kind == CDC_BEGIN)
+            see_begin(&c->seen, change);
+        else if (change->kind == CDC_ROWS)
+            c->seen.rows += change->rows.n_rows;
+    }
 }
 
 /* ---- one transaction ---- */
 
 static void end_transaction(struct committed *c, const struct cdc_change *end)
 {
-    cdc_position_advance(&c->pos, end);
+    if (!c->o.log)
+        cdc_position_advance(&c->pos, end);
     if (!cdc_spool_is_empty(c->spool))
         cdc_spool_clear(c->spool); /* also lets go of `end`, which may stand in it */
-    c->open = c->unspooling = false;
+    c->open = c->unspooling = c->has_seen = false;
     c->end = NULL;
 }
 
-static enum committed_next give(struct committed *c, const struct cdc_change *changes, size_t n,
-                                bool ends, struct committed_part *part)
-{
-    *part = (struct committed_part){.changes = changes, .n = n, .ends = ends};
-    c->end = ends ? &changes[n - 1] : NULL;
-    return COMMITTED_PART;
-}
+/* What the batch has of a transaction, from its next change on. */
+struct slice {
+    size_t from, to;
+    bool alone;             /* it is the whole transaction */
+    bool ends, is_left_out; /* the last change ends it; it is no COMMIT */
+};
 
-/* Index of the COMMIT or ROLLBACK from `at` on; n_changes if it is not in this batch. */
-static size_t find_end(const struct committed *c)
+static struct slice find_slice(const struct committed *c)
 {
     const struct cdc_batch *b = c->batch;
     size_t i = c->at;
     while (i < b->n_changes && b->changes[i].kind != CDC_COMMIT &&
            b->changes[i].kind != CDC_ROLLBACK)
         i++;
-    return i;
+    bool ends = i < b->n_changes;
+    return (struct slice){.from = c->at,
+                          .to = ends ? i + 1 : i,
+                          .alone = ends && !c->open,
+                          .ends = ends,
+                          .is_left_out = ends && b->changes[i].kind == CDC_ROLLBACK};
+}
+
+static enum committed_next give(struct committed *c, const struct cdc_change *changes, size_t n,
+                                bool ends, struct committed_part *part)
+{
+    *part = (struct committed_part){.changes = changes, .n = n, .ends = ends};
+    if (c->has_seen)
+        part->begin = &c->seen.begin;
+    else if (changes->kind == CDC_BEGIN)
+        part->begin = changes;
+    c->end = ends ? &changes[n - 1] : NULL;
+    return COMMITTED_PART;
 }
 
 static enum committed_next give_spooled(struct committed *c, struct committed_part *part,
@@ -106,15 +174,29 @@ static enum committed_next give_spooled(struct committed *c, struct committed_pa
     return give(c, change, 1, change->kind == CDC_COMMIT, part);
 }
 
-/* The open transaction's changes up to `next`; its end is the last of them where `whole`. */
-static enum committed_next keep(struct committed *c, size_t next, bool whole,
+static enum committed_next leave_out(struct committed *c, const struct slice *s,
+                                     struct committed_part *part)
+{
+    const struct cdc_change *end = &c->batch->changes[s->to - 1];
+    c->at = s->to;
+    if (c->o.log) {
+        see(c, s->from, s->to);
+        c->open = true;
+        return give(c, end, 1, true, part);
+    }
+    end_transaction(c, end);
+    return COMMITTED_MORE;
+}
+
+static enum committed_next keep(struct committed *c, const struct slice *s,
                                 struct committed_part *part, struct err *e)
 {
-    if (!cdc_spool_add(c->spool, c->batch, c->at, next - c->at, e))
+    if (!cdc_spool_add(c->spool, c->batch, s->from, s->to - s->from, e))
         return COMMITTED_FAIL;
-    c->at = next;
+    see(c, s->from, s->to);
+    c->at = s->to;
     c->open = true;
-    if (!whole)
+    if (!s->ends)
         return COMMITTED_MORE;
     cdc_spool_rewind(c->spool);
     c->unspooling = true;
@@ -124,20 +206,16 @@ static enum committed_next keep(struct committed *c, size_t next, bool whole,
 static enum committed_next take_transaction(struct committed *c, struct committed_part *part,
                                             struct err *e)
 {
-    const struct cdc_batch *b = c->batch;
-    size_t from = c->at, end = find_end(c), next = end < b->n_changes ? end + 1 : end;
-    bool whole = end < b->n_changes;
-    bool rolled_back = whole && b->changes[end].kind == CDC_ROLLBACK;
-    if (rolled_back && !c->o.at_once) {
-        c->at = next;
-        end_transaction(c, &b->changes[end]);
-        return COMMITTED_MORE;
-    }
-    if (!c->o.at_once && !(whole && cdc_spool_is_empty(c->spool)))
-        return keep(c, next, whole, part, e);
-    c->at = next;
+    const struct slice s = find_slice(c);
+    if (s.is_left_out && !c->o.at_once)
+        return leave_out(c, &s, part);
+    if (!s.alone && !c->o.at_once)
+        return keep(c, &s, part, e);
+    if (!s.alone || s.is_left_out)
+        see(c, s.from, s.to);
+    c->at = s.to;
     c->open = true;
-    return give(c, &b->changes[from], next - from, whole, part);
+    return give(c, &c->batch->changes[s.from], s.to - s.from, s.ends, part);
 }
 
 /* ---- the batch ---- */
@@ -169,6 +247,8 @@ static enum committed_next take(struct committed *c, struct committed_part *part
     const struct cdc_change *first = &c->batch->changes[c->at];
     if (c->open || first->kind == CDC_BEGIN)
         return take_transaction(c, part, e);
+    if (c->o.log)
+        return give(c, &c->batch->changes[c->at++], 1, false, part);
     if (first->kind == CDC_GAP)
         return refuse_gap(first, e);
     cdc_position_advance(&c->pos, first);

@@ -10,6 +10,8 @@
  *      not before the caller has taken everything in front of it (it asks for the next part).
  *   2. The spool holds exactly the changes of the open transaction, and is empty between
  *      transactions.
+ *   3. A transaction is left out as a whole: where its end was seen and is no COMMIT, and where its
+ *      end never comes.
  *
  * Thread: one.
  */
@@ -25,13 +27,19 @@ struct committed_options {
     const struct position *until;
     uint32_t until_time; /* 0, or: nothing of the first transaction at or after it is given */
     bool at_once;        /* open transactions are given, too: for a caller that shows nothing */
+    /* For a caller that shows a log rather than a stream: it is also given what stands between
+     * transactions, gaps among it, and of a transaction that is left out the ROLLBACK alone. It
+     * counts its own position; committed_position stays at the start. */
+    bool log;
 };
 
-/* A slice of one transaction. The changes are valid until the next call. */
+/* A slice of one transaction, or a change between two. The changes are valid until the next call. */
 struct committed_part {
     const struct cdc_change *changes;
     size_t n;
     bool ends; /* the last change ends the transaction */
+    /* The transaction's BEGIN, valid until its end was taken; NULL between two transactions. */
+    const struct cdc_change *begin;
 };
 enum committed_next {
     COMMITTED_PART, /* *part is filled */
@@ -55,7 +63,15 @@ void committed_taken(struct committed *c);
 const struct position *committed_position(const struct committed *c);
 /* Nothing is given behind the transaction that is being given. */
 void committed_stop(struct committed *c);
-/* Whether a part of a transaction was taken from the log and its end was not. */
+/* Whether a part of a transaction was taken from the log and its end was not seen. */
 bool committed_is_open(const struct committed *c);
+
+/* The transaction that is open, or that a ROLLBACK with `cut_off` was given of: what is lost. */
+struct committed_lost {
+    const char *file; /* of its BEGIN; "": not known */
+    uint64_t pos;     /* likewise */
+    uint64_t rows;    /* that were seen of it */
+};
+struct committed_lost committed_lost(const struct committed *c);
 
 #endif
