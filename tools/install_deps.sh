@@ -9,7 +9,7 @@
 # Asks apt for nothing when every package is there. Works as root, else through sudo.
 set -euo pipefail
 
-BUILD=(build-essential cmake ninja-build pkg-config ccache git
+BUILD=(build-essential python3 cmake ninja-build pkg-config ccache git
        libmariadb-dev librdkafka-dev libjansson-dev libyaml-dev libevent-dev libsqlite3-dev
        libzstd-dev libxxhash-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libcmocka-dev)
 RUN=(mariadb-server-core mariadb-client python3 python3-pymysql python3-cryptography kcat

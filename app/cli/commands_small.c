@@ -146,6 +146,17 @@ static int vindex_stdin(const struct opt_values *v)
     return ERR_EXIT_OK;
 }
 
+static void warn_of_params(const char *type, const char *params)
+{
+    struct err refused = ERR_INIT; /* each line says so */
+    struct vindex *v = vindex_new(type, type, params, &refused);
+    const char *name;
+    for (size_t i = 0; v != NULL && (name = vindex_unknown_param(v, i)) != NULL; i++)
+        fprintf(stderr, "warning: vindex type %s takes no parameter '%s': it is ignored\n", type,
+                name);
+    vindex_free(v);
+}
+
 int cmd_vindex(const struct opt_values *v)
 {
     struct err e = ERR_INIT;
@@ -155,6 +166,7 @@ int cmd_vindex(const struct opt_values *v)
         err_set(&e, ERR_USAGE, "vindex needs a type and at least one value, or --stdin");
         return cmd_fail(v, &e);
     }
+    warn_of_params(opt_arg(v, 0), opt_str(v, "params"));
     for (size_t i = 1; i < opt_n_args(v); i++) {
         struct buf line = BUF_INIT, out = BUF_INIT;
         const char *params = opt_str(v, "params");

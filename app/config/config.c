@@ -4,6 +4,7 @@
 
 #include "app/config/config_keys.h"
 #include "base/address.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "schemas/sharding/vschema.h"
@@ -178,6 +179,13 @@ static char *relative_to(const char *config_path, const char *path)
     return mem_printf("%.*s/%s", (int)(slash - config_path), config_path, path);
 }
 
+static void warn_of_param(void *keyspace, const struct vindex *vindex, const char *param)
+{
+    log_warn("config",
+             "keyspace %s: vindex %s of type %s takes no parameter '%.100s': it is ignored",
+             (const char *)keyspace, vindex_name(vindex), vindex_type(vindex), param);
+}
+
 static bool fill_vschema(struct topo_keyspace *ks, const char *config_path, const char *file,
                          struct err *e)
 {
@@ -191,6 +199,8 @@ static bool fill_vschema(struct topo_keyspace *ks, const char *config_path, cons
         ks->vschema = vschema_parse(buf_str(&text), e);
     if (ks->vschema == NULL)
         err_prepend(e, "keyspace %s: vschema %s", ks->name, path);
+    else
+        vschema_unknown_params(ks->vschema, warn_of_param, ks->name);
     buf_fini(&text);
     free(path);
     return ks->vschema != NULL;

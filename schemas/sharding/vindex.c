@@ -1,276 +1,72 @@
-/* schemas/sharding/vindex.c — the seven vindex functions, one row of a table each.
- *
- * A value is a 64-bit number or bytes, according to the function (go/vt/vtgate/vindexes): `hash`
- * enciphers the big-endian number with single DES and a zero key, `numeric` and `reverse_bits`
- * write it, the others take the value's text as it is.
+/* schemas/sharding/vindex.c — the table of vindex types, and what all of them have in common.
  */
-/* The low-level DES of libcrypto 3 is deprecated for a provider that a system need not have. */
-#define OPENSSL_SUPPRESS_DEPRECATED
 #include "schemas/sharding/vindex.h"
 #include "base/mem.h"
+#include "schemas/sharding/vindex_internal.h"
 #include <assert.h>
-#include <inttypes.h>
-#include <jansson.h>
-#include <openssl/des.h>
-#include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
-enum { ID_BYTES = 8, MD5_BYTES = 16 };
+static const struct vindex_kind *const families[] = {vindex_kinds_plain, vindex_kinds_columns,
+                                                     vindex_kinds_map,   vindex_kinds_cfc,
+                                                     vindex_kinds_loose, vindex_kinds_lookup};
 
-struct function {
-    const char *type;
-    enum vindex_result (*map)(const struct vindex *v, const struct vindex_input *in,
-                              struct buf *out);
-    bool (*reverse)(const struct vindex *v, uint64_t id, uint64_t *value); /* NULL: cannot */
-    bool keeps_order;
-};
-
-struct vindex {
-    const struct function *function;
-    char *name;
-    DES_key_schedule zero_key; /* hash only */
-};
-
-static bool is_space(uint8_t c)
+static const struct vindex_kind *find_kind(const char *type)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Decimal digits with white space around; no sign. */
-static bool parse_digits(const uint8_t *p, size_t n, uint64_t *out)
-{
-    while (n > 0 && is_space(p[0])) {
-        p++;
-        n--;
-    }
-    while (n > 0 && is_space(p[n - 1]))
-        n--;
-    uint64_t value = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (p[i] < '0' || p[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(p[i] - '0'), &value))
-            return false;
-    }
-    *out = value;
-    return n > 0;
-}
-
-static bool input_number(const struct vindex_input *in, bool negative_allowed, uint64_t *out)
-{
-    switch (in->kind) {
-    case VINDEX_IN_NULL:
-        return false;
-    case VINDEX_IN_I64:
-        *out = (uint64_t)in->i64;
-        return in->i64 >= 0 || negative_allowed;
-    case VINDEX_IN_U64:
-        *out = in->u64;
-        return true;
-    case VINDEX_IN_BYTES:
-        return parse_digits(in->p, in->n, out);
-    }
-    return false;
-}
-
-struct text {
-    const uint8_t *p;
-    size_t n;
-    char digits[24];
-};
-
-/* The value as the server prints it; NULL is empty. */
-static void input_text(const struct vindex_input *in, struct text *t)
-{
-    t->p = (const uint8_t *)t->digits;
-    t->n = 0;
-    switch (in->kind) {
-    case VINDEX_IN_NULL:
-        break;
-    case VINDEX_IN_I64:
-        t->n = (size_t)snprintf(t->digits, sizeof t->digits, "%" PRId64, in->i64);
-        break;
-    case VINDEX_IN_U64:
-        t->n = (size_t)snprintf(t->digits, sizeof t->digits, "%" PRIu64, in->u64);
-        break;
-    case VINDEX_IN_BYTES:
-        t->p = in->p;
-        t->n = in->n;
-        break;
-    }
-}
-
-static uint64_t des_block(const struct vindex *v, uint64_t number, int direction)
-{
-    DES_cblock in, out;
-    for (int i = 0; i < ID_BYTES; i++)
-        in[i] = (uint8_t)(number >> (56 - 8 * i));
-    DES_key_schedule key = v->zero_key; /* the function takes it without const */
-    DES_ecb_encrypt(&in, &out, &key, direction);
-    uint64_t result = 0;
-    for (int i = 0; i < ID_BYTES; i++)
-        result = result << 8 | out[i];
-    return result;
-}
-
-static uint64_t reverse_u64(uint64_t v)
-{
-    uint64_t r = 0;
-    for (int i = 0; i < 64; i++, v >>= 1)
-        r = r << 1 | (v & 1);
-    return r;
-}
-
-static enum vindex_result map_hash(const struct vindex *v, const struct vindex_input *in,
-                                   struct buf *out)
-{
-    uint64_t number;
-    if (!input_number(in, true, &number))
-        return VINDEX_NONE;
-    buf_put_be(out, des_block(v, number, DES_ENCRYPT), ID_BYTES);
-    return VINDEX_KSID;
-}
-
-static bool unmap_hash(const struct vindex *v, uint64_t id, uint64_t *value)
-{
-    *value = des_block(v, id, DES_DECRYPT);
-    return true;
-}
-
-static enum vindex_result map_numeric(const struct vindex *v, const struct vindex_input *in,
-                                      struct buf *out)
-{
-    (void)v;
-    uint64_t number;
-    if (!input_number(in, false, &number))
-        return VINDEX_NONE;
-    buf_put_be(out, number, ID_BYTES);
-    return VINDEX_KSID;
-}
-
-static bool unmap_numeric(const struct vindex *v, uint64_t id, uint64_t *value)
-{
-    (void)v;
-    *value = id;
-    return true;
-}
-
-static enum vindex_result map_reverse_bits(const struct vindex *v, const struct vindex_input *in,
-                                           struct buf *out)
-{
-    (void)v;
-    uint64_t number;
-    if (!input_number(in, false, &number))
-        return VINDEX_NONE;
-    buf_put_be(out, reverse_u64(number), ID_BYTES);
-    return VINDEX_KSID;
-}
-
-static bool unmap_reverse_bits(const struct vindex *v, uint64_t id, uint64_t *value)
-{
-    (void)v;
-    *value = reverse_u64(id);
-    return true;
-}
-
-static enum vindex_result map_xxhash(const struct vindex *v, const struct vindex_input *in,
-                                     struct buf *out)
-{
-    (void)v;
-    struct text t;
-    input_text(in, &t);
-    buf_put_le(out, XXH64(t.p, t.n, 0), ID_BYTES);
-    return VINDEX_KSID;
-}
-
-static enum vindex_result map_binary(const struct vindex *v, const struct vindex_input *in,
-                                     struct buf *out)
-{
-    (void)v;
-    struct text t;
-    input_text(in, &t);
-    buf_put(out, t.p, t.n);
-    return VINDEX_KSID;
-}
-
-static enum vindex_result map_binary_md5(const struct vindex *v, const struct vindex_input *in,
-                                         struct buf *out)
-{
-    (void)v;
-    struct text t;
-    input_text(in, &t);
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-    if (EVP_Digest(t.p, t.n, digest, &n, EVP_md5(), NULL) != 1 || n != MD5_BYTES)
-        return VINDEX_ERROR;
-    buf_put(out, digest, n);
-    return VINDEX_KSID;
-}
-
-static enum vindex_result map_null(const struct vindex *v, const struct vindex_input *in,
-                                   struct buf *out)
-{
-    (void)v;
-    (void)in;
-    buf_put_u8(out, 0);
-    return VINDEX_KSID;
-}
-
-static const struct function functions[] = {
-    {"hash", map_hash, unmap_hash, false},
-    {"xxhash", map_xxhash, NULL, false},
-    {"numeric", map_numeric, unmap_numeric, true},
-    {"binary", map_binary, NULL, true},
-    {"binary_md5", map_binary_md5, NULL, false},
-    {"reverse_bits", map_reverse_bits, unmap_reverse_bits, false},
-    {"null", map_null, NULL, false},
-};
-
-static const struct function *find_function(const char *type)
-{
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
-        if (strcmp(functions[i].type, type) == 0)
-            return &functions[i];
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        for (const struct vindex_kind *k = families[i]; k->type != NULL; k++)
+            if (strcmp(k->type, type) == 0)
+                return k;
     return NULL;
 }
 
-/* None of the functions has a parameter: only an empty object is right. */
-static bool check_params(const char *name, const char *type, const char *params_json, struct err *e)
+static bool takes(const struct vindex_kind *k, const char *name)
 {
-    if (!params_json || !*params_json)
-        return true;
-    json_error_t where;
-    json_t *params = json_loads(params_json, JSON_REJECT_DUPLICATES, &where);
-    if (!params)
-        return err_set(e, ERR_VSCHEMA, "vindex %s: the parameters are not JSON: %s", name,
-                       where.text);
-    bool ok = true;
-    if (!json_is_object(params) && !json_is_null(params))
-        ok = err_set(e, ERR_VSCHEMA, "vindex %s: the parameters are not an object", name);
-    else if (json_object_size(params) > 0)
-        ok = err_set(e, ERR_VSCHEMA, "vindex %s: type %s has no parameter '%.100s'", name, type,
-                     json_object_iter_key(json_object_iter(params)));
-    json_decref(params);
-    return ok;
+    for (size_t i = 0; k->params[i] != NULL; i++)
+        if (strcmp(k->params[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void note_unknown(struct vindex *v, const struct vindex_params *p)
+{
+    v->unknown = mem_calloc(p->n + 1, sizeof *v->unknown);
+    for (size_t i = 0; i < p->n && v->kind->params != NULL; i++)
+        if (!takes(v->kind, p->items[i].name))
+            v->unknown[v->n_unknown++] = mem_strdup(p->items[i].name);
+}
+
+struct vindex *vindex_new_part(const char *name, const char *type, const struct vindex_params *p,
+                               struct err *e)
+{
+    const struct vindex_kind *kind = find_kind(type);
+    if (kind == NULL) {
+        err_set(e, ERR_VSCHEMA, "vindex %.100s: type '%.100s' is not known", name, type);
+        err_cure(e, "use one of the types that docs/reference/vindexes.md lists");
+        return NULL;
+    }
+    struct vindex *v = mem_alloc(sizeof *v);
+    v->kind = kind;
+    v->name = mem_strdup(name);
+    v->n_columns = kind->columns;
+    note_unknown(v, p);
+    if (kind->create == NULL || kind->create(v, p, e)) {
+        assert(v->n_columns >= 1 && v->n_columns <= VINDEX_COLUMNS_MAX);
+        return v;
+    }
+    vindex_free(v);
+    return NULL;
 }
 
 struct vindex *vindex_new(const char *name, const char *type, const char *params_json,
                           struct err *e)
 {
-    const struct function *function = find_function(type);
-    if (!function) {
-        err_set(e, ERR_VSCHEMA, "vindex %.100s: type '%.100s' is not known", name, type);
-        err_cure(e, "use one of hash, xxhash, numeric, binary, binary_md5, reverse_bits, null");
+    struct vindex_params params;
+    if (!vindex_params_parse(name, params_json, &params, e))
         return NULL;
-    }
-    if (!check_params(name, type, params_json, e))
-        return NULL;
-    struct vindex *v = mem_alloc(sizeof *v);
-    v->function = function;
-    v->name = mem_strdup(name);
-    DES_cblock zero = {0};
-    DES_set_key_unchecked(&zero, &v->zero_key);
+    struct vindex *v = vindex_new_part(name, type, &params, e);
+    vindex_params_fini(&params);
     return v;
 }
 
@@ -278,6 +74,11 @@ void vindex_free(struct vindex *v)
 {
     if (!v)
         return;
+    if (v->own != NULL && v->kind->destroy != NULL)
+        v->kind->destroy(v);
+    for (size_t i = 0; i < v->n_unknown; i++)
+        free(v->unknown[i]);
+    free(v->unknown);
     mem_free_ptr(&v->name);
     mem_free_ptr(&v);
 }
@@ -289,31 +90,110 @@ const char *vindex_name(const struct vindex *v)
 
 const char *vindex_type(const struct vindex *v)
 {
-    return v->function->type;
+    return v->kind->type;
+}
+
+size_t vindex_columns(const struct vindex *v)
+{
+    return v->n_columns;
+}
+
+bool vindex_is_unique(const struct vindex *v)
+{
+    return v->kind->unique;
+}
+
+bool vindex_is_lookup(const struct vindex *v)
+{
+    return v->kind->map == NULL;
+}
+
+unsigned vindex_cost(const struct vindex *v)
+{
+    return v->kind->cost;
 }
 
 bool vindex_keeps_order(const struct vindex *v)
 {
-    return v->function->keeps_order;
+    return v->kind->keeps_order;
+}
+
+const char *vindex_unknown_param(const struct vindex *v, size_t i)
+{
+    return i < v->n_unknown ? v->unknown[i] : NULL;
+}
+
+void vindex_put_placement(const struct vindex *v, struct buf *out)
+{
+    buf_put_str(out, v->kind->type);
+    if (v->kind->place == NULL)
+        return;
+    buf_put_u8(out, '(');
+    v->kind->place(v, out);
+    buf_put_u8(out, ')');
+}
+
+static enum vindex_result finished(const struct vindex *v, enum vindex_result result,
+                                   const struct buf *out, struct err *e)
+{
+    if (result != VINDEX_KSID || !out->failed)
+        return result;
+    err_set(e, ERR_VINDEX, "vindex %s: the keyspace id is longer than %zu bytes", v->name,
+            out->max);
+    return VINDEX_ERROR;
+}
+
+static bool is_functional(const struct vindex *v, struct err *e)
+{
+    if (v->kind->map != NULL)
+        return true;
+    err_set(e, ERR_VINDEX,
+            "vindex %s of type %s is answered by its lookup table, not by a function", v->name,
+            v->kind->type);
+    return err_cure(e, "ask it by sluice route");
 }
 
 enum vindex_result vindex_map_buf(const struct vindex *v, const struct vindex_input *in,
                                   size_t n_in, struct buf *out, struct err *e)
 {
-    if (n_in != 1) {
+    if (!is_functional(v, e))
+        return VINDEX_ERROR;
+    if (n_in != v->n_columns) {
+        if (v->n_columns > 1 || v->kind->partial)
+            return VINDEX_NONE;
         err_set(e, ERR_VINDEX, "vindex %s of type %s takes one column, not %zu", v->name,
-                v->function->type, n_in);
+                v->kind->type, n_in);
         return VINDEX_ERROR;
     }
-    enum vindex_result result = v->function->map(v, in, out);
-    if (result == VINDEX_ERROR)
-        err_set(e, ERR_VINDEX, "vindex %s: the digest could not be computed", v->name);
-    if (result == VINDEX_KSID && out->failed) {
-        err_set(e, ERR_VINDEX, "vindex %s: the keyspace id is longer than %zu bytes", v->name,
-                out->max);
-        return VINDEX_ERROR;
-    }
-    return result;
+    return finished(v, v->kind->map(v, in, n_in, out, e), out, e);
+}
+
+enum vindex_result vindex_map_part(const struct vindex *v, const struct vindex_input *in,
+                                   struct buf *out)
+{
+    struct err unsaid = ERR_INIT;
+    return v->kind->map(v, in, 1, out, &unsaid) == VINDEX_KSID ? VINDEX_KSID : VINDEX_NONE;
+}
+
+enum vindex_result vindex_map_prefix(const struct vindex *v, const struct vindex_input *in,
+                                     size_t n_in, struct buf *prefix, struct err *e)
+{
+    if (!v->kind->partial || n_in == 0 || n_in > v->n_columns)
+        return VINDEX_NONE;
+    return finished(v, v->kind->map(v, in, n_in, prefix, e), prefix, e);
+}
+
+void vindex_prefix_end(const struct buf *prefix, struct buf *end)
+{
+    size_t keep = prefix->len;
+    while (keep > 0 && prefix->data[keep - 1] == 0xff)
+        keep--;
+    if (keep == 0)
+        return;
+    buf_put(end, prefix->data, keep);
+    end->data[end->len - 1]++;
+    while (end->len < prefix->len && buf_put_u8(end, 0))
+        ;
 }
 
 enum vindex_result vindex_map(const struct vindex *v, const struct vindex_input *in, size_t n_in,
@@ -332,18 +212,18 @@ enum vindex_result vindex_map(const struct vindex *v, const struct vindex_input 
 bool vindex_reverse(const struct vindex *v, const uint8_t *id, size_t n, struct vindex_input *out,
                     struct err *e)
 {
-    if (v->function->map == map_binary) {
+    if (strcmp(v->kind->type, "binary") == 0) {
         *out = (struct vindex_input){.kind = VINDEX_IN_BYTES, .p = id, .n = n};
         return true;
     }
-    if (!v->function->reverse)
-        return err_set(e, ERR_VINDEX, "vindex type %s cannot be reversed", v->function->type);
-    if (n != ID_BYTES)
+    if (!v->kind->reverse)
+        return err_set(e, ERR_VINDEX, "vindex type %s cannot be reversed", v->kind->type);
+    if (n != VINDEX_ID_BYTES)
         return err_set(e, ERR_VINDEX, "a keyspace id of type %s has 8 bytes, not %zu",
-                       v->function->type, n);
+                       v->kind->type, n);
     uint64_t number = 0;
     for (size_t i = 0; i < n; i++)
         number = number << 8 | id[i];
     *out = (struct vindex_input){.kind = VINDEX_IN_U64};
-    return v->function->reverse(v, number, &out->u64);
+    return v->kind->reverse(v, number, &out->u64);
 }

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <string.h>
 
-enum { MAX_INPUTS = 8, MAX_FIELDS = 4 };
+enum { MAX_INPUTS = VINDEX_COLUMNS_MAX, MAX_FIELDS = 4 };
 
 struct line {
     char *fields[MAX_FIELDS]; /* type, params, input types, inputs; in text */
@@ -163,21 +163,61 @@ static void print_failure(const char *word, const struct err *cause, struct buf 
     buf_put_str(out, cause->text);
 }
 
-static void print_forward(const struct vindex *v, const struct line *l, struct buf *out)
+static void print_result(enum vindex_result result, const struct buf *id, const struct err *cause,
+                         struct buf *out)
 {
-    struct buf id CLEANUP(buf_fini) = BUF_INIT;
-    struct err cause = ERR_INIT;
-    switch (vindex_map_buf(v, l->inputs, l->n_inputs, &id, &cause)) {
+    switch (result) {
     case VINDEX_KSID:
-        buf_put_hex(out, buf_str(&id), id.len);
+        buf_put_hex(out, buf_str(id), id->len);
         break;
     case VINDEX_NONE:
         buf_put_str(out, "NONE");
         break;
     case VINDEX_ERROR:
-        print_failure("ERR: ", &cause, out);
+        print_failure("ERR: ", cause, out);
         break;
     }
+}
+
+/* All ids that begin so, as a range. */
+static void print_prefix(enum vindex_result result, const struct buf *prefix,
+                         const struct err *cause, struct buf *out)
+{
+    struct buf end CLEANUP(buf_fini) = BUF_INIT;
+    if (result != VINDEX_KSID)
+        print_result(result, prefix, cause, out);
+    else if (prefix->len == 0)
+        buf_put_str(out, "ALLSHARDS");
+    else {
+        vindex_prefix_end(prefix, &end);
+        buf_put_str(out, "KEYRANGE:");
+        buf_put_hex(out, buf_str(prefix), prefix->len);
+        buf_put_u8(out, '-');
+        buf_put_hex(out, buf_str(&end), end.len);
+    }
+}
+
+static void print_forward(const struct vindex *v, const struct line *l, struct buf *out)
+{
+    struct buf id CLEANUP(buf_fini) = BUF_INIT;
+    struct err cause = ERR_INIT;
+    enum vindex_result result;
+    if (l->n_inputs < vindex_columns(v)) {
+        result = vindex_map_prefix(v, l->inputs, l->n_inputs, &id, &cause);
+        print_prefix(result, &id, &cause, out);
+    } else {
+        result = vindex_map_buf(v, l->inputs, l->n_inputs, &id, &cause);
+        print_result(result, &id, &cause, out);
+    }
+}
+
+static void print_like(const struct vindex *v, const struct line *l, struct buf *out)
+{
+    struct buf prefix CLEANUP(buf_fini) = BUF_INIT;
+    struct err cause = ERR_INIT;
+    const struct buf *pattern = &l->bytes[0];
+    enum vindex_result result = vindex_map_like(v, buf_str(pattern), pattern->len, &prefix, &cause);
+    print_prefix(result, &prefix, &cause, out);
 }
 
 static void print_range(const struct vindex *v, const struct line *l, struct buf *out)
@@ -230,11 +270,22 @@ static const char *after_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, n) == 0 ? text + n : NULL;
 }
 
+/* Cuts suffix off the end of text, if it stands there. */
+static bool cut_suffix(char *text, const char *suffix)
+{
+    size_t n = strlen(text), m = strlen(suffix);
+    if (n < m || strcmp(text + n - m, suffix) != 0)
+        return false;
+    text[n - m] = 0;
+    return true;
+}
+
 bool vindex_line_eval(const char *line, struct buf *out, struct err *e)
 {
     struct line l CLEANUP(line_fini) = {.n_inputs = 0};
     if (!split_fields(&l, line, e) || !parse_inputs(&l, e))
         return false;
+    bool like = cut_suffix(l.fields[0], "(prefix)");
     const char *reverse = after_prefix(l.fields[0], "reverse:");
     const char *range = after_prefix(l.fields[0], "range:");
     const char *type = reverse ? reverse : range ? range : l.fields[0];
@@ -246,6 +297,8 @@ bool vindex_line_eval(const char *line, struct buf *out, struct err *e)
         print_reverse(v, &l, out);
     else if (range)
         print_range(v, &l, out);
+    else if (like)
+        print_like(v, &l, out);
     else
         print_forward(v, &l, out);
     vindex_free(v);

@@ -6,9 +6,10 @@
 #include "schemas/sharding/vindex.h"
 
 /* line: `type TAB params-json TAB input-type(s) TAB input(s)`; further columns are ignored.
- * type: a vindex type, or `reverse:TYPE` (input type KSID-HEX), or `range:TYPE` (two inputs).
+ * type: a vindex type, or `reverse:TYPE` (input type KSID-HEX), or `range:TYPE` (two inputs), or
+ * `TYPE(prefix)` (the pattern of a LIKE).
  * An input is a JSON string, hex:… or NULL; several are joined by ','.
- * Appends, without a line end: the keyspace id in hex, KEYRANGE:start-end, NONE, `ERR: text`,
+ * Appends, without a line end: the keyspace id in hex, KEYRANGE:start-end, ALLSHARDS, NONE, `ERR: text`,
  * `CREATE-ERR: text`, or for reverse: `UINT64:"1"`, `VARBINARY:…`. False (ERR_USAGE, nothing
  * appended): the line is not of this form. Thread: any. */
 bool vindex_line_eval(const char *line, struct buf *out, struct err *e) WARN_UNUSED;

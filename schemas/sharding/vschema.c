@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JSON_MAX_BYTES = 64 * 1024 * 1024, PRIMARY_COLUMNS_MAX = 8 };
+enum { JSON_MAX_BYTES = 64 * 1024 * 1024 };
 
 static const char *string_or(const json_t *object, const char *key, const char *otherwise)
 {
@@ -49,43 +49,74 @@ static const struct vindex *find_vindex(const struct vschema *v, const char *nam
     return NULL;
 }
 
-static bool parse_primary_columns(struct vschema_table *t, const json_t *column_vindex,
-                                  struct err *e)
+static bool parse_columns(const struct vschema_table *t, struct vschema_column_vindex *cv,
+                          const json_t *column_vindex, struct err *e)
 {
     const json_t *list = json_object_get(column_vindex, "columns");
     const char *single = string_or(column_vindex, "column", NULL);
-    size_t n = single ? 1 : json_array_size(list);
-    if (n == 0 || n > PRIMARY_COLUMNS_MAX)
-        return err_set(e, ERR_VSCHEMA, "table %s: its primary vindex names %zu columns", t->name,
-                       n);
-    t->columns = mem_calloc(n, sizeof t->columns[0]);
+    size_t n = single ? 1 : json_array_size(list), takes = vindex_columns(cv->vindex);
+    if (n != takes)
+        return err_set(e, ERR_VSCHEMA, "table %s: vindex %s takes %zu column%s, not %zu", t->name,
+                       vindex_name(cv->vindex), takes, takes == 1 ? "" : "s", n);
+    cv->columns = mem_calloc(n, sizeof cv->columns[0]);
     for (size_t i = 0; i < n; i++) {
         const char *name = single ? single : json_string_value(json_array_get(list, i));
         if (!name || !*name)
             return err_set(e, ERR_VSCHEMA, "table %s: a vindex column is not a name", t->name);
-        t->columns[t->n_columns++] = mem_strdup(name);
+        cv->columns[cv->n_columns++] = mem_strdup(name);
     }
-    if (n != 1)
-        return err_set(e, ERR_VSCHEMA, "table %s: vindex %s takes one column, not %zu", t->name,
-                       vindex_name(t->primary), n);
     return true;
 }
 
-static bool parse_primary(const struct vschema *v, struct vschema_table *t, const json_t *doc,
-                          struct err *e)
+static bool parse_column_vindexes(const struct vschema *v, struct vschema_table *t,
+                                  const json_t *list, struct err *e)
 {
-    const json_t *first = json_array_get(json_object_get(doc, "column_vindexes"), 0);
-    if (!first) {
+    t->vindexes = mem_calloc(json_array_size(list) + 1, sizeof *t->vindexes);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *doc = json_array_get(list, i);
+        struct vschema_column_vindex *cv = &t->vindexes[t->n_vindexes++];
+        const char *name = string_or(doc, "name", "");
+        cv->vindex = find_vindex(v, name);
+        if (!cv->vindex)
+            return err_set(e, ERR_VSCHEMA, "table %s: vindex '%.100s' is not defined", t->name,
+                           name);
+        if (!parse_columns(t, cv, doc, e))
+            return false;
+    }
+    return true;
+}
+
+/* Rows are placed by the first vindex, which therefore gives one place, and which the table itself
+ * does not keep up to date. */
+static bool check_primary(const struct vschema_table *t, const json_t *vindexes, struct err *e)
+{
+    const json_t *doc = json_object_get(vindexes, vindex_name(t->primary));
+    if (!vindex_is_unique(t->primary))
+        return err_set(
+            e, ERR_VSCHEMA,
+            "table %s: its primary vindex %s of type %s gives several places for a value", t->name,
+            vindex_name(t->primary), vindex_type(t->primary));
+    return strcmp(string_or(doc, "owner", ""), t->name) != 0 ||
+           err_set(e, ERR_VSCHEMA, "table %s owns its primary vindex %s", t->name,
+                   vindex_name(t->primary));
+}
+
+static bool parse_placement(const struct vschema *v, struct vschema_table *t, const json_t *root,
+                            const json_t *doc, struct err *e)
+{
+    const json_t *list = json_object_get(doc, "column_vindexes");
+    if (json_array_size(list) == 0) {
         const char *why = json_object_get(doc, "pinned") ? "is pinned, which is not supported"
                                                          : "has no column_vindexes";
         err_set(e, ERR_VSCHEMA, "table %s of a sharded keyspace %s", t->name, why);
         return err_cure(e, "name its primary vindex, or give it the type \"reference\"");
     }
-    const char *name = string_or(first, "name", "");
-    t->primary = find_vindex(v, name);
-    if (!t->primary)
-        return err_set(e, ERR_VSCHEMA, "table %s: vindex '%.100s' is not defined", t->name, name);
-    return parse_primary_columns(t, first, e);
+    if (!parse_column_vindexes(v, t, list, e))
+        return false;
+    t->primary = t->vindexes[0].vindex;
+    t->columns = t->vindexes[0].columns;
+    t->n_columns = t->vindexes[0].n_columns;
+    return check_primary(t, json_object_get(root, "vindexes"), e);
 }
 
 static bool parse_auto_increment(struct vschema_table *t, const json_t *doc, struct err *e)
@@ -102,7 +133,8 @@ static bool parse_auto_increment(struct vschema_table *t, const json_t *doc, str
     return true;
 }
 
-static bool parse_table(struct vschema *v, const char *name, const json_t *doc, struct err *e)
+static bool parse_table(struct vschema *v, const char *name, const json_t *root, const json_t *doc,
+                        struct err *e)
 {
     struct vschema_table *t = &v->tables[v->n_tables++];
     t->name = mem_strdup(name);
@@ -113,18 +145,18 @@ static bool parse_table(struct vschema *v, const char *name, const json_t *doc, 
     if (!parse_auto_increment(t, doc, e))
         return false;
     if (strcmp(t->type, "") == 0)
-        return !v->sharded || parse_primary(v, t, doc, e);
+        return !v->sharded || parse_placement(v, t, root, doc, e);
     if (strcmp(t->type, "reference") == 0 || strcmp(t->type, "sequence") == 0)
         return true;
     return err_set(e, ERR_VSCHEMA, "table %.100s: type '%.100s' is not known", name, t->type);
 }
 
-static bool parse_tables(struct vschema *v, json_t *docs, struct err *e)
+static bool parse_tables(struct vschema *v, const json_t *root, struct err *e)
 {
     const char *name;
-    json_t *doc;
+    json_t *doc, *docs = json_object_get(root, "tables");
     v->tables = mem_calloc(json_object_size(docs), sizeof v->tables[0]);
-    json_object_foreach(docs, name, doc) if (!parse_table(v, name, doc, e)) return false;
+    json_object_foreach(docs, name, doc) if (!parse_table(v, name, root, doc, e)) return false;
     return true;
 }
 
@@ -147,8 +179,7 @@ static bool parse_root(struct vschema *v, json_t *root, struct err *e)
     v->json = mem_strdup(compact ? compact : "{}");
     free(compact);
     return member_is_object(root, "vindexes", e) && member_is_object(root, "tables", e) &&
-           parse_vindexes(v, json_object_get(root, "vindexes"), e) &&
-           parse_tables(v, json_object_get(root, "tables"), e);
+           parse_vindexes(v, json_object_get(root, "vindexes"), e) && parse_tables(v, root, e);
 }
 
 struct vschema *vschema_parse(const char *json, struct err *e)
@@ -183,9 +214,12 @@ struct vschema *vschema_empty(void)
 
 static void table_fini(struct vschema_table *t)
 {
-    for (size_t i = 0; i < t->n_columns; i++)
-        free(t->columns[i]);
-    free(t->columns);
+    for (size_t i = 0; i < t->n_vindexes; i++) {
+        for (size_t k = 0; k < t->vindexes[i].n_columns; k++)
+            free(t->vindexes[i].columns[k]);
+        free(t->vindexes[i].columns);
+    }
+    free(t->vindexes);
     free(t->name);
     free(t->type);
     free(t->source);
@@ -213,6 +247,29 @@ const struct vschema_table *vschema_table(const struct vschema *v, const char *n
         if (strcmp(v->tables[i].name, name) == 0)
             return &v->tables[i];
     return NULL;
+}
+
+const struct vschema_column_vindex *vschema_vindex_of(const struct vschema_table *t,
+                                                      const char *column)
+{
+    const struct vschema_column_vindex *found = NULL;
+    for (size_t i = 0; i < t->n_vindexes; i++) {
+        const struct vschema_column_vindex *cv = &t->vindexes[i];
+        if (strcasecmp(cv->columns[0], column) == 0 &&
+            (found == NULL || vindex_cost(cv->vindex) < vindex_cost(found->vindex)))
+            found = cv;
+    }
+    return found;
+}
+
+void vschema_unknown_params(const struct vschema *v,
+                            void (*fn)(void *ctx, const struct vindex *vindex, const char *param),
+                            void *ctx)
+{
+    const char *param;
+    for (size_t i = 0; i < v->n_vindexes; i++)
+        for (size_t k = 0; (param = vindex_unknown_param(v->vindexes[i], k)) != NULL; k++)
+            fn(ctx, v->vindexes[i], param);
 }
 
 bool vschema_table_is(const struct vschema_table *t, const char *type)

@@ -193,7 +193,7 @@ static void wrong_vschemas_are_refused(void **state)
         "{\"vindexes\":[]}",
         "{\"vindexes\":{\"h\":{}}}",
         "{\"vindexes\":{\"h\":{\"type\":\"nosuch\"}}}",
-        "{\"vindexes\":{\"h\":{\"type\":\"hash\",\"params\":{\"x\":\"1\"}}}}",
+        "{\"vindexes\":{\"h\":{\"type\":\"hash\",\"params\":{\"x\":1}}}}",
         "{\"sharded\":true,\"tables\":{\"t\":{}}}",
         "{\"sharded\":true,\"tables\":{\"t\":{\"pinned\":\"00\"}}}",
         "{\"sharded\":true,\"tables\":{\"t\":{\"column_vindexes\":[{\"column\":\"c\",\"name\":"

@@ -137,7 +137,9 @@ static void a_definition_survives_its_text(void **ctx)
     const char *text =
         "{\"type\":\"MoveTables\",\"source\":{\"keyspace\":\"commerce\",\"shards\":[\"-\"]},"
         "\"target\":{\"keyspace\":\"customer\",\"shards\":[\"-80\",\"80-\"]},\"tables\":[{"
-        "\"source\":\"orders\","
+        "\"source\":\"events\",\"target\":\"events\",\"vindex\":\"cfc\","
+        "\"placement\":\"cfc(md5,2)\",\"columns\":[\"id\"],\"deferred_keys\":null,"
+        "\"created\":true},{\"source\":\"orders\","
         "\"target\":\"orders\",\"vindex\":\"xxhash\",\"columns\":[\"customer_id\"],"
         "\"deferred_keys\":\"ADD KEY `a` "
         "(`a`)\",\"created\":true}],\"on_ddl\":\"STOP\",\"stop_after_copy\":false,"
@@ -292,9 +294,12 @@ static void a_key_whose_rows_land_apart_is_known(void **state)
     (void)state;
     static char hash[] = "xxhash", id[] = "id", owner[] = "owner";
     char *by_id[] = {id}, *by_owner[] = {owner};
-    const struct wf_table parent = {.vindex_type = hash, .columns = by_id, .n_columns = 1};
-    const struct wf_table child = {.vindex_type = hash, .columns = by_owner, .n_columns = 1};
-    const struct wf_table apart = {.vindex_type = hash, .columns = by_id, .n_columns = 1};
+    const struct wf_table parent = {
+        .vindex_type = hash, .placement = hash, .columns = by_id, .n_columns = 1};
+    const struct wf_table child = {
+        .vindex_type = hash, .placement = hash, .columns = by_owner, .n_columns = 1};
+    const struct wf_table apart = {
+        .vindex_type = hash, .placement = hash, .columns = by_id, .n_columns = 1};
     const struct wf_table everywhere = {0};
     const char *const pairs[] = {"Owner", "id"};
     assert_true(foreign_key_stays_together(&child, &parent, pairs, 1));

@@ -27,9 +27,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define VDIFF_BATCH        100
-#define VINDEX_COLUMNS_MAX 8
-#define COLLATION_BINARY   63
+#define VDIFF_BATCH      100
+#define COLLATION_BINARY 63
 
 static const struct schema_column *column_at(const struct vdiff_end *x, const char *name)
 {

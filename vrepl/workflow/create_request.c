@@ -215,6 +215,45 @@ void request_tables_listed(struct wf_def *d, const struct flag_list *names)
     }
 }
 
+/* A lookup table says where a row is now. A row that is copied, or that the log changed, is placed as
+ * of its place in the log, which the table has left behind or not reached. */
+static bool check_functional(const struct wf_def *d, const struct wf_table *t,
+                             const struct vindex *primary, struct err *e)
+{
+    if (!vindex_is_lookup(primary))
+        return true;
+    err_set(
+        e, ERR_WF_PRECONDITION,
+        "keyspace %s places table %s by vindex %s of type %s: what a lookup table says now places "
+        "no row of the log",
+        d->target.keyspace, t->target, vindex_name(primary), vindex_type(primary));
+    return err_cure(e, "put a functional vindex (docs/reference/vindexes.md) first in the table's "
+                       "column_vindexes");
+}
+
+/* On the way back, rows are placed by the source keyspace's vindex, of which the stream knows the
+ * columns that place them in the target keyspace. */
+static bool check_way_back(struct vrepl_engine *g, const struct wf_def *d, const struct wf_table *t,
+                           struct err *e)
+{
+    const struct vschema_table *v =
+        vschema_table(topology_keyspace(g->o.topo, d->source.keyspace)->vschema, t->source);
+    if (!d->type->takes_over || d->type->one_key_space || v == NULL || v->primary == NULL)
+        return true;
+    bool same = v->n_columns == t->n_columns && !vindex_is_lookup(v->primary);
+    for (size_t i = 0; same && i < t->n_columns; i++)
+        same = strcasecmp(v->columns[i], t->columns[i]) == 0;
+    if (same || d->source.n_shards == 1)
+        return true;
+    err_set(
+        e, ERR_WF_PRECONDITION,
+        "table %s: keyspace %s places it by vindex %s of type %s and other columns than keyspace "
+        "%s: the way back could not be placed",
+        t->source, d->source.keyspace, vindex_name(v->primary), vindex_type(v->primary),
+        d->target.keyspace);
+    return err_cure(e, "give both vschemas a functional primary vindex of the same columns");
+}
+
 static bool take_vindex(struct vrepl_engine *g, const struct wf_def *d, struct wf_table *t,
                         struct err *e)
 {
@@ -225,12 +264,17 @@ static bool take_vindex(struct vrepl_engine *g, const struct wf_def *d, struct w
                 d->target.keyspace, t->target);
         return err_cure(e, "add the table with its column_vindexes to the keyspace's vschema");
     }
+    if (!check_functional(d, t, v->primary, e))
+        return false;
+    struct buf placement = BUF_INIT;
+    vindex_put_placement(v->primary, &placement);
+    t->placement = buf_take(&placement);
     t->vindex_type = mem_strdup(vindex_type(v->primary));
     t->n_columns = v->n_columns;
     t->columns = mem_calloc(v->n_columns + 1, sizeof *t->columns);
     for (size_t i = 0; i < v->n_columns; i++)
         t->columns[i] = mem_strdup(v->columns[i]);
-    return true;
+    return check_way_back(g, d, t, e);
 }
 
 static bool place_table(struct vrepl_engine *g, const struct wf_def *d, struct wf_table *t,

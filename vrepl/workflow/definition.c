@@ -70,6 +70,7 @@ void wf_def_free(struct wf_def *d)
         free(t->source);
         free(t->target);
         free(t->vindex_type);
+        free(t->placement);
         texts_free(t->columns, t->n_columns);
         free(t->deferred_keys);
     }
@@ -100,9 +101,11 @@ static json_t *side_json(const struct wf_side *s)
 
 static json_t *table_json(const struct wf_table *t)
 {
-    return json_pack("{s:s, s:s, s:s?, s:o, s:s?, s:b}", "source", t->source, "target", t->target,
-                     "vindex", t->vindex_type, "columns", texts_json(t->columns, t->n_columns),
-                     "deferred_keys", t->deferred_keys, "created", t->created);
+    bool plain = t->placement == NULL || strcmp(t->placement, t->vindex_type) == 0;
+    return json_pack("{s:s, s:s, s:s?, s:s*, s:o, s:s?, s:b}", "source", t->source, "target",
+                     t->target, "vindex", t->vindex_type, "placement", plain ? NULL : t->placement,
+                     "columns", texts_json(t->columns, t->n_columns), "deferred_keys",
+                     t->deferred_keys, "created", t->created);
 }
 
 char *wf_def_print(const struct wf_def *d)
@@ -151,6 +154,8 @@ static bool table_parse(const json_t *j, struct wf_table *t)
     t->source = mem_strdup(json_string_value(json_object_get(j, "source")));
     t->target = mem_strdup(json_string_value(json_object_get(j, "target")));
     t->vindex_type = mem_strdup(json_string_value(json_object_get(j, "vindex")));
+    const char *placement = json_string_value(json_object_get(j, "placement"));
+    t->placement = mem_strdup(placement != NULL ? placement : t->vindex_type);
     t->deferred_keys = mem_strdup(json_string_value(json_object_get(j, "deferred_keys")));
     t->created = json_is_true(json_object_get(j, "created"));
     return t->source != NULL && t->target != NULL &&

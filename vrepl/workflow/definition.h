@@ -21,6 +21,7 @@ struct wf_side {
 struct wf_table {
     char *source, *target;
     char *vindex_type; /* of the primary vindex when the workflow was made; NULL: none */
+    char *placement;   /* vindex_put_placement of it, stored where it is more than the type */
     char **columns;    /* of the primary vindex; with vindex_type NULL: rows go to every target */
     size_t n_columns;
     char *deferred_keys; /* "ADD KEY …" or NULL */

@@ -31,7 +31,7 @@ bool foreign_key_stays_together(const struct wf_table *child, const struct wf_ta
     if (parent->vindex_type == NULL) /* its rows are on every shard */
         return true;
     bool same = child->vindex_type != NULL && child->n_columns == parent->n_columns &&
-                strcmp(child->vindex_type, parent->vindex_type) == 0;
+                strcmp(child->placement, parent->placement) == 0;
     for (size_t i = 0; same && i < child->n_columns; i++) {
         bool joined = false;
         for (size_t k = 0; k < n_pairs && !joined; k++)

@@ -260,10 +260,13 @@ static json_t *rule_json(const struct workflow *w, const struct wf_table *t, enu
                          const struct topo_shard *to)
 {
     const char *match = wf_plain_name(t, wf_reads(dir));
+    CLEANUP(buf_fini) struct buf columns = BUF_INIT;
+    for (size_t i = 0; i < t->n_columns; i++)
+        buf_printf(&columns, "%s%s", i > 0 ? ", " : "", t->columns[i]);
     json_t *filter =
         t->vindex_type != NULL
             ? json_sprintf("select * from %s where in_keyrange(%s, '%s.%s', '%s')", match,
-                           t->columns[0], w->def->target.keyspace, t->vindex_type, to->name)
+                           buf_str(&columns), w->def->target.keyspace, t->vindex_type, to->name)
             : json_sprintf("select * from %s", match);
     return json_pack("{s:s, s:o}", "match", match, "filter", filter);
 }

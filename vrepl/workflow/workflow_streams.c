@@ -27,9 +27,10 @@ static const struct vschema_table *vschema_of(const struct workflow *w, enum wf_
 /* The vindex in the configuration must still be the one that the rows were placed by. */
 static bool vindex_unchanged(const struct wf_table *t, const struct vschema_table *v, struct err *e)
 {
-    bool same = v != NULL && v->primary != NULL &&
-                strcmp(vindex_type(v->primary), t->vindex_type) == 0 &&
-                v->n_columns == t->n_columns;
+    CLEANUP(buf_fini) struct buf placement = BUF_INIT;
+    if (v != NULL && v->primary != NULL)
+        vindex_put_placement(v->primary, &placement);
+    bool same = strcmp(buf_str(&placement), t->placement) == 0 && v->n_columns == t->n_columns;
     for (size_t i = 0; same && i < t->n_columns; i++)
         same = strcmp(v->columns[i], t->columns[i]) == 0;
     if (same)
