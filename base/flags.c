@@ -442,6 +442,58 @@ bool flags_fill(const struct flag_def *defs, const char *command, const char *ve
     return ok;
 }
 
+/* ---- from a struct ---- */
+
+static json_t *list_of(const struct flag_list *list)
+{
+    json_t *array = list->n > 0 ? json_array() : NULL;
+    for (size_t i = 0; i < list->n; i++)
+        json_array_append_new(array, json_string(list->items[i]));
+    return array;
+}
+
+static json_t *json_of(const struct flag_def *d, const char *field)
+{
+    const char *text;
+    switch (d->type) {
+    case FLAG_BOOL:
+        return json_boolean(*(const bool *)(const void *)field);
+    case FLAG_INT:
+    case FLAG_DURATION:
+    case FLAG_SIZE:
+        return json_integer(*(const int64_t *)(const void *)field);
+    case FLAG_TEXT:
+        text = *(const char *const *)(const void *)field;
+        return text != NULL ? json_string(text) : NULL;
+    case FLAG_LIST:
+    case FLAG_ARRAY:
+        return list_of((const struct flag_list *)(const void *)field);
+    case FLAG_ALL_OR_LIST:
+        break;
+    }
+    assert(!"no list that may be all is put");
+    return NULL;
+}
+
+void flags_put(const struct flag_def *defs, const char *command, const char *verb, const void *in,
+               struct buf *out)
+{
+    json_t *object = json_object();
+    for (const struct flag_def *d = defs; d->name != NULL; d++) {
+        char member[80];
+        if (d->field == 0 || !taken(d, command, verb))
+            continue;
+        json_t *value = json_of(d, (const char *)in + d->field - 1);
+        flags_member(d, member, sizeof member);
+        if (value != NULL)
+            json_object_set_new(object, member, value);
+    }
+    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    buf_put_str(out, text);
+    free(text);
+    json_decref(object);
+}
+
 /* ---- from texts ---- */
 
 static bool refuse_name(const struct flag_def *defs, const char *command, const char *name,

@@ -91,6 +91,10 @@ bool flags_fill(const struct flag_def *defs, const char *command, const char *ve
 bool flags_fill_texts(const struct flag_def *defs, const char *command,
                       const struct flag_text *given, size_t n, void *out,
                       struct err *e) WARN_UNUSED;
+/* The opposite of flags_fill: an object of all that in, a struct of the table, has of the verb's rows;
+ * texts that are NULL and empty lists are left out. No rows of FLAG_ALL_OR_LIST. */
+void flags_put(const struct flag_def *defs, const char *command, const char *verb, const void *in,
+               struct buf *out);
 /* Frees what was put into out, and sets it to zero. */
 void flags_clear(const struct flag_def *defs, void *out);
 

@@ -406,54 +406,35 @@ static enum lane_state overall(const struct sink_driver *d)
     return LANE_RUNNING;
 }
 
-static void put_text(struct buf *json, const char *name, const char *text)
+static void lane_status(const struct lane *l, struct sink_lane_status *out)
 {
-    buf_printf(json, "\"%s\":\"", name);
-    buf_put_json_escaped(json, text, strlen(text));
-    buf_put_str(json, "\"");
-}
-
-static void put_lane(const struct lane *l, struct buf *json)
-{
-    int64_t lag_ms = 0;
+    *out = (struct sink_lane_status){
+        .shard = l->shard->name,
+        .state = state_name(l->state),
+        .position = mem_strdup(l->position_text ? l->position_text : ""),
+        .message = mem_strdup(l->message),
+        .records = l->records,
+        .dead_letters = l->dead_letters,
+        .skipped_statements = cdc_reader_counts(l->reader).skipped_statements};
     if (l->stream)
-        cdc_stream_source_head(l->stream, NULL, &lag_ms);
-    buf_put_str(json, "{");
-    put_text(json, "shard", l->shard->name);
-    buf_put_str(json, ",");
-    put_text(json, "state", state_name(l->state));
-    buf_put_str(json, ",");
-    put_text(json, "position", l->position_text ? l->position_text : "");
-    buf_printf(json, ",\"lag_seconds\":%.3f,\"records\":%llu,\"dead_letters\":%llu,",
-               (double)lag_ms / 1000, (unsigned long long)l->records,
-               (unsigned long long)l->dead_letters);
-    /* of its shard's log, since the daemon began, by the readers of its policy */
-    buf_printf(json, "\"skipped_statements\":%llu,",
-               (unsigned long long)cdc_reader_counts(l->reader).skipped_statements);
-    put_text(json, "message", l->message);
-    buf_put_str(json, "}");
+        cdc_stream_source_head(l->stream, NULL, &out->lag_ms);
 }
 
-void sink_driver_status(struct sink_driver *d, struct buf *json)
+void sink_driver_status(struct sink_driver *d, struct sink_status *out)
 {
     const char *message = "";
+    size_t n = 0;
     pthread_mutex_lock(&d->lock);
-    buf_put_str(json, "{");
-    put_text(json, "name", d->spec->name);
-    buf_put_str(json, ",");
-    put_text(json, "state", state_name(overall(d)));
-    buf_put_str(json, ",");
-    put_text(json, "on_statement", d->on_statement);
-    buf_put_str(json, ",\"streams\":[");
+    for (const struct lane *l = d->lanes; l; l = l->next)
+        n++;
+    *out = (struct sink_status){.name = d->spec->name,
+                                .state = state_name(overall(d)),
+                                .on_statement = d->on_statement,
+                                .lanes = mem_calloc(n + 1, sizeof *out->lanes)};
     for (const struct lane *l = d->lanes; l; l = l->next) {
-        put_lane(l, json);
-        if (l->next)
-            buf_put_str(json, ",");
-        if (l->message[0])
-            message = l->message;
+        lane_status(l, &out->lanes[out->n_lanes++]);
+        message = l->message[0] ? l->message : message;
     }
-    buf_put_str(json, "],");
-    put_text(json, "message", message);
-    buf_put_str(json, "}");
+    out->message = mem_strdup(message);
     pthread_mutex_unlock(&d->lock);
 }

@@ -9,6 +9,7 @@
 
 #include "cdc/reader.h"
 #include "sinks/format/encode.h"
+#include "sinks/sink_status.h"
 #include "state/store.h"
 
 struct sink_record {
@@ -44,8 +45,8 @@ typedef bool (*sink_recall_fn)(void *ctx, const struct sink_memory *m, struct er
 struct sink_ops {
     const char *scheme; /* "kafka", "file", "stdout" */
     bool keyed;         /* orders the records of one key only; false: all records of a lane */
-    /* First. target: what stands behind the scheme; options_json: the sink's configuration. stop: NULL, or
-     * outlives the sink. */
+    /* First. target: what stands behind the scheme; options_json: the sink's configuration. stop:
+     * NULL, or outlives the sink. */
     struct sink *(*open)(const char *target, const char *options_json, const struct sink_stop *stop,
                          struct err *e);
     /* After begin; in the log's order. Bytes are copied or sent on return. RETRY: the same record
@@ -54,29 +55,32 @@ struct sink_ops {
     /* After the last record of a transaction, before the first one of the next; n_records were
      * written, less those that were refused. NULL: the destination has no transactions. */
     bool (*commit)(struct sink *s, const struct cdc_change *tx, uint32_t n_records, struct err *e);
-    /* After any write; with a position only between transactions. Everything written so far is acknowledged and `position` (text) with it. Blocks up to
-     * timeout_ms. */
+    /* After any write; with a position only between transactions. Everything written so far is
+     * acknowledged and `position` (text) with it. Blocks up to timeout_ms. */
     bool (*flush)(struct sink *s, const char *keyspace, const char *shard, const char *position,
                   int64_t timeout_ms, struct err *e);
-    /* After flush, and when write says SKIP_ROW later. The next record that `write` had taken and the destination refused, and why; false: there is
-     * none. Lent until the next call. After a flush without position, all records before it were
-     * either acknowledged or are given here; none is both. NULL: refusals come from `write`. */
+    /* After flush, and when write says SKIP_ROW later. The next record that `write` had taken and the
+     * destination refused, and why; false: there is none. Lent until the next call. After a flush
+     * without position, all records before it were either acknowledged or are given here; none is
+     * both. NULL: refusals come from `write`. */
     bool (*refused)(struct sink *s, struct sink_record *r, struct err *why);
     void (*poll)(struct sink *s); /* After open: serves callbacks; called often. */
     /* After open, before any write. The position stored with the data; *out "" if none. */
     bool (*position)(struct sink *s, const char *keyspace, const char *shard, struct buf *out,
                      struct err *e);
     void (*close)(struct sink *s); /* Last. NULL is fine. */
-    /* After position, before a lane's first record: who the sink is (definition; NULL: the configuration file says
-     * it) and, unless position is NULL, where it begins ("": with a copy). What stands there of
-     * another sink of its name holds no longer. NULL: the destination keeps nothing. */
+    /* After position, before a lane's first record: who the sink is (definition; NULL: the
+     * configuration file says it) and, unless position is NULL, where it begins ("": with a copy).
+     * What stands there of another sink of its name holds no longer. NULL: the destination keeps
+     * nothing. */
     bool (*begin)(struct sink *s, const char *keyspace, const char *shard, const char *definition,
                   const char *position, int64_t timeout_ms, struct err *e);
-    /* Without an instance. The sink is deleted: nothing of it is recalled from now on. No sink of it is open. NULL: the
-     * destination keeps nothing. */
+    /* Without an instance. The sink is deleted: nothing of it is recalled from now on. No sink of it
+     * is open. NULL: the destination keeps nothing. */
     bool (*forget)(const char *target, const char *options_json, const struct sink_stop *stop,
                    const struct sink_place *lanes, size_t n_lanes, struct err *e);
-    /* Without an instance. What stands at the destination of all sinks, the newest of each kind; changes nothing. */
+    /* Without an instance. What stands at the destination of all sinks, the newest of each kind;
+     * changes nothing. */
     bool (*recall)(const char *target, const char *options_json, sink_recall_fn fn, void *ctx,
                    struct err *e);
 };
@@ -152,10 +156,7 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
 /* The driver's threads begin to stop; what they wait for ends. For stopping many at once. */
 void sink_driver_ask_to_stop(struct sink_driver *d);
 void sink_driver_stop(struct sink_driver *d); /* drains, flushes, checkpoints; then frees */
-void sink_driver_status(
-    struct sink_driver *d,
-    struct buf *
-        json); /* {"name","state","streams":[{"shard","position","lag_seconds","records",…}],"message"}
-                */
+/* out: for sink_status_fini; its texts are the driver's and the topology's. Thread: any. */
+void sink_driver_status(struct sink_driver *d, struct sink_status *out);
 
 #endif

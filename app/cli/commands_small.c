@@ -97,11 +97,13 @@ int cmd_sink(const struct opt_values *v)
                name != NULL && strcmp(verb, "show") != 0 ? "/" : "",
                name != NULL && strcmp(verb, "show") != 0 ? verb : "");
     bool get = strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0;
-    if (!sink_flags_check(verb, buf_str(&flags), &e))
+    struct sink_options told = {0}; /* only whether the verb takes it */
+    if (!sink_options_fill(verb, buf_str(&flags), &told, &e))
         code = cmd_fail(v, &e);
     else
         code =
             call_and_print(v, get ? "GET" : "POST", buf_str(&path), get ? NULL : buf_str(&flags));
+    sink_options_fini(&told);
     buf_fini(&path);
     buf_fini(&flags);
     return code;

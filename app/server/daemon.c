@@ -8,7 +8,7 @@
 #include "app/server/daemon.h"
 
 #include "app/server/recover.h"
-#include "app/server/sink_flags.h"
+#include "app/server/sink_made.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -190,91 +190,20 @@ static struct daemon_sink *add_sink(struct daemon *d, const struct sink_spec *sp
     return s;
 }
 
-static char *json_dup(const json_t *o, const char *key, const char *fallback)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return mem_strdup(text != NULL ? text : fallback);
-}
-
-/* librdkafka properties come as ["a=b",…]; sinks want {"kafka":{"a":"b"}}. */
-static char *sink_options(const json_t *flags)
-{
-    json_t *options = json_object(), *kafka = json_object(), *item;
-    size_t i;
-    json_array_foreach(json_object_get(flags, "kafka"), i, item)
-    {
-        const char *text = json_string_value(item), *eq = text != NULL ? strchr(text, '=') : NULL;
-        if (eq != NULL) {
-            char *key = mem_strndup(text, (size_t)(eq - text));
-            json_object_set_new(kafka, key, json_string(eq + 1));
-            free(key);
-        }
-    }
-    json_object_set_new(options, "kafka", kafka);
-    json_object_set(options, "on_statement", json_object_get(flags, "on_statement"));
-    char *out = json_dumps(options, JSON_COMPACT);
-    json_decref(options);
-    return out;
-}
-
-/* What the destination keeps of a sink made by command: what the command said, without secrets and
- * without what only the start asked for. */
-static char *definition_of(const json_t *flags)
-{
-    json_t *doc = json_deep_copy(flags), *plain = json_array(), *item;
-    size_t i;
-    json_array_foreach(json_object_get(doc, "kafka"), i, item)
-    {
-        const char *text = json_string_value(item);
-        char *name = mem_strndup(text != NULL ? text : "", strcspn(text != NULL ? text : "", "="));
-        if (!kafka_property_is_secret(name))
-            json_array_append(plain, item);
-        free(name);
-    }
-    json_object_set_new(doc, "kafka", plain);
-    json_object_del(doc, "from");
-    char *text = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(doc);
-    return text;
-}
-
-static void spec_from_json(struct sink_spec *s, const char *name, const json_t *flags,
-                           const char *installation)
-{
-    json_t *tables = json_object_get(flags, "tables");
-    *s = (struct sink_spec){0};
-    s->name = mem_strdup(name);
-    s->keyspace = json_dup(flags, "keyspace", "");
-    s->to = json_dup(flags, "to", "");
-    s->format = json_dup(flags, "format", SINK_DEFAULT_FORMAT);
-    s->prefix = json_dup(flags, "prefix", installation);
-    s->topic = json_dup(flags, "topic", SINK_DEFAULT_TOPIC);
-    s->from = json_dup(flags, "from", SINK_DEFAULT_FROM);
-    s->copy = json_is_true(json_object_get(flags, "copy"));
-    s->options_json = sink_options(flags);
-    s->definition = definition_of(flags);
-    s->n_tables = json_array_size(tables);
-    s->tables = mem_calloc(s->n_tables + 1, sizeof(char *));
-    for (size_t i = 0; i < s->n_tables; i++)
-        s->tables[i] = mem_strdup(json_string_value(json_array_get(tables, i)));
-}
-
 /* The documents are collected first: starting a sink asks the store again. */
 struct stored_sinks {
-    const char *installation;
-    struct sink_spec *specs;
+    struct {
+        char *name, *document;
+    } * items;
     size_t n, cap;
 };
 
 static bool collect_stored_sink(void *arg, const char *key, const char *value)
 {
     struct stored_sinks *all = arg;
-    json_t *doc = json_loads(value, 0, NULL);
-    if (doc != NULL) {
-        mem_grow((void **)&all->specs, &all->cap, all->n + 1, sizeof *all->specs);
-        spec_from_json(&all->specs[all->n++], key, doc, all->installation);
-    }
-    json_decref(doc);
+    mem_grow((void **)&all->items, &all->cap, all->n + 1, sizeof *all->items);
+    all->items[all->n].name = mem_strdup(key);
+    all->items[all->n++].document = mem_strdup(value);
     return true;
 }
 
@@ -305,6 +234,27 @@ static bool sink_paused(struct daemon *d, const char *name)
     return ok && found;
 }
 
+/* A document that cannot be read is shown as a sink that does not run: nobody may take it for
+ * deleted. */
+static void add_stored(struct daemon *d, const char *name, const char *document)
+{
+    struct sink_options o = {0};
+    struct sink_spec spec;
+    struct err e = ERR_INIT;
+    bool ok = sink_options_fill("create", document, &o, &e) ||
+              err_prepend(&e, "the stored definition of sink %s", name);
+    if (!ok)
+        sink_options_fini(&o);
+    sink_made_spec(name, &o, d->config->topo->installation, &spec);
+    struct daemon_sink *s = add_sink(d, &spec, !ok || sink_paused(d, name));
+    if (!ok) {
+        log_err(LOG_ERROR, "sink", &e);
+        s->paused = false;
+        err_format(&e, s->message, sizeof s->message);
+    }
+    sink_options_fini(&o);
+}
+
 static bool start_sinks(struct daemon *d, struct err *e)
 {
     struct sink_spec spec;
@@ -312,11 +262,14 @@ static bool start_sinks(struct daemon *d, struct err *e)
         copy_spec(&spec, &d->config->sinks[i]);
         add_sink(d, &spec, sink_paused(d, spec.name));
     }
-    struct stored_sinks stored = {.installation = d->config->topo->installation};
+    struct stored_sinks stored = {0};
     bool ok = store_doc_each(d->store, "sink", collect_stored_sink, &stored, e);
-    for (size_t i = 0; i < stored.n; i++)
-        add_sink(d, &stored.specs[i], sink_paused(d, stored.specs[i].name));
-    free(stored.specs);
+    for (size_t i = 0; i < stored.n; i++) {
+        add_stored(d, stored.items[i].name, stored.items[i].document);
+        free(stored.items[i].name);
+        free(stored.items[i].document);
+    }
+    free(stored.items);
     return ok;
 }
 
@@ -377,39 +330,27 @@ static struct daemon_sink *find_sink(struct daemon *d, const char *name, size_t 
     return NULL;
 }
 
-/* A sink as it is shown; the caller frees it. */
-static json_t *sink_document(struct daemon_sink *s)
+/* A sink as it is shown; out: for sink_status_fini, while the lock is held. */
+static void sink_status(struct daemon_sink *s, struct sink_status *out)
 {
-    struct buf status = BUF_INIT;
     if (s->driver != NULL)
-        sink_driver_status(s->driver, &status);
-    json_t *doc = status.len > 0 ? json_loads(buf_str(&status), 0, NULL) : NULL;
-    if (doc == NULL)
-        doc = json_object();
-    json_object_set_new(doc, "name", json_string(s->spec.name));
-    json_object_set_new(doc, "keyspace", json_string(s->spec.keyspace));
-    json_object_set_new(doc, "to", json_string(s->spec.to));
-    json_object_set_new(doc, "format", json_string(s->spec.format));
-    json_object_set_new(doc, "from_yaml", json_boolean(s->spec.from_yaml));
-    if (s->driver == NULL) {
-        json_object_set_new(doc, "state", json_string(s->paused ? "Paused" : "Error"));
-        json_object_set_new(doc, "message", json_string(s->message));
-    }
-    buf_fini(&status);
-    return doc;
-}
-
-static void put_document(json_t *take, struct buf *out)
-{
-    char *text = json_dumps(take, JSON_COMPACT);
-    buf_put_str(out, text);
-    free(text);
-    json_decref(take);
+        sink_driver_status(s->driver, out);
+    else
+        *out = (struct sink_status){.state = s->paused ? "Paused" : "Error",
+                                    .message = mem_strdup(s->message)};
+    out->name = s->spec.name;
+    out->keyspace = s->spec.keyspace;
+    out->to = s->spec.to;
+    out->format = s->spec.format;
+    out->from_yaml = s->spec.from_yaml;
 }
 
 static void sink_json(struct daemon_sink *s, struct buf *out)
 {
-    put_document(sink_document(s), out);
+    struct sink_status status;
+    sink_status(s, &status);
+    sink_status_put(&status, out);
+    sink_status_fini(&status);
 }
 
 static void sinks_json(struct daemon *d, struct buf *out)
@@ -474,29 +415,37 @@ static bool fix_start(struct daemon *d, const struct sink_spec *s, struct err *e
     return ok;
 }
 
-static bool create_sink(struct daemon *d, const char *name, const char *flags, struct buf *result,
-                        struct err *e)
+/* Checks and stores it, and starts it. Positions of the store stay as they are. */
+static bool keep_sink(struct daemon *d, const struct sink_options *o, struct sink_spec *take,
+                      struct err *e)
+{
+    CLEANUP(mem_free_ptr) char *document = sink_made_document(o);
+    bool ok = store_doc_put(d->store, "sink", take->name, document, e);
+    if (ok)
+        add_sink(d, take, false);
+    else
+        sink_spec_fini(take);
+    return ok;
+}
+
+static bool create_sink(struct daemon *d, const char *name, const struct sink_options *o,
+                        struct buf *result, struct err *e)
 {
     struct sink_spec spec;
     size_t i;
-    json_t *doc = json_loads(flags, 0, NULL);
     if (find_sink(d, name, &i) != NULL) {
-        json_decref(doc);
         err_set(e, ERR_WF_EXISTS, "a sink named %s exists", name);
         return err_cure(e, "choose another name, or `sluice sink delete %s` first", name);
     }
-    spec_from_json(&spec, name, doc, d->config->topo->installation);
-    char *text = json_dumps(doc, JSON_COMPACT);
-    bool ok = check_new_sink(d, &spec, e) && check_properties(&spec, e) &&
-              store_checkpoint_delete(d->store, name, e) && fix_start(d, &spec, e) &&
-              store_doc_put(d->store, "sink", name, text != NULL ? text : "{}", e);
-    free(text);
-    json_decref(doc);
-    if (!ok) {
+    sink_made_spec(name, o, d->config->topo->installation, &spec);
+    if (!check_new_sink(d, &spec, e) || !check_properties(&spec, e) ||
+        !store_checkpoint_delete(d->store, name, e) || !fix_start(d, &spec, e)) {
         sink_spec_fini(&spec);
         return false;
     }
-    sink_json(add_sink(d, &spec, false), result);
+    if (!keep_sink(d, o, &spec, e))
+        return false;
+    sink_json(find_sink(d, name, &i), result);
     return true;
 }
 
@@ -555,32 +504,23 @@ static bool delete_sink(struct daemon *d, struct daemon_sink *s, size_t index, s
 /* ---- sinks whose state directory was lost ---- */
 
 /* A sink that a destination tells of goes on where the newest position there says. What it has not
- * told yet, a copy that was not complete, begins anew. */
-static bool restore_sink(struct daemon *d, const struct recovered_sink *r, const json_t *flags,
+ * told yet, a copy that was not complete, begins anew. more: properties besides the definition's. */
+static bool restore_sink(struct daemon *d, struct recovered_sink *r, const struct flag_list *more,
                          struct err *e)
 {
-    json_t *doc = json_loads(r->definition, 0, NULL), *given = json_object_get(flags, "kafka"),
-           *all;
     struct sink_spec spec;
-    all = json_array();
-    json_array_extend(all, json_object_get(doc, "kafka"));
-    json_array_extend(all, given);
-    json_object_set_new(doc, "kafka", all);
-    spec_from_json(&spec, r->name, doc, d->config->topo->installation);
-    char *text = json_dumps(doc, JSON_COMPACT);
+    for (size_t i = 0; i < more->n; i++)
+        flag_list_add(&r->definition.kafka, more->items[i]);
+    sink_made_spec(r->name, &r->definition, d->config->topo->installation, &spec);
     bool ok = check_new_sink(d, &spec, e) && check_properties(&spec, e) &&
               store_checkpoint_delete(d->store, r->name, e);
     for (size_t i = 0; i < r->n_lanes && ok; i++)
         ok = store_checkpoint_put(d->store, r->name, r->lanes[i].keyspace, r->lanes[i].shard,
                                   &r->lanes[i].pos, "", e);
-    ok = ok && store_doc_put(d->store, "sink", r->name, text, e);
-    free(text);
-    json_decref(doc);
     if (ok)
-        add_sink(d, &spec, false);
-    else
-        sink_spec_fini(&spec);
-    return ok;
+        return keep_sink(d, &r->definition, &spec, e);
+    sink_spec_fini(&spec);
+    return false;
 }
 
 static bool is_told_of(struct daemon *d, const struct recovered_sink *r,
@@ -599,14 +539,11 @@ static bool is_told_of(struct daemon *d, const struct recovered_sink *r,
 /* Each serving shard has a place to begin: its own, or that of one it was split or merged from. */
 static bool has_positions(struct daemon *d, const struct recovered_sink *r)
 {
-    const char **shards = NULL;
-    json_t *doc = json_loads(r->definition, 0, NULL);
-    const char *keyspace = json_string_value(json_object_get(doc, "keyspace"));
+    const char **shards = NULL, *keyspace = r->definition.keyspace;
     size_t n = vrepl_engine_serving(d->engine, keyspace != NULL ? keyspace : "", &shards), i = 0;
     while (i < n && is_told_of(d, r, topology_shard(d->config->topo, keyspace, shards[i])))
         i++;
     free(shards);
-    json_decref(doc);
     return i == n;
 }
 
@@ -615,43 +552,44 @@ static const char *what_of(struct daemon *d, const struct recovered_sink *r)
     size_t i;
     if (find_sink(d, r->name, &i) != NULL)
         return "exists";
-    if (r->definition == NULL)
+    if (!r->by_command)
         return "defined elsewhere";
-    return recovered_copies(r) || has_positions(d, r) ? "found" : "without a position";
+    return r->definition.copy || has_positions(d, r) ? "found" : "without a position";
 }
 
-static bool recover_sinks(struct daemon *d, const char *text, struct buf *result, struct err *e)
+static bool recover_one(struct daemon *d, struct recovered_sink *r, const struct sink_options *o,
+                        json_t *list, struct err *e)
+{
+    const char *what = what_of(d, r);
+    bool ok = true;
+    if (strcmp(what, "found") == 0 && !o->dry_run) {
+        ok = restore_sink(d, r, &o->kafka, e);
+        what = "recovered";
+    }
+    json_array_append_new(list, json_pack("{s:s,s:s}", "name", r->name, "result", what));
+    return ok;
+}
+
+static bool recover_sinks(struct daemon *d, const struct sink_options *o, struct buf *result,
+                          struct err *e)
 {
     struct recovered_sinks all = {0};
-    json_t *flags = json_loads(text != NULL ? text : "{}", 0, NULL), *list = json_array();
-    char *options = sink_options(flags), *from = json_dup(flags, "from", "");
-    char *prefix = json_dup(flags, "prefix", d->config->topo->installation);
-    bool dry_run = json_is_true(json_object_get(flags, "dry_run"));
-    bool ok = recover_read(from, prefix, options, &all, e);
-    for (size_t i = 0; i < all.n && ok; i++) {
-        const char *what = what_of(d, &all.items[i]);
-        if (strcmp(what, "found") == 0 && !dry_run) {
-            ok = restore_sink(d, &all.items[i], flags, e);
-            what = "recovered";
-        }
-        json_array_append_new(list,
-                              json_pack("{s:s,s:s}", "name", all.items[i].name, "result", what));
-    }
-    char *out = json_dumps(list, JSON_COMPACT);
+    const char *prefix = o->prefix != NULL ? o->prefix : d->config->topo->installation;
+    json_t *list = json_array();
+    CLEANUP(mem_free_ptr) char *properties = sink_made_properties(o);
+    bool ok = recover_read(o->from != NULL ? o->from : "", prefix, properties, &all, e);
+    for (size_t i = 0; i < all.n && ok; i++)
+        ok = recover_one(d, &all.items[i], o, list, e);
+    CLEANUP(mem_free_ptr) char *text = json_dumps(list, JSON_COMPACT);
     if (ok)
-        buf_printf(result, "{\"sinks\":%s}", out);
-    free(out);
-    free(options);
-    free(from);
-    free(prefix);
-    json_decref(flags);
+        buf_printf(result, "{\"sinks\":%s}", text);
     json_decref(list);
     recovered_sinks_fini(&all);
     return ok;
 }
 
-static bool sink_verb(struct daemon *d, const char *verb, const char *name, const char *flags,
-                      struct buf *result, struct err *e)
+static bool sink_verb(struct daemon *d, const char *verb, const char *name,
+                      const struct sink_options *o, struct buf *result, struct err *e)
 {
     size_t i = 0;
     if (strcmp(verb, "list") == 0) {
@@ -659,9 +597,9 @@ static bool sink_verb(struct daemon *d, const char *verb, const char *name, cons
         return true;
     }
     if (strcmp(verb, "create") == 0)
-        return create_sink(d, name, flags, result, e);
+        return create_sink(d, name, o, result, e);
     if (strcmp(verb, "recover") == 0)
-        return recover_sinks(d, flags, result, e);
+        return recover_sinks(d, o, result, e);
     struct daemon_sink *s = find_sink(d, name, &i);
     if (s == NULL)
         return err_set(e, ERR_WF_NOT_FOUND, "there is no sink named %s", name);
@@ -678,54 +616,58 @@ static bool sink_verb(struct daemon *d, const char *verb, const char *name, cons
 #define FIRST_ANSWER_MS 3000 /* what the command waits for a destination's first answer */
 #define FIRST_STEP_MS   20
 
-/* The sink's document, or NULL when there is no such sink. */
-static json_t *document_of(struct daemon *d, const char *name)
+static void put_first_answer(struct sink_status *status, struct buf *result)
 {
-    size_t i;
-    pthread_mutex_lock(&d->lock);
-    struct daemon_sink *s = find_sink(d, name, &i);
-    json_t *doc = s != NULL ? sink_document(s) : NULL;
-    pthread_mutex_unlock(&d->lock);
-    return doc;
+    CLEANUP(mem_free_ptr) char *summary = NULL;
+    if (status->message[0] != '\0')
+        status->summary = summary =
+            mem_printf("Sink %s is created, but not delivering: %s", status->name, status->message);
+    buf_reset(result);
+    sink_status_put(status, result);
 }
 
-static bool is_starting(const json_t *doc)
+/* The sink as it is now; false: it is still starting. */
+static bool first_answer(struct daemon *d, const char *name, struct buf *result)
 {
-    const char *state = json_string_value(json_object_get(doc, "state"));
-    return state != NULL && strcmp(state, "starting") == 0;
+    size_t i;
+    struct sink_status status = {.state = ""};
+    pthread_mutex_lock(&d->lock);
+    struct daemon_sink *s = find_sink(d, name, &i);
+    if (s != NULL) {
+        sink_status(s, &status);
+        put_first_answer(&status, result);
+    }
+    bool starting = s == NULL || strcmp(status.state, "starting") == 0;
+    sink_status_fini(&status);
+    pthread_mutex_unlock(&d->lock);
+    return !starting;
 }
 
 /* A destination that refuses or is away says so at once: the command's answer has it. */
 static void add_first_answer(struct daemon *d, const char *name, struct buf *result)
 {
     int64_t until_ms = clock_mono_ms() + FIRST_ANSWER_MS;
-    json_t *doc = document_of(d, name);
-    while ((doc == NULL || is_starting(doc)) && clock_mono_ms() < until_ms) {
-        json_decref(doc);
+    while (!first_answer(d, name, result) && clock_mono_ms() < until_ms)
         clock_sleep_ms(FIRST_STEP_MS, NULL);
-        doc = document_of(d, name);
-    }
-    if (doc == NULL)
-        return;
-    const char *message = json_string_value(json_object_get(doc, "message"));
-    if (message != NULL && message[0] != '\0')
-        json_object_set_new(
-            doc, "summary",
-            json_sprintf("Sink %s is created, but not delivering: %s", name, message));
-    buf_reset(result);
-    put_document(doc, result);
+}
+
+static bool on_sinks(struct daemon *d, const char *verb, const char *name,
+                     const struct sink_options *o, struct buf *result, struct err *e)
+{
+    pthread_mutex_lock(&d->lock);
+    bool ok = sink_verb(d, verb, name, o, result, e);
+    pthread_mutex_unlock(&d->lock);
+    if (ok && strcmp(verb, "create") == 0)
+        add_first_answer(d, name, result);
+    return ok;
 }
 
 bool daemon_sink(struct daemon *d, const char *verb, const char *name, const char *flags,
                  struct buf *result, struct err *e)
 {
-    if (!sink_flags_check(verb, flags, e))
-        return false;
-    pthread_mutex_lock(&d->lock);
-    bool ok = sink_verb(d, verb, name, flags, result, e);
-    pthread_mutex_unlock(&d->lock);
-    if (ok && strcmp(verb, "create") == 0)
-        add_first_answer(d, name, result);
+    struct sink_options o = {0};
+    bool ok = sink_options_fill(verb, flags, &o, e) && on_sinks(d, verb, name, &o, result, e);
+    sink_options_fini(&o);
     return ok;
 }
 

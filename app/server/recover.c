@@ -21,14 +21,12 @@ static struct recovered_sink *sink_named(struct recovered_sinks *all, const char
 
 static bool add_definition(struct recovered_sink *s, const char *definition, struct err *e)
 {
-    json_t *doc = json_loads(definition, 0, NULL);
-    bool ok = json_is_object(doc);
-    json_decref(doc);
-    if (!ok)
-        return err_set(e, ERR_SINK_CONFIG, "sink %s: its definition there is no JSON object",
-                       s->name);
-    s->definition = mem_strdup(definition);
-    return true;
+    sink_options_fini(&s->definition);
+    s->by_command = true;
+    if (sink_options_fill("create", definition, &s->definition, e))
+        return true;
+    e->code = ERR_SINK_CONFIG;
+    return err_prepend(e, "the definition of sink %s there", s->name);
 }
 
 static bool add_lane(struct recovered_sink *s, const struct sink_memory *m, struct err *e)
@@ -69,14 +67,6 @@ bool recover_read(const char *from, const char *prefix, const char *options_json
     return ok;
 }
 
-bool recovered_copies(const struct recovered_sink *r)
-{
-    json_t *doc = r->definition != NULL ? json_loads(r->definition, 0, NULL) : NULL;
-    bool yes = json_is_true(json_object_get(doc, "copy"));
-    json_decref(doc);
-    return yes;
-}
-
 void recovered_sinks_fini(struct recovered_sinks *all)
 {
     for (size_t i = 0; i < all->n; i++) {
@@ -88,7 +78,7 @@ void recovered_sinks_fini(struct recovered_sinks *all)
         }
         free(s->lanes);
         free(s->name);
-        free(s->definition);
+        sink_options_fini(&s->definition);
     }
     free(all->items);
     *all = (struct recovered_sinks){0};

@@ -4,6 +4,7 @@
 #ifndef SLUICE_APP_SERVER_RECOVER_H
 #define SLUICE_APP_SERVER_RECOVER_H
 
+#include "app/server/sink_flags.h"
 #include "state/position.h"
 
 struct recovered_lane {
@@ -12,8 +13,9 @@ struct recovered_lane {
 };
 struct recovered_sink {
     char *name;
-    char *definition; /* the flags of `sink create`; NULL: the configuration file's sink */
-    struct recovered_lane *lanes; /* without those of a copy that is not complete */
+    bool by_command;
+    struct sink_options definition; /* what `sink create` was told, of one by command */
+    struct recovered_lane *lanes;   /* without those of a copy that is not complete */
     size_t n_lanes, cap_lanes;
 };
 struct recovered_sinks {
@@ -24,8 +26,6 @@ struct recovered_sinks {
  * nothing there. */
 bool recover_read(const char *from, const char *prefix, const char *options_json,
                   struct recovered_sinks *out, struct err *e) WARN_UNUSED;
-/* Whether the definition asks for a copy: then it may be without positions. */
-bool recovered_copies(const struct recovered_sink *r);
 void recovered_sinks_fini(struct recovered_sinks *all);
 
 #endif

@@ -142,25 +142,27 @@ static void run_stop(struct run *r)
     free(r->spec.options_json);
 }
 
-/* A field of the driver's only stream, or of the driver itself. */
 static uint64_t acknowledged(struct run *r)
 {
-    struct buf text = BUF_INIT;
-    sink_driver_status(r->driver, &text);
-    json_t *o = json_loads(buf_str(&text), 0, NULL);
-    if (!o)
-        fail_msg("not JSON: %s", buf_str(&text));
-    json_t *stream = json_array_get(json_object_get(o, "streams"), 0);
-    uint64_t n = (uint64_t)json_integer_value(json_object_get(stream, "records"));
-    json_decref(o);
-    buf_fini(&text);
+    struct sink_status status;
+    sink_driver_status(r->driver, &status);
+    uint64_t n = status.n_lanes > 0 ? status.lanes[0].records : 0;
+    sink_status_fini(&status);
     return n;
+}
+
+static void put_status(struct sink_driver *d, struct buf *out)
+{
+    struct sink_status status;
+    sink_driver_status(d, &status);
+    sink_status_put(&status, out);
+    sink_status_fini(&status);
 }
 
 static bool says(struct run *r, const char *what)
 {
     struct buf text = BUF_INIT;
-    sink_driver_status(r->driver, &text);
+    put_status(r->driver, &text);
     bool yes = strstr(buf_str(&text), what) != NULL;
     buf_fini(&text);
     return yes;
@@ -173,7 +175,7 @@ static void wait_until_acknowledged(struct run *r, uint64_t n)
         clock_sleep_ms(10, NULL);
     if (acknowledged(r) < n) {
         struct buf text = BUF_INIT;
-        sink_driver_status(r->driver, &text);
+        put_status(r->driver, &text);
         fail_msg("%llu records of %llu: %s", (unsigned long long)acknowledged(r),
                  (unsigned long long)n, buf_str(&text));
     }
@@ -186,7 +188,7 @@ static void wait_until_it_says(struct run *r, const char *what)
         clock_sleep_ms(10, NULL);
     if (!says(r, what)) {
         struct buf text = BUF_INIT;
-        sink_driver_status(r->driver, &text);
+        put_status(r->driver, &text);
         fail_msg("not %s: %s", what, buf_str(&text));
     }
 }
@@ -1095,7 +1097,7 @@ static bool both_at_the_end(struct reshard *r)
     struct buf text = BUF_INIT;
     char place[60];
     snprintf(place, sizeof place, "0-1-%u@", TRANSACTIONS);
-    sink_driver_status(r->run.driver, &text);
+    put_status(r->run.driver, &text);
     const char *one = strstr(buf_str(&text), place);
     bool both = one && strstr(one + 1, place);
     buf_fini(&text);

@@ -1,6 +1,5 @@
 /* tests/unit/test_app_operations.c — an Idempotency-Key belongs to one request and gives its answer again. */
 #include "app/server/operations.h"
-#include "app/server/sink_flags.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,35 +73,12 @@ static void a_key_is_forgotten_after_as_many_as_are_kept(void **state)
     operations_free(o);
 }
 
-static bool sink_takes(const char *verb, const char *body)
-{
-    struct err e = ERR_INIT;
-    bool ok = sink_flags_check(verb, body, &e);
-    assert_int_equal(e.code, ok ? ERR_NONE : ERR_USAGE);
-    return ok;
-}
-
-static void sinks_take_their_flags_and_no_others(void **state)
-{
-    (void)state;
-    assert_true(
-        sink_takes("create", "{\"keyspace\":\"c\",\"tables\":[\"t\"],\"kafka\":[\"a=b\"]}"));
-    assert_true(sink_takes("delete", NULL));
-    assert_false(sink_takes("create", "{\"keyspace\":\"c\",\"table\":[\"t\"]}"));
-    assert_false(sink_takes("create", "{\"tables\":\"t\"}"));
-    assert_false(sink_takes("create", "{\"tables\":[null]}"));
-    assert_false(sink_takes("create", "{\"kafka\":[\"acks\"]}"));
-    assert_false(sink_takes("delete", "{\"keyspace\":\"c\"}"));
-    assert_false(sink_takes("destroy", "{}"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_request_gets_the_same_answer),
         cmocka_unit_test(another_request_never_gets_it),
         cmocka_unit_test(a_key_is_forgotten_after_as_many_as_are_kept),
-        cmocka_unit_test(sinks_take_their_flags_and_no_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
