@@ -60,7 +60,8 @@ static const struct flag_def vschema_options[] = {
     {.name = NULL},
 };
 static const struct flag_def route_options[] = {
-    {.name = "key", .type = FLAG_TEXT, .arg = "VALUE", .doc = "value of the primary vindex's column"},
+    {.name = "key", .type = FLAG_TEXT, .arg = "VALUE", .doc = "value of the vindex's column; of several columns: values with ',' between, or the first ones"},
+    {.name = "column", .type = FLAG_TEXT, .arg = "COLUMN", .doc = "by the cheapest vindex that begins with it, not by the primary one"},
     {.name = NULL},
 };
 static const struct flag_def vindex_options[] = {

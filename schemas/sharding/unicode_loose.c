@@ -157,8 +157,8 @@ static struct uw_mark mark_of(uint32_t point)
 
 struct scan {
     struct span s;
-    size_t nodes, n;      /* where the next character is looked for */
-    size_t number, end;   /* the longest match so far, and the bytes of s up to its end */
+    size_t nodes, n;    /* where the next character is looked for */
+    size_t number, end; /* the longest match so far, and the bytes of s up to its end */
     bool done;
 };
 
@@ -433,9 +433,21 @@ static enum vindex_result map_loose_xxhash(const struct vindex *v, const struct 
 static const char *const no_params[] = {NULL};
 
 const struct vindex_kind vindex_kinds_loose[] = {
-    {.type = "unicode_loose_md5", .params = no_params, .columns = 1, .create = create_loose,
-     .map = map_loose_md5, .cost = 1, .hashing = true, .unique = true},
-    {.type = "unicode_loose_xxhash", .params = no_params, .columns = 1, .create = create_loose,
-     .map = map_loose_xxhash, .cost = 1, .hashing = true, .unique = true},
+    {.type = "unicode_loose_md5",
+     .params = no_params,
+     .columns = 1,
+     .create = create_loose,
+     .map = map_loose_md5,
+     .cost = 1,
+     .hashing = true,
+     .unique = true},
+    {.type = "unicode_loose_xxhash",
+     .params = no_params,
+     .columns = 1,
+     .create = create_loose,
+     .map = map_loose_xxhash,
+     .cost = 1,
+     .hashing = true,
+     .unique = true},
     {.type = NULL},
 };

@@ -155,7 +155,14 @@ static void place_cfc(const struct vindex *v, struct buf *out)
 static const char *const cfc_params[] = {"hash", "offsets", NULL};
 
 const struct vindex_kind vindex_kinds_cfc[] = {
-    {.type = "cfc", .params = cfc_params, .columns = 1, .create = create_cfc, .destroy = destroy_cfc,
-     .map = map_cfc, .place = place_cfc, .cost = 1, .unique = true},
+    {.type = "cfc",
+     .params = cfc_params,
+     .columns = 1,
+     .create = create_cfc,
+     .destroy = destroy_cfc,
+     .map = map_cfc,
+     .place = place_cfc,
+     .cost = 1,
+     .unique = true},
     {.type = NULL},
 };

@@ -178,7 +178,13 @@ static void place_multicol(const struct vindex *v, struct buf *out)
 }
 
 const struct vindex_kind vindex_kinds_columns[] = {
-    {.type = "multicol", .create = create_multicol, .destroy = destroy_multicol, .map = map_multicol,
-     .place = place_multicol, .cost = 1, .partial = true, .unique = true},
+    {.type = "multicol",
+     .create = create_multicol,
+     .destroy = destroy_multicol,
+     .map = map_multicol,
+     .place = place_multicol,
+     .cost = 1,
+     .partial = true,
+     .unique = true},
     {.type = NULL},
 };

@@ -32,7 +32,8 @@ struct vindex_kind {
     const char *type;
     const char *const *params; /* the names it takes, NULL at the end; NULL: all are passed on */
     unsigned columns;          /* 0: create sets v->n_columns */
-    bool (*create)(struct vindex *v, const struct vindex_params *p, struct err *e); /* NULL: no-op */
+    bool (*create)(struct vindex *v, const struct vindex_params *p,
+                   struct err *e);     /* NULL: no-op */
     void (*destroy)(struct vindex *v); /* of v->own; NULL: there is none */
     /* n_in is v->n_columns, or for a partial one 1 or more. NULL: a lookup vindex. */
     enum vindex_result (*map)(const struct vindex *v, const struct vindex_input *in, size_t n_in,
@@ -70,9 +71,8 @@ void vindex_input_text(const struct vindex_input *in, struct vindex_text *t);
 bool vindex_input_number(const struct vindex_input *in, bool negative_allowed, uint64_t *out);
 /* Says that the table of weights is missing, and the cure; false. */
 bool vindex_loose_refused(const struct vindex *v, struct err *e);
-bool vindex_md5(const void *p, size_t n, struct buf *out); /* appends 16 bytes */
+bool vindex_md5(const void *p, size_t n, struct buf *out);    /* appends 16 bytes */
 void vindex_xxhash(const void *p, size_t n, struct buf *out); /* appends 8 */
-
 
 /* A JSON object of names to unsigned 64-bit numbers, in its order; jansson has no such numbers. */
 struct vindex_pair {

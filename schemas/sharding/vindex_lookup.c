@@ -98,7 +98,8 @@ static void place_lookup(const struct vindex *v, struct buf *out)
         buf_printf(out, ",%s", l->from[i]);
 }
 
-#define LOOKUP_PARAMS "table", "from", "to", "ignore_nulls", "batch_lookup", "read_lock", "write_only"
+#define LOOKUP_PARAMS                                                                              \
+    "table", "from", "to", "ignore_nulls", "batch_lookup", "read_lock", "write_only"
 static const char *const consistent_params[] = {LOOKUP_PARAMS, NULL};
 static const char *const hash_params[] = {LOOKUP_PARAMS, "autocommit", "multi_shard_autocommit",
                                           NULL};
@@ -209,11 +210,9 @@ void vindex_answers_fini(struct vindex_answer *answers, size_t n)
 static bool hashed_id(const char *to, size_t n_to, struct ksid *id, struct err *e)
 {
     const struct vindex_params none = {0};
-    const struct vindex_input in = {
-        .kind = VINDEX_IN_BYTES, .p = (const uint8_t *)to, .n = n_to};
+    const struct vindex_input in = {.kind = VINDEX_IN_BYTES, .p = (const uint8_t *)to, .n = n_to};
     struct vindex *hash = vindex_new_part("hash", "hash", &none, e);
-    enum vindex_result found =
-        hash != NULL ? vindex_map(hash, &in, 1, id, e) : VINDEX_ERROR;
+    enum vindex_result found = hash != NULL ? vindex_map(hash, &in, 1, id, e) : VINDEX_ERROR;
     vindex_free(hash);
     if (found == VINDEX_NONE)
         err_set(e, ERR_VINDEX, "'%.*s' is not a number", n_to < 100 ? (int)n_to : 100, to);

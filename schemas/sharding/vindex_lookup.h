@@ -24,7 +24,7 @@ struct vindex_lookup {
 const struct vindex_lookup *vindex_lookup_of(const struct vindex *v);
 
 struct vindex_answer {
-    bool everywhere; /* any shard may have the rows */
+    bool everywhere;  /* any shard may have the rows */
     struct ksid *ids; /* else those of these keyspace ids; none: no row has the value */
     size_t n;
 };

@@ -25,14 +25,13 @@ struct region {
     struct vindex *hash;
 };
 
-static bool read_map(const struct vindex *v, const char *path, struct vindex_pair **pairs, size_t *n,
-                     struct err *e)
+static bool read_map(const struct vindex *v, const char *path, struct vindex_pair **pairs,
+                     size_t *n, struct err *e)
 {
     struct buf text CLEANUP(buf_fini) = BUF_INIT;
     if (!sys_read_file(path, MAP_MAX_BYTES, &text, e))
         return err_prepend(e, "vindex %s: its map", v->name);
-    return vindex_pairs_parse(v->name, buf_str(&text), pairs, n, e) ||
-           err_prepend(e, "%s", path);
+    return vindex_pairs_parse(v->name, buf_str(&text), pairs, n, e) || err_prepend(e, "%s", path);
 }
 
 /* ---- numeric_static_map ---- */
@@ -205,8 +204,7 @@ static enum vindex_result map_region_json(const struct vindex *v, const struct v
     if (!vindex_input_number(&in[0], false, &number))
         return VINDEX_NONE;
     vindex_input_text(&in[1], &name);
-    const struct vindex_pair *found =
-        vindex_pairs_find(r->map, r->n, (const char *)name.p, name.n);
+    const struct vindex_pair *found = vindex_pairs_find(r->map, r->n, (const char *)name.p, name.n);
     if (found == NULL)
         return VINDEX_NONE;
     put_region(r, found->value, out);
@@ -228,14 +226,34 @@ static const char *const region_params[] = {"region_bytes", NULL};
 static const char *const region_json_params[] = {"region_bytes", "region_map", NULL};
 
 const struct vindex_kind vindex_kinds_map[] = {
-    {.type = "numeric_static_map", .params = static_params, .columns = 1, .create = create_static_map,
-     .destroy = destroy_static_map, .map = map_static, .place = place_static_map, .cost = 1,
-     .hashing = true, .unique = true},
-    {.type = "region_experimental", .params = region_params, .columns = 2, .create = create_region,
-     .destroy = destroy_region, .map = map_region, .place = place_region, .cost = 1, .partial = true,
+    {.type = "numeric_static_map",
+     .params = static_params,
+     .columns = 1,
+     .create = create_static_map,
+     .destroy = destroy_static_map,
+     .map = map_static,
+     .place = place_static_map,
+     .cost = 1,
+     .hashing = true,
      .unique = true},
-    {.type = "region_json", .params = region_json_params, .columns = 2, .create = create_region_json,
-     .destroy = destroy_region, .map = map_region_json, .place = place_region, .cost = 1,
+    {.type = "region_experimental",
+     .params = region_params,
+     .columns = 2,
+     .create = create_region,
+     .destroy = destroy_region,
+     .map = map_region,
+     .place = place_region,
+     .cost = 1,
+     .partial = true,
+     .unique = true},
+    {.type = "region_json",
+     .params = region_json_params,
+     .columns = 2,
+     .create = create_region_json,
+     .destroy = destroy_region,
+     .map = map_region_json,
+     .place = place_region,
+     .cost = 1,
      .unique = true},
     {.type = NULL},
 };

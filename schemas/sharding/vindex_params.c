@@ -128,7 +128,8 @@ static bool read_number(struct reader *r, uint64_t *out, struct err *e)
 {
     next_char(r);
     size_t n = strspn(r->at, "0123456789");
-    bool ok = n > 0 && (n == 1 || r->at[0] != '0') && strchr(".eE", r->at[n] != 0 ? r->at[n] : ' ') == NULL;
+    bool ok = n > 0 && (n == 1 || r->at[0] != '0') &&
+              strchr(".eE", r->at[n] != 0 ? r->at[n] : ' ') == NULL;
     *out = 0;
     for (size_t i = 0; ok && i < n; i++)
         ok = !__builtin_mul_overflow(*out, 10, out) &&

@@ -65,10 +65,13 @@ static void wrong_parameters_are_refused_by_name(void **state)
     assert_refused("multicol", "{}", "column_count is missing");
     assert_refused("multicol", "{\"column_count\":\"9\"}", "from 1 to 8, not 9");
     assert_refused("multicol", "{\"column_count\":\"2\",\"column_bytes\":\"-1,2\"}", "-1");
-    assert_refused("multicol", "{\"column_count\":\"2\",\"column_bytes\":\"8\"}", "8 bytes of an id");
+    assert_refused("multicol", "{\"column_count\":\"2\",\"column_bytes\":\"8\"}",
+                   "8 bytes of an id");
     assert_refused("multicol", "{\"column_count\":\"1\",\"column_vindex\":\"null\"}", "null");
-    assert_refused("multicol", "{\"column_count\":\"1\",\"column_vindex\":\"lookup_unique\","
-                               "\"table\":\"t\",\"from\":\"a\",\"to\":\"k\"}", "lookup_unique");
+    assert_refused("multicol",
+                   "{\"column_count\":\"1\",\"column_vindex\":\"lookup_unique\","
+                   "\"table\":\"t\",\"from\":\"a\",\"to\":\"k\"}",
+                   "lookup_unique");
     assert_refused("cfc", "{\"hash\":\"sha1\",\"offsets\":\"[1]\"}", "sha1");
     assert_refused("cfc", "{\"hash\":\"md5\",\"offsets\":\"[2,2]\"}", "[2,2]");
     assert_refused("region_experimental", "{}", "region_bytes is missing");
@@ -78,8 +81,7 @@ static void wrong_parameters_are_refused_by_name(void **state)
     assert_refused("numeric_static_map", "{\"json\":\"{\\\"1\\\":-1}\"}", "no number from 0");
     assert_refused("numeric_static_map", "{\"json\":\"{\\\"1\\\":1.5}\"}", "no number from 0");
     assert_refused("numeric_static_map", "{\"json\":\"{\\\"1\\\":1,\\\"01\\\":2}\"}", "twice");
-    assert_refused("numeric_static_map",
-                   "{\"json\":\"{}\",\"fallback_type\":\"null\"}", "null");
+    assert_refused("numeric_static_map", "{\"json\":\"{}\",\"fallback_type\":\"null\"}", "null");
 }
 
 static void several_columns_share_the_bytes_of_an_id(void **state)
@@ -87,8 +89,10 @@ static void several_columns_share_the_bytes_of_an_id(void **state)
     (void)state;
     assert_line("multicol\t{\"column_count\":\"3\"}\tINT64,INT64,INT64\t\"1\",\"1\",\"1\"",
                 "166b40166b40166b");
-    assert_line("multicol\t{\"column_count\":\"2\",\"column_vindex\":\"binary,xxhash\"}\tINT64,INT64"
-                "\t\"0\",\"0\"", "30000000ecaf4412");
+    assert_line(
+        "multicol\t{\"column_count\":\"2\",\"column_vindex\":\"binary,xxhash\"}\tINT64,INT64"
+        "\t\"0\",\"0\"",
+        "30000000ecaf4412");
     assert_line("multicol\t{\"column_count\":\"3\"}\tINT64\t\"1\"", "KEYRANGE:166b40-166b41");
     assert_line("multicol\t{\"column_count\":\"2\"}\tINT64,NULL_TYPE\t\"1\",NULL", "NONE");
     assert_line("region_experimental\t{\"region_bytes\":\"1\"}\tINT64,INT64\t\"256\",\"1\"",
@@ -174,8 +178,9 @@ static void loose_text_has_one_place(void **state)
         assert_line(line, "0b5edbb401fd7524393690491d64f1f5");
     }
     assert_line("unicode_loose_xxhash\t{}\tVARCHAR\t\"TéstLooong\"", "d3ea873942b484a7");
-    assert_line("unicode_loose_xxhash\t{}\tVARCHAR\thex:c3", "ERR: vindex unicode_loose_xxhash: the "
-                                                             "value is not UTF-8");
+    assert_line("unicode_loose_xxhash\t{}\tVARCHAR\thex:c3",
+                "ERR: vindex unicode_loose_xxhash: the "
+                "value is not UTF-8");
 }
 
 /* The ids are those of golang.org/x/text 0.7.0 for these texts. */
@@ -210,7 +215,8 @@ static void contractions_reach_behind_marks(void **state)
 
 /* ---- lookups ---- */
 
-static const char lookup_params[] = "{\"table\":\"ks.by_mail\",\"from\":\"mail, name\",\"to\":\"id\"}";
+static const char lookup_params[] =
+    "{\"table\":\"ks.by_mail\",\"from\":\"mail, name\",\"to\":\"id\"}";
 
 static void a_lookup_is_never_a_function(void **state)
 {
@@ -239,7 +245,8 @@ static void lookups_need_their_table_and_take_their_own_parameters(void **state)
                    "write_only");
     assert_refused("lookup", "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\",\"read_lock\":\"x\"}",
                    "read_lock");
-    static const char params[] = "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\",\"no_verify\":\"true\"}";
+    static const char params[] =
+        "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\",\"no_verify\":\"true\"}";
     struct vindex *v = vindex_new("v", "lookup", params, &e);
     assert_null(vindex_unknown_param(v, 0));
     assert_false(vindex_is_unique(v));
@@ -262,10 +269,10 @@ static void the_question_keeps_values_apart(void **state)
     };
     struct vindex *v = vindex_new("v", "lookup", lookup_params, &e);
     assert_true(vindex_lookup_sql(v, "`d`.`by_mail`", in, 3, &sql, &e));
-    assert_string_equal(buf_str(&sql),
-                        "SELECT 0,`id` FROM `d`.`by_mail` WHERE `mail`=-1 UNION ALL "
-                        "SELECT 1,`id` FROM `d`.`by_mail` WHERE `mail`=_utf8mb4 X'612762' UNION ALL "
-                        "SELECT 2,`id` FROM `d`.`by_mail` WHERE `mail`=X'ff'");
+    assert_string_equal(
+        buf_str(&sql), "SELECT 0,`id` FROM `d`.`by_mail` WHERE `mail`=-1 UNION ALL "
+                       "SELECT 1,`id` FROM `d`.`by_mail` WHERE `mail`=_utf8mb4 X'612762' UNION ALL "
+                       "SELECT 2,`id` FROM `d`.`by_mail` WHERE `mail`=X'ff'");
     vindex_free(v);
 }
 
@@ -274,9 +281,10 @@ static void an_answer_is_ids_or_every_shard(void **state)
     (void)state;
     struct err e = ERR_INIT;
     struct vindex_answer a;
-    const struct vindex_input null = {.kind = VINDEX_IN_NULL}, one = {.kind = VINDEX_IN_U64, .u64 = 1};
-    struct vindex *v = vindex_new("v", "lookup_hash_unique",
-                                  "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\"}", &e);
+    const struct vindex_input null = {.kind = VINDEX_IN_NULL},
+                              one = {.kind = VINDEX_IN_U64, .u64 = 1};
+    struct vindex *v =
+        vindex_new("v", "lookup_hash_unique", "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\"}", &e);
     assert_false(vindex_lookup_needs_table(v, &null, &a));
     assert_false(a.everywhere);
     assert_true(vindex_lookup_needs_table(v, &one, &a));
@@ -287,8 +295,10 @@ static void an_answer_is_ids_or_every_shard(void **state)
     assert_int_equal(e.code, ERR_VINDEX);
     vindex_answers_fini(&a, 1);
     vindex_free(v);
-    v = vindex_new("v", "lookup", "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\",\"ignore_nulls\":"
-                                  "\"true\"}", &e);
+    v = vindex_new("v", "lookup",
+                   "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\",\"ignore_nulls\":"
+                   "\"true\"}",
+                   &e);
     assert_false(vindex_lookup_needs_table(v, &null, &a));
     assert_true(a.everywhere);
     assert_true(vindex_lookup_needs_table(v, &one, &a));
@@ -298,8 +308,10 @@ static void an_answer_is_ids_or_every_shard(void **state)
     assert_false(vindex_lookup_take(v, NULL, 0, &a, &e));
     vindex_answers_fini(&a, 1);
     vindex_free(v);
-    v = vindex_new("v", "lookup", "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\",\"write_only\":"
-                                  "\"true\"}", &e);
+    v = vindex_new("v", "lookup",
+                   "{\"table\":\"t\",\"from\":\"a\",\"to\":\"k\",\"write_only\":"
+                   "\"true\"}",
+                   &e);
     assert_false(vindex_lookup_needs_table(v, &one, &a));
     assert_true(a.everywhere); /* it is still being filled */
     vindex_free(v);
@@ -310,7 +322,8 @@ static void an_answer_is_ids_or_every_shard(void **state)
 static const char vschema[] =
     "{\"sharded\":true,\"vindexes\":{\"h\":{\"type\":\"hash\"},\"m\":{\"type\":\"multicol\","
     "\"params\":{\"column_count\":\"2\"}},\"l\":{\"type\":\"lookup\",\"owner\":\"t\",\"params\":{"
-    "\"table\":\"x\",\"from\":\"a\",\"to\":\"k\",\"other\":\"1\"}},\"u\":{\"type\":\"lookup_unique\","
+    "\"table\":\"x\",\"from\":\"a\",\"to\":\"k\",\"other\":\"1\"}},\"u\":{\"type\":\"lookup_"
+    "unique\","
     "\"owner\":\"o\",\"params\":{\"table\":\"x\",\"from\":\"a\",\"to\":\"k\"}}},"
     "\"tables\":{\"t\":{\"column_vindexes\":[%s]}}}";
 
@@ -336,7 +349,8 @@ static void a_table_has_all_its_vindexes(void **state)
     int unknown = 0;
     struct vschema *v = parse("{\"columns\":[\"a\",\"b\"],\"name\":\"m\"},"
                               "{\"column\":\"Mail\",\"name\":\"l\"},"
-                              "{\"column\":\"mail\",\"name\":\"u\"}", &e);
+                              "{\"column\":\"mail\",\"name\":\"u\"}",
+                              &e);
     if (v == NULL)
         fail_msg("%s", e.text);
     const struct vschema_table *t = vschema_table(v, "t");
@@ -356,7 +370,8 @@ static void a_primary_vindex_gives_one_place(void **state)
         {"{\"columns\":[\"a\"],\"name\":\"m\"}", "takes 2 columns, not 1"},
         {"{\"columns\":[\"a\",\"b\"],\"name\":\"h\"}", "takes 1 column, not 2"},
         {"{\"column\":\"a\",\"name\":\"l\"}", "several places"},
-        {"{\"column\":\"a\",\"name\":\"h\"},{\"column\":\"b\",\"name\":\"z\"}", "'z' is not defined"},
+        {"{\"column\":\"a\",\"name\":\"h\"},{\"column\":\"b\",\"name\":\"z\"}",
+         "'z' is not defined"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct err e = ERR_INIT;
