@@ -45,18 +45,23 @@ void copy_reader_json_types(struct copy_reader *r);
 bool copy_split(struct copy_reader *r, const struct schema_table *t, unsigned n,
                 struct copy_range **ranges, size_t *n_ranges, struct err *e) WARN_UNUSED;
 
-/* ▶ Proof that reads on this connection, from now on, see everything up to the low watermark A, tried in the order of
- * gtid_executed ⊇ A (MySQL with GTID), consistent snapshot with
- * binlog_snapshot_file/position ≥ A (MariaDB; leaves the transaction open: reads then belong to
- * it), log mark committed (cdc/sidecar/log_mark.h) after A was received, LOCK TABLES … READ
- * moment. Waits and retries up to timeout_ms. After success the connection is inside a read view
- * (REPEATABLE READ snapshot) that is at or after A. */
-bool copy_prove_visible(struct copy_reader *r, const struct position *a, int64_t timeout_ms,
+/* ▶ Opens a read view (a REPEATABLE READ snapshot) of which it is proven that it has everything up
+ * to `low`, the low watermark. Methods are tried in this order:
+ *
+ *   gtid_executed ⊇ low                     MySQL with GTIDs
+ *   the snapshot's own place is behind low  MariaDB; the transaction that reads is the snapshot's
+ *   a log mark, committed after low was     any server that we may write to
+ *     received (cdc/sidecar/log_mark.h)
+ *   LOCK TABLES … READ for a moment         any other, if copy_reader_lock_tables named tables
+ *
+ * The head of cdc/copy/copy_read_view.c says why each is a proof. Waits and retries for up to
+ * timeout_ms; ERR_TIMEOUT (RETRY) when the server does not show it by then. */
+bool copy_prove_visible(struct copy_reader *r, const struct position *low, int64_t timeout_ms,
                         struct err *e) WARN_UNUSED;
 /* Tables (`db`.`table`, quoted) whose LOCK TABLES … READ may serve as the last method; none: not
  * tried. */
 void copy_reader_lock_tables(struct copy_reader *r, const char *const *quoted_tables, size_t n);
-/* Ends the read view. */
+/* Ends the read view; there may be none. */
 bool copy_end_view(struct copy_reader *r, struct err *e) WARN_UNUSED;
 /* One exact snapshot and its position, for tables without a usable key: the connection
  * stays in the snapshot. tables: for the short LOCK TABLES … READ on MySQL. */

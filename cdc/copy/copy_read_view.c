@@ -1,16 +1,17 @@
 /* cdc/copy/copy_read_view.c — read views of which it is proven what they include.
  *
  * ▶ A log reader gets events before other sessions can see their rows (3–11 % of them), so a view
- * that was opened after A had been received may lack rows of A. What proves that it does not:
+ * that was opened after the reader had received the low watermark ("low" below) may lack rows of
+ * transactions before it. What proves that it does not:
  *
- *   MySQL with GTIDs     gtid_executed contains A: it is updated after the engine's commit.
+ *   MySQL with GTIDs     gtid_executed contains low: it is updated after the engine's commit.
  *   MariaDB              A consistent snapshot whose own place in the log (binlog_snapshot_*) is at
- *                        or after A, and a row committed between A and the snapshot. ▶ An XA COMMIT
- *                        is in the log before the engine has made it visible, and 5 of 100
+ *                        or after low, and a row committed between low and the snapshot. ▶ An XA
+ *                        COMMIT is in the log before the engine has made it visible, and 5 of 100
  *                        snapshots behind one lack its row; commits are made visible in their
  *                        order, so no snapshot lacks it once it has a later row.
- *   any server that we   A row committed after A was received: commits become visible in the order
- *   may write to         of the log (MySQL: binlog_order_commits, checked).
+ *   any server that we   A row committed after low was received: commits become visible in the
+ *   may write to         order of the log (MySQL: binlog_order_commits, checked).
  *   any other            LOCK TABLES … READ of the tables that are read: it waits until every
  *                        transaction that wrote them has released its metadata lock, which happens
  *                        after the engine's commit. ▶ START TRANSACTION releases the session's own
@@ -61,32 +62,32 @@ bool copy_end_view(struct copy_reader *r, struct err *e)
     return my_exec(r->conn, "COMMIT", NULL, e);
 }
 
-static bool not_visible(const struct position *a, struct err *e)
+static bool not_visible(const struct position *low, struct err *e)
 {
-    CLEANUP(mem_free_ptr) char *text = position_text(a);
+    CLEANUP(mem_free_ptr) char *text = position_text(low);
     return err_set(e, ERR_TIMEOUT, "the server does not show everything up to %.900s yet", text);
 }
 
 /* ---- MySQL with GTIDs ---- */
 
-static enum proof prove_by_gtid(struct copy_reader *r, const struct position *a, int64_t until_ms,
+static enum proof prove_by_gtid(struct copy_reader *r, const struct position *low, int64_t until_ms,
                                 struct err *e)
 {
     const struct my_server *server = my_conn_server(r->conn);
     struct buf set = BUF_INIT;
     char *answer = NULL;
-    if (server->flavor != MY_FLAVOR_MYSQL || !server->gtid_mode || !a->gtids)
+    if (server->flavor != MY_FLAVOR_MYSQL || !server->gtid_mode || !low->gtids)
         return PROOF_NOT_POSSIBLE;
     int64_t left_ms = until_ms - clock_mono_ms();
     struct buf sql = BUF_INIT;
-    gtid_set_print(a->gtids, &set);
+    gtid_set_print(low->gtids, &set);
     buf_put_str(&sql, "SELECT WAIT_FOR_EXECUTED_GTID_SET(");
     buf_put_sql_string(&sql, buf_str(&set), set.len);
     buf_printf(&sql, ", %.3f)", left_ms > 1 ? (double)left_ms / 1000 : 0.001);
     bool ok = my_query_text(r->conn, buf_str(&sql), &answer, e);
     bool seen = ok && answer && strcmp(answer, "0") == 0;
     if (ok && !seen)
-        not_visible(a, e);
+        not_visible(low, e);
     buf_fini(&set);
     buf_fini(&sql);
     free(answer);
@@ -105,7 +106,7 @@ static bool commits_are_ordered(struct my_conn *c)
     return ordered == 1;
 }
 
-/* The write is made and committed now, so after A was received; autocommit is on outside views. */
+/* The write is made and committed now, so after low was received; autocommit is on outside views. */
 static enum proof write_mark(struct copy_reader *r, struct err *e)
 {
     struct err why = ERR_INIT;
@@ -178,28 +179,28 @@ static bool place_gtids(struct my_conn *c, struct position *pos, struct err *e)
     return ok && pos->gtids;
 }
 
-/* A place in this server's own log that is not before A. A's file and offset are another server's
- * after a fail-over; its GTIDs are not. */
-static bool place_of(struct my_conn *c, const struct position *a, struct position *out,
+/* A place in this server's own log that is not before low. After a fail-over the file and the
+ * offset of low are another server's; its GTIDs are not. */
+static bool place_of(struct my_conn *c, const struct position *low, struct position *out,
                      struct err *e)
 {
-    if (!a->gtids) {
-        position_copy(out, a);
+    if (!low->gtids) {
+        position_copy(out, low);
         return true;
     }
     if (!my_current_position(c, out, e))
         return false;
-    return (out->gtids && gtid_set_contains(out->gtids, a->gtids)) || not_visible(a, e);
+    return (out->gtids && gtid_set_contains(out->gtids, low->gtids)) || not_visible(low, e);
 }
 
-static bool is_at_or_after(const struct position *at, const struct position *a)
+static bool is_at_or_after(const struct position *at, const struct position *low)
 {
-    int order = position_file_compare(at->file, a->file);
-    return order > 0 || (order == 0 && at->pos >= a->pos);
+    int order = position_file_compare(at->file, low->file);
+    return order > 0 || (order == 0 && at->pos >= low->pos);
 }
 
 static enum proof try_snapshot(struct copy_reader *r, const struct position *place,
-                               const struct position *a, struct err *e)
+                               const struct position *low, struct err *e)
 {
     struct position at = POSITION_INIT;
     bool found = false;
@@ -210,7 +211,7 @@ static enum proof try_snapshot(struct copy_reader *r, const struct position *pla
         else if (is_at_or_after(&at, place))
             proof = PROOF_YES;
         else
-            not_visible(a, e);
+            not_visible(low, e);
     }
     position_fini(&at);
     if (proof == PROOF_YES)
@@ -236,27 +237,27 @@ static bool no_xa_prepared(struct copy_reader *r, struct err *e)
     return err_cure(e, "let the account write to " LOG_MARK_NAME);
 }
 
-static enum proof prove_once(struct copy_reader *r, const struct position *a, struct err *e)
+static enum proof prove_once(struct copy_reader *r, const struct position *low, struct err *e)
 {
     struct position place = POSITION_INIT;
     enum proof proof = PROOF_FAIL;
-    if (place_of(r->conn, a, &place, e)) {
+    if (place_of(r->conn, low, &place, e)) {
         enum proof row = write_mark(r, e);
         if (row == PROOF_YES || (row == PROOF_NOT_POSSIBLE && no_xa_prepared(r, e)))
-            proof = try_snapshot(r, &place, a, e);
+            proof = try_snapshot(r, &place, low, e);
     }
     position_fini(&place);
     return proof;
 }
 
-static enum proof prove_by_snapshot(struct copy_reader *r, const struct position *a,
+static enum proof prove_by_snapshot(struct copy_reader *r, const struct position *low,
                                     int64_t until_ms, struct err *e)
 {
     if (my_conn_server(r->conn)->flavor != MY_FLAVOR_MARIADB)
         return PROOF_NOT_POSSIBLE;
     for (;;) {
         err_clear(e);
-        enum proof proof = prove_once(r, a, e);
+        enum proof proof = prove_once(r, low, e);
         if (proof != PROOF_FAIL || e->code != ERR_TIMEOUT || clock_mono_ms() >= until_ms)
             return proof;
         clock_sleep_ms(POLL_MS, NULL);
@@ -308,15 +309,15 @@ static enum proof prove_by_lock(struct copy_reader *r, int64_t until_ms, struct 
     return ok ? PROOF_YES : PROOF_FAIL;
 }
 
-bool copy_prove_visible(struct copy_reader *r, const struct position *a, int64_t timeout_ms,
+bool copy_prove_visible(struct copy_reader *r, const struct position *low, int64_t timeout_ms,
                         struct err *e)
 {
     int64_t until_ms = clock_mono_ms() + timeout_ms;
     if (!FAULT_POINT("copy.prove_visible", e) || !copy_end_view(r, e))
         return false;
-    enum proof proof = prove_by_gtid(r, a, until_ms, e);
+    enum proof proof = prove_by_gtid(r, low, until_ms, e);
     if (proof == PROOF_NOT_POSSIBLE)
-        proof = prove_by_snapshot(r, a, until_ms, e);
+        proof = prove_by_snapshot(r, low, until_ms, e);
     if (proof == PROOF_NOT_POSSIBLE)
         proof = prove_by_mark(r, e);
     if (proof == PROOF_NOT_POSSIBLE)

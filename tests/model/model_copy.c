@@ -16,8 +16,9 @@
  *    is empty once the phase is PLAIN; where it is not, the program stops instead (the target has a
  *    unique key more than the source).
  *
- * The rules around the function (visibility of A, rounds, U, …) live in `struct rules`. Each can be
- * taken away alone, and then a loss must be found: that is how this model itself is tested.
+ * The rules around the function (what is visible at the low watermark, rounds, the high watermark,
+ * …) live in `struct rules`. Each can be taken away alone, and then a loss must be found: that is
+ * how this model itself is tested.
  *
  * Usage: model_copy [--deep] [--verbose]; exit 0: no loss with all rules, a loss without each.
  */
@@ -59,7 +60,7 @@ static unsigned row_stamp(row_t r)
 struct rules {
     bool visible;        /* else: a read's snapshot may be older than A */
     bool round_ends;     /* else: what was read in one round is written in a later one */
-    bool wait_for_u;     /* else: plain statements as soon as everything is copied */
+    bool wait_for_high;  /* else: plain statements as soon as everything is copied */
     bool apply_read;     /* else: a change that the key's read already contains is dropped */
     bool decide_late;    /* else: "is it copied" is asked when a change is routed */
     bool server_order;   /* else: text keys are compared by our byte order */
@@ -96,7 +97,7 @@ struct state {
     uint8_t left;            /* keys on the list of rows that were left out, a bit a key */
     uint8_t known;           /* what the program believes of it */
     uint8_t applied;         /* operations of the log that are applied */
-    uint8_t u;               /* the log's end after the last read */
+    uint8_t high;            /* the log's end after the last read */
     uint8_t budget;          /* operations that the source may still do */
     uint8_t failed;          /* index in failures */
 };
@@ -190,7 +191,7 @@ static enum copy_phase phase_of(const struct state *s)
 {
     if (s->known != all_keys())
         return COPY_PHASE_ROUNDS;
-    return s->applied < s->u ? COPY_PHASE_CATCHUP : COPY_PHASE_PLAIN;
+    return s->applied < s->high ? COPY_PHASE_CATCHUP : COPY_PHASE_PLAIN;
 }
 
 /* As a program would see it that compares text by its bytes, where key 0 comes last. */
@@ -315,7 +316,7 @@ static void forget_past(struct state *s)
     for (unsigned i = 0; i < sizeof lists / sizeof lists[0]; i++)
         shift_down(lists[i], s->n, by);
     s->n = less(s->n, by);
-    s->u = less(s->u, by);
+    s->high = less(s->high, by);
     for (unsigned key = 0; key < KEYS_MAX; key++)
         s->read_at[key] = less(s->read_at[key], by);
     s->applied = 0;
@@ -609,8 +610,8 @@ static void read_chunk(struct state *s, unsigned key, unsigned at)
         if (!rules.apply_read)
             s->read_at[k] = (uint8_t)at;
     }
-    if (rules.wait_for_u && s->u < s->n)
-        s->u = s->n;
+    if (rules.wait_for_high && s->high < s->n)
+        s->high = s->n;
 }
 
 static void write_row(struct state *s, unsigned key)
@@ -876,7 +877,7 @@ struct mistake {
 static const struct mistake mistakes[] = {
     WITHOUT(visible, EXACT, "reads may be older than A"),
     WITHOUT(round_ends, EXACT, "a read outlives its round"),
-    WITHOUT(wait_for_u, EXACT, "plain statements before U"),
+    WITHOUT(wait_for_high, EXACT, "plain statements before the high watermark"),
     WITHOUT(apply_read, EXACT, "changes dropped that the read contains"),
     WITHOUT(decide_late, EXACT, "copied is asked when routed"),
     WITHOUT(server_order, TEXT, "text compared by bytes"),

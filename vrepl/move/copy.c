@@ -4,62 +4,66 @@
  * in parallel, resumable. The rule (vrepl/move/copy_rule.h decides by it, tests/model walks all
  * small histories):
  *
- *   Every change after position A (the low watermark) to a key that is copied *when the change is
- *   applied* is applied, in order, as DELETE or REPLACE, even if the key's read already contains
- *   it. A change may be dropped only while its key is not copied, for all changes of that key
- *   alike, and only because every later read of it provably includes the highest position that any
- *   applier of that target has passed.
+ *   Every change after the low watermark to a key that is copied *when the change is applied* is
+ *   applied, in order, as DELETE or REPLACE, even if the key's read already contains it. A change
+ *   may be dropped only while its key is not copied, for all changes of that key alike, and only
+ *   because every later read of it provably includes the highest position that any applier of that
+ *   target has passed.
  *
  * A round:
- *   1. Barrier: the appliers stand still, all of them have committed the same position A.
- *   2. Proof: before a copier's read view opens, everything up to A is visible on the server that
- *      is read (a log reader gets events before other sessions can see their rows). It is
- *      proven anew for each A.
+ *   1. Barrier: the appliers stand still, all of them have committed the same position: the low
+ *      watermark.
+ *   2. Proof: before a copier's read view opens, everything up to the low watermark is visible on
+ *      the server that is read (a log reader gets events before other sessions can see their rows).
+ *      It is proven anew for each low watermark.
  *   3. Copiers read ranges and write plain INSERTs, each chunk in one transaction with its progress
  *      row. What is not committed when the round ends is thrown away; what may be committed is
  *      asked for.
- *   4. Replay from A (vrepl/move/stream.c), as DELETE and REPLACE.
- *   5. Again, until all is copied. Then U (the high watermark) is the end of the source's log after
- *      the last read. Until the appliers have passed U the target is not yet a state that the
- *      source ever had: no plain statements before U.
+ *   4. Replay from the low watermark (vrepl/move/stream.c), as DELETE and REPLACE.
+ *   5. Again, until all is copied. Then the end of the source's log after the last read is the high
+ *      watermark. Until the appliers have passed it the target is not yet a state that the source
+ *      ever had: no plain statements before it.
  *
- * Timelines. The reader's view is at V ≥ A. "|" is the moment when the key's chunk is committed.
+ * Timelines. "low" is the round's low watermark, "view" where the reader's view stands, not before
+ * low; "|" is the moment when the key's chunk is committed.
  *
- *   insert   A  INS(5)  V  |   Replay of INS(5): key 5 is copied, and the view had it; REPLACE
- *                              writes it again.
- *            A  V  INS(5)  |   Replay: REPLACE writes what the view had not.
- *            A  V  |  INS(5)   The chunk of 5 comes in a later round. Integer keys: the change is
- *                              dropped now, and every later read begins at an A' that includes it.
- *                              Text keys: REPLACE now; the later chunk gets 1062 for it and leaves
- *                              the row out, and replay from A' brings its changes in order.
- *   update   A  UPD(5)  V  |   Replay: REPLACE with the same image.
- *            A  V  UPD(5)  |   Replay: REPLACE with the newer one.
- *   delete   A  DEL(5)  V  |   Replay: DELETE matches no row, as it should.
- *            A  V  DEL(5)  |   Replay: DELETE takes the copied row away. (To drop it because "the
- *                              read contains it" would lose the delete when the row was inserted
- *                              again, and the chunk read between the two.)
- *   unique   u is UNIQUE.      The view holds 1:b, while the target still has 2:b from an earlier
- *            A  UPD(1:u=a→b) V round; that swap's UPD(2: u=b→a) stands between A and V too. The
- *                              chunk's INSERT of 1 gets 1062 on u, and the row is left out. Replay:
- *                              REPLACE(2:a) and REPLACE(1:b), in the log's order; a REPLACE may
- *                              take away a row that a later change of the same replay brings back.
- *                              Both changes lie behind A, as two rows cannot have held b at one
- *                              time. This is why nothing before U is a state of the source.
- *   key      UPD(5→9)          The before image is key 5, the after image key 9, each by its own
- *   change                     "copied". Both: DELETE 5, REPLACE 9. Only 5: DELETE 5, and a later
- *                              read brings 9. Only 9: REPLACE 9, and a later read does not find 5.
- *   twins    DEL('a') INS('A') 'a' and 'A' are one key to the server and two to memcmp, both
- *            between A and V   changes between A and V. Such a table is never asked "is it copied":
- *                              every change is applied, and the server alone compares. The chunk's
- *                              INSERT of 'A' gets 1062 while 'a' is there and is left out; replay
- *                              DELETEs by the server's comparison, and REPLACEs.
+ *   insert   low INS(5) view |   Replay of INS(5): key 5 is copied, and the view had it; REPLACE
+ *                                writes it again.
+ *            low view INS(5) |   Replay: REPLACE writes what the view had not.
+ *            low view | INS(5)   The chunk of 5 comes in a later round. Integer keys: the change is
+ *                                dropped now, and every later read begins at a low watermark that
+ *                                includes it. Text keys: REPLACE now; the later chunk gets 1062 for
+ *                                it and leaves the row out, and that round's replay brings its
+ *                                changes in order.
+ *   update   low UPD(5) view |   Replay: REPLACE with the same image.
+ *            low view UPD(5) |   Replay: REPLACE with the newer one.
+ *   delete   low DEL(5) view |   Replay: DELETE matches no row, as it should.
+ *            low view DEL(5) |   Replay: DELETE takes the copied row away. (To drop it because "the
+ *                                read contains it" would lose the delete when the row was inserted
+ *                                again, and the chunk read between the two.)
+ *   unique   low                 u is UNIQUE. The view holds 1:b, while the target still has 2:b
+ *             UPD(2: u=b→a)      from an earlier round. The chunk's INSERT of 1 gets 1062 on u, and
+ *             UPD(1: u=a→b)      the row is left out. Replay: REPLACE(2:a) and REPLACE(1:b), in the
+ *                view |          log's order; a REPLACE may take away a row that a later change of
+ *                                the same replay brings back. Both changes lie behind low, as two
+ *                                rows cannot have held b at one time. This is why no place before
+ *                                the high watermark is a state of the source.
+ *   key      UPD(5→9)            The before image is key 5, the after image key 9, each by its own
+ *   change                       "copied". Both: DELETE 5, REPLACE 9. Only 5: DELETE 5, and a later
+ *                                read brings 9. Only 9: REPLACE 9, and a later read does not find 5.
+ *   twins    low                 'a' and 'A' are one key to the server and two to memcmp. Such a
+ *             DEL('a')           table is never asked "is it copied": every change is applied, and
+ *             INS('A')           the server alone compares. The chunk's INSERT of 'A' gets 1062
+ *                view |          while 'a' is there and is left out; replay DELETEs by the server's
+ *                                comparison, and REPLACEs.
  *
  * That replay brings a row which a chunk left out stands on one premise: both sides call the same
- * rows equal. Let R be left out at V because X stands at the target. R and X cannot have stood on
- * the source at one time, so one change of R lies between A and the latest view of the round, and
- * replay, which has it, writes or deletes R by its very key. The premise is compared at create, at
- * each attempt, at each DDL, and before U; and each R is kept on a list in the chunk's transaction
- * until that change strikes it off (vrepl/move/left_out.h). U is not passed while one stands.
+ * rows equal. Let R be left out at the view because X stands at the target. R and X cannot have
+ * stood on the source at one time, so one change of R lies between the low watermark and the latest
+ * view of the round, and replay, which has it, writes or deletes R by its very key. The premise is
+ * compared at create, at each attempt, at each DDL, and before the high watermark; and each R is
+ * kept on a list in the chunk's transaction until that change strikes it off
+ * (vrepl/move/left_out.h). The high watermark is not passed while one stands.
  *
  * For tables whose uncopied changes are dropped, a row under a primary key that is about to be
  * copied can only be foreign: that stops the copy, it is not left out.
@@ -71,20 +75,20 @@
  *
  * Before a table is cut into ranges it waits: nothing of it is at the target, so its changes are
  * passed over, whatever its key, and so is a DDL that changes its rows only (vrepl_router_wait).
- * The stream passes them up to the log's end W of the moment when the copy begins, and a barrier
+ * The stream passes them up to W, the log's end at the moment when the copy begins, and a barrier
  * makes that position durable on every target before the first range row is. So no range row stands
- * while a position before W may be read again, and each A of the table's rounds is ≥ W: its reads
- * have all that was passed over. Of a DDL in particular, since it has its metadata lock while it is
- * written to the log, and the read takes that lock behind it: the read waits until the DDL is over,
- * or is refused (1412) where its view is older than the table. A DDL behind W finds ranges, and
- * stops the stream. Create begins so, and a new copy of single tables (vrepl/workflow/recopy.h),
- * whose other tables are applied exactly once throughout: they were a state of the source where it
- * began.
+ * while a position before W may be read again, and no low watermark of the table's rounds lies
+ * before W: its reads have all that was passed over. Of a DDL in particular, since it has its
+ * metadata lock while it is written to the log, and the read takes that lock behind it: the read
+ * waits until the DDL is over, or is refused (1412) where its view is older than the table. A DDL
+ * behind W finds ranges, and stops the stream. Create begins so, and a new copy of single tables
+ * (vrepl/workflow/recopy.h), whose other tables are applied exactly once throughout: they were a
+ * state of the source where it began.
  *
  * Why a crash at any moment is harmless: positions and progress are rows of the transactions that
  * they describe; a new owner bumps the epoch first, so that nothing of the old one can land later;
- * a round leaves nothing behind but committed chunks, all read at views that included the A of
- * their round.
+ * a round leaves nothing behind but committed chunks, all read at views that included the low
+ * watermark of their round.
  */
 #include "vrepl/move/copy_internal.h"
 

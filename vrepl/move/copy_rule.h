@@ -1,11 +1,11 @@
 /* vrepl/move/copy_rule.h — which statements one row change becomes, while a table is copied and
  * after: a pure function.
  *
- * The rule that it embodies (the argument stands in vrepl/move/copy.c): every change after the
- * low watermark (A) to a key that is copied when the change is applied is applied, in order, as DELETE or REPLACE,
- * even if the key's read already contains it; a change may be dropped only while its key is not
- * copied, for all changes of that key alike. After the high watermark (U) the target is a state of the source: plain
- * statements, each exactly one row.
+ * The rule that it embodies (the argument stands in vrepl/move/copy.c): every change after the low
+ * watermark to a key that is copied when the change is applied is applied, in order, as DELETE or
+ * REPLACE, even if the key's read already contains it; a change may be dropped only while its key
+ * is not copied, for all changes of that key alike. After the high watermark the target is a state
+ * of the source: plain statements, each exactly one row.
  *
  * No memory, clock or server: tests/model walks this very function through all small histories.
  */

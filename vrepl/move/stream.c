@@ -3,7 +3,7 @@
  *
  * States as the targets' rows have them (phase), not as this object remembers:
  *
- *   rounds ──(nothing left to copy)──► catch-up towards U ──(all appliers passed U)──► plain
+ *   rounds ──(nothing left to copy)──► catch-up ──(all appliers passed the high watermark)──► plain
  *
  * An attempt takes the stream over, reads the rows, and goes on from there; an error that may pass
  * ends it, and the next one begins after a while. So a crash, a lost server and an error are one
