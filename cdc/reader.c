@@ -8,29 +8,29 @@
  *   JOINED     it reads the tail's ring from its cursor on, after what is left in its queue.
  *
  * Invariants (lock held):
- *   I1  stream.mark is the place after the last change handed out. Every placing starts from it.
+ *   I1  stream.resume is the place after the last change handed out. Every placing starts from it.
  *   I2  The changes of queue, followed by those of the ring from cursor on (JOINED) or by what the
- *       private feed publishes next (PRIVATE), are the log from stream.mark on: nothing is missing
+ *       private feed publishes next (PRIVATE), are the log from stream.resume on: nothing is missing
  *       and nothing stands twice.
  *   I3  Published batches are not written any more; a private batch is cut only before it is
  *       queued.
  *   I4  The ring holds every batch from the lowest cursor of the joined streams on. An entry that
  *       is needed leaves only after its streams were unplaced.
  *   I5  Serials have no gaps: the entry after serial n is what the tail published after it, and
- *       begins at the place where n ends (the tail's mark), across reconnects too
+ *       begins at the place where n ends (where the tail would resume), across reconnects too
  *       (cdc/reader_skip.c).
  *
- * Why joining neither loses nor doubles. A private feed with mark M (after its last published
+ * Why joining neither loses nor doubles. A private feed that would resume at M (after its last published
  * change) publishes a batch b, so I2 holds with b's changes next. For a COMMIT c inside b let P be
  * the place after it. If some ring entry k begins at P (same file:pos, same GTID set, no
  * transaction open, no row of one delivered), then what follows c in b and what begins at k are the
  * same changes of the same log. So b is cut behind c and queued, cursor becomes k, the feed ends:
  * I2 holds, with the ring's part in place of the feed's. The test and the switch are one critical
  * section, so k is still in the ring (I4 from now on). The same holds without b when the feed is
- * idle: then P = M, and k may be the ring's end, if the tail's mark is P and no transaction is open
+ * idle: then P = M, and k may be the ring's end, if the tail would resume at P and no transaction is open
  * there: the next entry will begin at P (I5). A place inside a transaction is never a joining
  * point: BEGIN, open GTID and row number belong to one reader. Detaching (ring exhausted, rewind,
- * failure) throws the queue's and ring's rest away and places anew from mark (I1), so it can only
+ * failure) throws the queue's and ring's rest away and places anew from there (I1), so it can only
  * cost reading twice.
  *
  * Back pressure: the tail waits only while no joined stream has room, so none is starved by it.
@@ -201,14 +201,14 @@ static void tail_check(struct cdc_reader *r)
 
 /* ---- placing ---- */
 
-static bool tail_end_is(const struct cdc_reader *r, const struct reader_mark *m)
+static bool tail_end_is(const struct cdc_reader *r, const struct resume_point *m)
 {
-    const struct reader_mark *t = r->tail ? &r->tail->mark : NULL;
+    const struct resume_point *t = r->tail ? &r->tail->resume : NULL;
     return t && !t->in_tx && !m->in_tx && t->pos.seq == 0 && t->pos.pos == m->pos.pos &&
            position_equal(&t->pos, &m->pos);
 }
 
-static bool join_point(const struct cdc_reader *r, const struct reader_mark *m, uint64_t *serial)
+static bool join_point(const struct cdc_reader *r, const struct resume_point *m, uint64_t *serial)
 {
     if (!r->tail || m->in_tx || m->pos.seq)
         return false;
@@ -239,7 +239,7 @@ static bool start_tail(struct cdc_reader *r, struct cdc_stream *s, struct err *e
             unplace(o);
     }
     reader_ring_clear(&r->ring);
-    if (!reader_feed_start(r, NULL, &s->mark, e))
+    if (!reader_feed_start(r, NULL, &s->resume, e))
         return false;
     r->tail_result = FEED_RUNNING;
     join(s, reader_ring_end(&r->ring));
@@ -248,7 +248,7 @@ static bool start_tail(struct cdc_reader *r, struct cdc_stream *s, struct err *e
 
 static bool start_private(struct cdc_reader *r, struct cdc_stream *s, struct err *e)
 {
-    if (!reader_feed_start(r, s, &s->mark, e))
+    if (!reader_feed_start(r, s, &s->resume, e))
         return false;
     s->mode = STREAM_PRIVATE;
     s->private_result = FEED_RUNNING;
@@ -256,7 +256,7 @@ static bool start_private(struct cdc_reader *r, struct cdc_stream *s, struct err
 }
 
 /* A private reader is for whoever reads. The one whose queue has been full for longest gives its
- * reader up to those who wait: its next pull places it anew, from its mark (I1). */
+ * reader up to those who wait: its next pull places it anew, from where it stands (I1). */
 static bool take_from_stalled(struct cdc_reader *r)
 {
     struct cdc_stream *stalled = NULL;
@@ -314,7 +314,7 @@ static bool place(struct cdc_stream *s, struct err *e)
     struct cdc_reader *r = s->reader;
     uint64_t serial;
     assert(s->queue_n == 0 && !s->feed);
-    if (join_point(r, &s->mark, &serial)) {
+    if (join_point(r, &s->resume, &serial)) {
         join(s, serial);
         return true;
     }
@@ -345,7 +345,7 @@ static bool join_at_end(struct feed *f)
 {
     struct cdc_stream *s = f->owner;
     uint64_t serial;
-    if (!join_point(f->reader, &f->mark, &serial))
+    if (!join_point(f->reader, &f->resume, &serial))
         return false;
     reader_feed_stop(f);
     join(s, serial);
@@ -356,13 +356,13 @@ static bool join_at_end(struct feed *f)
 static void join_idle_feeds(struct cdc_reader *r)
 {
     for (struct feed *f = r->feeds; f; f = f->next) {
-        if (f->owner && f->idle && !f->stop && tail_end_is(r, &f->mark))
+        if (f->owner && f->idle && !f->stop && tail_end_is(r, &f->resume))
             join_at_end(f);
     }
 }
 
 /* A place that was not known (the source's own beginning) becomes the first batch's. */
-static void learn_start(struct reader_mark *m, const struct cdc_batch *b)
+static void learn_start(struct resume_point *m, const struct cdc_batch *b)
 {
     if (position_is_empty(&m->pos))
         position_copy(&m->pos, &b->start);
@@ -375,10 +375,10 @@ static bool publish_tail(struct feed *f, struct cdc_batch *b)
         pthread_cond_wait(&f->wake, &r->lock);
     if (f->stop)
         return false;
-    learn_start(&f->mark, b);
-    bool joinable = !f->mark.in_tx && f->mark.pos.seq == 0;
+    learn_start(&f->resume, b);
+    bool joinable = !f->resume.in_tx && f->resume.pos.seq == 0;
     for (size_t i = 0; i < b->n_changes; i++)
-        reader_mark_advance(&f->mark, &b->changes[i]);
+        resume_point_advance(&f->resume, &b->changes[i]);
     b->bytes = cdc_batch_memory(b);
     reader_ring_push(&r->ring, b, joinable);
     for (struct cdc_stream *s = r->streams; s; s = s->next) {
@@ -389,8 +389,8 @@ static bool publish_tail(struct feed *f, struct cdc_batch *b)
     }
     unplace_slow(r);
     trim_ring(r);
-    if (!f->mark.in_tx) {
-        position_copy(&r->head, &f->mark.pos);
+    if (!f->resume.in_tx) {
+        position_copy(&r->head, &f->resume.pos);
         join_idle_feeds(r);
     }
     return true;
@@ -401,11 +401,11 @@ static bool publish_tail(struct feed *f, struct cdc_batch *b)
 static bool cut_at_join_point(struct feed *f, struct cdc_batch *b, uint64_t *serial)
 {
     struct cdc_reader *r = f->reader;
-    bool found = join_point(r, &f->mark, serial);
+    bool found = join_point(r, &f->resume, serial);
     size_t keep = 0;
     for (; keep < b->n_changes && !found; keep++) {
-        reader_mark_advance(&f->mark, &b->changes[keep]);
-        found = b->changes[keep].kind == CDC_COMMIT && join_point(r, &f->mark, serial);
+        resume_point_advance(&f->resume, &b->changes[keep]);
+        found = b->changes[keep].kind == CDC_COMMIT && join_point(r, &f->resume, serial);
     }
     b->n_changes = keep;
     return found;
@@ -420,7 +420,7 @@ static bool publish_private(struct feed *f, struct cdc_batch *b)
     if (f->stop)
         return false;
     struct cdc_stream *s = f->owner;
-    learn_start(&f->mark, b);
+    learn_start(&f->resume, b);
     bool joins = cut_at_join_point(f, b, &serial);
     b->bytes = cdc_batch_memory(b);
     if (b->n_changes)
@@ -535,7 +535,7 @@ struct counts {
 
 static void note_change(struct cdc_stream *s, const struct cdc_change *c, struct counts *n)
 {
-    reader_mark_advance(&s->mark, c);
+    resume_point_advance(&s->resume, c);
     if (c->kind == CDC_ROWS) {
         n->rows[c->rows.op] += c->rows.n_rows;
         n->bytes += c->rows.images_len;
@@ -570,7 +570,7 @@ static int64_t lag_us(struct cdc_stream *s)
 static void note_delivery(struct cdc_stream *s, const struct cdc_batch *b)
 {
     struct counts n = {0};
-    learn_start(&s->mark, b);
+    learn_start(&s->resume, b);
     for (size_t i = 0; i < b->n_changes; i++)
         note_change(s, &b->changes[i], &n);
     for (size_t i = 0; i < 3; i++) {
@@ -579,7 +579,7 @@ static void note_delivery(struct cdc_stream *s, const struct cdc_batch *b)
     }
     metric_add(s->m_transactions, (double)n.transactions);
     metric_add(s->m_bytes, (double)n.bytes);
-    metric_set(s->m_position, (double)s->mark.pos.pos);
+    metric_set(s->m_position, (double)s->resume.pos.pos);
     metric_set(s->m_lag, (double)lag_us(s) / 1e6);
     note_backlog(s);
 }
@@ -608,11 +608,11 @@ static struct cdc_batch *take_ready(struct cdc_stream *s)
 
 static bool reached_until(const struct cdc_stream *s)
 {
-    if (!s->until_idle || position_is_empty(&s->until) || s->mark.in_tx ||
+    if (!s->until_idle || position_is_empty(&s->until) || s->resume.in_tx ||
         s->mode == STREAM_UNPLACED)
         return false;
     const struct feed *f = s->mode == STREAM_JOINED ? s->reader->tail : s->feed;
-    if (position_at_or_after(&s->mark.pos, &s->until))
+    if (position_at_or_after(&s->resume.pos, &s->until))
         return true;
     return f && f->idle && position_at_or_after(&f->idle_pos, &s->until);
 }
@@ -684,17 +684,17 @@ static bool resolve_start(struct cdc_reader *r, struct cdc_stream *s, const stru
 {
     bool current = !start || position_is_empty(start);
     if (!current)
-        position_copy(&s->mark.pos, start);
+        position_copy(&s->resume.pos, start);
     if (r->o.open)
         return true; /* no server to ask: an empty start means its source's own */
-    if (current && !cdc_reader_locate(r, false, &s->mark.pos, e))
+    if (current && !cdc_reader_locate(r, false, &s->resume.pos, e))
         return false;
     return !o || !o->until_idle || cdc_reader_locate(r, false, &s->until, e);
 }
 
 static void stream_free(struct cdc_stream *s)
 {
-    reader_mark_fini(&s->mark);
+    resume_point_fini(&s->resume);
     position_fini(&s->until);
     position_fini(&s->acked);
     pthread_cond_destroy(&s->wake);
@@ -717,7 +717,7 @@ struct cdc_stream *cdc_reader_attach(struct cdc_reader *r, const struct position
         stream_free(s);
         return NULL;
     }
-    position_copy(&s->acked, &s->mark.pos);
+    position_copy(&s->acked, &s->resume.pos);
     pthread_mutex_lock(&r->lock);
     s->next = r->streams;
     r->streams = s;
@@ -734,7 +734,7 @@ void cdc_stream_ack(struct cdc_stream *s, const struct position *pos)
 
 const struct position *cdc_stream_position(const struct cdc_stream *s)
 {
-    return &s->mark.pos;
+    return &s->resume.pos;
 }
 
 enum cdc_rest cdc_stream_rest(struct cdc_stream *s, struct err *e)
@@ -762,10 +762,10 @@ void cdc_stream_source_head(struct cdc_stream *s, struct position *out, int64_t 
     pthread_mutex_lock(&r->lock);
     const struct feed *f = s->mode == STREAM_JOINED ? r->tail : s->feed;
     const struct position *head = &r->head;
-    if (f && f->owner && (position_is_empty(head) || position_at_or_after(&f->mark.pos, head)))
-        head = &f->mark.pos;
-    if (position_is_empty(head) || position_at_or_after(&s->mark.pos, head))
-        head = &s->mark.pos;
+    if (f && f->owner && (position_is_empty(head) || position_at_or_after(&f->resume.pos, head)))
+        head = &f->resume.pos;
+    if (position_is_empty(head) || position_at_or_after(&s->resume.pos, head))
+        head = &s->resume.pos;
     if (out)
         position_copy(out, head);
     if (lag_ms)
@@ -789,13 +789,13 @@ bool cdc_stream_rewind(struct cdc_stream *s, const struct position *pos, struct 
     struct cdc_reader *r = s->reader;
     uint64_t serial;
     pthread_mutex_lock(&r->lock);
-    position_copy(&s->mark.pos, pos);
-    s->mark.in_tx = false;
-    s->mark.others = 0;
+    position_copy(&s->resume.pos, pos);
+    s->resume.in_tx = false;
+    s->resume.others = 0;
     s->ended = false;
     unplace(s);
     queue_drop(s);
-    if (r->tail && alone_at_tail(r, s) && !join_point(r, &s->mark, &serial))
+    if (r->tail && alone_at_tail(r, s) && !join_point(r, &s->resume, &serial))
         reader_feed_stop(r->tail);
     bool ok = place(s, e);
     if (!ok)

@@ -1,7 +1,7 @@
 /* cdc/reader_feed.c — one thread that reads a source's log from a place and publishes batches: the
  * tail, or a private reader of one stream.
  *
- * A session is one connection. It begins at the last transaction boundary before feed.mark and
+ * A session is one connection. It begins at the last transaction boundary before feed.resume and
  * takes out, by reader_skip, what was published of the transaction that was cut; so the sequence of
  * published changes is the same as without the cut. Errors that may pass end the session and
  * another one follows after a backoff; others end the feed and reach its consumers.
@@ -127,9 +127,9 @@ static bool session_open(struct feed *f, struct session *s, struct err *e)
         options.prepared_ctx = f;
         f->schema_server[0] = 0;
     }
-    position_copy(&start, &f->mark.pos);
+    position_copy(&start, &f->resume.pos);
     start.seq = 0;
-    reader_skip_init(&s->skip, &f->mark);
+    reader_skip_init(&s->skip, &f->resume);
     s->source = open_source(f, &start, e);
     options.server = f->identity;
     if (s->source)
@@ -161,8 +161,8 @@ static void session_close(struct feed *f, struct session *s)
     struct cdc_reader *r = f->reader;
     hurry(s);
     if (s->decoder && f->schema_server[0]) {
-        struct cdc_schema_place at = cdc_decoder_place(s->decoder);
-        reader_live_seen(f, &at);
+        struct log_span seen = cdc_decoder_span(s->decoder);
+        reader_live_seen(f, &seen);
     }
     pthread_mutex_lock(&r->lock);
     f->source = NULL;
@@ -176,14 +176,14 @@ static void session_close(struct feed *f, struct session *s)
     f->watch = NULL;
 }
 
-/* The batch's place among what this feed published is the mark, whatever was taken out of it. */
+/* The batch's place among what this feed published is where the feed would resume, whatever was taken out of it. */
 static void set_start(struct feed *f, struct cdc_batch *b)
 {
-    if (!f->mark.in_tx && f->mark.pos.seq == 0)
+    if (!f->resume.in_tx && f->resume.pos.seq == 0)
         return; /* the decoder knows it, rotations included */
-    position_copy(&b->start, &f->mark.pos);
-    b->starts_in_tx = f->mark.in_tx;
-    b->open_gtid = f->mark.open_gtid;
+    position_copy(&b->start, &f->resume.pos);
+    b->starts_in_tx = f->resume.in_tx;
+    b->open_gtid = f->resume.open_gtid;
 }
 
 static bool publish_batch(struct feed *f, struct session *s, struct cdc_batch *b, struct err *e)
@@ -398,7 +398,7 @@ static void *feed_main(void *arg)
     assert(f->stop && !f->source);
     unlink_feed(r, f);
     pthread_cond_destroy(&f->wake);
-    reader_mark_fini(&f->mark);
+    resume_point_fini(&f->resume);
     position_fini(&f->idle_pos);
     free(f);
     pthread_mutex_unlock(&r->lock);
@@ -406,14 +406,14 @@ static void *feed_main(void *arg)
 }
 
 bool reader_feed_start(struct cdc_reader *r, struct cdc_stream *owner,
-                       const struct reader_mark *from, struct err *e)
+                       const struct resume_point *from, struct err *e)
 {
     struct feed *f = mem_alloc(sizeof *f);
     pthread_attr_t attr;
     pthread_t thread;
     f->reader = r;
     f->owner = owner;
-    reader_mark_copy(&f->mark, from);
+    resume_point_copy(&f->resume, from);
     thread_cond_init(&f->wake);
     backoff_init(&f->backoff, r->o.retry_ms ? r->o.retry_ms : BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     pthread_attr_init(&attr);
@@ -422,7 +422,7 @@ bool reader_feed_start(struct cdc_reader *r, struct cdc_stream *owner,
     pthread_attr_destroy(&attr);
     if (rc != 0) {
         pthread_cond_destroy(&f->wake);
-        reader_mark_fini(&f->mark);
+        resume_point_fini(&f->resume);
         free(f);
         return err_set_native(e, ERR_LIMIT, ERR_CLASS_RETRY, rc, "no thread for a reader: %s",
                               strerror(rc));

@@ -1,4 +1,4 @@
-/* cdc/reader_internal.h — what the files of the reader share: marks, ring, feeds, streams. Not for
+/* cdc/reader_internal.h — what the files of the reader share: resume points, ring, feeds, streams. Not for
  * others.
  *
  * Everything here is guarded by cdc_reader.lock, except what a comment gives to one thread.
@@ -14,19 +14,20 @@
 
 #include <pthread.h>
 
-/* A place between two changes, exact also inside a transaction. */
-struct reader_mark {
-    struct position
-        pos;    /* last transaction boundary, seq: rows of the open transaction before this place */
-    bool in_tx; /* a BEGIN was passed, its COMMIT was not */
+/* Where a feed or a stream goes on after a broken connection: a place between any two changes. A
+ * position says how many rows of the open transaction were taken, and is enough for consumers; this
+ * also tells which transaction it was, and its other changes. It lives as long as the process. */
+struct resume_point {
+    struct position pos; /* the last end of a transaction; seq: rows of the open one before here */
+    bool in_tx;          /* a BEGIN was passed, its COMMIT was not */
     struct gtid open_gtid; /* of that transaction */
-    uint64_t others;       /* DDL, JOURNAL, GAP of the open transaction before this place */
+    uint64_t others;       /* DDL, JOURNAL, GAP of the open transaction before here */
 };
-void reader_mark_fini(struct reader_mark *m);
-void reader_mark_copy(struct reader_mark *dst, const struct reader_mark *src);
-void reader_mark_advance(struct reader_mark *m, const struct cdc_change *c);
+void resume_point_fini(struct resume_point *m);
+void resume_point_copy(struct resume_point *dst, const struct resume_point *src);
+void resume_point_advance(struct resume_point *m, const struct cdc_change *c);
 
-/* Takes out of a re-read transaction what lies before a mark. */
+/* Takes out of a re-read transaction what lies before a point to resume from. */
 struct reader_skip {
     bool active;
     bool drop_begin;  /* the consumer has the BEGIN already */
@@ -34,7 +35,7 @@ struct reader_skip {
     bool any_others;  /* how many DDL, JOURNAL… went before is unknown: all before the last row */
     uint64_t rows, others; /* still to be dropped: absolute row number, count */
 };
-void reader_skip_init(struct reader_skip *s, const struct reader_mark *resume);
+void reader_skip_init(struct reader_skip *s, const struct resume_point *resume);
 /* b is not published yet. Fails with ERR_SRC_AHEAD when the log holds another transaction there. */
 bool reader_skip_apply(struct reader_skip *s, struct cdc_batch *b, struct err *e) WARN_UNUSED;
 
@@ -65,15 +66,15 @@ bool reader_ring_find(const struct reader_ring *r, const struct position *pos, u
 struct feed {
     struct cdc_reader *reader;
     struct cdc_stream *owner;
-    struct feed *next;         /* in reader->feeds */
-    bool stop;                 /* nobody wants it any more: it ends and frees itself */
-    struct cdc_source *source; /* while open; closed by the feed's thread only */
-    pthread_cond_t wake;       /* room, stop */
-    struct reader_mark
-        mark; /* after the last published change; written by the feed's thread under the lock */
-    struct position idle_pos; /* decoder's position when the log had nothing more; empty before */
-    bool idle;                /* waiting for the log, everything handed over */
-    bool cut;                 /* between two connections, because of the reader's last error */
+    struct feed *next;          /* in reader->feeds */
+    bool stop;                  /* nobody wants it any more: it ends and frees itself */
+    struct cdc_source *source;  /* while open; closed by the feed's thread only */
+    pthread_cond_t wake;        /* room, stop */
+    struct resume_point resume; /* after the last published change; the feed's thread writes it
+                                   under the lock */
+    struct position idle_pos;   /* decoder's position when the log had nothing more; empty before */
+    bool idle;                  /* waiting for the log, everything handed over */
+    bool cut;                   /* between two connections, because of the reader's last error */
     /* The thread's own: */
     uint32_t server_id;
     bool has_server_id;
@@ -107,8 +108,8 @@ struct cdc_stream {
     enum stream_mode mode;
     uint64_t waiting_since; /* ticket, for first come first served */
     pthread_cond_t wake;
-    struct reader_mark
-        mark; /* after the last change handed out; the consumer's thread writes it under the lock */
+    struct resume_point resume; /* after the last change handed out; the consumer's thread writes it
+                                   under the lock */
     struct position acked;
     /* PRIVATE, and what is left of it after joining: */
     struct feed *feed;
@@ -157,7 +158,7 @@ struct cdc_reader {
 
 /* cdc/reader_feed.c */
 bool reader_feed_start(struct cdc_reader *r, struct cdc_stream *owner,
-                       const struct reader_mark *from, struct err *e) WARN_UNUSED;
+                       const struct resume_point *from, struct err *e) WARN_UNUSED;
 bool reader_feed_stopping(struct feed *f);
 void reader_feed_stop(
     struct feed *f); /* asks it to end; it is not touched by the caller afterwards */
@@ -167,9 +168,9 @@ void reader_idle(struct feed *f, const struct position *pos, bool in_tx);
 void reader_feed_ended(struct feed *f, enum feed_result result,
                        const struct err *e); /* lock is held */
 /* cdc/reader_schema.c: the decoder's callbacks; ctx: the feed. Thread: the feed's. */
-const struct schema_table *reader_live_schema(void *ctx, const struct cdc_schema_place *at,
+const struct schema_table *reader_live_schema(void *ctx, const struct log_span *seen,
                                               const struct schema_table *log, struct err *e);
-bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+bool reader_live_ddl(void *ctx, const struct log_span *seen, const struct cdc_change *ddl,
                      struct err *e);
 /* cdc/reader_statement.c: cdc_statement_fn; ctx: the feed. Thread: the feed's. */
 bool reader_live_statement(void *ctx, const struct cdc_statement *st, struct err *why);
@@ -182,10 +183,10 @@ void reader_live_begin(struct feed *f);
 /* The connection to the log broke. */
 void reader_live_lost(struct feed *f);
 /* The session is over: what it has read is kept. */
-void reader_live_seen(struct feed *f, const struct cdc_schema_place *at);
+void reader_live_seen(struct feed *f, const struct log_span *seen);
 /* cdc/reader_xa.c: cdc_prepared_fn; ctx: the feed. Thread: the feed's. */
-struct cdc_prepared *reader_live_prepared(void *ctx, const struct cdc_schema_place *before,
-                                          const char *xid, size_t n, struct err *e);
+struct cdc_prepared *reader_live_prepared(void *ctx, const struct log_span *seen, const char *xid,
+                                          size_t n, struct err *e);
 /* cdc/reader_locate.c: SHOW BINARY LOGS up to and with `last` (NULL: all), oldest first; names is
  * the caller's to free. */
 struct reader_files {
@@ -202,7 +203,7 @@ struct reader_scan {
     const struct my_server *server; /* whose log it has to be */
     uint32_t server_id;             /* of the dump */
     struct cdc_decode_options options;
-    struct tracker_spot from, to;
+    struct log_place from, to;
     bool (*look)(void *ctx, const struct cdc_batch *b); /* true: reached; NULL: at nothing */
     void *look_ctx;
     bool reached;
@@ -211,7 +212,8 @@ struct reader_scan {
 bool reader_scan(struct reader_scan *s, struct err *e) WARN_UNUSED;
 void reader_scan_fini(struct reader_scan *s);
 const char *reader_spill_dir(const struct cdc_reader *r); /* NULL: the decoder's own default */
-struct tracker_spot reader_spot(const char *file, uint64_t pos, const struct log_id *log);
+/* log: whose file it is; NULL: not known. */
+struct log_place reader_log_place(const char *file, uint64_t pos, const struct log_id *log);
 bool reader_same_server(const struct my_server *a, const struct my_server *b);
 /* cdc/reader_place.c: a file of the server's log, as far as the server lets us look; what is known
  * of `begun` before is kept. */

@@ -143,7 +143,7 @@ static bool look_at_batch(void *ctx, const struct cdc_batch *b)
 
 static bool scan_from(struct search *s, const char *file, struct err *e)
 {
-    s->scan.from = reader_spot(file, 4, NULL);
+    s->scan.from = reader_log_place(file, 4, NULL);
     s->scan.look = look_at_batch;
     s->scan.look_ctx = s;
     bool ok = reader_scan(&s->scan, e);

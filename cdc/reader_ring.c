@@ -1,4 +1,4 @@
-/* cdc/reader_ring.c — the tail's ring of recent batches, and marks: places between two changes.
+/* cdc/reader_ring.c — the tail's ring of recent batches, and points to resume from.
  *
  * Batches are found by file:pos (entries are in the order of the log, so by bisection) and accepted
  * only if the GTID sets agree too, because two servers may use the same file names.
@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-void reader_mark_fini(struct reader_mark *m)
+void resume_point_fini(struct resume_point *m)
 {
     position_fini(&m->pos);
 }
 
-void reader_mark_copy(struct reader_mark *dst, const struct reader_mark *src)
+void resume_point_copy(struct resume_point *dst, const struct resume_point *src)
 {
     if (dst == src)
         return;
@@ -25,7 +25,7 @@ void reader_mark_copy(struct reader_mark *dst, const struct reader_mark *src)
     dst->others = src->others;
 }
 
-void reader_mark_advance(struct reader_mark *m, const struct cdc_change *c)
+void resume_point_advance(struct resume_point *m, const struct cdc_change *c)
 {
     switch (c->kind) {
     case CDC_BEGIN:

@@ -18,9 +18,9 @@ const char *reader_spill_dir(const struct cdc_reader *r)
     return r->o.state_dir || !r->o.store ? r->o.state_dir : store_dir(r->o.store);
 }
 
-struct tracker_spot reader_spot(const char *file, uint64_t pos, const struct log_id *log)
+struct log_place reader_log_place(const char *file, uint64_t pos, const struct log_id *log)
 {
-    struct tracker_spot s = {.pos = pos, .begun = log ? log->begun : 0};
+    struct log_place s = {.pos = pos, .begun = log ? log->begun : 0};
     snprintf(s.file, sizeof s.file, "%s", file ? file : "");
     return s;
 }
@@ -33,19 +33,17 @@ static bool no_table(void *ctx, const char *db, const char *table)
     return false;
 }
 
-static bool has_reached(const struct cdc_decoder *d, const struct tracker_spot *to)
+static bool has_reached(const struct cdc_decoder *d, const struct log_place *to)
 {
-    struct cdc_schema_place at = cdc_decoder_place(d);
-    struct tracker_spot here = reader_spot(at.file, at.pos, &at.log);
-    return to->file[0] && here.file[0] && tracker_spot_compare(&here, to) >= 0;
+    struct log_place here = cdc_decoder_place(d);
+    return to->file[0] && here.file[0] && log_place_compare(&here, to) >= 0;
 }
 
 /* The file of an end of the span, begun at another time than that was, is of another log. */
-static bool is_of_log(const struct cdc_decoder *d, const struct tracker_spot *end, struct err *e)
+static bool is_of_log(const struct cdc_decoder *d, const struct log_place *end, struct err *e)
 {
-    struct cdc_schema_place at = cdc_decoder_place(d);
-    if (!end->begun || !at.log.begun || end->begun == at.log.begun ||
-        strcmp(end->file, at.file) != 0)
+    struct log_place at = cdc_decoder_place(d);
+    if (!end->begun || !at.begun || end->begun == at.begun || strcmp(end->file, at.file) != 0)
         return true;
     return err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "%s was begun anew", end->file);
 }

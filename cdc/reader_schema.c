@@ -59,18 +59,18 @@ static bool identify(struct cdc_reader *r, struct err *e)
     return true;
 }
 
-static bool log_end(struct my_conn *c, struct tracker_spot *out, struct err *e)
+static bool log_end(struct my_conn *c, struct log_place *out, struct err *e)
 {
     struct position now = POSITION_INIT;
     bool ok = my_current_position(c, &now, e);
     if (ok)
-        *out = reader_spot(now.file, now.pos, NULL);
+        *out = reader_log_place(now.file, now.pos, NULL);
     position_fini(&now);
     return ok;
 }
 
 /* Asked for behind the end itself: of a log that was begun anew in between it is another one. */
-static bool end_begun(struct my_conn *c, struct tracker_spot *end, struct err *e)
+static bool end_begun(struct my_conn *c, struct log_place *end, struct err *e)
 {
     bool there;
     if (!my_log_begun(c, end->file, &end->begun, &there, e))
@@ -226,12 +226,11 @@ static bool inspect(void *ctx, const char *db, const char *name, struct tracker_
 
 /* ---- reading the log for DDL ---- */
 
-static bool scan_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+static bool scan_ddl(void *ctx, const struct log_span *seen, const struct cdc_change *ddl,
                      struct err *e)
 {
-    struct tracker_spot spot = reader_spot(at->file, at->pos, &at->log);
     (void)e;
-    schema_tracker_found(ctx, &spot, &ddl->ddl);
+    schema_tracker_found(ctx, &seen->to, &ddl->ddl);
     return true;
 }
 
@@ -249,8 +248,8 @@ static bool scan_rounds(struct reader_scan *s, struct err *e)
                           (unsigned long long)s->to.pos);
 }
 
-static bool scan(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
-                 const struct tracker_spot *to, struct err *e)
+static bool scan(void *ctx, struct schema_tracker *t, const struct log_place *from,
+                 const struct log_place *to, struct err *e)
 {
     struct feed *f = ctx;
     struct topology *topo = f->reader->topo;
@@ -279,7 +278,7 @@ static bool scan(void *ctx, struct schema_tracker *t, const struct tracker_spot 
 
 /* ---- the decoder's questions ---- */
 
-static bool look(void *ctx, const char *file, struct tracker_spot *end, struct err *e)
+static bool look(void *ctx, const char *file, struct log_place *end, struct err *e)
 {
     struct cdc_reader *r = ((struct feed *)ctx)->reader;
     struct reader_file there = {.begun = 0};
@@ -287,19 +286,13 @@ static bool look(void *ctx, const char *file, struct tracker_spot *end, struct e
         return err_set_native(e, ERR_DB_LOST, ERR_CLASS_RETRY, 0, "the connection was lost");
     if (!reader_look_at_file(r->schema_conn, file, &there, e))
         return false;
-    *end = (struct tracker_spot){.pos = there.size, .begun = there.begun};
+    *end = (struct log_place){.pos = there.size, .begun = there.begun};
     if (there.state == LOG_FILE_THERE)
         snprintf(end->file, sizeof end->file, "%s", file);
     return true;
 }
 
 static const struct schema_tracker_ops ops = {.inspect = inspect, .scan = scan, .look = look};
-
-static struct tracker_place place_of(const struct cdc_schema_place *p)
-{
-    return (struct tracker_place){.at = reader_spot(p->file, p->pos, &p->log),
-                                  .since = reader_spot(p->since_file, p->since_pos, &p->since_log)};
-}
 
 static struct cdc_reader *locked(struct feed *f)
 {
@@ -321,29 +314,27 @@ void reader_schema_unlock(struct feed *f)
     pthread_mutex_unlock(&f->reader->schema_lock);
 }
 
-const struct schema_table *reader_live_schema(void *ctx, const struct cdc_schema_place *at,
+const struct schema_table *reader_live_schema(void *ctx, const struct log_span *seen,
                                               const struct schema_table *log, struct err *e)
 {
     struct feed *f = ctx;
-    struct tracker_place place = place_of(at);
     const struct schema_table *t = NULL;
     struct cdc_reader *r = locked(f);
     if (meet(f, e))
-        t = log->full_metadata ? schema_tracker_types(r->tracker, &place, log, f, e)
-                               : schema_tracker_definition(r->tracker, &place, log, f, e);
+        t = log->full_metadata ? schema_tracker_types(r->tracker, seen, log, f, e)
+                               : schema_tracker_definition(r->tracker, seen, log, f, e);
     pthread_mutex_unlock(&r->schema_lock);
     return t;
 }
 
-bool reader_live_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+bool reader_live_ddl(void *ctx, const struct log_span *seen, const struct cdc_change *ddl,
                      struct err *e)
 {
     struct feed *f = ctx;
-    struct tracker_place place = place_of(at);
     struct cdc_reader *r = locked(f);
     bool ok = meet(f, e);
     if (ok)
-        schema_tracker_ddl(r->tracker, &place, &ddl->ddl, !log_says_all(r->schema_conn), f);
+        schema_tracker_ddl(r->tracker, seen, &ddl->ddl, !log_says_all(r->schema_conn), f);
     pthread_mutex_unlock(&r->schema_lock);
     return ok;
 }
@@ -380,13 +371,12 @@ void reader_live_begin(struct feed *f)
     pthread_mutex_unlock(&f->reader->schema_lock);
 }
 
-void reader_live_seen(struct feed *f, const struct cdc_schema_place *at)
+void reader_live_seen(struct feed *f, const struct log_span *seen)
 {
-    struct tracker_place place = place_of(at);
     struct cdc_reader *r = locked(f);
     if (strcmp(f->schema_server, r->schema_server) == 0 &&
         schema_tracker_log(r->tracker) == f->schema_log)
-        schema_tracker_seen(r->tracker, &place);
+        schema_tracker_seen(r->tracker, seen);
     pthread_mutex_unlock(&r->schema_lock);
 }
 
@@ -406,9 +396,9 @@ bool cdc_stream_definition(struct cdc_stream *s, const struct cdc_change *begin,
     (void)locked(f);
     bool met = meet(f, e);
     if (met) {
-        struct tracker_spot at = reader_spot(begin->file, begin->log_pos, begin->log);
-        struct tracker_place place = {.at = at, .since = at};
-        *out = schema_tracker_types(r->tracker, &place, log, f, e);
+        struct log_place at = reader_log_place(begin->file, begin->log_pos, begin->log);
+        struct log_span only = {.from = at, .to = at};
+        *out = schema_tracker_types(r->tracker, &only, log, f, e);
     }
     pthread_mutex_unlock(&r->schema_lock);
     if (*out || !met || e->code == ERR_SHUTDOWN)

@@ -1,9 +1,9 @@
 /* cdc/reader_skip.c — a transaction is read again from its start: takes out what was delivered
  * before.
  *
- * What lies before the mark is known as a number of rows (position.seq; the same on every server,
+ * What lies before the point is known as a number of rows (position.seq; the same on every server,
  * however it cuts the rows into events) and a number of other changes (DDL, JOURNAL). Rows of an
- * event that straddles the mark are cut off at a row's edge. The transaction must be the same one:
+ * event that straddles the point are cut off at a row's edge. The transaction must be the same one:
  * another GTID means that the server lost what it had sent.
  */
 #include "cdc/reader_internal.h"
@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
-void reader_skip_init(struct reader_skip *s, const struct reader_mark *resume)
+void reader_skip_init(struct reader_skip *s, const struct resume_point *resume)
 {
     *s = (struct reader_skip){
         .active = resume->in_tx || resume->pos.seq > 0,

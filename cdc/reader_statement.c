@@ -188,10 +188,10 @@ bool reader_live_statement(void *ctx, const struct cdc_statement *st, struct err
         log_warn("reader",
                  "%s:%llu: a statement instead of rows is passed over, what it changed "
                  "is missing: \"%.*s\"",
-                 st->at->file, (unsigned long long)st->at->pos, n, st->sql);
+                 st->seen->to.file, (unsigned long long)st->seen->to.pos, n, st->sql);
     else
         log_debug("reader", "%s:%llu: a statement of another database is passed over: \"%.*s\"",
-                  st->at->file, (unsigned long long)st->at->pos, n, st->sql);
+                  st->seen->to.file, (unsigned long long)st->seen->to.pos, n, st->sql);
     count(r);
     return true;
 }

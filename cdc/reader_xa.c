@@ -27,21 +27,21 @@ static struct cdc_prepared *search(struct search *s, const struct reader_files *
 {
     for (size_t i = files->n; i > 0; i--) {
         const char *name = files->names[i - 1];
-        s->scan.from = reader_spot(name, 4, NULL);
+        s->scan.from = reader_log_place(name, 4, NULL);
         bool ok = reader_scan(&s->scan, e);
         struct cdc_prepared *found =
             ok ? cdc_decoder_take_prepared(s->scan.decoder, s->xid, s->n) : NULL;
         reader_scan_fini(&s->scan);
         if (found || !ok)
             return found;
-        s->scan.to = reader_spot(name, 4, NULL); /* which the file before it ends at */
+        s->scan.to = reader_log_place(name, 4, NULL); /* which the file before it ends at */
     }
     err_set(e, ERR_SRC_PURGED, "the log that has its XA PREPARE is purged");
     err_cure(e, "copy the tables that it changed again, and go on behind it");
     return NULL;
 }
 
-static struct cdc_prepared *search_all(struct feed *f, const struct cdc_schema_place *before,
+static struct cdc_prepared *search_all(struct feed *f, const struct log_span *seen,
                                        struct search *s, struct err *e)
 {
     struct cdc_reader *r = f->reader;
@@ -51,9 +51,9 @@ static struct cdc_prepared *search_all(struct feed *f, const struct cdc_schema_p
     struct my_conn *c = my_connect(&r->shard->primary, "xa", e);
     if (c && log && !reader_same_server(my_conn_server(c), log)) {
         err_set_native(e, ERR_SRC_IDENTITY, ERR_CLASS_RETRY, 0, "the server has changed");
-    } else if (c && reader_list_files(c, before->file, &files, e)) {
+    } else if (c && reader_list_files(c, seen->to.file, &files, e)) {
         s->scan.server = my_conn_server(c);
-        s->scan.to = reader_spot(before->file, before->pos, &before->log);
+        s->scan.to = seen->to;
         found = search(s, &files, e);
     }
     my_close(c);
@@ -61,8 +61,8 @@ static struct cdc_prepared *search_all(struct feed *f, const struct cdc_schema_p
     return found;
 }
 
-struct cdc_prepared *reader_live_prepared(void *ctx, const struct cdc_schema_place *before,
-                                          const char *xid, size_t n, struct err *e)
+struct cdc_prepared *reader_live_prepared(void *ctx, const struct log_span *seen, const char *xid,
+                                          size_t n, struct err *e)
 {
     struct feed *f = ctx;
     struct topology *topo = f->reader->topo;
@@ -70,13 +70,13 @@ struct cdc_prepared *reader_live_prepared(void *ctx, const struct cdc_schema_pla
     struct cdc_prepared *found = NULL;
     int shown = (int)(n > 200 ? 200 : n);
     log_info("reader", "XA COMMIT %.*s at %s:%llu: looking for its XA PREPARE in the older log",
-             shown, xid, before->file, (unsigned long long)before->pos);
+             shown, xid, seen->to.file, (unsigned long long)seen->to.pos);
     s.scan.options.spill_dir = reader_spill_dir(f->reader);
     s.scan.options.held_max_bytes = f->reader->o.spill_max_bytes;
     if (!topo)
         err_set(e, ERR_LOG_UNSUPPORTED, "it was prepared before the place where reading began");
     else if (topology_server_id_take(topo, &s.scan.server_id, e)) {
-        found = search_all(f, before, &s, e);
+        found = search_all(f, seen, &s, e);
         topology_server_id_give(topo, s.scan.server_id);
     }
     if (!found)

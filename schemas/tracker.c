@@ -19,12 +19,12 @@
  * ▶ V3 and V4 are why a row may be followed at once by the DDL that changes its table: the
  * definition was read when the reader began, not when the row came.
  *
- * "Has no DDL" is only said of a span that was read completely (`ranges`): by a reader that reports
+ * "Has no DDL" is only said of a span that was read completely (`spans`): by a reader that reports
  * its places, or by a scan of the log made for it. What a DDL touches is over-estimated
  * (schemas/ddl_touch.h). A table map whose types differ from the proven definition shows a change
  * that the log does not have (sql_log_bin=0): refused too.
  *
- * Losing versions or ranges at any moment (crash, limits below) costs scans or refusals, never a
+ * Losing versions or spans at any moment (crash, limits below) costs scans or refusals, never a
  * wrong definition.
  *
  * All of this is about one log, while names and offsets of files come again in a log that was reset
@@ -35,8 +35,8 @@
  *      only at its end: whoever has that place has all that was before it, so the version is true
  *      of this log, and stays so. Where the place cannot be shown (the file is purged) the version
  *      is of no use anyway: what has been written since then cannot be read.
- *  L2  Ranges and DDL in memory are kept from one session to the next if the server has the end of
- *      the last range, for the same reason. Otherwise they are forgotten, and sessions of the old
+ *  L2  Spans and DDL in memory are kept from one session to the next if the server has the end of
+ *      the last span, for the same reason. Otherwise they are forgotten, and sessions of the old
  *      log are told apart by the log's number.
  *  L3  A span is only scanned in the log that its places are of (ops.scan), and an end E in the same
  *      file as P is of P's log if the file was begun at the same time.
@@ -57,22 +57,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DDL_MAX      65536u /* older half goes, and with it the ranges there */
+#define DDL_MAX      65536u /* older half goes, and with it the spans there */
 #define VERSIONS_MAX 65536u
-#define RANGES_MAX   1024u
+#define SPANS_MAX    1024u
 
-struct range {
-    struct tracker_spot from, to;
-};
 struct found_ddl {
-    struct tracker_spot at;
+    struct log_place at;
     bool all;
     char *names;   /* schemas/ddl_touch.h */
     char *columns; /* that it may have changed, schemas/ddl_columns.h; NULL: any */
     bool creates;
 };
 struct version {
-    struct tracker_spot from, seen;
+    struct log_place from, seen;
     bool fresh;  /* V3, and not reached back since */
     bool used;   /* for a row, or read because of a DDL: worth storing */
     bool stored; /* as it is */
@@ -84,29 +81,21 @@ struct schema_tracker {
     const struct schema_tracker_ops *ops;
     struct store *store;
     char server[64];
-    unsigned log;               /* counts up with each other log */
-    struct tracker_spot looked; /* at that file; "": at none in this session */
-    struct range *ranges;       /* disjoint, in order */
-    size_t n_ranges, cap_ranges;
+    unsigned log;            /* counts up with each other log */
+    struct log_place looked; /* at that file; "": at none in this session */
+    struct log_span *spans;  /* disjoint, in order */
+    size_t n_spans, cap_spans;
     struct found_ddl *ddl; /* in order of place */
     size_t n_ddl, cap_ddl;
     struct version *versions; /* in no order */
     size_t n_versions, cap_versions;
-    struct tracker_spot end; /* the last that the log is known to have had */
-    bool begun;              /* all tables of this server were read */
+    struct log_place end; /* the last that the log is known to have had */
+    bool begun;           /* all tables of this server were read */
 };
 
-int tracker_spot_compare(const struct tracker_spot *a, const struct tracker_spot *b)
+static bool before(const struct log_place *a, const struct log_place *b)
 {
-    int by_file = position_file_compare(a->file, b->file);
-    if (by_file != 0)
-        return by_file;
-    return a->pos < b->pos ? -1 : a->pos > b->pos;
-}
-
-static bool before(const struct tracker_spot *a, const struct tracker_spot *b)
-{
-    return tracker_spot_compare(a, b) < 0;
+    return log_place_compare(a, b) < 0;
 }
 
 static struct schema_tracker *locked(struct schema_tracker *t)
@@ -148,10 +137,10 @@ static void forget(struct schema_tracker *t)
     forget_versions(t);
     for (size_t i = 0; i < t->n_ddl; i++)
         ddl_fini(&t->ddl[i]);
-    t->n_ddl = t->n_ranges = 0;
+    t->n_ddl = t->n_spans = 0;
     t->server[0] = 0;
     t->log++;
-    t->end = (struct tracker_spot){.file = ""};
+    t->end = (struct log_place){.file = ""};
     t->begun = false;
 }
 
@@ -162,7 +151,7 @@ void schema_tracker_free(struct schema_tracker *t)
     forget(t);
     free(t->versions);
     free(t->ddl);
-    free(t->ranges);
+    free(t->spans);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -176,77 +165,76 @@ void schema_tracker_use(struct schema_tracker *t, struct store *store)
 
 /* ---- what of the log was read ---- */
 
-static void range_remove(struct schema_tracker *t, size_t i)
+static void span_remove(struct schema_tracker *t, size_t i)
 {
-    memmove(&t->ranges[i], &t->ranges[i + 1], (t->n_ranges - i - 1) * sizeof *t->ranges);
-    t->n_ranges--;
+    memmove(&t->spans[i], &t->spans[i + 1], (t->n_spans - i - 1) * sizeof *t->spans);
+    t->n_spans--;
 }
 
 /* Joins what overlaps or meets. */
-static void range_add(struct schema_tracker *t, const struct tracker_spot *from,
-                      const struct tracker_spot *to)
+static void span_add(struct schema_tracker *t, const struct log_place *from,
+                     const struct log_place *to)
 {
-    struct range r = {*from, *to};
+    struct log_span r = {*from, *to};
     size_t at = 0;
     if (!from->file[0] || !to->file[0] || before(to, from))
         return;
-    while (at < t->n_ranges && before(&t->ranges[at].to, &r.from))
+    while (at < t->n_spans && before(&t->spans[at].to, &r.from))
         at++;
-    while (at < t->n_ranges && !before(&r.to, &t->ranges[at].from)) {
-        if (before(&t->ranges[at].from, &r.from))
-            r.from = t->ranges[at].from;
-        if (before(&r.to, &t->ranges[at].to))
-            r.to = t->ranges[at].to;
-        range_remove(t, at);
+    while (at < t->n_spans && !before(&r.to, &t->spans[at].from)) {
+        if (before(&t->spans[at].from, &r.from))
+            r.from = t->spans[at].from;
+        if (before(&r.to, &t->spans[at].to))
+            r.to = t->spans[at].to;
+        span_remove(t, at);
     }
-    if (t->n_ranges == RANGES_MAX) {
-        range_remove(t, 0);
+    if (t->n_spans == SPANS_MAX) {
+        span_remove(t, 0);
         at -= at > 0;
     }
-    mem_grow((void **)&t->ranges, &t->cap_ranges, t->n_ranges + 1, sizeof *t->ranges);
-    memmove(&t->ranges[at + 1], &t->ranges[at], (t->n_ranges - at) * sizeof *t->ranges);
-    t->ranges[at] = r;
-    t->n_ranges++;
+    mem_grow((void **)&t->spans, &t->cap_spans, t->n_spans + 1, sizeof *t->spans);
+    memmove(&t->spans[at + 1], &t->spans[at], (t->n_spans - at) * sizeof *t->spans);
+    t->spans[at] = r;
+    t->n_spans++;
 }
 
 /* The end of what was read without a hole from a place on; the place itself if nothing was. */
-static struct tracker_spot read_up_to(const struct schema_tracker *t,
-                                      const struct tracker_spot *from)
+static struct log_place read_up_to(const struct schema_tracker *t, const struct log_place *from)
 {
-    for (size_t i = 0; i < t->n_ranges; i++) {
-        const struct range *r = &t->ranges[i];
+    for (size_t i = 0; i < t->n_spans; i++) {
+        const struct log_span *r = &t->spans[i];
         if (!before(from, &r->from) && !before(&r->to, from))
             return r->to;
     }
     return *from;
 }
 
-static bool is_read(const struct schema_tracker *t, const struct tracker_spot *from,
-                    const struct tracker_spot *to)
+static bool is_read(const struct schema_tracker *t, const struct log_place *from,
+                    const struct log_place *to)
 {
-    struct tracker_spot end = read_up_to(t, from);
+    struct log_place end = read_up_to(t, from);
     return !before(&end, to);
 }
 
 /* Reads what is missing between two places; if anything, then as far as the log is known to go, so
  * that many tables that were asked for one after the other take one scan. */
-static bool read_span(struct schema_tracker *t, const struct tracker_spot *from,
-                      const struct tracker_spot *to, void *ctx, struct err *e)
+static bool read_span(struct schema_tracker *t, const struct log_place *from,
+                      const struct log_place *to, void *ctx, struct err *e)
 {
-    struct tracker_spot have = read_up_to(t, from);
+    struct log_place have = read_up_to(t, from);
     if (!before(&have, to))
         return true;
-    struct tracker_spot end = before(to, &t->end) ? t->end : *to;
+    struct log_place end = before(to, &t->end) ? t->end : *to;
     if (!t->ops->scan(ctx, t, &have, &end, e))
         return false;
-    range_add(t, from, &end);
+    span_add(t, from, &end);
     return true;
 }
 
 /* ---- the DDL that was found ---- */
 
 /* Index of the first DDL at or behind a place. */
-static size_t first_ddl(const struct schema_tracker *t, const struct tracker_spot *at)
+static size_t first_ddl(const struct schema_tracker *t, const struct log_place *at)
 {
     size_t low = 0, high = t->n_ddl;
     while (low < high) {
@@ -262,18 +250,18 @@ static size_t first_ddl(const struct schema_tracker *t, const struct tracker_spo
 static void forget_oldest_ddl(struct schema_tracker *t)
 {
     size_t n = t->n_ddl / 2;
-    const struct tracker_spot cut = t->ddl[n].at;
+    const struct log_place cut = t->ddl[n].at;
     for (size_t i = 0; i < n; i++)
         ddl_fini(&t->ddl[i]);
     memmove(t->ddl, t->ddl + n, (t->n_ddl - n) * sizeof *t->ddl);
     t->n_ddl -= n;
-    while (t->n_ranges && before(&t->ranges[0].to, &cut))
-        range_remove(t, 0);
-    if (t->n_ranges && before(&t->ranges[0].from, &cut))
-        t->ranges[0].from = cut;
+    while (t->n_spans && before(&t->spans[0].to, &cut))
+        span_remove(t, 0);
+    if (t->n_spans && before(&t->spans[0].from, &cut))
+        t->spans[0].from = cut;
 }
 
-static struct found_ddl made_of(const struct tracker_spot *at, const struct ddl_touched *touched,
+static struct found_ddl made_of(const struct log_place *at, const struct ddl_touched *touched,
                                 const struct ddl_text *text)
 {
     struct ddl_columns columns CLEANUP(ddl_columns_fini) = {.any = false};
@@ -298,13 +286,13 @@ static void note_second(struct found_ddl *d, const struct ddl_touched *touched,
     d->creates = false;
 }
 
-static void note_ddl(struct schema_tracker *t, const struct tracker_spot *at,
+static void note_ddl(struct schema_tracker *t, const struct log_place *at,
                      const struct ddl_touched *touched, const struct ddl_text *text)
 {
     size_t i = first_ddl(t, at);
     if (!at->file[0] || (!touched->all && touched->names.len == 0))
         return;
-    bool known = i < t->n_ddl && tracker_spot_compare(&t->ddl[i].at, at) == 0;
+    bool known = i < t->n_ddl && log_place_compare(&t->ddl[i].at, at) == 0;
     if (known) {
         note_second(&t->ddl[i], touched, text);
         return;
@@ -317,7 +305,7 @@ static void note_ddl(struct schema_tracker *t, const struct tracker_spot *at,
         forget_oldest_ddl(t);
 }
 
-void schema_tracker_found(struct schema_tracker *t, const struct tracker_spot *at,
+void schema_tracker_found(struct schema_tracker *t, const struct log_place *at,
                           const struct ddl_text *ddl)
 {
     struct ddl_touched *touched = mem_alloc(sizeof *touched);
@@ -327,22 +315,22 @@ void schema_tracker_found(struct schema_tracker *t, const struct tracker_spot *a
     free(touched);
 }
 
-struct span {
-    const struct tracker_spot *from, *to;
+struct ddl_span {
+    const struct log_place *from, *to;
     bool with_from, with_to; /* what begins at these places counts */
 };
 
 /* The last DDL in the span that touches the table; NULL if none does. */
-static const struct found_ddl *last_touch(const struct schema_tracker *t, struct span span,
+static const struct found_ddl *last_touch(const struct schema_tracker *t, struct ddl_span span,
                                           const char *db, const char *name)
 {
     const struct found_ddl *found = NULL;
     for (size_t i = first_ddl(t, span.from); i < t->n_ddl; i++) {
         const struct found_ddl *d = &t->ddl[i];
-        int to_end = tracker_spot_compare(&d->at, span.to);
+        int to_end = log_place_compare(&d->at, span.to);
         if (to_end > 0)
             break;
-        bool at_from = tracker_spot_compare(&d->at, span.from) == 0;
+        bool at_from = log_place_compare(&d->at, span.from) == 0;
         if ((to_end == 0 && !span.with_to) || (at_from && !span.with_from))
             continue;
         if (d->all || ddl_names_have(d->names, db, name))
@@ -380,7 +368,7 @@ static bool is_of(const struct version *v, const char *db, const char *name)
 }
 
 /* The last version that begins at or before the place; of several, the one made last. */
-static struct version *find_version(struct schema_tracker *t, const struct tracker_spot *at,
+static struct version *find_version(struct schema_tracker *t, const struct log_place *at,
                                     const char *db, const char *name)
 {
     struct version *best = NULL;
@@ -401,7 +389,7 @@ static bool can_reach_back(const struct version *v)
 }
 
 /* The first one that begins behind the place and may be made to begin there. */
-static struct version *find_next_version(struct schema_tracker *t, const struct tracker_spot *at,
+static struct version *find_next_version(struct schema_tracker *t, const struct log_place *at,
                                          const char *db, const char *name)
 {
     struct version *best = NULL;
@@ -414,8 +402,8 @@ static struct version *find_next_version(struct schema_tracker *t, const struct 
     return best;
 }
 
-static struct version *add_version(struct schema_tracker *t, const struct tracker_spot *from,
-                                   const struct tracker_spot *seen, struct schema_table *take)
+static struct version *add_version(struct schema_tracker *t, const struct log_place *from,
+                                   const struct log_place *seen, struct schema_table *take)
 {
     if (t->n_versions == VERSIONS_MAX)
         forget_versions(t);
@@ -426,12 +414,12 @@ static struct version *add_version(struct schema_tracker *t, const struct tracke
 }
 
 /* V2, for spans that were read. */
-static bool extend(struct schema_tracker *t, struct version *v, const struct tracker_spot *at)
+static bool extend(struct schema_tracker *t, struct version *v, const struct log_place *at)
 {
     if (before(at, &v->seen))
         return true; /* a DDL at `seen` itself may have come after it was seen */
     if (!is_read(t, &v->seen, at) ||
-        last_touch(t, (struct span){&v->seen, at, true, true}, v->table->db, v->table->name))
+        last_touch(t, (struct ddl_span){&v->seen, at, true, true}, v->table->db, v->table->name))
         return false;
     v->seen = *at;
     v->stored = false;
@@ -439,7 +427,7 @@ static bool extend(struct schema_tracker *t, struct version *v, const struct tra
 }
 
 /* L3 */
-static bool of_one_log(const struct tracker_spot *a, const struct tracker_spot *b, struct err *e)
+static bool of_one_log(const struct log_place *a, const struct log_place *b, struct err *e)
 {
     if (strcmp(a->file, b->file) != 0 || !a->begun || !b->begun || a->begun == b->begun)
         return true;
@@ -462,8 +450,8 @@ static bool inspect(struct schema_tracker *t, const char *db, const char *name, 
 /* V1. *v NULL without an error: not proven; later is the DDL that stands against it, or empty if
  * there is no such table. Then the log is read up to where *kept was the definition (kept may be
  * NULL). */
-static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
-                      const char *name, void *ctx, struct version **v, struct tracker_spot *later,
+static bool prove_now(struct schema_tracker *t, const struct log_place *at, const char *db,
+                      const char *name, void *ctx, struct version **v, struct log_place *later,
                       struct schema_table **kept, struct err *e)
 {
     struct tracker_reading now;
@@ -473,7 +461,7 @@ static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, c
     struct schema_table *d = now.list.n > 0 ? now.list.tables[0] : NULL;
     bool ok = !d || (of_one_log(at, &now.end, e) && read_span(t, at, &now.end, ctx, e));
     const struct found_ddl *touch =
-        ok && d ? last_touch(t, (struct span){at, &now.end, false, false}, db, name) : NULL;
+        ok && d ? last_touch(t, (struct ddl_span){at, &now.end, false, false}, db, name) : NULL;
     if (ok && d && (touch || before(&now.since, at))) {
         *later = touch ? touch->at : now.end;
         if (kept && !before(&now.end, at))
@@ -488,13 +476,13 @@ static bool prove_now(struct schema_tracker *t, const struct tracker_spot *at, c
 }
 
 /* V4. *reached false without an error: later is the DDL that stands against it. */
-static bool reach_back(struct schema_tracker *t, struct version *v, const struct tracker_spot *at,
-                       void *ctx, bool *reached, struct tracker_spot *later, struct err *e)
+static bool reach_back(struct schema_tracker *t, struct version *v, const struct log_place *at,
+                       void *ctx, bool *reached, struct log_place *later, struct err *e)
 {
     if (!read_span(t, at, v->fresh ? &v->from : &v->seen, ctx, e))
         return false;
-    const struct found_ddl *touch =
-        last_touch(t, (struct span){at, &v->from, false, !v->fresh}, v->table->db, v->table->name);
+    const struct found_ddl *touch = last_touch(t, (struct ddl_span){at, &v->from, false, !v->fresh},
+                                               v->table->db, v->table->name);
     *reached = !touch;
     if (touch) {
         *later = touch->at;
@@ -512,7 +500,7 @@ static bool reach_back(struct schema_tracker *t, struct version *v, const struct
 static void add_reading(struct schema_tracker *t, const struct tracker_reading *now,
                         struct schema_table *d)
 {
-    if (!last_touch(t, (struct span){&now->since, &now->end, true, false}, d->db, d->name))
+    if (!last_touch(t, (struct ddl_span){&now->since, &now->end, true, false}, d->db, d->name))
         add_version(t, &now->since, &now->end, schema_table_ref(d))->fresh = true;
 }
 
@@ -525,7 +513,7 @@ bool schema_tracker_begin(struct schema_tracker *t, const char *db, void *ctx, s
     if (!inspect(t, db, NULL, ctx, &now, e))
         return false;
     t->begun = read_span(t, &now.since, &now.end, ctx, e);
-    range_add(t, &now.since, &now.since); /* so that L2 asks whether the log is still this one */
+    span_add(t, &now.since, &now.since); /* so that L2 asks whether the log is still this one */
     for (size_t i = 0; i < now.list.n && t->begun; i++)
         add_reading(t, &now, now.list.tables[i]);
     schema_list_fini(&now.list);
@@ -540,8 +528,8 @@ struct load {
 static void load_version(void *ctx, const struct store_schema *s)
 {
     struct load *l = ctx;
-    struct tracker_spot from = {.pos = s->from_pos};
-    struct tracker_spot seen = {.pos = s->seen_pos, .begun = s->seen_begun};
+    struct log_place from = {.pos = s->from_pos};
+    struct log_place seen = {.pos = s->seen_pos, .begun = s->seen_begun};
     struct schema_table *table = schema_table_from_json(s->definition, l->e);
     if (!table)
         return;
@@ -565,7 +553,7 @@ static bool load_versions(struct schema_tracker *t, struct err *e)
 
 /* ---- which log ---- */
 
-static bool is_there(struct schema_tracker *t, const struct tracker_spot *s, void *ctx, bool *there,
+static bool is_there(struct schema_tracker *t, const struct log_place *s, void *ctx, bool *there,
                      struct err *e)
 {
     struct log_id of = {.begun = s->begun};
@@ -582,9 +570,9 @@ static bool is_the_same_log(struct schema_tracker *t, const char *server, void *
                             struct err *e)
 {
     *same = strcmp(t->server, server) == 0;
-    if (!*same || t->n_ranges == 0)
+    if (!*same || t->n_spans == 0)
         return true;
-    return is_there(t, &t->ranges[t->n_ranges - 1].to, ctx, same, e);
+    return is_there(t, &t->spans[t->n_spans - 1].to, ctx, same, e);
 }
 
 bool schema_tracker_session(struct schema_tracker *t, const char *server, void *ctx, unsigned *log,
@@ -611,11 +599,11 @@ unsigned schema_tracker_log(struct schema_tracker *t)
     return t->log;
 }
 
-typedef struct version *(*find_fn)(struct schema_tracker *t, const struct tracker_spot *at,
+typedef struct version *(*find_fn)(struct schema_tracker *t, const struct log_place *at,
                                    const char *db, const char *name);
 
 /* L1. The version that `find` finds in this log; *v NULL: there is none. */
-static bool find_in_log(struct schema_tracker *t, find_fn find, const struct tracker_spot *at,
+static bool find_in_log(struct schema_tracker *t, find_fn find, const struct log_place *at,
                         const char *db, const char *name, void *ctx, struct version **v,
                         struct err *e)
 {
@@ -630,7 +618,7 @@ static bool find_in_log(struct schema_tracker *t, find_fn find, const struct tra
     return true;
 }
 
-static bool find_proven(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
+static bool find_proven(struct schema_tracker *t, const struct log_place *at, const char *db,
                         const char *name, void *ctx, struct version **v, struct err *e)
 {
     return find_in_log(t, find_version, at, db, name, ctx, v, e);
@@ -638,38 +626,38 @@ static bool find_proven(struct schema_tracker *t, const struct tracker_spot *at,
 
 /* ---- questions ---- */
 
-static void ask_at_once(struct schema_tracker *t, const struct tracker_spot *at,
+static void ask_at_once(struct schema_tracker *t, const struct log_place *at,
                         const struct sqlstmt_table *table, void *ctx)
 {
     struct version *v = NULL;
-    struct tracker_spot later = {.file = ""}, end = read_up_to(t, at);
+    struct log_place later = {.file = ""}, end = read_up_to(t, at);
     struct err e = ERR_INIT;
     if (find_proven(t, at, table->db, table->name, ctx, &v, &e) && v &&
-        ((!v->fresh && tracker_spot_compare(&v->from, at) == 0) || extend(t, v, at)))
+        ((!v->fresh && log_place_compare(&v->from, at) == 0) || extend(t, v, at)))
         return; /* another reader was here, or the table was there before */
-    if (last_touch(t, (struct span){at, &end, false, true}, table->db, table->name))
+    if (last_touch(t, (struct ddl_span){at, &end, false, true}, table->db, table->name))
         return; /* too late */
     if (!prove_now(t, at, table->db, table->name, ctx, &v, &later, NULL, &e))
         log_debug("schema", "%s.%s: %s", table->db, table->name, e.text);
 }
 
-void schema_tracker_ddl(struct schema_tracker *t, const struct tracker_place *place,
+void schema_tracker_ddl(struct schema_tracker *t, const struct log_span *span,
                         const struct ddl_text *ddl, bool ask, void *ctx)
 {
     struct ddl_touched *touched = mem_alloc(sizeof *touched);
     ddl_touch(ddl, touched);
     {
         LOCKED(t);
-        range_add(t, &place->since, &place->at);
-        note_ddl(t, &place->at, touched, ddl);
-        for (size_t i = 0; i < touched->n_tables && ask && place->at.file[0]; i++)
-            ask_at_once(t, &place->at, &touched->tables[i], ctx);
+        span_add(t, &span->from, &span->to);
+        note_ddl(t, &span->to, touched, ddl);
+        for (size_t i = 0; i < touched->n_tables && ask && span->to.file[0]; i++)
+            ask_at_once(t, &span->to, &touched->tables[i], ctx);
     }
     ddl_touched_fini(touched);
     free(touched);
 }
 
-static void unknown(const struct tracker_spot *at, const struct tracker_spot *later, struct err *e)
+static void unknown(const struct log_place *at, const struct log_place *later, struct err *e)
 {
     if (later->file[0]) {
         err_set(e, ERR_SCHEMA_UNKNOWN,
@@ -691,8 +679,8 @@ static void unknown(const struct tracker_spot *at, const struct tracker_spot *la
 }
 
 /* By a version that begins later, else by the table as it is now. */
-static bool prove_back(struct schema_tracker *t, const struct tracker_spot *at, const char *db,
-                       const char *name, void *ctx, struct version **v, struct tracker_spot *later,
+static bool prove_back(struct schema_tracker *t, const struct log_place *at, const char *db,
+                       const char *name, void *ctx, struct version **v, struct log_place *later,
                        struct err *e)
 {
     bool reached = false;
@@ -705,40 +693,40 @@ static bool prove_back(struct schema_tracker *t, const struct tracker_spot *at, 
     return ok;
 }
 
-static struct version *find_proof(struct schema_tracker *t, const struct tracker_place *place,
+static struct version *find_proof(struct schema_tracker *t, const struct log_span *span,
                                   const struct schema_table *log, void *ctx, struct err *e)
 {
-    struct tracker_spot later = {.file = ""};
+    struct log_place later = {.file = ""};
     struct version *v;
-    if (!find_proven(t, &place->at, log->db, log->name, ctx, &v, e))
+    if (!find_proven(t, &span->to, log->db, log->name, ctx, &v, e))
         return NULL;
-    if (v && extend(t, v, &place->at))
+    if (v && extend(t, v, &span->to))
         return v;
-    if (!prove_back(t, &place->at, log->db, log->name, ctx, &v, &later, e) || v)
+    if (!prove_back(t, &span->to, log->db, log->name, ctx, &v, &later, e) || v)
         return v;
-    if (!find_proven(t, &place->at, log->db, log->name, ctx, &v, e))
+    if (!find_proven(t, &span->to, log->db, log->name, ctx, &v, e))
         return NULL;
-    if (v && !read_span(t, &v->seen, &place->at, ctx, e))
+    if (v && !read_span(t, &v->seen, &span->to, ctx, e))
         return NULL;
-    if (v && extend(t, v, &place->at))
+    if (v && extend(t, v, &span->to))
         return v;
-    unknown(&place->at, &later, e);
+    unknown(&span->to, &later, e);
     return NULL;
 }
 
 const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
-                                                     const struct tracker_place *place,
+                                                     const struct log_span *span,
                                                      const struct schema_table *log, void *ctx,
                                                      struct err *e)
 {
     LOCKED(t);
-    if (!place->at.file[0]) {
+    if (!span->to.file[0]) {
         err_set(e, ERR_SCHEMA_UNKNOWN, "its definition is not known: the log gives no position");
         err_cure(e, "set binlog_row_metadata=FULL");
         return NULL;
     }
-    range_add(t, &place->since, &place->at);
-    struct version *v = find_proof(t, place, log, ctx, e);
+    span_add(t, &span->from, &span->to);
+    struct version *v = find_proof(t, span, log, ctx, e);
     if (!v)
         return NULL;
     v->used = true;
@@ -747,7 +735,7 @@ const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
     err_set(e, ERR_SCHEMA_UNKNOWN,
             "the rows at %s:%llu do not have the columns that it should have there: it was changed "
             "without a trace in the log",
-            place->at.file, (unsigned long long)place->at.pos);
+            span->to.file, (unsigned long long)span->to.pos);
     err_cure(e, "set binlog_row_metadata=FULL, and do not change tables with sql_log_bin=0");
     return NULL;
 }
@@ -756,10 +744,10 @@ const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
 
 /* What is known of a column's type at other places than the one that is asked for. */
 struct elsewhere {
-    const struct tracker_spot *at;
+    const struct log_place *at;
     const struct schema_table *log;
     struct schema_table *now; /* behind the place, or NULL */
-    struct tracker_spot now_end;
+    struct log_place now_end;
     const struct version *before; /* ends before the place, or NULL */
 };
 
@@ -769,13 +757,13 @@ static bool keeps(const struct found_ddl *d, const char *column)
 }
 
 /* No DDL of the span may have changed the column. */
-static bool span_keeps(const struct schema_tracker *t, struct span span, const char *db,
+static bool span_keeps(const struct schema_tracker *t, struct ddl_span span, const char *db,
                        const char *name, const char *column)
 {
     for (size_t i = first_ddl(t, span.from); i < t->n_ddl; i++) {
         const struct found_ddl *d = &t->ddl[i];
-        int to_end = tracker_spot_compare(&d->at, span.to);
-        bool at_from = tracker_spot_compare(&d->at, span.from) == 0;
+        int to_end = log_place_compare(&d->at, span.to);
+        bool at_from = log_place_compare(&d->at, span.from) == 0;
         bool counts = (to_end < 0 || span.with_to) && (!at_from || span.with_from);
         if (to_end > 0)
             break;
@@ -818,17 +806,18 @@ static bool find_column(const struct schema_tracker *t, const struct elsewhere *
 {
     const char *db = w->log->db, *name = w->log->name;
     *found = column_in(w->now, c);
-    if (*found && span_keeps(t, (struct span){w->at, &w->now_end, false, false}, db, name, c->name))
+    if (*found &&
+        span_keeps(t, (struct ddl_span){w->at, &w->now_end, false, false}, db, name, c->name))
         return true;
     *found = column_in(w->before ? w->before->table : NULL, c);
     if (*found &&
-        span_keeps(t, (struct span){&w->before->seen, w->at, true, true}, db, name, c->name))
+        span_keeps(t, (struct ddl_span){&w->before->seen, w->at, true, true}, db, name, c->name))
         return true;
     *found = NULL;
     return was_created_plain(t, w, c);
 }
 
-static bool open_type(const struct elsewhere *w, const char *column, const struct tracker_spot *to,
+static bool open_type(const struct elsewhere *w, const char *column, const struct log_place *to,
                       struct err *e)
 {
     err_set(
@@ -861,7 +850,7 @@ static void take_type(struct schema_column *to, const struct schema_column *log,
 
 /* A table like the log's, its open types resolved. */
 static struct schema_table *resolve(const struct schema_tracker *t, const struct elsewhere *w,
-                                    const struct tracker_spot *later, struct err *e)
+                                    const struct log_place *later, struct err *e)
 {
     struct schema_table *out = schema_table_new(w->log->db, w->log->name, w->log->n_columns);
     for (size_t i = 0; i < out->n_columns; i++) {
@@ -877,13 +866,12 @@ static struct schema_table *resolve(const struct schema_tracker *t, const struct
     return out;
 }
 
-static const struct schema_table *resolve_at(struct schema_tracker *t,
-                                             const struct tracker_spot *at,
+static const struct schema_table *resolve_at(struct schema_tracker *t, const struct log_place *at,
                                              const struct schema_table *log, void *ctx,
                                              struct err *e)
 {
     struct elsewhere w = {.at = at, .log = log};
-    struct tracker_spot later = {.file = ""};
+    struct log_place later = {.file = ""};
     struct version *v;
     if (!find_proven(t, at, log->db, log->name, ctx, &v, e))
         return NULL;
@@ -923,24 +911,24 @@ types_of_now(struct schema_tracker *t, const struct schema_table *log, void *ctx
 }
 
 const struct schema_table *schema_tracker_types(struct schema_tracker *t,
-                                                const struct tracker_place *place,
+                                                const struct log_span *span,
                                                 const struct schema_table *log, void *ctx,
                                                 struct err *e)
 {
     LOCKED(t);
-    if (!place->at.file[0])
+    if (!span->to.file[0])
         return types_of_now(t, log, ctx, e);
-    range_add(t, &place->since, &place->at);
-    return resolve_at(t, &place->at, log, ctx, e);
+    span_add(t, &span->from, &span->to);
+    return resolve_at(t, &span->to, log, ctx, e);
 }
 
-void schema_tracker_seen(struct schema_tracker *t, const struct tracker_place *place)
+void schema_tracker_seen(struct schema_tracker *t, const struct log_span *span)
 {
     LOCKED(t);
-    range_add(t, &place->since, &place->at);
+    span_add(t, &span->from, &span->to);
     for (size_t i = 0; i < t->n_versions; i++) {
         struct version *v = &t->versions[i];
-        if (v->proven && !before(&place->at, &v->from) && extend(t, v, &place->at) && v->used)
+        if (v->proven && !before(&span->to, &v->from) && extend(t, v, &span->to) && v->used)
             store_version(t, v);
     }
 }

@@ -3,8 +3,11 @@
  *
  * A place is where a transaction begins, in the files of one server's log. Files and offsets come
  * again when a log was reset or restored, so a place says when its file was begun, and what was
- * recorded is used only after the server has shown that it has that place. All functions: Thread:
- * any (internally locked; one at a time asks the server).
+ * recorded is used only after the server has shown that it has that place. A caller that stands in the
+ * log gives the span that it has read: its end is the place that it asks about, and all DDL of the
+ * span was given to the tracker.
+ *
+ * Thread: any, for all functions; they lock, and one at a time asks the server.
  */
 #ifndef SLUICE_SCHEMAS_TRACKER_H
 #define SLUICE_SCHEMAS_TRACKER_H
@@ -14,24 +17,12 @@
 #include "schemas/table.h"
 #include "state/store.h"
 
-struct tracker_spot {
-    char file[POSITION_FILE_MAX];
-    uint64_t pos;
-    uint32_t begun; /* as in log_id; 0: not known */
-};
-/* <0, 0, >0 as a is before b in one server's log. */
-int tracker_spot_compare(const struct tracker_spot *a, const struct tracker_spot *b);
-
-/* Where a reader is: everything from `since` to `at` was read, and its DDL given to the tracker. */
-struct tracker_place {
-    struct tracker_spot at, since;
-};
 struct schema_tracker;
 /* Definitions, and the ends that the log had before and after they were read: they contain every
  * DDL that is before `since`, and none that is at or behind `end`. */
 struct tracker_reading {
     struct schema_list list;
-    struct tracker_spot since, end;
+    struct log_place since, end;
 };
 struct schema_tracker_ops {
     /* The table now (none: there is no such table), or with NULL all tables of db; out is zero. An
@@ -39,10 +30,10 @@ struct schema_tracker_ops {
     bool (*inspect)(void *ctx, const char *db, const char *name, struct tracker_reading *out,
                     struct err *e);
     /* Reads the log from a place to at least another and gives each DDL to schema_tracker_found. */
-    bool (*scan)(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
-                 const struct tracker_spot *to, struct err *e);
+    bool (*scan)(void *ctx, struct schema_tracker *t, const struct log_place *from,
+                 const struct log_place *to, struct err *e);
     /* Where a file of the server's log ends now; *end's file "": there is no such file. */
-    bool (*look)(void *ctx, const char *file, struct tracker_spot *end, struct err *e);
+    bool (*look)(void *ctx, const char *file, struct log_place *end, struct err *e);
 };
 
 /* store: where versions are kept, borrowed; NULL: in memory only. */
@@ -65,12 +56,12 @@ bool schema_tracker_begin(struct schema_tracker *t, const char *db, void *ctx,
                           struct err *e) WARN_UNUSED;
 /* A reader passed a DDL. ask: the server's definitions of its tables are read at once, so that they
  * are known also when further DDL follows before the next row. What cannot be had stays unknown. */
-void schema_tracker_ddl(struct schema_tracker *t, const struct tracker_place *place,
+void schema_tracker_ddl(struct schema_tracker *t, const struct log_span *span,
                         const struct ddl_text *ddl, bool ask, void *ctx);
-/* The definition of the log's table at a place: a new reference. NULL: ERR_SCHEMA_UNKNOWN with the
+/* The definition of the log's table at the end of the span: a new reference. NULL: ERR_SCHEMA_UNKNOWN with the
  * reason and the cure, or an error of the ops. */
 const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
-                                                     const struct tracker_place *place,
+                                                     const struct log_span *span,
                                                      const struct schema_table *log, void *ctx,
                                                      struct err *e);
 /* The same for a table whose names the log has, but not all of its types (columns with type_open):
@@ -78,13 +69,13 @@ const struct schema_table *schema_tracker_definition(struct schema_tracker *t,
  * what is proven as a whole: a column that no DDL between the place and a known definition may have
  * changed (schemas/ddl_columns.h). */
 const struct schema_table *schema_tracker_types(struct schema_tracker *t,
-                                                const struct tracker_place *place,
+                                                const struct log_span *span,
                                                 const struct schema_table *log, void *ctx,
                                                 struct err *e);
-/* A reader got to a place; what is known to hold there is stored. */
-void schema_tracker_seen(struct schema_tracker *t, const struct tracker_place *place);
+/* A reader has read the span; what is known to hold there is stored. */
+void schema_tracker_seen(struct schema_tracker *t, const struct log_span *span);
 /* Only for ops.scan, which runs under the tracker's lock. */
-void schema_tracker_found(struct schema_tracker *t, const struct tracker_spot *at,
+void schema_tracker_found(struct schema_tracker *t, const struct log_place *at,
                           const struct ddl_text *ddl);
 
 #endif

@@ -198,6 +198,14 @@ int position_file_compare(const char *a, const char *b)
     return strcmp(a, b);
 }
 
+int log_place_compare(const struct log_place *a, const struct log_place *b)
+{
+    int by_file = position_file_compare(a->file, b->file);
+    if (by_file != 0)
+        return by_file;
+    return a->pos < b->pos ? -1 : a->pos > b->pos;
+}
+
 /* Files are of one log as far as it is known. */
 static bool one_log(const struct position *a, const struct position *b)
 {

@@ -28,6 +28,22 @@ struct log_id {
                         unknown */
 };
 
+/* A place in the files of one server's log, without GTIDs: for questions about the log itself. Which
+ * server's log it is, whoever has the place must know. */
+struct log_place {
+    char file[POSITION_FILE_MAX]; /* "" unknown */
+    uint64_t pos;
+    uint32_t begun; /* as in log_id */
+};
+/* <0, 0, >0 as a is before b in one server's log. Files are compared by their number. */
+int log_place_compare(const struct log_place *a, const struct log_place *b);
+/* A stretch of a log that was read from end to end, nothing left out. */
+struct log_span {
+    struct log_place from, to;
+};
+
+/* A place between two transactions, which is stored and resumed from. seq alone reaches into the
+ * transaction that begins there. */
 struct position {
     struct gtid_set *gtids;       /* owned; NULL when the server has no GTIDs */
     char file[POSITION_FILE_MAX]; /* "" unknown */

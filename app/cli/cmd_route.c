@@ -145,7 +145,7 @@ static bool print_place(const struct route *r, const struct ksid *id, struct err
 static bool print_prefix(const struct route *r, struct err *e)
 {
     struct buf start CLEANUP(buf_fini) = BUF_INIT, end CLEANUP(buf_fini) = BUF_INIT,
-               name CLEANUP(buf_fini) = BUF_INIT;
+                     name CLEANUP(buf_fini) = BUF_INIT;
     struct keyrange range;
     if (vindex_map_prefix(r->by->vindex, r->in, r->n, &start, e) != VINDEX_KSID)
         return err_set(e, ERR_VINDEX, "vindex %s of type %s maps these values to no shard",
@@ -236,7 +236,8 @@ static bool by_lookup(const struct route *r, struct err *e)
     const struct topo_shard **shards = shards_serving(r->c, ks, &where.n_shards);
     struct vindex_answer answer;
     where.shards = shards;
-    bool ok = lookup_ask(r->by->vindex, &where, r->in, 1, &answer, e) && print_answer(r, &answer, e);
+    bool ok =
+        lookup_ask(r->by->vindex, &where, r->in, 1, &answer, e) && print_answer(r, &answer, e);
     vindex_answers_fini(&answer, 1);
     free(shards);
     return ok;
@@ -251,9 +252,8 @@ static bool choose_vindex(struct route *r, const struct vschema_table *t, struct
         return true;
     }
     r->by = t != NULL ? vschema_vindex_of(t, r->column) : NULL;
-    return r->by != NULL ||
-           err_set(e, ERR_USAGE, "no vindex of %s.%s begins with column %s", r->ks->name, r->table,
-                   r->column);
+    return r->by != NULL || err_set(e, ERR_USAGE, "no vindex of %s.%s begins with column %s",
+                                    r->ks->name, r->table, r->column);
 }
 
 static bool print_route(struct route *r, struct err *e)

@@ -84,8 +84,8 @@ static bool pass_with_warning(void *ctx, const struct cdc_statement *st, struct 
     int n = st->n > 60 ? 60 : (int)st->n;
     (void)ctx;
     (void)why;
-    fprintf(stderr, "%s:%llu: a statement instead of rows is passed over: \"%.*s\"\n", st->at->file,
-            (unsigned long long)st->at->pos, n, st->sql);
+    fprintf(stderr, "%s:%llu: a statement instead of rows is passed over: \"%.*s\"\n",
+            st->seen->to.file, (unsigned long long)st->seen->to.pos, n, st->sql);
     return true;
 }
 
@@ -230,8 +230,9 @@ static void find_place(struct decode_run *r, const struct cdc_source *s,
                        const struct cdc_decoder *d, const uint8_t *event, size_t n)
 {
     const char *file = cdc_source_file(s, &r->offset);
+    struct log_place at;
     if (r->live) {
-        struct cdc_schema_place at = cdc_decoder_place(d);
+        at = cdc_decoder_place(d);
         uint32_t end = n >= EVENT_HEADER_LEN ? event_header_read(event).next_pos : 0;
         file = at.file;
         r->offset = (at.pos & ~(uint64_t)UINT32_MAX) | (uint32_t)(end - (uint32_t)n);

@@ -63,23 +63,27 @@ const struct position *cdc_decoder_position(const struct cdc_decoder *d)
     return &d->pos;
 }
 
-struct cdc_schema_place cdc_decoder_place(const struct cdc_decoder *d)
+static struct log_place place_at(const struct cdc_decoder *d, uint64_t outside)
 {
-    return (struct cdc_schema_place){.file = d->file,
-                                     .pos = d->tx.open || d->tx.announced ? d->tx.start_pos
-                                                                          : d->file_pos,
-                                     .since_file = d->since_file,
-                                     .since_pos = d->since_pos,
-                                     .log = d->log,
-                                     .since_log = d->since_log};
+    struct log_place at = {.pos = d->tx.open || d->tx.announced ? d->tx.start_pos : outside,
+                           .begun = d->log.begun};
+    memcpy(at.file, d->file, sizeof at.file);
+    return at;
 }
 
-struct cdc_schema_place decode_place(const struct cdc_decoder *d, const struct event *ev)
+struct log_place cdc_decoder_place(const struct cdc_decoder *d)
 {
-    struct cdc_schema_place at = cdc_decoder_place(d);
-    if (!d->tx.open && !d->tx.announced)
-        at.pos = ev->start_pos;
-    return at;
+    return place_at(d, d->file_pos);
+}
+
+struct log_span cdc_decoder_span(const struct cdc_decoder *d)
+{
+    return (struct log_span){.from = d->since, .to = cdc_decoder_place(d)};
+}
+
+struct log_span decode_span(const struct cdc_decoder *d, const struct event *ev)
+{
+    return (struct log_span){.from = d->since, .to = place_at(d, ev->start_pos)};
 }
 
 bool cdc_decoder_in_transaction(const struct cdc_decoder *d)
@@ -267,7 +271,7 @@ static void set_positions(struct cdc_decoder *d, struct event *ev, uint32_t leng
     if (is_artificial(ev) || (ev->type == EV_FORMAT_DESCRIPTION && next_pos == 0))
         return; /* takes no room in the file */
     uint64_t end = d->file_pos + length;
-    bool gap = !d->since_file[0];
+    bool gap = !d->since.file[0];
     if (next_pos != 0 && (uint32_t)end != next_pos) {
         uint64_t jump = (d->file_pos & ~(uint64_t)UINT32_MAX) | next_pos;
         if (jump + INT32_MAX < d->file_pos)
@@ -279,9 +283,9 @@ static void set_positions(struct cdc_decoder *d, struct event *ev, uint32_t leng
     ev->start_pos = end - length;
     d->file_pos = end;
     if (gap) {
-        memcpy(d->since_file, d->file, sizeof d->since_file);
-        d->since_pos = ev->start_pos;
-        d->since_log = d->log;
+        memcpy(d->since.file, d->file, sizeof d->since.file);
+        d->since.pos = ev->start_pos;
+        d->since.begun = d->log.begun;
     }
 }
 

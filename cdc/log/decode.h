@@ -35,33 +35,27 @@ static inline const uint8_t *cdc_events_pop(struct cdc_events *events, size_t *n
     return event;
 }
 
-/* The place of a transaction in the log of the server that is being read. */
-struct cdc_schema_place {
-    const char *file;
-    uint64_t pos; /* where the transaction begins */
-    /* From here to there nothing of the log was left out: all its DDL was given to `ddl`. */
-    const char *since_file;
-    uint64_t since_pos;
-    struct log_id log, since_log; /* whose files they are */
-};
+/* Callbacks that ask about the log are given the span that the decoder has seen without a gap: it
+ * ends where the transaction of the question begins, and all DDL of it was given to `ddl`. */
+
 /* Asked for what a table map does not say: names (metadata MINIMAL, NO_LOG), or UUID and INET
  * columns, which no table map tells from BINARY. log: the table as its map has it. A new reference
- * to the definition at that place, or NULL: e unset means that nothing is known (columns are @1, @2
+ * to the definition at the end of that span, or NULL: e unset means that nothing is known (columns are @1, @2
  * … and full_metadata is false); ERR_SCHEMA_UNKNOWN is kept with the table, for whoever needs its
  * rows; another error ends the decoding. Asked again after every DDL. A definition whose column
  * types differ from the log's is not used. */
-typedef const struct schema_table *(*cdc_schema_fn)(void *ctx, const struct cdc_schema_place *at,
+typedef const struct schema_table *(*cdc_schema_fn)(void *ctx, const struct log_span *seen,
                                                     const struct schema_table *log, struct err *e);
 struct cdc_change;
 /* Told of every DDL, before anything that follows it is decoded. False ends the decoding. */
-typedef bool (*cdc_ddl_fn)(void *ctx, const struct cdc_schema_place *at,
-                           const struct cdc_change *ddl, struct err *e);
+typedef bool (*cdc_ddl_fn)(void *ctx, const struct log_span *seen, const struct cdc_change *ddl,
+                           struct err *e);
 
 /* The content of a prepared XA transaction, to be given to another decoder. */
 struct cdc_prepared;
 void cdc_prepared_free(struct cdc_prepared *p); /* NULL is fine */
 /* xid: as XA COMMIT spells it. The caller's own, or NULL with *e set. */
-typedef struct cdc_prepared *(*cdc_prepared_fn)(void *ctx, const struct cdc_schema_place *before,
+typedef struct cdc_prepared *(*cdc_prepared_fn)(void *ctx, const struct log_span *seen,
                                                 const char *xid, size_t n, struct err *e);
 
 /* A statement that may have changed rows, in a log that should have them as rows. */
@@ -70,7 +64,7 @@ struct cdc_statement {
     const char *sql;
     size_t n;
     const struct stmt_reach *reach; /* what its text tells */
-    const struct cdc_schema_place *at;
+    const struct log_span *seen;
     const char *updated_dbs; /* as MySQL says, names that end in zero; NULL: not said */
     size_t updated_n;        /* bytes of all of them */
 };
@@ -94,8 +88,8 @@ struct cdc_decode_options {
      * database _sluice, which are always decoded. */
     bool (*want_table)(void *ctx, const char *db, const char *table);
     void *want_ctx;
-    /* Asked at an XA COMMIT for what was prepared before this decoder's first event, `before` being
-     * the place of that COMMIT; NULL: an error. */
+    /* Asked at an XA COMMIT for what was prepared before this decoder's first event; `seen` ends at
+     * that COMMIT; NULL: an error. */
     cdc_prepared_fn prepared;
     void *prepared_ctx;
     /* Rows that are held until it is known whether they count (XA, SAVEPOINT) go to
@@ -134,8 +128,10 @@ bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e); /* true: de
 const struct position *
 cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event */
 /* Where the open transaction begins, else where the last fed event ends, in the file that is being
- * read. Borrowed until the next event. */
-struct cdc_schema_place cdc_decoder_place(const struct cdc_decoder *d);
+ * read. */
+struct log_place cdc_decoder_place(const struct cdc_decoder *d);
+/* What was seen without a gap, up to that place. */
+struct log_span cdc_decoder_span(const struct cdc_decoder *d);
 bool cdc_decoder_in_transaction(const struct cdc_decoder *d);
 bool cdc_decoder_is_mariadb(const struct cdc_decoder *d); /* as the last format description says */
 /* Takes out what XA PREPARE of that xid left and no COMMIT or ROLLBACK has ended; NULL: nothing. */

@@ -44,8 +44,8 @@ static void note_head(struct cdc_decoder *d, const struct event *ev)
 {
     d->log.begun = ev->timestamp;
     d->open_log = NULL;
-    if (strcmp(d->since_file, d->file) == 0)
-        d->since_log = d->log;
+    if (strcmp(d->since.file, d->file) == 0)
+        d->since.begun = d->log.begun;
     if (d->entered_pos)
         decode_heartbeat(d, ev, d->file, d->entered_pos);
     d->entered_pos = 0;

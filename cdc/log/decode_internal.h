@@ -127,12 +127,10 @@ struct cdc_decoder {
     enum ident_collation names; /* of savepoints */
     uint8_t post_header_len[256];
     char file[POSITION_FILE_MAX];
-    uint64_t file_pos;    /* behind the last event */
-    struct log_id log;    /* of file; begun 0 until its head was read */
-    uint64_t entered_pos; /* the file was entered by a rotation, whose head is to come */
-    char since_file[POSITION_FILE_MAX]; /* from here on every event was seen; "" before the first */
-    uint64_t since_pos;
-    struct log_id since_log;
+    uint64_t file_pos;      /* behind the last event */
+    struct log_id log;      /* of file; begun 0 until its head was read */
+    uint64_t entered_pos;   /* the file was entered by a rotation, whose head is to come */
+    struct log_place since; /* from here on every event was seen; file "" before the first */
 
     struct transaction tx;
     struct cdc_batch *open;
@@ -163,7 +161,7 @@ bool decode_dispatch(struct cdc_decoder *d, const struct event *ev, struct err *
 bool decode_gap(struct cdc_decoder *d, const struct event *ev, struct err *e) WARN_UNUSED;
 bool decode_short(const struct event *ev, struct err *e); /* "event ends early"; false */
 /* Where the open or announced transaction begins, else ev. */
-struct cdc_schema_place decode_place(const struct cdc_decoder *d, const struct event *ev);
+struct log_span decode_span(const struct cdc_decoder *d, const struct event *ev);
 
 /* decode_batch.c */
 struct cdc_batch *decode_batch(struct cdc_decoder *d, size_t need); /* the open batch with room */

@@ -243,8 +243,8 @@ static bool on_ddl(struct cdc_decoder *d, const struct event *ev, const struct q
     c->ddl.session = session_of(&d->open->arena, d, q);
     c->ddl.strings = q->strings;
     table_cache_forget(&d->tables);
-    struct cdc_schema_place at = decode_place(d, ev);
-    if (d->o.ddl && !d->o.ddl(d->o.schema_ctx, &at, c, e))
+    struct log_span seen = decode_span(d, ev);
+    if (d->o.ddl && !d->o.ddl(d->o.schema_ctx, &seen, c, e))
         return false;
     if (alone)
         decode_end(d, ev, CDC_COMMIT, false);
@@ -326,8 +326,9 @@ static bool on_changing(struct cdc_decoder *d, const struct event *ev, const str
     stmt_reach_read(q->sql, q->n, q->lex, &reach);
     if (reach.kind == REACH_NOTHING || only_platform_tables(q, &reach))
         return true;
-    struct cdc_schema_place at = decode_place(d, ev);
-    struct cdc_statement st = {.db = q->db, .sql = q->sql, .n = q->n, .reach = &reach, .at = &at};
+    struct log_span seen = decode_span(d, ev);
+    struct cdc_statement st = {
+        .db = q->db, .sql = q->sql, .n = q->n, .reach = &reach, .seen = &seen};
     if (!d->mariadb) {
         st.updated_dbs = q->updated_dbs;
         st.updated_n = q->updated_n;

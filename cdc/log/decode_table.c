@@ -342,8 +342,8 @@ static bool ask_schema(const struct cdc_decoder *d, const struct event *ev, stru
     if (!d->o.schema || (full && !open && !(d->mariadb && may_be_special(t))))
         return true;
     struct err why = ERR_INIT;
-    struct cdc_schema_place at = decode_place(d, ev);
-    const struct schema_table *known = d->o.schema(d->o.schema_ctx, &at, t, &why);
+    struct log_span seen = decode_span(d, ev);
+    const struct schema_table *known = d->o.schema(d->o.schema_ctx, &seen, t, &why);
     if (known && schema_table_same_types(t, known))
         merge(t, known);
     if (full && t->n_hidden == 0)

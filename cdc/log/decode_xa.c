@@ -100,9 +100,9 @@ static struct held_log *find_prepared(struct cdc_decoder *d, const struct event 
                                       const char *xid, size_t n, struct err *e)
 {
     if (d->o.prepared) {
-        struct cdc_schema_place before = decode_place(d, ev);
-        /* cppcheck-suppress returnDanglingLifetime ; the place is used during the call alone */
-        return (struct held_log *)d->o.prepared(d->o.prepared_ctx, &before, xid, n, e);
+        struct log_span seen = decode_span(d, ev);
+        /* cppcheck-suppress returnDanglingLifetime ; the span is used during the call alone */
+        return (struct held_log *)d->o.prepared(d->o.prepared_ctx, &seen, xid, n, e);
     }
     err_set(e, ERR_LOG_UNSUPPORTED,
             "XA COMMIT %.*s: it was prepared before the place where reading began",

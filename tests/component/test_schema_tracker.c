@@ -47,14 +47,14 @@ static unsigned dice(struct world *w, unsigned n)
     return (w->seed >> 16) % n;
 }
 
-static struct tracker_spot spot(size_t entry)
+static struct log_place spot(size_t entry)
 {
-    struct tracker_spot s = {.pos = 4 + (entry % FILE_LEN) * 100, .begun = begun[entry / FILE_LEN]};
+    struct log_place s = {.pos = 4 + (entry % FILE_LEN) * 100, .begun = begun[entry / FILE_LEN]};
     snprintf(s.file, sizeof s.file, "binlog.%06zu", 999998 + entry / FILE_LEN);
     return s;
 }
 
-static size_t entry_of(const struct tracker_spot *s)
+static size_t entry_of(const struct log_place *s)
 {
     return (strtoul(s->file + 7, NULL, 10) - 999998) * FILE_LEN + (s->pos - 4) / 100;
 }
@@ -143,8 +143,8 @@ static bool world_inspect(void *ctx, const char *db, const char *name, struct tr
     return true;
 }
 
-static bool world_scan(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
-                       const struct tracker_spot *to, struct err *e)
+static bool world_scan(void *ctx, struct schema_tracker *t, const struct log_place *from,
+                       const struct log_place *to, struct err *e)
 {
     struct world *w = ctx;
     char sql[200];
@@ -155,7 +155,7 @@ static bool world_scan(void *ctx, struct schema_tracker *t, const struct tracker
     if (first < w->purged)
         return err_set(e, ERR_SCHEMA_UNKNOWN, "purged");
     for (size_t i = first; i < last && i < w->n; i++) {
-        struct tracker_spot at = spot(i);
+        struct log_place at = spot(i);
         if (!w->log[i].ddl)
             continue;
         struct ddl_text ddl = text_of(&w->log[i], sql, sizeof sql);
@@ -164,12 +164,12 @@ static bool world_scan(void *ctx, struct schema_tracker *t, const struct tracker
     return true;
 }
 
-static bool world_look(void *ctx, const char *file, struct tracker_spot *end, struct err *e)
+static bool world_look(void *ctx, const char *file, struct log_place *end, struct err *e)
 {
     const struct world *w = ctx;
     size_t number = strtoul(file + 7, NULL, 10) - 999998, last = (number + 1) * FILE_LEN;
     (void)e;
-    *end = (struct tracker_spot){.file = ""};
+    *end = (struct log_place){.file = ""};
     if (number > w->n / FILE_LEN || last <= w->purged)
         return true;
     *end = spot(number * FILE_LEN);
@@ -213,11 +213,11 @@ static void ask_rows(struct world *w, struct schema_tracker *t, const struct rea
                      struct tally *tally)
 {
     const struct entry *d = &w->log[r->at];
-    struct tracker_place place = {.at = spot(r->at), .since = spot(r->since)};
+    struct log_span span = {.to = spot(r->at), .from = spot(r->since)};
     struct err e = ERR_INIT;
     struct schema_table *log = table_of(d->table, 0);
     unsigned truth = version_at(w, d->table, r->at);
-    const struct schema_table *got = schema_tracker_definition(t, &place, log, w, &e);
+    const struct schema_table *got = schema_tracker_definition(t, &span, log, w, &e);
     schema_table_unref(log);
     if (!got) {
         assert_int_equal(e.code, ERR_SCHEMA_UNKNOWN);
@@ -239,10 +239,10 @@ static void read_on(struct world *w, struct schema_tracker *t, struct reader *r,
     if (r->at >= w->n)
         return;
     const struct entry *d = &w->log[r->at];
-    struct tracker_place place = {.at = spot(r->at), .since = spot(r->since)};
+    struct log_span span = {.to = spot(r->at), .from = spot(r->since)};
     if (d->ddl) {
         struct ddl_text ddl = text_of(d, sql, sizeof sql);
-        schema_tracker_ddl(t, &place, &ddl, dice(w, 3) > 0, w);
+        schema_tracker_ddl(t, &span, &ddl, dice(w, 3) > 0, w);
     }
     if (d->rows && d->version)
         ask_rows(w, t, r, tally);
@@ -310,8 +310,8 @@ static struct tally live_through(unsigned seed, struct store *store, unsigned st
             if (dice(w, 2))
                 begin(t, w);
         } else if (what < 98) {
-            struct tracker_place place = {.at = spot(r->at), .since = spot(r->since)};
-            schema_tracker_seen(t, &place);
+            struct log_span span = {.to = spot(r->at), .from = spot(r->since)};
+            schema_tracker_seen(t, &span);
         } else if (what < 99) { /* the program dies; what was stored is left */
             schema_tracker_free(t);
             t = tracker_of(store, w);
@@ -390,10 +390,10 @@ static void who_keeps_up_knows_everything(void **state)
     for (unsigned i = 0; i < 500; i++) {
         add_entry(w, i < TABLES || i % 10 == 0, true, i % TABLES);
         const struct entry *d = &w->log[r.at];
-        struct tracker_place place = {.at = spot(r.at), .since = spot(r.since)};
+        struct log_span span = {.to = spot(r.at), .from = spot(r.since)};
         struct ddl_text ddl = text_of(d, sql, sizeof sql);
         if (d->ddl)
-            schema_tracker_ddl(t, &place, &ddl, true, w);
+            schema_tracker_ddl(t, &span, &ddl, true, w);
         ask_rows(w, t, &r, &tally);
         r.at++;
     }
@@ -444,9 +444,9 @@ static void the_error_names_the_place_and_the_cure(void **state)
     add_entry(w, false, true, 0);
     add_entry(w, true, false, 1);
     w->log[2] = (struct entry){.ddl = true, .table = 0, .version = w->current[0] = 77};
-    struct tracker_place place = {.at = spot(1), .since = spot(1)};
+    struct log_span span = {.to = spot(1), .from = spot(1)};
     struct schema_table *log = table_of(0, 0);
-    assert_null(schema_tracker_definition(t, &place, log, w, &e));
+    assert_null(schema_tracker_definition(t, &span, log, w, &e));
     assert_int_equal(e.code, ERR_SCHEMA_UNKNOWN);
     assert_non_null(strstr(e.text, "binlog.999998:104"));
     assert_non_null(strstr(e.text, "binlog.999998:204"));
@@ -540,8 +540,8 @@ static bool one_inspect(void *ctx, const char *db, const char *name, struct trac
     return true;
 }
 
-static bool one_scan(void *ctx, struct schema_tracker *t, const struct tracker_spot *from,
-                     const struct tracker_spot *to, struct err *e)
+static bool one_scan(void *ctx, struct schema_tracker *t, const struct log_place *from,
+                     const struct log_place *to, struct err *e)
 {
     (void)ctx;
     (void)t;
@@ -572,9 +572,9 @@ static struct schema_table *uuid_and_binary(bool log)
 
 static void give(struct schema_tracker *t, size_t entry, const char *sql)
 {
-    struct tracker_place place = {.at = spot(entry), .since = spot(0)};
+    struct log_span span = {.to = spot(entry), .from = spot(0)};
     struct ddl_text ddl = {.db = "shop", .sql = sql, .n = strlen(sql)};
-    schema_tracker_ddl(t, &place, &ddl, false, NULL);
+    schema_tracker_ddl(t, &span, &ddl, false, NULL);
 }
 
 static void an_open_type_is_proven_by_the_column_or_refused(void **state)
@@ -598,11 +598,11 @@ static void an_open_type_is_proven_by_the_column_or_refused(void **state)
         struct one_table o = {cases[i].there ? uuid_and_binary(false) : NULL};
         struct schema_table *log = uuid_and_binary(true);
         struct schema_tracker *t = schema_tracker_new(&one_ops, NULL);
-        struct tracker_place place = {.at = spot(10), .since = spot(0)};
+        struct log_span span = {.to = spot(10), .from = spot(0)};
         if (cases[i].earlier)
             give(t, 5, cases[i].earlier);
         give(t, 20, cases[i].later);
-        const struct schema_table *known = schema_tracker_types(t, &place, log, &o, &e);
+        const struct schema_table *known = schema_tracker_types(t, &span, log, &o, &e);
         assert_int_equal(known != NULL, cases[i].known);
         if (known)
             assert_int_equal(known->columns[0].ext, cases[i].ext);

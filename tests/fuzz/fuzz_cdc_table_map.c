@@ -63,7 +63,7 @@ static void check_table(const struct schema_table *t)
 }
 
 /* Called where names are missing; the others are seen with their rows. */
-static const struct schema_table *see(void *ctx, const struct cdc_schema_place *at,
+static const struct schema_table *see(void *ctx, const struct log_span *at,
                                       const struct schema_table *log, struct err *e)
 {
     size_t *n_columns = ctx;

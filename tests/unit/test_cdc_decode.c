@@ -189,12 +189,12 @@ struct older_log {
     unsigned asked;
 };
 
-static struct cdc_prepared *older(void *ctx, const struct cdc_schema_place *before, const char *xid,
+static struct cdc_prepared *older(void *ctx, const struct log_span *before, const char *xid,
                                   size_t n, struct err *e)
 {
     struct older_log *o = ctx;
     o->asked++;
-    assert_true(before->pos > 4);
+    assert_true(before->to.pos > 4);
     struct cdc_prepared *p = cdc_decoder_take_prepared(o->feeder.d, xid, n);
     if (!p)
         err_set(e, ERR_SRC_PURGED, "the log that has its XA PREPARE is purged");

@@ -337,7 +337,7 @@ static void headers_are_checked(void **state)
 
 /* ---- positions ---- */
 
-static struct cdc_schema_place place_of(const struct feeder *f)
+static struct log_place place_of(const struct feeder *f)
 {
     return cdc_decoder_place(f->d);
 }
@@ -372,8 +372,8 @@ static void positions_beyond_4_gib_are_counted(void **state)
     f.pos += 1000; /* the server left something out */
     assert_true(feed(&f, 3, "", 0));
     assert_true(place_of(&f).pos == (uint64_t)UINT32_MAX + 1027);
-    assert_string_equal(place_of(&f).since_file, "binlog.000002");
-    assert_true(place_of(&f).since_pos == (uint64_t)UINT32_MAX + 1008);
+    assert_string_equal(cdc_decoder_span(f.d).from.file, "binlog.000002");
+    assert_true(cdc_decoder_span(f.d).from.pos == (uint64_t)UINT32_MAX + 1008);
     rotate_to(&f, UINT32_MAX - 30, "binlog.000003");
     f.pos = 500; /* left out across the boundary */
     assert_true(feed(&f, 3, "", 0));
@@ -515,7 +515,7 @@ static void positions_name_the_log_that_their_file_is_of(void **state)
     gtid(&f, 1);
     xid(&f);
     assert_at(&f, "FilePos/binlog.000001:316~1.7.100");
-    assert_int_equal(place_of(&f).log.begun, 100);
+    assert_int_equal(place_of(&f).begun, 100);
     rotate_to(&f, 4, "binlog.000002");
     assert_at(&f, "FilePos/binlog.000001:316~1.7.100");
     f.pos = 4;
@@ -526,7 +526,7 @@ static void positions_name_the_log_that_their_file_is_of(void **state)
     gtid(&f, 2);
     xid(&f);
     assert_at(&f, "FilePos/binlog.000002:316~1.7.200");
-    assert_int_equal(place_of(&f).since_log.begun, 100);
+    assert_int_equal(cdc_decoder_span(f.d).from.begun, 100);
     stop(&f);
 }
 

@@ -275,12 +275,12 @@ struct ddl_seen {
     bool refuse;
 };
 
-static bool on_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+static bool on_ddl(void *ctx, const struct log_span *at, const struct cdc_change *ddl,
                    struct err *e)
 {
     struct ddl_seen *seen = ctx;
     seen->n++;
-    seen->pos = at->pos;
+    seen->pos = at->to.pos;
     snprintf(seen->sql, sizeof seen->sql, "%s: %s", ddl->ddl.db, ddl->ddl.sql);
     return !seen->refuse || err_set(e, ERR_SCHEMA_UNKNOWN, "no tracker");
 }
@@ -710,7 +710,7 @@ static void alter_gtid(struct feeder *f, uint8_t seq, uint8_t flags, const char 
     assert_true(feed_buf(f, 162, &body));
 }
 
-static bool count_ddl(void *ctx, const struct cdc_schema_place *at, const struct cdc_change *ddl,
+static bool count_ddl(void *ctx, const struct log_span *at, const struct cdc_change *ddl,
                       struct err *e)
 {
     (void)at;

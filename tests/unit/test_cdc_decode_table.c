@@ -12,7 +12,7 @@ struct asked {
     enum err_code code;
 };
 
-static const struct schema_table *answer(void *ctx, const struct cdc_schema_place *at,
+static const struct schema_table *answer(void *ctx, const struct log_span *at,
                                          const struct schema_table *log, struct err *e)
 {
     struct asked *a = ctx;

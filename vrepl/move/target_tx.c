@@ -221,21 +221,21 @@ bool target_tx_create_row(struct target_tx *t, const struct target_row *row, str
 }
 
 /* The marker's statement and its parameters. */
-struct mark {
+struct marker {
     enum statement which;
     struct my_value params[5];
 };
 
-static struct mark mark_of(struct target_tx *t, uint64_t n, const struct position *pos,
-                           enum copy_phase phase)
+static struct marker marker_of(struct target_tx *t, uint64_t n, const struct position *pos,
+                               enum copy_phase phase)
 {
     const struct my_value workflow = text_value(t->key.workflow),
                           stream = text_value(t->key.stream), number = number_value(n);
     if (!pos)
-        return (struct mark){MARK, {workflow, stream, number}};
-    return (struct mark){MARK_AND_MOVE,
-                         {text_value(position_into(t, pos)), text_value(phase_names[phase]),
-                          workflow, stream, number}};
+        return (struct marker){MARK, {workflow, stream, number}};
+    return (struct marker){MARK_AND_MOVE,
+                           {text_value(position_into(t, pos)), text_value(phase_names[phase]),
+                            workflow, stream, number}};
 }
 
 enum target_tx_result target_tx_mark(struct target_tx *t, uint64_t n, const struct position *pos,
@@ -243,7 +243,7 @@ enum target_tx_result target_tx_mark(struct target_tx *t, uint64_t n, const stru
 {
     assert(t->open);
     uint64_t hits = 0;
-    const struct mark m = mark_of(t, n, pos, phase);
+    const struct marker m = marker_of(t, n, pos, phase);
     struct my_stmt *s = statement(t, m.which, e);
     if (!s || !my_stmt_exec(s, m.params, &hits, e))
         return TARGET_TX_FAIL;
@@ -258,7 +258,7 @@ enum target_tx_result target_tx_open(struct target_tx *t, uint64_t n, const stru
     if (!my_pipeline_is_on(t->conn))
         return target_tx_begin(t, e) ? target_tx_mark(t, n, pos, phase, e) : TARGET_TX_FAIL;
     assert(!t->open);
-    const struct mark m = mark_of(t, n, pos, phase);
+    const struct marker m = marker_of(t, n, pos, phase);
     struct my_stmt *read = statement(t, READ_EPOCH, e);
     struct my_stmt *mark = read ? statement(t, m.which, e) : NULL;
     const struct my_value ours[] = {text_value(t->key.workflow), text_value(t->key.stream)};

@@ -352,8 +352,8 @@ static bool fence_all(struct run *r, struct err *e)
     return true;
 }
 
-static void put_marks(struct wf_mark **out, size_t *n, const struct wf_shards *shards,
-                      const struct position *pos)
+static void put_positions(struct wf_shard_position **out, size_t *n, const struct wf_shards *shards,
+                          const struct position *pos)
 {
     *out = mem_calloc(shards->n, sizeof **out);
     *n = shards->n;
@@ -370,8 +370,8 @@ static char *decision_text(const struct run *r)
     d->dir = r->o->dir;
     d->follow = r->o->follow;
     d->journal_id = r->journal_id;
-    put_marks(&d->from, &d->n_from, r->from, r->final);
-    put_marks(&d->to, &d->n_to, r->to, r->start);
+    put_positions(&d->from, &d->n_from, r->from, r->final);
+    put_positions(&d->to, &d->n_to, r->to, r->start);
     char *text = wf_decision_print(d);
     wf_decision_free(d);
     return text;

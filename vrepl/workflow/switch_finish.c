@@ -22,20 +22,22 @@
 #define REMOVE_FENCE_MS 10000
 #define CLEAR_WAIT_MS   500 /* one attempt: writers of a table wait behind it */
 
-static struct cdc_journal_shard *journal_shards(const char *keyspace, const struct wf_mark *marks,
-                                                size_t n, bool positions)
+static struct cdc_journal_shard *journal_shards(const char *keyspace,
+                                                const struct wf_shard_position *positions, size_t n,
+                                                bool with_gtid)
 {
     struct cdc_journal_shard *list = mem_calloc(n + 1, sizeof *list);
     for (size_t i = 0; i < n; i++) {
         list[i].keyspace = mem_strdup(keyspace);
-        list[i].shard = mem_strdup(marks[i].shard);
-        list[i].gtid = positions ? position_text(&marks[i].pos) : NULL;
+        list[i].shard = mem_strdup(positions[i].shard);
+        list[i].gtid = with_gtid ? position_text(&positions[i].pos) : NULL;
     }
     return list;
 }
 
 /* The journal of one from-shard (its own final position; everything else is the same for all). */
-static void journal_fill(const struct workflow *w, const struct wf_mark *own, struct cdc_journal *j)
+static void journal_fill(const struct workflow *w, const struct wf_shard_position *own,
+                         struct cdc_journal *j)
 {
     const struct wf_decision *d = w->decision;
     enum wf_side_name from = wf_reads(d->dir), to = wf_writes(d->dir);
@@ -53,8 +55,8 @@ static void journal_fill(const struct workflow *w, const struct wf_mark *own, st
     w->def->type->journal(w, j);
 }
 
-static bool journal_one(struct workflow *w, const struct wf_mark *own, const struct topo_shard *s,
-                        struct my_conn *c, struct err *e)
+static bool journal_one(struct workflow *w, const struct wf_shard_position *own,
+                        const struct topo_shard *s, struct my_conn *c, struct err *e)
 {
     struct cdc_journal j;
     journal_fill(w, own, &j);
@@ -66,7 +68,7 @@ static bool journal_one(struct workflow *w, const struct wf_mark *own, const str
     return err_prepend(e, "journal on %s/%s", s->keyspace, s->name);
 }
 
-/* The decision's marks stand in the order of the side's shards, and so do the sessions. */
+/* The decision's positions stand in the order of the side's shards, and so do the sessions. */
 static bool write_journals(struct workflow *w, struct switch_sessions *s, struct err *e)
 {
     const struct wf_decision *d = w->decision;

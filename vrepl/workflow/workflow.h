@@ -21,25 +21,28 @@
 struct fence_watch; /* fence_watch.h */
 struct routing;     /* routing.h */
 
-/* The decided switch, as stored in the row's decision column. */
-struct wf_mark {
+/* One shard's position in a decision. It is no VGTID's entry: both sides of a decision have one
+ * keyspace each, which the workflow's definition names. */
+struct wf_shard_position {
     char *shard;
     struct position pos;
 };
+/* The decided switch, as stored in the row's decision column. */
 struct wf_decision {
     unsigned number; /* 1, 2, … of this workflow */
     enum wf_direction dir;
     bool follow; /* streams the other way were wanted */
     int64_t journal_id;
-    struct wf_mark *from; /* shards that served: final positions */
+    struct wf_shard_position *from; /* shards that served: final positions */
     size_t n_from;
-    struct wf_mark *to; /* shards that serve now: where the streams the other way start */
+    struct wf_shard_position *to; /* shards that serve now: where the streams the other way start */
     size_t n_to;
 };
 struct wf_decision *wf_decision_parse(const char *json, struct err *e) WARN_UNUSED;
 char *wf_decision_print(const struct wf_decision *d); /* malloc'ed */
 void wf_decision_free(struct wf_decision *d);
-const struct position *wf_decision_pos(const struct wf_mark *marks, size_t n, const char *shard);
+const struct position *wf_decision_pos(const struct wf_shard_position *positions, size_t n,
+                                       const char *shard);
 
 /* Running streams of one direction, one a shard that is read. */
 struct wf_streams {
