@@ -266,7 +266,7 @@ static uint64_t differences_of(const struct vdiff_run *d)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < d->rq->n_targets; i++)
-        n += d->counts[i].mismatched + d->counts[i].extra_source + d->counts[i].extra_target;
+        n += vdiff_counts_differences(&d->counts[i]);
     return n;
 }
 
@@ -335,60 +335,44 @@ static bool compare_table(const struct vdiff_request *rq, const struct vdiff_tab
     return ok || err_prepend(e, "vdiff of %s", t->target_table);
 }
 
-static void put_time(struct buf *out, const char *name, int64_t ms)
+/* Gives the counts of the compared table to the report. */
+static void add_table(struct vdiff_report *report, struct vdiff_run *d)
 {
-    char text[40];
-    clock_format_ms(ms, text, sizeof text);
-    text[10] = ' ';
-    buf_printf(out, "\"%s\":\"%.19s\"", name, text);
+    report->tables[report->n_tables++] = (struct vdiff_table_report){
+        .table = mem_strdup(d->t->target_table), .targets = d->counts};
+    d->counts = NULL;
 }
 
-static void put_head(const struct vdiff_request *rq, int64_t started_ms, uint64_t rows,
-                     uint64_t differences, struct buf *out)
+static void open_report(const struct vdiff_request *rq, struct vdiff_report *out)
 {
-    buf_printf(out,
-               "{\"State\":\"completed\",\"UUID\":\"%s\",\"RowsCompared\":%llu,\"HasMismatch\":%s,"
-               "\"Differences\":%llu,\"Shards\":\"",
-               rq->uuid, (unsigned long long)rows, differences > 0 ? "true" : "false",
-               (unsigned long long)differences);
+    *out = (struct vdiff_report){.n_shards = rq->n_targets,
+                                 .shards = mem_calloc(rq->n_targets + 1, sizeof *out->shards),
+                                 .tables = mem_calloc(rq->n_tables + 1, sizeof *out->tables)};
     for (size_t i = 0; i < rq->n_targets; i++)
-        buf_printf(out, "%s%s", i > 0 ? "," : "", rq->targets[i]->name);
-    buf_put_str(out, "\",");
-    put_time(out, "StartedAt", started_ms);
-    buf_put_str(out, ",");
-    put_time(out, "CompletedAt", clock_wall_ms());
+        out->shards[i] = mem_strdup(rq->targets[i]->name);
 }
 
-bool vdiff_run(const struct vdiff_request *rq, struct buf *report, uint64_t *differences,
-               struct err *e)
+static void measure(const struct vdiff_report *r)
 {
-    struct buf tables = BUF_INIT, reports = BUF_INIT;
-    int64_t started_ms = clock_wall_ms();
-    uint64_t rows = 0;
+    metric_add(metrics_get(METRIC_COUNTER, "vdiff_rows_total", "", "rows compared"),
+               (double)vdiff_report_rows(r));
+    metric_set(
+        metrics_get(METRIC_GAUGE, "vdiff_differences", "", "differences of the last comparison"),
+        (double)vdiff_report_differences(r));
+}
+
+bool vdiff_run(const struct vdiff_request *rq, struct vdiff_report *report, struct err *e)
+{
     bool ok = true;
-    *differences = 0;
+    open_report(rq, report);
     for (size_t i = 0; ok && i < rq->n_tables; i++) {
         struct vdiff_run d;
         ok = compare_table(rq, &rq->tables[i], &d, e);
-        if (ok) {
-            vdiff_report_table(&d, &tables, &reports, i == 0);
-            *differences += differences_of(&d);
-            for (size_t k = 0; k < rq->n_targets; k++)
-                rows += d.counts[k].processed;
-        }
+        if (ok)
+            add_table(report, &d);
         run_fini(&d);
     }
-    if (ok) {
-        put_head(rq, started_ms, rows, *differences, report);
-        buf_printf(report, ",\"TableSummary\":{%s},\"Reports\":{%s}}", buf_str(&tables),
-                   buf_str(&reports));
-        metric_add(metrics_get(METRIC_COUNTER, "vdiff_rows_total", "", "rows compared"),
-                   (double)rows);
-        metric_set(metrics_get(METRIC_GAUGE, "vdiff_differences", "",
-                               "differences of the last comparison"),
-                   (double)*differences);
-    }
-    buf_fini(&tables);
-    buf_fini(&reports);
+    if (ok)
+        measure(report);
     return ok;
 }

@@ -6,6 +6,7 @@
 #define SLUICE_VREPL_DIFF_VDIFF_H
 
 #include "schemas/sharding/vschema.h"
+#include "vrepl/diff/vdiff_report.h"
 #include "vrepl/move/stream.h"
 
 struct vdiff_table {
@@ -16,7 +17,6 @@ struct vdiff_table {
 };
 #define VDIFF_SAMPLES_MAX 10000 /* so that a report has an end */
 struct vdiff_request {
-    const char *uuid;
     const char *workflow_key; /* whose target tables are proven by it (cdc/sidecar/incarnation.h) */
     const struct topo_shard *const *sources;
     size_t n_sources;
@@ -33,9 +33,9 @@ struct vdiff_request {
     void (*progress)(void *ctx, const char *json);
     void *progress_ctx;
 };
-/* Runs to the end (Thread: the caller's). report: JSON as vtctldclient's `vdiff show --format
- * json`. *differences: rows that really differ. An error is never a clean result. */
-bool vdiff_run(const struct vdiff_request *rq, struct buf *report, uint64_t *differences,
+/* Runs to the end (Thread: the caller's). report: for vdiff_report_fini, also when false is returned.
+ * An error is never a clean result. */
+bool vdiff_run(const struct vdiff_request *rq, struct vdiff_report *report,
                struct err *e) WARN_UNUSED;
 
 #endif

@@ -25,12 +25,6 @@ struct vdiff_key_column {
     bool numeric;
 };
 
-struct vdiff_counts {
-    uint64_t processed, matching, mismatched, extra_source, extra_target;
-    struct buf mismatched_sample, extra_source_sample, extra_target_sample; /* JSON, comma-joined */
-    unsigned n_mismatched_sample, n_extra_source_sample, n_extra_target_sample;
-};
-
 /* One table's comparison. */
 struct vdiff_run {
     const struct vdiff_request *rq;
@@ -75,9 +69,7 @@ bool vdiff_check_placement(struct vdiff_run *d, size_t target, struct err *e) WA
 /* Waits until every stream has applied its source's present end. */
 bool vdiff_wait_common(struct vdiff_run *d, struct err *e) WARN_UNUSED;
 
-/* vdiff_report.c */
-void vdiff_report_table(const struct vdiff_run *d, struct buf *tables, struct buf *reports,
-                        bool first);
+/* vdiff_row.c */
 /* A row's columns (text or NULL, lengths) as {"Row":{…}}. */
 void vdiff_row_json(const struct vdiff_run *d, const struct my_cell *cells, struct buf *out);
 

@@ -1,60 +1,99 @@
-/* vrepl/diff/vdiff_report.c — the report of a comparison, with vtctldclient's field names. */
-#include "vrepl/diff/vdiff_internal.h"
+/* vrepl/diff/vdiff_report.c — renders the report of a comparison. */
+#include "vrepl/diff/vdiff_report.h"
 
-#include "base/text.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#define COLUMN_TEXT_MAX 128
-
-static void put_text(struct buf *out, const char *text, size_t n)
+uint64_t vdiff_counts_differences(const struct vdiff_counts *c)
 {
-    buf_put_u8(out, '"');
-    buf_put_json_escaped(out, text, n);
-    buf_put_u8(out, '"');
+    return c->mismatched + c->extra_source + c->extra_target;
 }
 
-/* A zero byte is no character for most readers of JSON; bytes are shown as such. */
-static bool is_text(const struct my_cell *c)
+/* Over the targets; without samples. */
+static struct vdiff_counts total_of(const struct vdiff_report *r, const struct vdiff_table_report *t)
 {
-    return memchr(c->p, '\0', c->n) == NULL && text_is_utf8(c->p, c->n);
-}
-
-void vdiff_row_json(const struct vdiff_run *d, const struct my_cell *cells, struct buf *out)
-{
-    buf_put_str(out, "{\"Row\":{");
-    for (size_t i = 0; i < d->n_columns; i++) {
-        struct buf value = BUF_INIT;
-        size_t n = cells[i].n;
-        bool cut = n > COLUMN_TEXT_MAX && i >= d->n_key;
-        buf_put_str(out, i > 0 ? "," : "");
-        put_text(out, d->columns[i], strlen(d->columns[i]));
-        buf_put_u8(out, ':');
-        if (cells[i].p == NULL) {
-            buf_put_str(out, "null");
-        } else if (is_text(&cells[i])) {
-            while (cut && n > COLUMN_TEXT_MAX - 20 &&
-                   ((unsigned char)cells[i].p[COLUMN_TEXT_MAX - 20] & 0xc0) != 0x80)
-                n = COLUMN_TEXT_MAX - 20;
-            put_text(&value, cells[i].p, n);
-            if (cut && n < cells[i].n)
-                value.len--, buf_put_str(&value, "...[TRUNCATED]\"");
-        } else {
-            buf_put_str(&value, "\"0x");
-            buf_put_hex(&value, cells[i].p, cut ? COLUMN_TEXT_MAX / 2 : n);
-            buf_put_str(&value, cut ? "...[TRUNCATED]\"" : "\"");
-        }
-        buf_put(out, value.data, value.len);
-        buf_fini(&value);
+    struct vdiff_counts total = {0};
+    for (size_t i = 0; i < r->n_shards; i++) {
+        total.processed += t->targets[i].processed;
+        total.mismatched += t->targets[i].mismatched;
+        total.extra_source += t->targets[i].extra_source;
+        total.extra_target += t->targets[i].extra_target;
     }
-    buf_put_str(out, "}}");
+    return total;
+}
+
+uint64_t vdiff_report_rows(const struct vdiff_report *r)
+{
+    uint64_t rows = 0;
+    for (size_t i = 0; i < r->n_tables; i++)
+        rows += total_of(r, &r->tables[i]).processed;
+    return rows;
+}
+
+uint64_t vdiff_report_differences(const struct vdiff_report *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < r->n_tables; i++) {
+        const struct vdiff_counts total = total_of(r, &r->tables[i]);
+        n += vdiff_counts_differences(&total);
+    }
+    return n;
+}
+
+static void counts_fini(struct vdiff_counts *c)
+{
+    buf_fini(&c->mismatched_sample);
+    buf_fini(&c->extra_source_sample);
+    buf_fini(&c->extra_target_sample);
+}
+
+void vdiff_report_fini(struct vdiff_report *r)
+{
+    for (size_t i = 0; i < r->n_tables; i++) {
+        for (size_t k = 0; k < r->n_shards; k++)
+            counts_fini(&r->tables[i].targets[k]);
+        free(r->tables[i].targets);
+        free(r->tables[i].table);
+    }
+    for (size_t i = 0; i < r->n_shards; i++)
+        free(r->shards[i]);
+    free(r->tables);
+    free(r->shards);
+    *r = (struct vdiff_report){0};
+}
+
+/* ---- JSON ---- */
+
+static void put_string(const char *text, struct buf *out)
+{
+    buf_put_u8(out, '"');
+    buf_put_json_escaped(out, text, strlen(text));
+    buf_put_u8(out, '"');
+}
+
+static void put_text(const char *name, const char *text, struct buf *out)
+{
+    buf_printf(out, ",\"%s\":", name);
+    put_string(text, out);
+}
+
+static void put_time(const char *name, int64_t wall_ms, struct buf *out)
+{
+    char text[40];
+    clock_format_ms(wall_ms, text, sizeof text);
+    text[10] = ' ';
+    text[19] = '\0';
+    put_text(name, text, out);
 }
 
 static void put_counts(const struct vdiff_counts *c, const char *rows_word, struct buf *out)
 {
-    uint64_t wrong = c->mismatched + c->extra_target + c->extra_source;
+    uint64_t wrong = vdiff_counts_differences(c);
     uint64_t matching = c->processed > wrong ? c->processed - wrong : 0;
     buf_printf(out,
-               "\"%s\":%llu,\"MatchingRows\":%llu,\"MismatchedRows\":%llu,\"ExtraRowsSource\":%llu,"
+               ",\"%s\":%llu,\"MatchingRows\":%llu,\"MismatchedRows\":%llu,\"ExtraRowsSource\":%llu,"
                "\"ExtraRowsTarget\":%llu",
                rows_word, (unsigned long long)c->processed, (unsigned long long)matching,
                (unsigned long long)c->mismatched, (unsigned long long)c->extra_source,
@@ -63,39 +102,84 @@ static void put_counts(const struct vdiff_counts *c, const char *rows_word, stru
 
 static void put_sample(const char *name, const struct buf *sample, struct buf *out)
 {
-    if (sample->len > 0)
-        buf_printf(out, ",\"%s\":[%s]", name, buf_str(sample));
+    if (sample->len == 0)
+        return;
+    buf_printf(out, ",\"%s\":[", name);
+    buf_put(out, sample->data, sample->len);
+    buf_put_u8(out, ']');
 }
 
-void vdiff_report_table(const struct vdiff_run *d, struct buf *tables, struct buf *reports,
-                        bool first)
+static void put_summary(const struct vdiff_report *r, const struct vdiff_table_report *t,
+                        struct buf *out)
 {
-    struct vdiff_counts total = {0};
-    const char *name = d->t->target_table;
-    buf_put_str(reports, first ? "" : ",");
-    put_text(reports, name, strlen(name));
-    buf_put_str(reports, ":{");
-    for (size_t i = 0; i < d->rq->n_targets; i++) {
-        const struct vdiff_counts *c = &d->counts[i];
-        buf_printf(reports, "%s\"%s\":{\"TableName\":", i > 0 ? "," : "", d->rq->targets[i]->name);
-        put_text(reports, name, strlen(name));
-        buf_put_u8(reports, ',');
-        put_counts(c, "ProcessedRows", reports);
-        put_sample("ExtraRowsSourceSample", &c->extra_source_sample, reports);
-        put_sample("ExtraRowsTargetSample", &c->extra_target_sample, reports);
-        put_sample("MismatchedRowsSample", &c->mismatched_sample, reports);
-        buf_put_str(reports, "}");
-        total.processed += c->processed;
-        total.mismatched += c->mismatched;
-        total.extra_source += c->extra_source;
-        total.extra_target += c->extra_target;
+    const struct vdiff_counts total = total_of(r, t);
+    put_string(t->table, out);
+    buf_put_str(out, ":{\"TableName\":");
+    put_string(t->table, out);
+    buf_put_str(out, ",\"State\":\"completed\"");
+    put_counts(&total, "RowsCompared", out);
+    buf_put_u8(out, '}');
+}
+
+static void put_target(const struct vdiff_table_report *t, const char *shard,
+                       const struct vdiff_counts *c, struct buf *out)
+{
+    put_string(shard, out);
+    buf_put_str(out, ":{\"TableName\":");
+    put_string(t->table, out);
+    put_counts(c, "ProcessedRows", out);
+    put_sample("ExtraRowsSourceSample", &c->extra_source_sample, out);
+    put_sample("ExtraRowsTargetSample", &c->extra_target_sample, out);
+    put_sample("MismatchedRowsSample", &c->mismatched_sample, out);
+    buf_put_u8(out, '}');
+}
+
+static void put_details(const struct vdiff_report *r, const struct vdiff_table_report *t,
+                        struct buf *out)
+{
+    put_string(t->table, out);
+    buf_put_str(out, ":{");
+    for (size_t i = 0; i < r->n_shards; i++) {
+        buf_put_str(out, i > 0 ? "," : "");
+        put_target(t, r->shards[i], &t->targets[i], out);
     }
-    buf_put_str(reports, "}");
-    buf_put_str(tables, first ? "" : ",");
-    put_text(tables, name, strlen(name));
-    buf_put_str(tables, ":{\"TableName\":");
-    put_text(tables, name, strlen(name));
-    buf_put_str(tables, ",\"State\":\"completed\",");
-    put_counts(&total, "RowsCompared", tables);
-    buf_put_str(tables, "}");
+    buf_put_u8(out, '}');
+}
+
+static void put_found(const struct vdiff_report *r, struct buf *out)
+{
+    buf_printf(out, ",\"RowsCompared\":%llu,\"Differences\":%llu",
+               (unsigned long long)vdiff_report_rows(r),
+               (unsigned long long)vdiff_report_differences(r));
+    buf_put_str(out, ",\"TableSummary\":{");
+    for (size_t i = 0; i < r->n_tables; i++) {
+        buf_put_str(out, i > 0 ? "," : "");
+        put_summary(r, &r->tables[i], out);
+    }
+    buf_put_str(out, "},\"Reports\":{");
+    for (size_t i = 0; i < r->n_tables; i++) {
+        buf_put_str(out, i > 0 ? "," : "");
+        put_details(r, &r->tables[i], out);
+    }
+    buf_put_u8(out, '}');
+}
+
+void vdiff_report_put(const struct vdiff_head *h, const struct vdiff_report *r, struct buf *out)
+{
+    bool differ = r != NULL && vdiff_report_differences(r) > 0;
+    buf_printf(out, "{\"HasMismatch\":%s,\"created_ms\":%lld", differ ? "true" : "false",
+               (long long)h->started_ms);
+    put_text("Workflow", h->workflow, out);
+    put_text("Keyspace", h->keyspace, out);
+    put_text("UUID", h->uuid, out);
+    put_text("State", h->state, out);
+    put_text("Shards", h->shards, out);
+    put_time("StartedAt", h->started_ms, out);
+    if (h->completed_ms != 0)
+        put_time("CompletedAt", h->completed_ms, out);
+    if (h->error != NULL)
+        put_text("Errors", h->error, out);
+    if (r != NULL)
+        put_found(r, out);
+    buf_put_u8(out, '}');
 }

@@ -58,49 +58,32 @@ static char *doc_key(const struct workflow *w, const char *uuid)
     return mem_printf("%s/%s", w->keys[0], uuid);
 }
 
-static json_t *time_json(int64_t wall_ms)
-{
-    char text[32];
-    clock_format_ms(wall_ms, text, sizeof text);
-    text[10] = ' ';
-    text[19] = '\0';
-    return json_string(text);
-}
-
-static json_t *shards_json(const struct workflow *w)
+static char *shard_names(const struct workflow *w)
 {
     CLEANUP(buf_fini) struct buf names = BUF_INIT;
     for (size_t i = 0; i < w->def->target.n_shards; i++)
         buf_printf(&names, "%s%s", i > 0 ? "," : "", w->def->target.shards[i]);
-    return json_string(buf_str(&names));
+    return buf_take(&names);
 }
 
-/* The report with the fields around it; report NULL: it has only begun, or failed. */
-static bool save(const struct vdiff_job *job, const char *state, json_t *take_report,
+/* report NULL: it has only begun, or failed. */
+static bool save(const struct vdiff_job *job, const char *state, const struct vdiff_report *report,
                  const struct err *why, struct err *e)
 {
-    struct workflow *w = job->w;
-    json_t *j = take_report != NULL ? take_report : json_object();
-    char *key = doc_key(w, job->uuid);
-    json_object_set_new(j, "Workflow", json_string(w->name));
-    json_object_set_new(j, "Keyspace", json_string(w->keyspace));
-    json_object_set_new(j, "State", json_string(state));
-    json_object_set_new(j, "UUID", json_string(job->uuid));
-    json_object_set_new(j, "Shards", shards_json(w));
-    json_object_set_new(j, "StartedAt", time_json(job->created_ms));
-    json_object_set_new(j, "created_ms", json_integer(job->created_ms));
-    if (json_object_get(j, "HasMismatch") == NULL)
-        json_object_set_new(j, "HasMismatch", json_false());
-    if (strcmp(state, "completed") == 0)
-        json_object_set_new(j, "CompletedAt", time_json(clock_wall_ms()));
-    if (why != NULL)
-        json_object_set_new(j, "Errors", json_string(why->text));
-    char *text = json_dumps(j, JSON_COMPACT);
-    bool ok = store_doc_put(w->engine->o.store, SPACE, key, text, e);
-    free(text);
-    free(key);
-    json_decref(j);
-    return ok;
+    const struct workflow *w = job->w;
+    CLEANUP(mem_free_ptr) char *key = doc_key(w, job->uuid);
+    CLEANUP(mem_free_ptr) char *shards = shard_names(w);
+    CLEANUP(buf_fini) struct buf document = BUF_INIT;
+    const struct vdiff_head head = {.workflow = w->name,
+                                    .keyspace = w->keyspace,
+                                    .uuid = job->uuid,
+                                    .shards = shards,
+                                    .state = state,
+                                    .error = why != NULL ? why->text : NULL,
+                                    .started_ms = job->created_ms,
+                                    .completed_ms = report != NULL ? clock_wall_ms() : 0};
+    vdiff_report_put(&head, report, &document);
+    return store_doc_put(w->engine->o.store, SPACE, key, buf_str(&document), e);
 }
 
 static bool wanted(const struct vdiff_job *job, const struct wf_table *t)
@@ -168,15 +151,14 @@ static size_t fill_tables(const struct vdiff_job *job, const struct wf_streams *
     return n;
 }
 
-static bool compare(struct vdiff_job *job, struct wf_streams *s, struct buf *report,
-                    uint64_t *differences, struct err *e)
+static bool compare(struct vdiff_job *job, struct wf_streams *s, struct vdiff_report *report,
+                    struct err *e)
 {
     struct workflow *w = job->w;
     char(*names)[260] = mem_calloc(2 * w->def->n_tables + 1, sizeof *names);
     struct vdiff_table *tables = mem_calloc(w->def->n_tables + 1, sizeof *tables);
     const struct wf_shards *from = &w->sides[wf_reads(s->dir)], *to = &w->sides[wf_writes(s->dir)];
-    struct vdiff_request rq = {.uuid = job->uuid,
-                               .workflow_key = w->keys[s->dir],
+    struct vdiff_request rq = {.workflow_key = w->keys[s->dir],
                                .sources = from->shards,
                                .n_sources = from->n,
                                .targets = to->shards,
@@ -190,7 +172,7 @@ static bool compare(struct vdiff_job *job, struct wf_streams *s, struct buf *rep
                                .cancelled = &job->cancel,
                                .progress = job->progress,
                                .progress_ctx = job->progress_ctx};
-    bool ok = rq.n_tables > 0 ? vdiff_run(&rq, report, differences, e)
+    bool ok = rq.n_tables > 0 ? vdiff_run(&rq, report, e)
                               : err_set(e, ERR_WF_PRECONDITION,
                                         "none of the tables is in workflow %s", w->keys[0]);
     free(names);
@@ -200,22 +182,17 @@ static bool compare(struct vdiff_job *job, struct wf_streams *s, struct buf *rep
 
 static bool run_job(struct vdiff_job *job, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf report = BUF_INIT;
-    uint64_t differences = 0;
+    struct vdiff_report report = {0};
     struct wf_streams *s = wf_streams_pin(job->w, &job->cancel);
     if (s == NULL)
         return err_set(e, ERR_WF_STATE,
                        "workflow %s: its streams are not running, or another vdiff uses them",
                        job->w->keys[0]);
-    bool ok = compare(job, s, &report, &differences, e);
+    bool ok = compare(job, s, &report, e);
     wf_streams_unpin(job->w, s);
-    if (!ok)
-        return false;
-    json_t *j = json_loads(buf_str(&report), 0, NULL);
-    if (j == NULL)
-        return err_set(e, ERR_INTERNAL, "the vdiff report is no JSON");
-    json_object_set_new(j, "HasMismatch", json_boolean(differences > 0));
-    return save(job, "completed", j, NULL, e);
+    ok = ok && save(job, "completed", &report, NULL, e);
+    vdiff_report_fini(&report);
+    return ok;
 }
 
 static void job_list(struct vdiff_job *job)
