@@ -20,8 +20,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cdc/sidecar/incarnation.h"
-#include "schemas/ddl_session.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -296,13 +294,15 @@ static bool attempt(struct vrepl_apply *a, struct group *g, struct err *e)
 
 /* --- its end --- */
 
-static void advance(struct vrepl_apply *a, struct group *g, bool wrote)
+void apply_pass(struct vrepl_apply *a, const struct group_form *f)
+{
+    position_copy(&a->seen, &f->end);
+    a->unsaved = a->unsaved || f->foreign;
+}
+
+static void advance(struct vrepl_apply *a, const struct group *g)
 {
     position_copy(&a->seen, &g->f.end);
-    if (!wrote) {
-        a->unsaved = a->unsaved || g->f.foreign;
-        return;
-    }
     apply_lane_advance(&a->lane, &g->f.end);
     a->unsaved = false;
     a->saved_ms = clock_mono_ms();
@@ -325,7 +325,7 @@ static void measure(struct vrepl_apply *a, const struct group *g, enum copy_phas
 static void group_succeeded(struct vrepl_apply *a, struct group *g)
 {
     enum copy_phase phase = a->lane.row.phase;
-    advance(a, g, true);
+    advance(a, g);
     measure(a, g, phase);
     apply_lane_succeeded(&a->lane);
 }
@@ -352,143 +352,15 @@ static bool run_group(struct vrepl_apply *a, struct group *g, struct err *e)
         if (g->work.open || done)
             group_succeeded(a, g);
         else
-            advance(a, g, false);
+            apply_pass(a, &g->f);
         return true;
     }
-}
-
-/* A repetition after a crash between the DDL and the position finds it done. It has one clause, so
- * that nothing else of it is missing; that what is there has the source's definition is proven by
- * the plan, before a row is applied. */
-static bool is_done_already(const struct err *e)
-{
-    static const int done[] = {1060, 1061, 1091, 3822}; /* duplicate column, key; no key; check */
-    for (size_t i = 0; i < sizeof done / sizeof *done; i++)
-        if (e->native == done[i])
-            return true;
-    return false;
-}
-
-static bool ddl_here(struct vrepl_apply *a, const struct group *g, struct buf *out)
-{
-    return ddl_for_table(&g->f.ddl->ddl, a->o.spec->targets[a->o.target_no]->primary.database,
-                         a->o.spec->tables[g->f.ddl_route->ddl_table].target_table, out);
-}
-
-/* Settings that the target does not have, or that its account may not change. */
-static bool take_session(struct vrepl_apply *a, const struct cdc_change *ddl, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    bool mariadb = my_conn_server(a->lane.conn)->flavor == MY_FLAVOR_MARIADB;
-    if (!ddl_session_sql(&ddl->ddl, mariadb, &sql, e))
-        return false;
-    if (my_exec(a->lane.conn, buf_str(&sql), NULL, e))
-        return true;
-    err_prepend(e, "the settings of the session that wrote it are refused here");
-    return err_cure(e, "make the change on the target by hand, workflow update --on-ddl IGNORE, "
-                       "and start the workflow; or let the target have them");
-}
-
-/* With the settings of the session that wrote the statement, which no other statement of ours may
- * run under: whatever becomes of it, the connection ends with it. */
-static bool run_as_its_session(struct vrepl_apply *a, const struct group *g, const struct buf *sql,
-                               struct err *e)
-{
-    struct err closed = ERR_INIT;
-    bool ok =
-        take_session(a, g->f.ddl, e) && my_exec_n(a->lane.conn, buf_str(sql), sql->len, NULL, e);
-    if (apply_lane_connect(&a->lane, &closed))
-        return ok;
-    if (ok)
-        err_copy(e, &closed);
-    return false;
-}
-
-/* Only ever on the workflow's own table at the target, whatever the text names. Not inside a
- * transaction: the epoch is read first. */
-static bool exec_ddl(struct vrepl_apply *a, const struct group *g, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf sql = BUF_INIT;
-    bool tolerant = a->o.spec->on_ddl == VREPL_ON_DDL_EXEC_IGNORE;
-    if (!ddl_here(a, g, &sql)) {
-        if (tolerant)
-            return true;
-        err_set(e, ERR_WF_STATE, "it is not known to be the same change on the target");
-        return err_cure(e, "make the change on the target by hand, workflow update --on-ddl "
-                           "IGNORE, and start the workflow");
-    }
-    bool ours = target_tx_begin(a->lane.tx, e);
-    target_tx_rollback(a->lane.tx);
-    ours = ours && incarnation_forget(a->lane.conn, a->lane.key.workflow,
-                                      a->o.spec->targets[a->o.target_no]->primary.database,
-                                      a->o.spec->tables[g->f.ddl_route->ddl_table].target_table, e);
-    if (!ours || run_as_its_session(a, g, &sql, e))
-        return ours;
-    bool passes = is_done_already(e) || (tolerant && e->class_ == ERR_CLASS_FATAL);
-    if (passes)
-        err_clear(e);
-    return passes;
-}
-
-/* "a,b": the target tables whose rows the statement may change, as --recopy takes them. */
-static void put_changed(const struct vrepl_apply *a, const struct ddl_text *ddl, struct buf *out)
-{
-    const struct vrepl_stream_spec *s = a->o.spec;
-    for (size_t i = 0; i < s->n_tables; i++) {
-        if (ddl_concern(ddl, s->source->primary.database, s->tables[i].source_table) == DDL_CHANGES)
-            buf_printf(out, "%s%s", out->len > 0 ? "," : "", s->tables[i].target_table);
-    }
-}
-
-/* Whatever on-ddl says: what the target has is no longer what the source has, and no row event will
- * say so. The position stays before the statement. */
-static bool stop_before(const struct vrepl_apply *a, const struct group *g, int shown,
-                        struct err *e)
-{
-    CLEANUP(buf_fini) struct buf tables = BUF_INIT;
-    put_changed(a, &g->f.ddl->ddl, &tables);
-    err_set(e, ERR_WF_STATE,
-            "table %s: rows may have changed without row events, the target would keep the old "
-            "ones: %.*s",
-            a->o.spec->tables[g->f.ddl_route->ddl_table].source_table, shown, g->f.ddl->ddl.sql);
-    return err_cure(
-        e,
-        "give the target table the source's definition and copy it anew (workflow stop, then "
-        "workflow start --recopy %s); after a switch: cancel the workflow with the traffic at the "
-        "source, and create it again",
-        buf_str(&tables));
-}
-
-static bool handle_ddl(struct vrepl_apply *a, struct group *g, struct err *e)
-{
-    const struct cdc_change *c = g->f.ddl;
-    enum vrepl_on_ddl what = a->o.spec->on_ddl;
-    int shown = c->ddl.n < 400 ? (int)c->ddl.n : 400;
-    /* Done here already; another target has yet to do it, and ends the attempt. Nothing behind it
-     * was routed. */
-    a->parked = g->f.outside;
-    if (a->parked)
-        return true;
-    if (g->f.ddl_route->ddl_changes)
-        return stop_before(a, g, shown, e);
-    if (what == VREPL_ON_DDL_IGNORE)
-        return true;
-    if (what != VREPL_ON_DDL_STOP && !exec_ddl(a, g, e))
-        return err_prepend(e, "DDL of the source: %.*s", shown, c->ddl.sql);
-    advance(a, g, false);
-    if (!apply_save(a, NULL, false, e))
-        return false;
-    if (what == VREPL_ON_DDL_STOP)
-        return err_set(e, ERR_WF_STATE, "stopped behind a DDL (on-ddl stop): %.*s", shown,
-                       c->ddl.sql);
-    return err_set_native(e, ERR_SCHEMA_MISMATCH, ERR_CLASS_RETRY, 0,
-                          "the target's tables have changed");
 }
 
 static bool run_formed(struct vrepl_apply *a, struct group *g, struct err *e)
 {
     if (g->f.whole && !g->f.relevant) {
-        advance(a, g, false);
+        apply_pass(a, &g->f);
         return true;
     }
     return run_group(a, g, e);
@@ -501,7 +373,7 @@ static bool step(struct vrepl_apply *a, struct err *e)
     struct position freeze = POSITION_INIT;
     const struct group_rules rules = rules_now(a, &freeze);
     form(a, &rules, &g);
-    bool ok = (!g.f.ddl || handle_ddl(a, &g, e)) && (g.f.whole || form_open(a, &rules, &g, e));
+    bool ok = (!g.f.ddl || apply_ddl(a, &g.f, e)) && (g.f.whole || form_open(a, &rules, &g, e));
     a->skipping = g.f.skipping;
     ok = ok && run_formed(a, &g, e);
     position_fini(&freeze);
@@ -543,7 +415,7 @@ bool apply_save(struct vrepl_apply *a, const struct position *high, bool freeze,
             done = false;
         }
     }
-    advance(a, &g, true);
+    advance(a, &g);
     if (high) { /* even if it is behind us already: the row says so, and the next save passes it */
         a->lane.row.phase = COPY_PHASE_CATCHUP;
         position_copy(&a->lane.row.high_pos, high);

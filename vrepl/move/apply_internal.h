@@ -1,5 +1,5 @@
-/* vrepl/move/apply_internal.h — what apply.c (thread, control) and apply_group.c (transactions)
- * share.
+/* vrepl/move/apply_internal.h — what apply.c (thread, control), apply_ddl.c (DDL) and
+ * apply_group.c (transactions) share.
  */
 #ifndef SLUICE_VREPL_MOVE_APPLY_INTERNAL_H
 #define SLUICE_VREPL_MOVE_APPLY_INTERNAL_H
@@ -37,7 +37,8 @@ struct apply_item {
 void apply_item_unref(struct apply_item *i);
 
 /* How routed batches become transactions of a target. Call order: batch, once for each item; the
- * strategy takes further items by apply_gather and apply_next_batch. */
+ * strategy takes further items by apply_gather and apply_next_batch, and gives each DDL, between what
+ * it has committed and what it has not begun, to apply_ddl. */
 struct apply_strategy {
     const char *name;
     /* Works through a->item from a->at on. False: the applier has failed. */
@@ -86,7 +87,14 @@ bool apply_save_if_due(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 /* Next batch for an open transaction; false: stop, or failed. */
 bool apply_next_batch(struct vrepl_apply *a, struct err *e) WARN_UNUSED;
 
+/* apply_ddl.c. f: of a DDL alone. Between groups, with no transaction open. Call order: before what is
+ * behind it is looked at. False: an error, also where the DDL was done and the tables are to be looked at
+ * anew. a->parked: nothing behind it may be looked at. */
+bool apply_ddl(struct vrepl_apply *a, const struct group_form *f, struct err *e) WARN_UNUSED;
+
 /* apply_group.c */
+/* What f covers has been looked at and has no row for this target. */
+void apply_pass(struct vrepl_apply *a, const struct group_form *f);
 extern const struct apply_strategy apply_transactional;
 /* Makes `seen` durable, without rows; high: also the new high watermark. */
 bool apply_save(struct vrepl_apply *a, const struct position *high, bool freeze,
