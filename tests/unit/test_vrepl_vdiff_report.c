@@ -72,7 +72,8 @@ static void differences_of_all_shards_are_summed(void **state)
     const json_t *shards = json_object_get(json_object_get(doc, "Reports"), "a\"b");
     assert_int_equal(at(shards, "80-", "ExtraRowsTarget", NULL), 1);
     assert_int_equal(
-        json_array_size(json_object_get(json_object_get(shards, "-80"), "MismatchedRowsSample")), 2);
+        json_array_size(json_object_get(json_object_get(shards, "-80"), "MismatchedRowsSample")),
+        2);
     json_decref(doc);
 }
 
@@ -82,8 +83,10 @@ static void a_report_without_differences_is_clean(void **state)
     (void)state;
     json_t *doc = printed(&head, &r);
     assert_true(json_is_false(json_object_get(doc, "HasMismatch")));
-    assert_string_equal(json_string_value(json_object_get(doc, "StartedAt")), "1970-01-01 00:00:01");
-    assert_string_equal(json_string_value(json_object_get(doc, "CompletedAt")), "1970-01-01 00:01:01");
+    assert_string_equal(json_string_value(json_object_get(doc, "StartedAt")),
+                        "1970-01-01 00:00:01");
+    assert_string_equal(json_string_value(json_object_get(doc, "CompletedAt")),
+                        "1970-01-01 00:01:01");
     json_decref(doc);
 }
 

@@ -338,8 +338,8 @@ static bool compare_table(const struct vdiff_request *rq, const struct vdiff_tab
 /* Gives the counts of the compared table to the report. */
 static void add_table(struct vdiff_report *report, struct vdiff_run *d)
 {
-    report->tables[report->n_tables++] = (struct vdiff_table_report){
-        .table = mem_strdup(d->t->target_table), .targets = d->counts};
+    report->tables[report->n_tables++] =
+        (struct vdiff_table_report){.table = mem_strdup(d->t->target_table), .targets = d->counts};
     d->counts = NULL;
 }
 

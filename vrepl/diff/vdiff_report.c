@@ -12,7 +12,8 @@ uint64_t vdiff_counts_differences(const struct vdiff_counts *c)
 }
 
 /* Over the targets; without samples. */
-static struct vdiff_counts total_of(const struct vdiff_report *r, const struct vdiff_table_report *t)
+static struct vdiff_counts total_of(const struct vdiff_report *r,
+                                    const struct vdiff_table_report *t)
 {
     struct vdiff_counts total = {0};
     for (size_t i = 0; i < r->n_shards; i++) {
@@ -92,12 +93,13 @@ static void put_counts(const struct vdiff_counts *c, const char *rows_word, stru
 {
     uint64_t wrong = vdiff_counts_differences(c);
     uint64_t matching = c->processed > wrong ? c->processed - wrong : 0;
-    buf_printf(out,
-               ",\"%s\":%llu,\"MatchingRows\":%llu,\"MismatchedRows\":%llu,\"ExtraRowsSource\":%llu,"
-               "\"ExtraRowsTarget\":%llu",
-               rows_word, (unsigned long long)c->processed, (unsigned long long)matching,
-               (unsigned long long)c->mismatched, (unsigned long long)c->extra_source,
-               (unsigned long long)c->extra_target);
+    buf_printf(
+        out,
+        ",\"%s\":%llu,\"MatchingRows\":%llu,\"MismatchedRows\":%llu,\"ExtraRowsSource\":%llu,"
+        "\"ExtraRowsTarget\":%llu",
+        rows_word, (unsigned long long)c->processed, (unsigned long long)matching,
+        (unsigned long long)c->mismatched, (unsigned long long)c->extra_source,
+        (unsigned long long)c->extra_target);
 }
 
 static void put_sample(const char *name, const struct buf *sample, struct buf *out)

@@ -34,10 +34,10 @@ void vdiff_report_fini(struct vdiff_report *r);
 /* Whose comparison it is, and how it stands. */
 struct vdiff_head {
     const char *workflow, *keyspace, *uuid;
-    const char *shards; /* a,b */
-    const char *state;  /* "started", "completed", "stopped", "error" */
-    const char *error;  /* NULL: none */
-    int64_t started_ms; /* wall clock */
+    const char *shards;   /* a,b */
+    const char *state;    /* "started", "completed", "stopped", "error" */
+    const char *error;    /* NULL: none */
+    int64_t started_ms;   /* wall clock */
     int64_t completed_ms; /* 0: it is not */
 };
 /* The document that is stored and shown. r: NULL before there is one. */

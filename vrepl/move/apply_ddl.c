@@ -35,8 +35,8 @@ static bool take_session(struct vrepl_apply *a, const struct cdc_change *ddl, st
 
 /* With the settings of the session that wrote the statement, which no other statement of ours may
  * run under: whatever becomes of it, the connection ends with it. */
-static bool run_as_its_session(struct vrepl_apply *a, const struct group_form *f, const struct buf *sql,
-                               struct err *e)
+static bool run_as_its_session(struct vrepl_apply *a, const struct group_form *f,
+                               const struct buf *sql, struct err *e)
 {
     struct err closed = ERR_INIT;
     bool ok =

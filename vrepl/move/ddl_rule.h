@@ -6,7 +6,7 @@
 #include "vrepl/move/stream.h"
 
 enum ddl_act {
-    DDL_ACT_PARK,        /* done here already; another target has yet to do it, and ends the attempt */
+    DDL_ACT_PARK, /* done here already; another target has yet to do it, and ends the attempt */
     DDL_ACT_STOP_BEFORE, /* an error; the position stays before the statement */
     DDL_ACT_PASS,        /* nothing follows from it */
     DDL_ACT_EXECUTE,     /* done here; then the tables are looked at anew */
