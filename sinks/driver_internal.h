@@ -41,8 +41,7 @@ struct lane {
     bool without_reader;    /* its state says that it waits for a reader of the source */
     struct encoder *encoder;
     struct sink_tx *tx;
-    struct vstream_lane *source;   /* while attached */
-    const struct position *copied; /* before: the snapshot's, once it was given */
+    struct vstream_lane *source; /* while attached */
     struct position acked;
     uint64_t dirty_records, dirty_bytes;
     int64_t first_dirty_ms; /* of what is not flushed; 0: nothing */
@@ -97,7 +96,8 @@ bool lane_row_refused(void *ctx, const struct encode_row *row, struct err *e);
 bool lane_take_refused(struct lane *l, struct err *e) WARN_UNUSED;
 bool lane_journal(void *ctx, const char *json, const struct position *before, bool *ends,
                   struct err *e);
-/* driver_copy.c: everything that the sink wants, from one snapshot; the stream goes on at *at. */
-bool lane_copy(struct lane *l, struct position *at, struct err *e) WARN_UNUSED;
+/* driver_copy.c: before each part of a copy, and when all of it was given. */
+bool lane_between_chunks(struct lane *l, struct err *e) WARN_UNUSED;
+bool lane_copied(struct lane *l, struct err *e) WARN_UNUSED;
 
 #endif

@@ -61,7 +61,7 @@ static bool wait_out(struct lane *l, struct err *e)
 /* Everything in front of it was encoded and written. */
 static const struct position *taken_up_to(const struct lane *l)
 {
-    return l->source ? vstream_lane_position(l->source) : l->copied;
+    return vstream_lane_position(l->source);
 }
 
 /* Who stops does not wait for a destination that is away: what it did not acknowledge comes again
@@ -314,7 +314,6 @@ static void close_parts(struct lane *l)
     l->journal_seen = false;
     l->tx = NULL;
     l->source = NULL;
-    l->copied = NULL;
     l->away = false;
     l->encoder = NULL;
     l->sink = NULL;
@@ -357,6 +356,7 @@ static bool fix_start(struct lane *l, struct err *e)
     return ok;
 }
 
+/* at NULL: behind a copy of what the sink wants. */
 static bool attach(struct lane *l, const struct position *at, struct err *e)
 {
     struct vstream_lane_options o = {
@@ -365,13 +365,25 @@ static bool attach(struct lane *l, const struct position *at, struct err *e)
                       .spill_max_bytes = l->driver->spec->spill_max_bytes},
         .journal = lane_journal,
         .ctx = l};
-    position_copy(&l->acked, at);
-    show_position(l);
+    if (at) {
+        position_copy(&l->acked, at);
+        show_position(l);
+    } else {
+        o.copy =
+            (struct initial_copy_options){.source = &l->shard->primary,
+                                          .tables = (const char *const *)l->driver->spec->tables,
+                                          .n_tables = l->driver->spec->n_tables};
+    }
+    if (!at)
+        lane_set_state(l, LANE_COPYING, NULL);
     l->last_save_ms = clock_mono_ms();
     l->source = vstream_lane_open(l->reader, &o, at, e);
-    if (l->source)
-        show_stream(l, vstream_lane_stream(l->source));
-    return l->source != NULL;
+    if (!l->source)
+        return false;
+    show_stream(l, vstream_lane_stream(l->source));
+    if (at)
+        lane_set_state(l, LANE_RUNNING, NULL);
+    return true;
 }
 
 static bool begin(struct lane *l, struct err *e)
@@ -380,9 +392,7 @@ static bool begin(struct lane *l, struct err *e)
     bool ok = find_start(l, &s, e) && tell_destination(l, &s, e);
     if (ok && (!s.found || s.unasked))
         ok = sink_tables_exist(l->driver->spec, l->shard, e);
-    if (ok && !s.found)
-        ok = lane_copy(l, &s.at, e);
-    ok = ok && attach(l, &s.at, e);
+    ok = ok && attach(l, s.found ? &s.at : NULL, e);
     position_fini(&s.at);
     return ok;
 }
@@ -441,7 +451,10 @@ static bool pull(struct lane *l, bool *pause, bool *ended, struct err *e)
         note_rest(l);
     switch (next) {
     case VSTREAM_PART:
-        return take_part(l, &part, e);
+        return (!part.copied || lane_between_chunks(l, e)) && take_part(l, &part, e);
+    case VSTREAM_COPIED:
+        show_stream(l, vstream_lane_stream(l->source));
+        return lane_copied(l, e);
     case VSTREAM_TAKEN:
         note_taken(l);
         return true;
@@ -496,7 +509,6 @@ static bool session(struct lane *l, struct err *e)
     bool ended = false;
     if (!fix_start(l, e) || !open_parts(l, e) || !begin(l, e))
         return false;
-    lane_set_state(l, LANE_RUNNING, NULL);
     while (!ended) {
         if (!step(l, &ended, e))
             break;
@@ -505,6 +517,8 @@ static bool session(struct lane *l, struct err *e)
         return finish(l, e);
     if (e->class_ != ERR_CLASS_SHUTDOWN)
         return false;
+    if (vstream_lane_copies(l->source))
+        return false; /* there is nothing to acknowledge */
     struct err flush_error = ERR_INIT;
     bool records = l->dirty_records > 0 || !position_equal(taken_up_to(l), &l->acked);
     if (records && !l->away && !lane_flush(l, true, "", &flush_error))

@@ -9,9 +9,8 @@
 #include "schemas/names.h"
 #include "schemas/sqltoken.h"
 #include "sinks/format/typed.h"
-#include "sinks/snapshot.h"
+#include "sinks/snapshot_mark.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +20,12 @@
 struct sink_tx {
     struct sink_tx_options o;
     struct encode_context c;
-    struct position copied; /* of the snapshot whose rows are given */
     struct sink_tx_stats stats;
     /* the transaction that is being encoded; its BEGIN is c.begin */
-    bool begun;                              /* its BEGIN record was emitted */
-    bool emitted;                            /* anything of the part */
-    uint32_t n_records;                      /* of the transaction */
-    const struct sink_snapshot_place *place; /* while rows of a copy are given */
+    bool begun;                          /* its BEGIN record was emitted */
+    bool emitted;                        /* anything of the part */
+    uint32_t n_records;                  /* of the transaction */
+    const struct vstream_copied *copied; /* of a part of a copy; else NULL */
     struct cdc_row *before, *after;
     struct typed_rows *typed;              /* without an encoder */
     const struct schema_table *last_table; /* reference; last_wanted is about it */
@@ -64,20 +62,12 @@ void sink_tx_free(struct sink_tx *t)
 {
     if (!t)
         return;
-    position_fini(&t->copied);
     cdc_row_free(t->before);
     cdc_row_free(t->after);
     typed_rows_free(t->typed);
     map_free(t->known);
     schema_table_unref(t->last_table);
     free(t);
-}
-
-void sink_tx_reset(struct sink_tx *t, const struct position *copied)
-{
-    map_clear(t->known);
-    t->begun = t->emitted = false;
-    position_copy(&t->copied, copied);
 }
 
 const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t)
@@ -254,8 +244,9 @@ static enum cdc_rows_result next_row(void *source, struct encode_row *row, struc
         return r;
     t->stats.rows++;
     t->emitted = true;
-    if (t->place)
-        t->c.snapshot = sink_snapshot_mark(t->place, w->it.row == 0, w->it.row + 1 == rows->n_rows);
+    if (t->copied)
+        t->c.snapshot =
+            sink_snapshot_mark(t->copied, w->it.row == 0, w->it.row + 1 == rows->n_rows);
     *row = (struct encode_row){&t->c, w->change, t->before, t->after, rows->first_seq + w->it.row};
     return r;
 }
@@ -325,6 +316,15 @@ static bool give_commit(struct sink_tx *t, const struct cdc_change *c, struct er
            t->o.committed(t->o.ctx, t->c.begin, t->n_records, e);
 }
 
+/* A row of a copy belongs to the position of its snapshot. */
+static bool give_copied(struct sink_tx *t, const struct cdc_change *c, struct err *e)
+{
+    struct cdc_change own = *c;
+    own.file = t->copied->at->file;
+    own.log_pos = t->copied->at->pos;
+    return give_rows(t, &own, e);
+}
+
 static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct err *e)
 {
     switch (c->kind) {
@@ -341,23 +341,36 @@ static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct er
     case CDC_GAP:
         return err_set(e, ERR_LOG_UNSUPPORTED, "event of type %u: %s", c->gap.event_type,
                        c->gap.why ? c->gap.why : "cannot be read");
+    case CDC_COPY_ROWS:
+        return give_copied(t, c, e);
     case CDC_ROLLBACK:
     case CDC_JOURNAL:
     case CDC_HEARTBEAT:
-    case CDC_COPY_ROWS:
     case CDC_COPY_DONE:
         return true;
     }
     return true;
 }
 
+static void begin_part(struct sink_tx *t, const struct committed_part *part,
+                       const struct position *pos)
+{
+    t->emitted = false;
+    t->copied = part->copied;
+    t->c.pos = part->copied ? part->copied->at : pos;
+    t->c.begin = part->begin;
+    t->c.snapshot = ENCODE_SNAPSHOT_NONE;
+    if (!part->copied)
+        return;
+    t->c.mariadb = part->copied->mariadb;
+    set_times(t);
+}
+
 bool sink_tx_part(struct sink_tx *t, const struct committed_part *part, const struct position *pos,
                   bool *clean, struct err *e)
 {
-    t->emitted = false;
+    begin_part(t, part, pos);
     *clean = true;
-    t->c.pos = pos;
-    t->c.begin = part->begin;
     for (size_t i = 0; i < part->n; i++) {
         if (!give_change(t, &part->changes[i], e)) {
             *clean = !t->emitted;
@@ -367,26 +380,4 @@ bool sink_tx_part(struct sink_tx *t, const struct committed_part *part, const st
     if (part->ends)
         t->c.begin = NULL;
     return true;
-}
-
-void sink_tx_is_of_mariadb(struct sink_tx *t, bool yes)
-{
-    t->c.mariadb = yes;
-}
-
-bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c,
-                       const struct sink_snapshot_place *place, struct err *e)
-{
-    assert(c->kind == CDC_COPY_ROWS);
-    set_times(t);
-    t->c.begin = NULL;
-    t->c.pos = &t->copied;
-    t->place = place;
-    struct cdc_change own = *c; /* it belongs to the position of its snapshot */
-    own.file = t->copied.file;
-    own.log_pos = t->copied.pos;
-    bool ok = give_rows(t, &own, e);
-    t->place = NULL;
-    t->c.snapshot = ENCODE_SNAPSHOT_NONE;
-    return ok;
 }

@@ -39,19 +39,11 @@ struct sink_tx;
 struct sink_tx *sink_tx_new(const struct sink_tx_options *o);
 void sink_tx_free(struct sink_tx *t);
 /* Encodes a part, whose transaction begins behind pos; pos stays where it is until the transaction's
- * end. After a failure the call may be repeated if nothing of the part was emitted yet (*clean). */
+ * end. Rows of a copy stand at their snapshot instead. After a failure the call may be repeated if nothing of the part was emitted yet (*clean). */
 bool sink_tx_part(struct sink_tx *t, const struct committed_part *part, const struct position *pos,
                   bool *clean, struct err *e) WARN_UNUSED;
 /* How the server of the next batch compares names (cdc_reader_folds_names); at first: as bytes. */
 void sink_tx_fold_names(struct sink_tx *t, bool folds);
-/* The rows of a copy that come next are of the snapshot at `copied`. */
-void sink_tx_reset(struct sink_tx *t, const struct position *copied);
-/* Which flavour the source has, before a transaction's GTID tells. */
-void sink_tx_is_of_mariadb(struct sink_tx *t, bool yes);
-struct sink_snapshot_place;
-/* A chunk of an initial copy, and where it stands among its rows (sinks/snapshot.h). */
-bool sink_tx_copy_rows(struct sink_tx *t, const struct cdc_change *c,
-                       const struct sink_snapshot_place *place, struct err *e) WARN_UNUSED;
 const struct sink_tx_stats *sink_tx_stats(const struct sink_tx *t);
 bool sink_tx_wants(const struct sink_tx *t, const struct schema_table *table);
 

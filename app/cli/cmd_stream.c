@@ -19,7 +19,6 @@
 #include "cdc/vstream/vstream.h"
 #include "schemas/inspect.h"
 #include "sinks/sink_tx.h"
-#include "sinks/snapshot.h"
 #include "state/position.h"
 
 #include <errno.h>
@@ -134,30 +133,6 @@ static bool emit(void *ctx, const struct encode_record *r, struct err *e)
 
 /* ---- one shard ---- */
 
-static bool between_chunks(void *ctx, struct err *e)
-{
-    struct shard_stream *s = ctx;
-    __atomic_store_n(&s->last_change_ms, clock_mono_ms(), __ATOMIC_RELAXED);
-    return write_out(s, e) && (!stopping(s->run) || err_set(e, ERR_SHUTDOWN, "asked to stop"));
-}
-
-/* The rows that exist, from one snapshot; the stream then begins at its position. */
-static bool copy_shard(struct shard_stream *s, struct err *e)
-{
-    if (sink_snapshot(s->tx, &s->shard->primary, &s->start, between_chunks, s, e))
-        return true;
-    if (e->class_ != ERR_CLASS_SHUTDOWN)
-        return false;
-    err_clear(e);
-    return true;
-}
-
-static bool begin(struct shard_stream *s, struct err *e)
-{
-    bool copies = s->run->rq->copy && !vstream_is_child(s->lane);
-    return (!copies || copy_shard(s, e)) && vstream_begin(s->lane, &s->start, e);
-}
-
 static bool take_part(struct shard_stream *s, const struct committed_part *part, struct err *e)
 {
     bool clean;
@@ -198,7 +173,8 @@ static bool step(struct shard_stream *s, bool *ended, struct err *e)
     struct committed_part part;
     switch (vstream_pull(s->lane, &part, PULL_MS, e)) {
     case VSTREAM_PART:
-        return take_part(s, &part, e);
+        return take_part(s, &part, e) && (!part.copied || take_rest(s, e));
+    case VSTREAM_COPIED:
     case VSTREAM_TAKEN:
         return take_rest(s, e);
     case VSTREAM_REST:
@@ -228,7 +204,7 @@ static bool follow(struct shard_stream *s, struct err *e)
 static void *shard_main(void *arg)
 {
     struct shard_stream *s = arg;
-    bool ok = begin(s, &s->error) && follow(s, &s->error);
+    bool ok = vstream_begin(s->lane, &s->start, &s->error) && follow(s, &s->error);
     if (!ok) {
         if (s->error.code != ERR_SRC_HANDOVER)
             err_prepend(&s->error, "%s/%s", s->shard->keyspace, s->shard->name);
@@ -540,6 +516,7 @@ static bool run_open(struct run *r, struct err *e)
                                 .queue_bytes = QUEUE_BYTES,
                                 .spill_dir = r->spill_dir,
                                 .at_once = rq->format && strcmp(rq->format, "none") == 0,
+                                .copy = rq->copy,
                                 .until = by_vgtid ? &r->until : NULL,
                                 .until_time = r->until_time,
                                 .reader = reader_of,

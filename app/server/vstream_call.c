@@ -186,6 +186,7 @@ static bool pull(struct client *v, struct err *e)
     switch (next) {
     case VSTREAM_PART:
         return take_part(f, &part, e) || prepend_shard(lane, e);
+    case VSTREAM_COPIED:
     case VSTREAM_TAKEN:
         return take_rest(f, e);
     case VSTREAM_REST:

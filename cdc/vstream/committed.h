@@ -33,6 +33,8 @@ struct committed_options {
     bool log;
 };
 
+struct vstream_copied; /* cdc/vstream/initial_copy.h */
+
 /* A slice of one transaction, or a change between two. The changes are valid until the next call. */
 struct committed_part {
     const struct cdc_change *changes;
@@ -40,6 +42,8 @@ struct committed_part {
     bool ends; /* the last change ends the transaction */
     /* The transaction's BEGIN, valid until its end was taken; NULL between two transactions. */
     const struct cdc_change *begin;
+    /* A lane's: the part holds rows of its initial copy, and no transaction; NULL: it is of the log. */
+    const struct vstream_copied *copied;
 };
 enum committed_next {
     COMMITTED_PART, /* *part is filled */

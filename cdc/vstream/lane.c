@@ -7,43 +7,63 @@
 
 struct vstream_lane {
     struct vstream_lane_options o;
-    struct cdc_stream *stream;
+    struct cdc_reader *reader;
+    struct initial_copy *copy; /* NULL: there is none, or all of it was given */
+    struct cdc_stream *stream; /* both NULL while the lane copies */
     struct committed *committed;
     bool fed; /* a batch was put and its use was not reported yet */
 };
+
+static bool attach(struct vstream_lane *l, const struct position *start, struct err *e)
+{
+    struct cdc_stream_options so = {.name = l->o.name, .queue_bytes = l->o.queue_bytes};
+    l->stream = cdc_reader_attach(l->reader, start, &so, e);
+    if (l->stream)
+        l->committed = committed_new(&l->o.committed, cdc_stream_position(l->stream));
+    return l->stream != NULL;
+}
 
 struct vstream_lane *vstream_lane_open(struct cdc_reader *reader,
                                        const struct vstream_lane_options *o,
                                        const struct position *start, struct err *e)
 {
-    struct cdc_stream_options so = {.name = o->name, .queue_bytes = o->queue_bytes};
-    struct cdc_stream *stream = cdc_reader_attach(reader, start, &so, e);
-    if (!stream)
-        return NULL;
     struct vstream_lane *l = mem_alloc(sizeof *l);
     l->o = *o;
-    l->stream = stream;
-    l->committed = committed_new(&l->o.committed, cdc_stream_position(stream));
-    return l;
+    l->reader = reader;
+    if (o->copy.source)
+        l->copy = initial_copy_open(&l->o.copy, e);
+    if (o->copy.source ? l->copy != NULL : attach(l, start, e))
+        return l;
+    free(l);
+    return NULL;
 }
 
 void vstream_lane_close(struct vstream_lane *l)
 {
     if (!l)
         return;
+    initial_copy_close(l->copy);
     committed_free(l->committed);
-    cdc_stream_close(l->stream);
+    if (l->stream)
+        cdc_stream_close(l->stream);
     free(l);
 }
 
 void vstream_lane_taken(struct vstream_lane *l)
 {
-    committed_taken(l->committed);
+    if (l->committed)
+        committed_taken(l->committed);
+}
+
+bool vstream_lane_copies(const struct vstream_lane *l)
+{
+    return l->copy != NULL;
 }
 
 const struct position *vstream_lane_position(const struct vstream_lane *l)
 {
-    return committed_position(l->committed);
+    static const struct position nowhere = POSITION_INIT;
+    return l->committed ? committed_position(l->committed) : &nowhere;
 }
 
 struct cdc_stream *vstream_lane_stream(const struct vstream_lane *l)
@@ -86,9 +106,29 @@ static enum vstream_next pull(struct vstream_lane *l, int64_t timeout_ms, struct
     return VSTREAM_FAIL;
 }
 
+static enum vstream_next copy_next(struct vstream_lane *l, struct committed_part *part,
+                                   struct err *e)
+{
+    switch (initial_copy_next(l->copy, part, e)) {
+    case INITIAL_COPY_PART:
+        return VSTREAM_PART;
+    case INITIAL_COPY_DONE:
+        if (!attach(l, initial_copy_position(l->copy), e))
+            break;
+        initial_copy_close(l->copy);
+        l->copy = NULL;
+        return VSTREAM_COPIED;
+    case INITIAL_COPY_FAIL:
+        break;
+    }
+    return VSTREAM_FAIL;
+}
+
 enum vstream_next vstream_lane_next(struct vstream_lane *l, struct committed_part *part,
                                     int64_t timeout_ms, struct err *e)
 {
+    if (l->copy)
+        return copy_next(l, part, e);
     for (;;) {
         switch (committed_next(l->committed, part, e)) {
         case COMMITTED_PART:

@@ -22,7 +22,7 @@ struct vstream_shard {
     struct position until;
     struct cdc_reader *reader;
     struct vstream_lane *lane; /* NULL: not begun, or ended */
-    bool inside;               /* the last part did not end its transaction */
+    bool inside;               /* the last part did not end its transaction, or the copy */
     bool ended;                /* under the lock, as the two below */
     enum cdc_rest rest;
     struct err why;
@@ -187,6 +187,12 @@ static bool find_until(struct vstream_shard *s, struct err *e)
                        "shards that serve now");
 }
 
+/* A child's rows were given as its parents' rows and changes. */
+static bool copies(const struct vstream_shard *s)
+{
+    return s->v->o.copy && !s->is_child;
+}
+
 bool vstream_begin(struct vstream_shard *s, const struct position *start, struct err *e)
 {
     const struct vstream_options *v = &s->v->o;
@@ -199,6 +205,9 @@ bool vstream_begin(struct vstream_shard *s, const struct position *start, struct
                                                    .at_once = v->at_once},
                                      .journal = on_journal,
                                      .ctx = s};
+    if (copies(s))
+        o.copy = (struct initial_copy_options){
+            .source = &s->shard->primary, .tables = v->tables, .n_tables = v->n_tables};
     assert(!s->lane && !s->ended);
     if (!find_until(s, e))
         return false;
@@ -280,7 +289,8 @@ enum vstream_next vstream_pull(struct vstream_shard *s, struct committed_part *p
     if (s->ended || (!s->inside && __atomic_load_n(&s->v->over, __ATOMIC_RELAXED)))
         return VSTREAM_ENDED;
     enum vstream_next next = vstream_lane_next(s->lane, part, timeout_ms, e);
-    s->inside = next == VSTREAM_PART && !part->ends && !s->v->o.at_once;
+    s->inside =
+        (next == VSTREAM_PART && !part->ends && !s->v->o.at_once) || vstream_lane_copies(s->lane);
     if (next == VSTREAM_REST)
         rest = cdc_stream_rest(vstream_lane_stream(s->lane), &why);
     note_rest(s, rest, &why);
@@ -318,14 +328,33 @@ enum vstream_next vstream_next(struct vstream *v, struct vstream_shard **s,
     return next;
 }
 
+/* Whether rows that the lane should begin with were not given. */
+static bool is_uncopied(const struct vstream_shard *s)
+{
+    return copies(s) && !s->ended && (!s->lane || vstream_lane_copies(s->lane));
+}
+
+static bool refuse_uncopied(const struct vstream_shard *s, struct err *e)
+{
+    err_set(e, ERR_SRC_COPY,
+            "the initial copy of %s/%s was not given to its end: no VGTID stands behind it",
+            s->shard->keyspace, s->shard->name);
+    return err_cure(e, "begin the copy anew");
+}
+
 bool vstream_vgtid(struct vstream *v, struct vgtid *out, struct vgtid *moved, struct err *e)
 {
     pthread_mutex_lock(&v->lock);
     const struct position **at = mem_calloc(v->n + 1, sizeof *at);
+    const struct vstream_shard *uncopied = NULL;
     int done = v->over ? handover_complete(&v->handover) : -1;
-    for (size_t i = 0; i < v->n; i++)
+    for (size_t i = 0; i < v->n; i++) {
         at[i] = vstream_position(v->shards[i]);
-    bool ok = handover_vgtid(&v->handover, done, at, out, e) &&
+        if (is_uncopied(v->shards[i]))
+            uncopied = v->shards[i];
+    }
+    bool ok = (!uncopied || refuse_uncopied(uncopied, e)) &&
+              handover_vgtid(&v->handover, done, at, out, e) &&
               (done < 0 || handover_moved(&v->handover, done, moved, e));
     pthread_mutex_unlock(&v->lock);
     free(at);

@@ -27,6 +27,9 @@ struct vstream_options {
     const char *spill_dir;     /* as in committed_options, like the two below */
     uint64_t spill_max_bytes;
     bool at_once;
+    /* Lanes that the stream begins with give the rows that exist before the changes behind them
+     * (cdc/vstream/initial_copy.h): where it is wanted, from the servers of ks. */
+    bool copy;
     const struct vgtid *until; /* NULL, or: each lane ends at its entry, which it must have */
     uint32_t until_time; /* 0, or: lanes end in front of the first transaction at or after it */
     /* The reader of a shard of ks, which must outlive the vstream; NULL: there is none (*e).
@@ -49,8 +52,9 @@ size_t vstream_shard_number(const struct vstream_shard *s);
 /* Whether a reshard added the lane, so that its start is known. */
 bool vstream_is_child(const struct vstream_shard *s);
 
-/* Attaches the lane to its reader. start: not used for a child; else as in vstream_lane_open. Once
- * for each lane, before it is pulled. Thread: the lane's. */
+/* Attaches the lane to its reader, or takes the snapshot of its copy. start: not used for a child or
+ * with a copy; else as in vstream_lane_open. Once for each lane, before it is pulled. Thread: the
+ * lane's. */
 bool vstream_begin(struct vstream_shard *s, const struct position *start,
                    struct err *e) WARN_UNUSED;
 /* The lane's next. ENDED: its journal, its `until`, or the end of the whole stream was reached; the
@@ -75,7 +79,7 @@ struct vstream_state {
     const char *why;    /* of rest, or ""; valid until the lane is pulled again */
 };
 struct vstream_state vstream_state(struct vstream_shard *s);
-/* NULL before the lane begins and after it has ended. Thread: the lane's. */
+/* NULL before the lane begins, while it copies, and after it has ended. Thread: the lane's. */
 struct cdc_stream *vstream_stream(const struct vstream_shard *s);
 /* How the lane's server compares names. Thread: the lane's, once it began. */
 bool vstream_folds_names(const struct vstream_shard *s);
@@ -83,7 +87,8 @@ bool vstream_folds_names(const struct vstream_shard *s);
  * not pulled. */
 const struct position *vstream_position(const struct vstream_shard *s);
 
-/* Where the stream goes on; moved: where the tables do that a move took away, or empty. Thread: any
+/* Where the stream goes on; moved: where the tables do that a move took away, or empty.
+ * ERR_SRC_COPY: the copy of a lane was not given to its end, so there is no such place. Thread: any
  * while no lane is pulled. */
 bool vstream_vgtid(struct vstream *v, struct vgtid *out, struct vgtid *moved,
                    struct err *e) WARN_UNUSED;

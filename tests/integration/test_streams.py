@@ -190,6 +190,8 @@ def test_a_sink_made_by_command_begins_where_it_is_told(make_fleet, need_sluice)
     fleet.start_daemon()
     create("--copy")  # what stands in the file is of another sink of this name
     wait_until(lambda: published(out, "r") == rows, 20, "the copy")
+    shown = fleet.sluice("stream", "--keyspace", "commerce", "--tables", "customers", "--copy", "--until-idle", "200ms")
+    assert [json.loads(line)["op"] for line in shown.splitlines()] == ["r"] * rows
     wait_until(lambda: '"definition"' in open(out, encoding="utf-8").read(), 20, "the file's word of its sink")
     fleet.stop_daemon()
     shutil.rmtree(fleet.path("state"))

@@ -1,7 +1,7 @@
-/* tests/unit/test_sinks_snapshot.c — which marker each row of an initial copy has. The expected
+/* tests/unit/test_sinks_snapshot_mark.c — which marker each row of an initial copy has. The expected
  * ones are the engine's: captured (one row in the first table, an empty table, several rows), and
  * the order of its conditions. */
-#include "sinks/snapshot.h"
+#include "sinks/snapshot_mark.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,11 @@
 
 static void a_row_in_the_middle_has_no_place(void **state)
 {
-    const struct sink_snapshot_place whole = {true, true, true, true},
-                                     middle = {true, false, false, false};
+    const struct vstream_copied whole = {.first_table = true,
+                                         .begins = true,
+                                         .ends = true,
+                                         .is_last = true},
+                                middle = {.first_table = true};
     (void)state;
     assert_int_equal(sink_snapshot_mark(&whole, false, false), ENCODE_SNAPSHOT_ROW);
     assert_int_equal(sink_snapshot_mark(&middle, true, false), ENCODE_SNAPSHOT_ROW);
@@ -21,8 +24,8 @@ static void a_row_in_the_middle_has_no_place(void **state)
 
 static void the_first_row_of_all_is_in_the_first_table(void **state)
 {
-    const struct sink_snapshot_place first = {.first_table = true, .begins = true, .ends = true},
-                                     later = {.begins = true, .ends = true};
+    const struct vstream_copied first = {.first_table = true, .begins = true, .ends = true},
+                                later = {.begins = true, .ends = true};
     (void)state;
     assert_int_equal(sink_snapshot_mark(&first, true, false), ENCODE_SNAPSHOT_FIRST);
     assert_int_equal(sink_snapshot_mark(&first, true, true), ENCODE_SNAPSHOT_FIRST);
@@ -31,7 +34,7 @@ static void the_first_row_of_all_is_in_the_first_table(void **state)
 
 static void a_table_of_one_row_says_that_it_ends(void **state)
 {
-    const struct sink_snapshot_place later = {.begins = true, .ends = true};
+    const struct vstream_copied later = {.begins = true, .ends = true};
     (void)state;
     assert_int_equal(sink_snapshot_mark(&later, true, true), ENCODE_SNAPSHOT_LAST_OF_TABLE);
     assert_int_equal(sink_snapshot_mark(&later, false, true), ENCODE_SNAPSHOT_LAST_OF_TABLE);
@@ -39,7 +42,8 @@ static void a_table_of_one_row_says_that_it_ends(void **state)
 
 static void the_last_row_of_all_is_last_whatever_else_it_is(void **state)
 {
-    const struct sink_snapshot_place only = {true, true, true, true};
+    const struct vstream_copied only = {
+        .first_table = true, .begins = true, .ends = true, .is_last = true};
     (void)state;
     assert_int_equal(sink_snapshot_mark(&only, true, true), ENCODE_SNAPSHOT_LAST);
     assert_int_equal(sink_snapshot_mark(&only, true, false), ENCODE_SNAPSHOT_FIRST);
