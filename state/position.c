@@ -188,6 +188,8 @@ static const char *file_number(const char *file)
 
 int position_file_compare(const char *a, const char *b)
 {
+    if (strcmp(a, b) == 0)
+        return 0;
     const char *number_a = file_number(a), *number_b = file_number(b);
     size_t digits_a = strlen(number_a), digits_b = strlen(number_b);
     if (digits_a != digits_b)

@@ -26,10 +26,23 @@ struct committed {
     bool open;               /* a transaction has begun, and its end was not given */
     bool unspooling;         /* its end was seen: it is given from the spool */
     bool stopped;
+    bool moved;    /* pos is not compared with `until` yet */
     bool has_seen; /* seen is about the open transaction */
     struct seen seen;
     const struct cdc_change *end; /* of the part that was given last; NULL: it did not end */
 };
+
+static void move_to(struct committed *c, const struct position *at)
+{
+    position_copy(&c->pos, at);
+    c->moved = true;
+}
+
+static void move_behind(struct committed *c, const struct cdc_change *change)
+{
+    cdc_position_advance(&c->pos, change);
+    c->moved = true;
+}
 
 struct committed *committed_new(const struct committed_options *o, const struct position *start)
 {
@@ -37,7 +50,7 @@ struct committed *committed_new(const struct committed_options *o, const struct 
     uint64_t max_bytes = o->spill_max_bytes;
     c->o = *o;
     if (start)
-        position_copy(&c->pos, start);
+        move_to(c, start);
     if (!o->spill_dir && !max_bytes)
         max_bytes = UINT64_MAX;
     c->spool = cdc_spool_new(o->spill_dir, 0, max_bytes);
@@ -61,7 +74,7 @@ void committed_put(struct committed *c, struct cdc_batch *b)
     c->batch = cdc_batch_ref(b);
     c->at = 0;
     if (!c->o.log && position_is_empty(&c->pos))
-        position_copy(&c->pos, &b->start);
+        move_to(c, &b->start);
 }
 
 const struct position *committed_position(const struct committed *c)
@@ -123,7 +136,7 @@ static void see(struct committed *c, size_t from, size_t to)
 static void end_transaction(struct committed *c, const struct cdc_change *end)
 {
     if (!c->o.log)
-        cdc_position_advance(&c->pos, end);
+        move_behind(c, end);
     if (!cdc_spool_is_empty(c->spool))
         cdc_spool_clear(c->spool); /* also lets go of `end`, which may stand in it */
     c->open = c->unspooling = c->has_seen = false;
@@ -225,8 +238,9 @@ static bool reached(struct committed *c)
     const struct position *until = c->o.until;
     if (c->open)
         return false;
-    if (until && !position_is_empty(until) && position_at_or_after(&c->pos, until))
+    if (c->moved && until && !position_is_empty(until) && position_at_or_after(&c->pos, until))
         c->stopped = true;
+    c->moved = false;
     return c->stopped;
 }
 
@@ -251,7 +265,7 @@ static enum committed_next take(struct committed *c, struct committed_part *part
         return give(c, &c->batch->changes[c->at++], 1, false, part);
     if (first->kind == CDC_GAP)
         return refuse_gap(first, e);
-    cdc_position_advance(&c->pos, first);
+    move_behind(c, first);
     c->at++;
     return COMMITTED_MORE;
 }

@@ -271,29 +271,32 @@ static enum vstream_next end_lane(struct vstream_shard *s, struct err *e)
     return ok ? VSTREAM_ENDED : VSTREAM_FAIL;
 }
 
-static void note_rest(struct vstream_shard *s, enum cdc_rest rest, const struct err *why)
+static void set_rest(struct vstream_shard *s, enum cdc_rest rest, const struct err *why)
 {
-    if (s->rest == rest && rest == CDC_REST_BUSY)
-        return;
     pthread_mutex_lock(&s->v->lock);
     s->rest = rest;
     s->why = *why;
     pthread_mutex_unlock(&s->v->lock);
 }
 
+/* Called for each transaction: only what changes something clears a struct err, 2 KiB. */
+static void note_rest(struct vstream_shard *s, bool rests)
+{
+    if (!rests && s->rest == CDC_REST_BUSY)
+        return;
+    struct err why = ERR_INIT;
+    set_rest(s, rests ? cdc_stream_rest(vstream_lane_stream(s->lane), &why) : CDC_REST_BUSY, &why);
+}
+
 enum vstream_next vstream_pull(struct vstream_shard *s, struct committed_part *part,
                                int64_t timeout_ms, struct err *e)
 {
-    struct err why = ERR_INIT;
-    enum cdc_rest rest = CDC_REST_BUSY;
     if (s->ended || (!s->inside && __atomic_load_n(&s->v->over, __ATOMIC_RELAXED)))
         return VSTREAM_ENDED;
     enum vstream_next next = vstream_lane_next(s->lane, part, timeout_ms, e);
     s->inside =
         (next == VSTREAM_PART && !part->ends && !s->v->o.at_once) || vstream_lane_copies(s->lane);
-    if (next == VSTREAM_REST)
-        rest = cdc_stream_rest(vstream_lane_stream(s->lane), &why);
-    note_rest(s, rest, &why);
+    note_rest(s, next == VSTREAM_REST);
     return next == VSTREAM_ENDED ? end_lane(s, e) : next;
 }
 

@@ -16,7 +16,7 @@ import time
 import pymysql
 import pytest
 from fleet import program
-from sluice_servers import MariaDB, MariaDB11, MySQL, Scratch, accounts
+from sluice_servers import MariaDB, MariaDB11, MySQL, Scratch, ServerError, accounts
 from sluice_servers.process import wait_until
 
 SEEDS = int(os.environ.get("SLUICE_SEEDS") or (200 if os.environ.get("SLUICE_DEEP") else 6))
@@ -298,13 +298,26 @@ class Move:
         self.run(self.source, "INSERT INTO t (id,n,e,s,d,m,f,v,c,u) WITH RECURSIVE q(i) AS (SELECT 1 UNION ALL SELECT "
                               "i+1 FROM q WHERE i<50) SELECT i,i,1+i MOD 3,i MOD 8,'2024-01-01 10:00:00',i,i,'v','c',i FROM q")
 
+    def wait_copied(self):
+        try:
+            wait_until(lambda: self.stream()[0] in ("Running", "Error"), SETTLE_S, "the copy of seed %d" % self.seed)
+        except ServerError as error:
+            raise AssertionError("%s: %s\nsource: %s\ntarget: %s" % ((error, self.full_stream()) + tuple(
+                self.processes(side) for side in (self.source, self.target)))) from error
+
+    @staticmethod
+    def processes(connection):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT ID, USER, DB, COMMAND, TIME, STATE, INFO FROM information_schema.PROCESSLIST")
+            return "\n  ".join(map(str, cursor.fetchall()))
+
     def work(self):
         copying = self.rng.random() < 0.6
         done = self.workflow("create", "--source-keyspace", self.source_db, "--tables", "t", "--on-ddl",
                              self.rng.choice(("IGNORE", "IGNORE", "IGNORE", "STOP")))
         assert done.returncode == 0, done.stderr
         if not copying:
-            wait_until(lambda: self.stream()[0] in ("Running", "Error"), SETTLE_S, "the copy of seed %d" % self.seed)
+            self.wait_copied()
         for step in range(self.rng.randrange(20, 60)):
             if step % 10 == 5 and self.rng.random() < 0.5:
                 self.disturb()
