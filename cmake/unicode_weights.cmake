@@ -1,4 +1,4 @@
-# cmake/unicode_weights.cmake — the weights of the vindexes unicode_loose_*: SLUICE_UNICODE_WEIGHTS is the folder with
+# cmake/unicode_weights.cmake — the weights of the vindexes unicode_loose_*: SLUICE_UNICODE_WEIGHTS is the file
 # unicode_weights.inc, or empty when they cannot be had (the build goes on, these vindexes are refused by name).
 #
 # SLUICE_FETCH_WEIGHTS  whether the package that they come from may be downloaded (tools/gen_unicode_weights)
@@ -24,5 +24,5 @@ endif()
 if(failed)
   message(STATUS "vindexes unicode_loose_* are left out: ${why}")
 else()
-  set(SLUICE_UNICODE_WEIGHTS ${CMAKE_BINARY_DIR}/generated)
+  set(SLUICE_UNICODE_WEIGHTS ${weights})
 endif()

@@ -56,7 +56,9 @@ static const struct flag_def any_workflow_options[] = {
 static const struct flag_def vschema_options[] = {
     {.name = "keyspace", .type = FLAG_TEXT, .arg = "KEYSPACE", .doc = "whose vschema"},
     {.name = "vschema-file", .type = FLAG_TEXT, .arg = "FILE", .doc = "apply: the new vschema"},
-    {.name = "dry-run", .type = FLAG_BOOL, .doc = "check only"},
+    {.name = "dry-run", .type = FLAG_BOOL, .doc = "apply: check only"},
+    {.name = "strict", .type = FLAG_BOOL, .doc = "apply: a parameter that its vindex does not take is an error"},
+    {.name = "history", .type = FLAG_BOOL, .doc = "get: every version that was applied, from the keyspace's first shard"},
     {.name = NULL},
 };
 static const struct flag_def route_options[] = {

@@ -13,6 +13,8 @@
 #include "schemas/sharding/vindex_line.h"
 #include "schemas/sharding/vschema.h"
 #include "sinks/sink.h"
+#include "vrepl/workflow/vschema_apply.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,38 +249,77 @@ int cmd_graph(const struct opt_values *v)
     return ERR_EXIT_OK;
 }
 
-static bool get_vschema(const struct opt_values *v, const struct config *c, struct err *e)
+static const struct topo_keyspace *keyspace_of(const struct opt_values *v, const struct config *c,
+                                               struct err *e)
 {
     const char *name = opt_str(v, "keyspace");
-    struct topo_keyspace *ks = name != NULL ? topology_keyspace(c->topo, name) : NULL;
-    struct buf out = BUF_INIT;
+    const struct topo_keyspace *ks = name != NULL ? topology_keyspace(c->topo, name) : NULL;
     if (ks == NULL)
-        return err_set(e, ERR_USAGE, "there is no keyspace '%s'", name != NULL ? name : "");
-    render_json(ks->vschema->json != NULL ? ks->vschema->json : "{\"sharded\":false}", &out);
+        err_set(e, ERR_USAGE, "there is no keyspace '%s'", name != NULL ? name : "");
+    return ks;
+}
+
+static bool get_vschema(const struct opt_values *v, const struct config *c, struct err *e)
+{
+    const struct topo_keyspace *ks = keyspace_of(v, c, e);
+    CLEANUP(buf_fini) struct buf history = BUF_INIT;
+    struct buf out = BUF_INIT;
+    if (ks == NULL || (opt_flag(v, "history") && !vschema_history(ks, &history, e)))
+        return false;
+    render_json(history.len > 0 ? buf_str(&history) : ks->vschema->json, &out);
     print_buf(&out);
     return true;
 }
 
-/* The configuration names the file; applying checks the new text and puts it there. */
-static bool apply_vschema(const struct opt_values *v, struct err *e)
+static void warn_of_param(void *n, const struct vindex *vindex, const char *param)
+{
+    fprintf(stderr, "warning: vindex %s of type %s takes no parameter '%s': it is ignored\n",
+            vindex_name(vindex), vindex_type(vindex), param);
+    ++*(size_t *)n;
+}
+
+static bool check_params(const struct opt_values *v, const struct vschema *parsed, struct err *e)
+{
+    size_t unknown = 0;
+    vschema_unknown_params(parsed, warn_of_param, &unknown);
+    return unknown == 0 || !opt_flag(v, "strict") ||
+           err_set(e, ERR_VSCHEMA, "%zu unknown parameter%s, with --strict", unknown,
+                   unknown == 1 ? "" : "s");
+}
+
+static bool apply_parsed(const struct opt_values *v, const struct topo_keyspace *ks,
+                         const struct vschema *parsed, const char *text, struct err *e)
+{
+    uint64_t version = 0;
+    bool dry_run = opt_flag(v, "dry-run");
+    if (!check_params(v, parsed, e) || !vschema_apply(ks, parsed, text, dry_run, &version, e))
+        return false;
+    if (dry_run)
+        printf("the vschema is valid and would be version %" PRIu64 " of keyspace %s\n", version,
+               ks->name);
+    else
+        printf("version %" PRIu64
+               " of the vschema of keyspace %s is in %s; a daemon that runs takes "
+               "it when it starts again\n",
+               version, ks->name, ks->vschema_file);
+    return true;
+}
+
+static bool apply_vschema(const struct opt_values *v, const struct config *c, struct err *e)
 {
     const char *file = opt_str(v, "vschema-file");
-    struct buf text = BUF_INIT;
+    const struct topo_keyspace *ks = keyspace_of(v, c, e);
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    if (ks == NULL)
+        return false;
     if (file == NULL)
         return err_set(e, ERR_USAGE, "--vschema-file is missing");
     struct vschema *parsed =
         sys_read_file(file, 16 << 20, &text, e) ? vschema_parse(buf_str(&text), e) : NULL;
-    buf_fini(&text);
-    if (parsed == NULL)
-        return err_prepend(e, "%s", file);
+    bool ok = parsed != NULL ? apply_parsed(v, ks, parsed, buf_str(&text), e)
+                             : err_prepend(e, "%s", file);
     vschema_free(parsed);
-    if (opt_flag(v, "dry-run")) {
-        puts("the vschema is valid");
-        return true;
-    }
-    err_set(e, ERR_WF_PRECONDITION,
-            "%s is valid, but the keyspace's vschema belongs to the configuration", file);
-    return err_cure(e, "put it where keyspaces.KEYSPACE.vschema points, then restart the daemon");
+    return ok;
 }
 
 int cmd_vschema(const struct opt_values *v)
@@ -287,7 +328,7 @@ int cmd_vschema(const struct opt_values *v)
     struct config *c = config_load(opt_str(v, "config"), &e);
     bool ok = c != NULL;
     if (ok && strcmp(opt_verb(v), "apply") == 0)
-        ok = apply_vschema(v, &e);
+        ok = apply_vschema(v, c, &e);
     else if (ok)
         ok = get_vschema(v, c, &e);
     config_free(c);

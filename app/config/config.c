@@ -202,7 +202,7 @@ static bool fill_vschema(struct topo_keyspace *ks, const char *config_path, cons
     else
         vschema_unknown_params(ks->vschema, warn_of_param, ks->name);
     buf_fini(&text);
-    free(path);
+    ks->vschema_file = path;
     return ks->vschema != NULL;
 }
 

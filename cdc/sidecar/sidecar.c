@@ -10,12 +10,13 @@
 #include "cdc/sidecar/position_row.h"
 #include "cdc/sidecar/progress_row.h"
 #include "cdc/sidecar/sidecar_version.h"
+#include "cdc/sidecar/vschema_row.h"
 #include "cdc/sidecar/workflow_row.h"
 
 static const struct sidecar_table *const tables[] = {
-    &epoch_row_table,    &position_row_table, &progress_row_table,
-    &left_out_row_table, &incarnation_table,  &workflow_row_table,
-    &log_mark_table,     &note_table,         &journal_row_table,
+    &epoch_row_table,   &position_row_table, &progress_row_table, &left_out_row_table,
+    &incarnation_table, &workflow_row_table, &log_mark_table,     &note_table,
+    &journal_row_table, &vschema_row_table,
 };
 static const size_t n_tables = sizeof tables / sizeof *tables;
 

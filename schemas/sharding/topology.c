@@ -30,6 +30,7 @@ static void keyspace_fini(struct topo_keyspace *k)
         shard_fini(&k->shards[i]);
     free(k->shards);
     free(k->name);
+    free(k->vschema_file);
     vschema_free(k->vschema);
 }
 

@@ -26,6 +26,7 @@ struct topo_keyspace {
     struct topo_shard
         *shards; /* sorted by range start; may hold overlapping sets (before and after a reshard) */
     size_t n_shards;
+    char *vschema_file;      /* where the configuration has it from; NULL: nowhere */
     struct vschema *vschema; /* never NULL; unsharded and empty when none is configured */
 };
 struct topology {

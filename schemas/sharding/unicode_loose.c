@@ -37,7 +37,7 @@ struct uw_range {
 };
 
 #ifdef SLUICE_UNICODE_WEIGHTS
-#include "unicode_weights.inc"
+#include SLUICE_UNICODE_WEIGHTS /* made by the build */
 static const bool available = true;
 #else
 static const bool available = false;

@@ -1,6 +1,9 @@
 # tests/integration/test_vindexes.py — rows placed by vindexes of several columns, and found by lookup tables.
 """Where the rows are is the servers' word; which keyspace id each has is compared with Vitess in tests/golden."""
 
+import copy
+import json
+
 PLACES = """CREATE TABLE places (tenant INT NOT NULL, name VARCHAR(40) CHARACTER SET utf8mb4 NOT NULL,
             mail VARCHAR(40) CHARACTER SET latin1, PRIMARY KEY (tenant, name))"""
 LOOKUP = {"table": "commerce.mails", "from": "mail", "to": "kid"}
@@ -57,6 +60,7 @@ def test_rows_of_two_columns_are_split_and_found(make_fleet, need_sluice):  # py
             assert route(fleet, "--key", "%s,%s" % (tenant, name.swapcase())) == [where]
             assert route(fleet, "--key", str(tenant)) == [where], "its first byte is the tenant's"
     look_up(fleet, parts)
+    apply_vschemas(fleet)
 
 
 def lookup_places_no_row(fleet):
@@ -80,3 +84,40 @@ def look_up(fleet, parts):
     assert gone.returncode == 1 and "mails has no row for mail=nobody" in gone.stderr
     place(fleet, write_only="true")
     assert sorted(route(fleet, "--column", "mail", "--key", "nobody")) == ["customer/-80", "customer/80-"]
+
+
+def applied(fleet, vschema, *words):
+    with open(fleet.path("new.json"), "w", encoding="utf-8") as out:
+        json.dump(vschema, out)
+    return fleet.try_sluice("vschema", "apply", "--keyspace", "customer", "--vschema-file", fleet.path("new.json"), *words)
+
+
+def in_force(fleet):
+    with open(fleet.path("customer.vschema.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def apply_vschemas(fleet):
+    """Where rows are on several shards, nothing that decides their place is replaced."""
+    before = in_force(fleet)
+    for change, says in ((lambda v: v["vindexes"]["of_two"]["params"].update(column_bytes="2"), "vindex of_two: multicol(2:"),
+                         (lambda v: v["tables"]["places"]["column_vindexes"][0]["columns"].reverse(), "over name, tenant"),
+                         (lambda v: v["tables"].pop("places"), "not placed")):
+        vschema = copy.deepcopy(before)
+        change(vschema)
+        done = applied(fleet, vschema)
+        assert done.returncode == 5 and "table places has rows" in done.stderr and says in done.stderr, done.stderr
+        assert in_force(fleet) == before
+    vschema = copy.deepcopy(before)
+    vschema["tables"]["later"] = {"column_vindexes": [{"column": "id", "name": "by_customer"}]}
+    vschema["tables"]["mailed"] = {"type": "reference"}  # has no rows
+    vschema["vindexes"]["by_customer"]["params"] = {"unheard": "of"}
+    done = applied(fleet, vschema, "--strict")
+    assert done.returncode == 2 and "by_customer" in done.stderr and "unheard" in done.stderr
+    assert applied(fleet, vschema, "--dry-run").returncode == 0 and in_force(fleet) == before
+    done = applied(fleet, vschema)
+    assert done.returncode == 0 and done.stdout.startswith("version 2 ") and "unheard" in done.stderr, done
+    assert in_force(fleet) == vschema
+    assert applied(fleet, vschema).stdout.startswith("version 2 "), "the same is no new version"
+    history = json.loads(fleet.sluice("vschema", "get", "--keyspace", "customer", "--history"))
+    assert [one["version"] for one in history] == [1, 2] and [one["vschema"] for one in history] == [before, vschema]

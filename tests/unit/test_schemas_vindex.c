@@ -4,7 +4,7 @@
 #include "schemas/sharding/unicode_loose.h"
 #include "schemas/sharding/vindex_line.h"
 #include "schemas/sharding/vindex_lookup.h"
-#include "schemas/sharding/vschema.h"
+#include "schemas/sharding/vschema_change.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -381,6 +381,64 @@ static void a_primary_vindex_gives_one_place(void **state)
     }
 }
 
+/* ---- changes ---- */
+
+static bool add_move(void *ctx, const char *table, const char *before, const char *after,
+                     struct err *e)
+{
+    (void)e;
+    buf_printf(ctx, "%s: %s -> %s;", table, before, after);
+    return true;
+}
+
+static const char *moves(const char *vindexes, const char *tables, struct buf *out)
+{
+    static const char before[] =
+        "{\"sharded\":true,\"vindexes\":{\"h\":{\"type\":\"hash\"}},\"tables\":{"
+        "\"t\":{\"column_vindexes\":[{\"column\":\"a\",\"name\":\"h\"}]},"
+        "\"r\":{\"type\":\"reference\"}}}";
+    struct buf placements CLEANUP(buf_fini) = BUF_INIT, text CLEANUP(buf_fini) = BUF_INIT;
+    struct err e = ERR_INIT;
+    struct vschema *from = vschema_parse(before, &e);
+    buf_printf(&text, "{\"sharded\":true,\"vindexes\":{%s},\"tables\":{%s}}", vindexes, tables);
+    struct vschema *to = vschema_parse(buf_str(&text), &e);
+    if (to == NULL)
+        fail_msg("%s", e.text);
+    vschema_placements(from, &placements);
+    buf_reset(out);
+    assert_true(vschema_moved_tables(buf_str(&placements), to, add_move, out, &e));
+    vschema_free(from);
+    vschema_free(to);
+    return buf_str(out);
+}
+
+#define REFERENCE "\"r\":{\"type\":\"reference\"}"
+
+static void what_places_rows_otherwise_is_a_move(void **state)
+{
+    (void)state;
+    struct buf out CLEANUP(buf_fini) = BUF_INIT;
+    assert_string_equal(moves("\"x\":{\"type\":\"hash\",\"params\":{\"foreign\":\"1\"}}",
+                              "\"t\":{\"column_vindexes\":[{\"column\":\"A\",\"name\":\"x\"}]},"
+                              "\"new\":{\"type\":\"reference\"}," REFERENCE,
+                              &out),
+                        "");
+    assert_string_equal(
+        moves("\"h\":{\"type\":\"xxhash\"}",
+              "\"t\":{\"column_vindexes\":[{\"column\":\"a\",\"name\":\"h\"}]}," REFERENCE, &out),
+        "t: vindex h: hash over a -> vindex h: xxhash over a;");
+    assert_string_equal(
+        moves("\"h\":{\"type\":\"hash\"}",
+              "\"t\":{\"column_vindexes\":[{\"column\":\"b\",\"name\":\"h\"}]}," REFERENCE, &out),
+        "t: vindex h: hash over a -> vindex h: hash over b;");
+    assert_string_equal(moves("", REFERENCE, &out), "t: vindex h: hash over a -> not placed;");
+    assert_string_equal(moves("\"h\":{\"type\":\"hash\"}",
+                              "\"t\":{\"column_vindexes\":[{\"column\":\"a\",\"name\":\"h\"}]},"
+                              "\"r\":{\"column_vindexes\":[{\"column\":\"a\",\"name\":\"h\"}]}",
+                              &out),
+                        "r: on every shard -> vindex h: hash over a;");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +456,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_ids_or_every_shard),
         cmocka_unit_test(a_table_has_all_its_vindexes),
         cmocka_unit_test(a_primary_vindex_gives_one_place),
+        cmocka_unit_test(what_places_rows_otherwise_is_a_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
