@@ -154,13 +154,13 @@ static enum vindex_result map_multicol(const struct vindex *v, const struct vind
     (void)e;
     const struct columns *c = v->own;
     struct buf id CLEANUP(buf_fini) = BUF_INIT;
-    size_t least = 0;
+    size_t start = out->len, least = 0;
     for (size_t i = 0; i < n_in; i++) {
         buf_reset(&id);
         if (vindex_map_part(c->parts[i], &in[i], &id) != VINDEX_KSID)
             return VINDEX_NONE;
-        while (out->len < least)
-            buf_put_u8(out, 0);
+        while (out->len - start < least && buf_put_u8(out, 0))
+            ;
         size_t bytes = (size_t)c->bytes[i];
         buf_put(out, buf_str(&id), id.len < bytes ? id.len : bytes);
         least += bytes;

@@ -74,7 +74,8 @@ bool vindex_loose_refused(const struct vindex *v, struct err *e);
 bool vindex_md5(const void *p, size_t n, struct buf *out);    /* appends 16 bytes */
 void vindex_xxhash(const void *p, size_t n, struct buf *out); /* appends 8 */
 
-/* A JSON object of names to unsigned 64-bit numbers, in its order; jansson has no such numbers. */
+/* A JSON object of names to unsigned 64-bit numbers, sorted by name; jansson has no such
+ * numbers. */
 struct vindex_pair {
     char *name;
     uint64_t value;
@@ -82,6 +83,7 @@ struct vindex_pair {
 bool vindex_pairs_parse(const char *vindex, const char *json, struct vindex_pair **out, size_t *n,
                         struct err *e) WARN_UNUSED;
 void vindex_pairs_free(struct vindex_pair *pairs, size_t n);
+/* NULL: there is none. The pairs are as vindex_pairs_parse gave them. */
 const struct vindex_pair *vindex_pairs_find(const struct vindex_pair *pairs, size_t n,
                                             const char *name, size_t name_len);
 /* A short text that differs when the pairs do, whatever their order. */

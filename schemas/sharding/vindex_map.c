@@ -166,11 +166,8 @@ static void destroy_region(struct vindex *v)
 
 static void put_region(const struct region *r, uint64_t number, struct buf *out)
 {
-    buf_put_be(out, number & 0xffff, 2);
-    if (r->bytes == 1) {
-        out->data[out->len - 2] = out->data[out->len - 1];
-        out->len--;
-    }
+    unsigned bits = 8 * (unsigned)r->bytes;
+    buf_put_be(out, number & ((1u << bits) - 1), (unsigned)r->bytes);
 }
 
 static enum vindex_result put_hash(const struct region *r, uint64_t number, struct buf *out)

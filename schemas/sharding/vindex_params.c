@@ -146,8 +146,6 @@ static bool read_pair(struct reader *r, struct err *e)
     uint64_t value;
     if (!read_name(r, &name, e))
         return false;
-    if (vindex_pairs_find(r->pairs, r->n, name, strlen(name)) != NULL)
-        return bad_json(r, "a name appears twice", e);
     if (next_char(r) != ':')
         return bad_json(r, "':' is missing", e);
     r->at++;
@@ -180,11 +178,27 @@ static bool read_pairs(struct reader *r, struct err *e)
     }
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct vindex_pair *)a)->name, ((const struct vindex_pair *)b)->name);
+}
+
+static bool sort_pairs(struct reader *r, struct err *e)
+{
+    if (r->n > 0)
+        qsort(r->pairs, r->n, sizeof *r->pairs, by_name);
+    for (size_t i = 1; i < r->n; i++)
+        if (strcmp(r->pairs[i - 1].name, r->pairs[i].name) == 0)
+            return err_set(e, ERR_VSCHEMA, "vindex %s: the map has the name '%.100s' twice",
+                           r->vindex, r->pairs[i].name);
+    return true;
+}
+
 bool vindex_pairs_parse(const char *vindex, const char *json, struct vindex_pair **out, size_t *n,
                         struct err *e)
 {
     struct reader r = {.vindex = vindex, .at = json};
-    bool ok = read_pairs(&r, e);
+    bool ok = read_pairs(&r, e) && sort_pairs(&r, e);
     if (!ok) {
         vindex_pairs_free(r.pairs, r.n);
         r.pairs = NULL;
@@ -202,18 +216,29 @@ void vindex_pairs_free(struct vindex_pair *pairs, size_t n)
     free(pairs);
 }
 
+/* As strcmp would order a name that may hold zero bytes. */
+static int compare_name(const char *name, size_t name_len, const char *other)
+{
+    size_t n = strlen(other), least = n < name_len ? n : name_len;
+    int c = memcmp(name, other, least);
+    return c != 0 ? c : (name_len > n) - (name_len < n);
+}
+
 const struct vindex_pair *vindex_pairs_find(const struct vindex_pair *pairs, size_t n,
                                             const char *name, size_t name_len)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strlen(pairs[i].name) == name_len && memcmp(pairs[i].name, name, name_len) == 0)
-            return &pairs[i];
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = compare_name(name, name_len, pairs[middle].name);
+        if (c == 0)
+            return &pairs[middle];
+        if (c < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
     return NULL;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct vindex_pair *)a)->name, ((const struct vindex_pair *)b)->name);
 }
 
 void vindex_pairs_digest(const struct vindex_pair *pairs, size_t n, struct buf *out)

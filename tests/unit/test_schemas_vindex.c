@@ -115,6 +115,29 @@ static void the_first_columns_of_a_row_are_no_place(void **state)
     vindex_free(v);
 }
 
+static void ids_are_appended_whole(void **state)
+{
+    (void)state;
+    static const char *const types[][3] = {
+        {"multicol", "{\"column_count\":\"2\",\"column_vindex\":\"binary\"}", "31000000166b40b4"},
+        {"region_experimental", "{\"region_bytes\":\"1\"}", "01166b40b44aba4bd6"},
+        {"region_experimental", "{\"region_bytes\":\"2\"}", "0001166b40b44aba4bd6"},
+    };
+    const struct vindex_input in[] = {{.kind = VINDEX_IN_U64, .u64 = 1},
+                                      {.kind = VINDEX_IN_U64, .u64 = 1}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        struct buf ids CLEANUP(buf_fini) = BUF_INIT, hex CLEANUP(buf_fini) = BUF_INIT;
+        struct err e = ERR_INIT;
+        struct vindex *v = vindex_new("v", types[i][0], types[i][1], &e);
+        buf_put_str(&ids, "before it, some bytes");
+        size_t before = ids.len;
+        assert_int_equal(vindex_map_buf(v, in, 2, &ids, &e), VINDEX_KSID);
+        buf_put_hex(&hex, ids.data + before, ids.len - before);
+        assert_string_equal(buf_str(&hex), types[i][2]);
+        vindex_free(v);
+    }
+}
+
 static const char *placement(const char *type, const char *params, char out[256])
 {
     struct err e = ERR_INIT;
@@ -446,6 +469,7 @@ int main(void)
         cmocka_unit_test(wrong_parameters_are_refused_by_name),
         cmocka_unit_test(several_columns_share_the_bytes_of_an_id),
         cmocka_unit_test(the_first_columns_of_a_row_are_no_place),
+        cmocka_unit_test(ids_are_appended_whole),
         cmocka_unit_test(a_placement_is_what_decides_where_rows_go),
         cmocka_unit_test(a_map_in_a_file_is_part_of_the_placement),
         cmocka_unit_test(loose_text_has_one_place),
