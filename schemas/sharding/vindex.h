@@ -65,7 +65,7 @@ void vindex_prefix_end(const struct buf *prefix, struct buf *end);
 /* The value that maps to a keyspace id (hash, numeric, reverse_bits: U64; binary: BYTES borrowed
  * from id); false for vindexes that cannot be reversed and for ids of a wrong length. */
 bool vindex_reverse(const struct vindex *v, const uint8_t *id, size_t n, struct vindex_input *out,
-                    struct err *e);
+                    struct err *e) WARN_UNUSED;
 /* Values from..to keep their order as ids: numeric and binary only. */
 bool vindex_keeps_order(const struct vindex *v);
 
