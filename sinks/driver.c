@@ -217,7 +217,7 @@ static bool start_shard(struct sink_driver *d, const struct family *f, size_t i,
 
 /* ---- a shard that ended, and its children ---- */
 
-static bool start_child(struct sink_driver *d, const struct family *f,
+static bool start_child(struct sink_driver *d, const struct family *f, int64_t journal,
                         const struct cdc_journal_shard *child, struct err *e)
 {
     struct position at CLEANUP(position_fini) = POSITION_INIT;
@@ -227,8 +227,12 @@ static bool start_child(struct sink_driver *d, const struct family *f,
                  d->spec->name, child->keyspace, child->shard);
         return true;
     }
-    if (!position_parse(child->gtid, &at, e) ||
-        (!family_is_further(&f->shards[i], &at) && !begin_at(d, child->shard, child->gtid, e)))
+    if (!position_parse(child->gtid, &at, e))
+        return false;
+    bool further = family_is_further(&f->shards[i], journal, &at);
+    if (further && f->shards[i].ended)
+        return true;
+    if (!further && !begin_at(d, child->shard, child->gtid, e))
         return false;
     pthread_mutex_lock(&d->lock);
     bool ok = d->stop || driver_lane_start(d, &own_keyspace(d)->shards[i], e);
@@ -246,14 +250,16 @@ static bool start_children(struct sink_driver *d, struct family *f, const struct
     if (!family_reached_by_all(f, j))
         return true;
     for (size_t i = 0; ok && i < j->n_shard_gtids; i++)
-        ok = start_child(d, f, &j->shard_gtids[i], e);
+        ok = start_child(d, f, j->id, &j->shard_gtids[i], e);
     return ok;
 }
 
 bool driver_start_children(struct lane *l, struct err *e)
 {
     struct family f;
+    pthread_mutex_lock(&l->driver->children_lock);
     bool ok = family_load(l->driver, &f, e) && start_children(l->driver, &f, &l->journal, e);
+    pthread_mutex_unlock(&l->driver->children_lock);
     family_close(&f);
     return ok;
 }
@@ -338,6 +344,7 @@ struct sink_driver *sink_driver_start(const struct sink_spec *spec, const struct
     struct sink_driver *d = mem_alloc(sizeof *d);
     thread_cond_init(&d->wake);
     pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->children_lock, NULL);
     copy_spec(&d->own, spec, topo);
     d->spec = &d->own;
     d->topo = topo;
@@ -376,6 +383,7 @@ void sink_driver_stop(struct sink_driver *d)
         free(l);
     }
     pthread_mutex_destroy(&d->lock);
+    pthread_mutex_destroy(&d->children_lock);
     pthread_cond_destroy(&d->wake);
     sink_spec_fini(&d->own);
     free(d);

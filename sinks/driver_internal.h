@@ -68,7 +68,8 @@ struct sink_driver {
     uint64_t flush_bytes;  /* records wait at most for so many */
     int64_t flush_ms;      /* and so long */
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* stop */
+    pthread_mutex_t children_lock; /* one parent at a time looks at the others; taken before lock */
+    pthread_cond_t wake;           /* stop */
     bool stop;
     struct lane *lanes;
 };

@@ -42,49 +42,63 @@ bool family_reached_by_all(const struct family *f, const struct cdc_journal *j)
     return true;
 }
 
-/* Whether another shard that is still read holds a part of this one's range. */
-static bool has_living_parent(const struct family *f, const struct family_shard *child)
-{
-    for (size_t i = 0; i < f->n; i++) {
-        const struct family_shard *s = &f->shards[i];
-        if (s != child && s->known && !s->ended && keyrange_intersects(&s->range, &child->range))
-            return true;
-    }
-    return false;
-}
-
-/* The position of the latest journal that names the shard as a child; NULL: none does. */
-static const char *inherited(const struct family *f, const char *child)
+/* The position of the latest journal that names the shard as a child, later than the one that ended
+ * it, and that journal's id; NULL: none does. */
+static const char *inherited(const struct family *f, const struct family_shard *child, int64_t *id)
 {
     const char *gtid = NULL;
-    int64_t latest = INT64_MIN;
+    *id = child->ended ? child->journal.id + 1 : INT64_MIN;
     for (size_t i = 0; i < f->n; i++) {
         const struct cdc_journal *j = &f->shards[i].journal;
-        for (size_t k = 0; f->shards[i].ended && j->id >= latest && k < j->n_shard_gtids; k++) {
-            if (strcmp(j->shard_gtids[k].shard, child) == 0) {
+        for (size_t k = 0; f->shards[i].ended && j->id >= *id && k < j->n_shard_gtids; k++) {
+            if (strcmp(j->shard_gtids[k].shard, child->name) == 0) {
                 gtid = j->shard_gtids[k].gtid;
-                latest = j->id;
+                *id = j->id;
             }
         }
     }
     return gtid;
 }
 
+/* Whether the shard is still read, or has to be as the child of a journal before `id`. */
+static bool is_living(const struct family *f, const struct family_shard *s, int64_t id)
+{
+    int64_t born;
+    if (s->known && !s->ended)
+        return true;
+    return inherited(f, s, &born) && born < id;
+}
+
+/* Whether another shard that is to be read first holds a part of this one's range. */
+static bool has_living_parent(const struct family *f, const struct family_shard *child, int64_t id)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        const struct family_shard *s = &f->shards[i];
+        if (s != child && keyrange_intersects(&s->range, &child->range) && is_living(f, s, id))
+            return true;
+    }
+    return false;
+}
+
 enum family_start family_start(const struct family *f, size_t i, const char **gtid)
 {
     const struct family_shard *s = &f->shards[i];
+    int64_t id;
     *gtid = NULL;
-    if (s->known)
-        return s->ended ? FAMILY_RESTS : FAMILY_GOES_ON;
-    if (!s->serves)
+    if (s->known && !s->ended)
+        return FAMILY_GOES_ON;
+    const char *from = inherited(f, s, &id);
+    if (!from && (s->ended || !s->serves))
         return FAMILY_RESTS;
-    if (has_living_parent(f, s))
+    if (has_living_parent(f, s, from ? id : INT64_MAX))
         return FAMILY_WAITS;
-    *gtid = inherited(f, s->name);
-    return *gtid ? FAMILY_INHERITS : FAMILY_IS_NEW;
+    *gtid = from;
+    return from ? FAMILY_INHERITS : FAMILY_IS_NEW;
 }
 
-bool family_is_further(const struct family_shard *child, const struct position *at)
+bool family_is_further(const struct family_shard *child, int64_t journal, const struct position *at)
 {
-    return child->known && !child->ended && position_at_or_after(&child->at, at);
+    if (child->ended)
+        return child->journal.id > journal;
+    return child->known && position_at_or_after(&child->at, at);
 }

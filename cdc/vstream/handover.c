@@ -158,11 +158,16 @@ bool handover_take(struct handover *h, size_t i, const char *json, bool folds,
     return true;
 }
 
+bool handover_is_complete(const struct handover *h, size_t i)
+{
+    const struct family_shard *s = &h->family.shards[i];
+    return s->ended && family_reached_by_all(&h->family, &s->journal);
+}
+
 int handover_complete(const struct handover *h)
 {
     for (size_t i = 0; i < h->family.n; i++) {
-        const struct family_shard *s = &h->family.shards[i];
-        if (s->ended && family_reached_by_all(&h->family, &s->journal))
+        if (handover_is_complete(h, i))
             return (int)i;
     }
     return -1;

@@ -48,7 +48,9 @@ void handover_fini(struct handover *h);
  * delivered from the shard. folds: how the shard's server compares names. */
 bool handover_take(struct handover *h, size_t i, const char *json, bool folds,
                    const struct position *before, bool *ends, struct err *e) WARN_UNUSED;
-/* The first shard whose journal was reached on all shards of the stream that it names; -1: none. */
+/* Whether the i-th shard's journal was reached, on all shards of the stream that it names. */
+bool handover_is_complete(const struct handover *h, size_t i);
+/* The first shard of which that holds; -1: none. */
 int handover_complete(const struct handover *h);
 /* at[k]: the position of each shard, behind its journal where that was reached; NULL where its
  * reading has not begun. done: handover_complete, or -1. Sets out to where a client goes on. Shards

@@ -33,7 +33,8 @@ struct vstream {
     struct vstream_shard **shards;
     size_t n, cap;
     struct handover handover;
-    bool over;   /* atomic: a switch of traffic that cannot be followed was reached */
+    bool over;   /* atomic: a switch of traffic that cannot be followed was reached: done */
+    int done;    /* over: the lane whose journal it is; else -1 */
     size_t turn; /* of vstream_next */
 };
 
@@ -65,6 +66,7 @@ struct vstream *vstream_open(const struct vstream_options *o, const char *const 
 {
     struct vstream *v = mem_alloc(sizeof *v);
     v->o = *o;
+    v->done = -1;
     pthread_mutex_init(&v->lock, NULL);
     for (size_t i = 0; i < n; i++)
         (void)add_shard(v, shards[i]);
@@ -244,17 +246,19 @@ static void add_children(struct vstream *v)
     }
 }
 
-/* Nothing is left of the lane. The last one that a switch of traffic ends goes on from it. */
+/* Nothing is left of the lane. The last one that a switch of traffic ends goes on from it: from its
+ * own, for that of another reshard may be complete and not taken yet. */
 static bool follow(struct vstream_shard *s, struct err *e)
 {
     struct vstream *v = s->v;
-    const struct family *f = &v->handover.family;
-    int done = f->shards[s->i].ended ? handover_complete(&v->handover) : -1;
-    if (done < 0 || v->over || !is_taken(v, f->shards[done].journal.id))
+    if (v->over || !handover_is_complete(&v->handover, s->i) ||
+        !is_taken(v, v->handover.family.shards[s->i].journal.id))
         return true;
-    bool ok = handover_follow(&v->handover, done, v->o.ks, e);
-    if (!ok)
+    bool ok = handover_follow(&v->handover, (int)s->i, v->o.ks, e);
+    if (!ok) {
+        v->done = (int)s->i;
         __atomic_store_n(&v->over, true, __ATOMIC_RELAXED);
+    }
     add_children(v);
     return ok;
 }
@@ -350,7 +354,7 @@ bool vstream_vgtid(struct vstream *v, struct vgtid *out, struct vgtid *moved, st
     pthread_mutex_lock(&v->lock);
     const struct position **at = mem_calloc(v->n + 1, sizeof *at);
     const struct vstream_shard *uncopied = NULL;
-    int done = v->over ? handover_complete(&v->handover) : -1;
+    int done = v->done;
     for (size_t i = 0; i < v->n; i++) {
         at[i] = vstream_position(v->shards[i]);
         if (is_uncopied(v->shards[i]))

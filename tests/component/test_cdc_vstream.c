@@ -93,6 +93,14 @@ static const char split[] =
     "{\"keyspace\":\"c\",\"shard\":\"80-\",\"gtid\":\"MariaDB/0-1-20\"}],"
     "\"participants\":[{\"keyspace\":\"c\",\"shard\":\"-\"}],\"source_workflows\":[\"c/split\"]}";
 
+/* Reshards of one half each, which goes on on another server from 0-1-3. */
+#define OF_ONE(id, shard)                                                                          \
+    "{\"id\":" id                                                                                  \
+    ",\"migration_type\":\"SHARDS\",\"tables\":[],\"local_position\":\"MariaDB/0-1-1\","           \
+    "\"shard_gtids\":[{\"keyspace\":\"c\",\"shard\":\"" shard "\",\"gtid\":\"MariaDB/0-1-3\"}],"   \
+    "\"participants\":[{\"keyspace\":\"c\",\"shard\":\"" shard                                     \
+    "\"}],\"source_workflows\":[\"c/w\"]}"
+
 /* ---- the stream ---- */
 
 static void place(unsigned after, struct position *out)
@@ -315,6 +323,43 @@ static void a_reshard_back_is_followed_too(void **state)
     tear_down(&f);
 }
 
+static enum vstream_next pull(struct fixture *f, size_t lane)
+{
+    struct vstream_shard *s = vstream_shard(f->v, lane);
+    struct committed_part part;
+    struct err e = ERR_INIT;
+    enum vstream_next next = vstream_pull(s, &part, 100, &e);
+    assert_int_not_equal(next, VSTREAM_FAIL);
+    if (next == VSTREAM_PART) {
+        take(f, lane, &part);
+        vstream_taken(s);
+    }
+    return next;
+}
+
+/* One lane has met its journal and was not pulled since; the other is at the end of its own. */
+static void reshards_at_the_same_time_do_not_wait_for_each_other(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    put_transactions(&f, LEFT, 1, 1);
+    put_journal(&f.logs[LEFT], 2, OF_ONE("7", "-80"));
+    put_transactions(&f, RIGHT, 1, 1);
+    put_journal(&f.logs[RIGHT], 2, OF_ONE("8", "80-"));
+    start_stream(&f, NULL);
+    while (f.x[0].transaction < 3)
+        (void)pull(&f, 0);
+    for (size_t i = 0; pull(&f, 1) != VSTREAM_ENDED && i < STEPS_MAX; i++) {
+    }
+    assert_int_equal(vstream_count(f.v), 3);
+    assert_string_equal(vstream_shard_is(vstream_shard(f.v, 2))->name, "80-");
+    for (size_t i = 0; pull(&f, 0) != VSTREAM_ENDED && i < STEPS_MAX; i++) {
+    }
+    assert_int_equal(vstream_count(f.v), 4);
+    tear_down(&f);
+}
+
 static void a_stream_that_cannot_follow_says_where_it_goes_on(void **state)
 {
     struct fixture f;
@@ -481,6 +526,7 @@ int main(void)
         cmocka_unit_test(who_goes_on_from_a_vgtid_misses_and_doubles_nothing),
         cmocka_unit_test(a_child_begins_when_both_parents_are_at_their_journal),
         cmocka_unit_test(a_reshard_back_is_followed_too),
+        cmocka_unit_test(reshards_at_the_same_time_do_not_wait_for_each_other),
         cmocka_unit_test(a_stream_that_cannot_follow_says_where_it_goes_on),
         cmocka_unit_test(a_lane_that_fails_does_not_stop_the_other),
         cmocka_unit_test(lanes_end_at_their_entries_of_until),

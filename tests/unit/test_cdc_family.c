@@ -146,13 +146,55 @@ static void a_second_parent_does_not_set_a_child_back(void **state)
     (void)state;
     open_family(&f);
     assert_true(position_parse("FilePos/w.000009:4", &at, &e));
-    assert_false(family_is_further(&f.shards[WHOLE], &at));
+    assert_false(family_is_further(&f.shards[WHOLE], merge.id, &at));
     know(&f.shards[WHOLE], "FilePos/w.000009:900");
-    assert_true(family_is_further(&f.shards[WHOLE], &at));
+    assert_true(family_is_further(&f.shards[WHOLE], merge.id, &at));
     know(&f.shards[WHOLE], "FilePos/w.000008:900");
-    assert_false(family_is_further(&f.shards[WHOLE], &at));
+    assert_false(family_is_further(&f.shards[WHOLE], merge.id, &at));
     end(&f.shards[WHOLE], &split); /* it served before the split, and now serves again */
-    assert_false(family_is_further(&f.shards[WHOLE], &at));
+    assert_false(family_is_further(&f.shards[WHOLE], merge.id, &at));
+    struct cdc_journal later = split;
+    later.id = 9;
+    end(&f.shards[WHOLE], &later); /* it was read to its end already */
+    assert_true(family_is_further(&f.shards[WHOLE], merge.id, &at));
+}
+
+/* A crash came between the ends of both parents and the start of their child, which had ended by an
+ * earlier split: nothing but their journals says that it goes on. */
+static void who_served_before_begins_again_after_a_reshard_back(void **state)
+{
+    struct fixture f;
+    const char *gtid;
+    (void)state;
+    open_family(&f);
+    f.shards[WHOLE].serves = true;
+    end(&f.shards[WHOLE], &split);
+    end(&f.shards[LEFT], &merge);
+    know(&f.shards[RIGHT], "FilePos/b.000001:4");
+    assert_int_equal(start(&f, WHOLE, &gtid), FAMILY_WAITS);
+    end(&f.shards[RIGHT], &merge);
+    assert_int_equal(start(&f, WHOLE, &gtid), FAMILY_INHERITS);
+    assert_string_equal(gtid, "FilePos/w.000009:4");
+    assert_int_equal(start(&f, LEFT, &gtid), FAMILY_RESTS); /* the split that named it is older */
+    f.shards[WHOLE].serves = false; /* and was split again: it is read up to that */
+    assert_int_equal(start(&f, WHOLE, &gtid), FAMILY_INHERITS);
+}
+
+/* A crash kept the children of the split from beginning; when the stream is opened again they have
+ * been merged. The other half of them began, and is at the merge's journal. */
+static void a_child_that_never_began_is_read_before_its_own_children(void **state)
+{
+    struct fixture f;
+    const char *gtid;
+    (void)state;
+    open_family(&f);
+    f.shards[WHOLE].serves = true;
+    end(&f.shards[WHOLE], &split);
+    assert_int_equal(start(&f, LEFT, &gtid), FAMILY_INHERITS);
+    assert_string_equal(gtid, "FilePos/l.000001:4");
+    end(&f.shards[RIGHT], &merge);
+    assert_int_equal(start(&f, LEFT, &gtid), FAMILY_INHERITS);
+    assert_int_equal(start(&f, WHOLE, &gtid), FAMILY_WAITS);
 }
 
 int main(void)
@@ -164,6 +206,8 @@ int main(void)
         cmocka_unit_test(a_parent_without_a_position_is_waited_for_while_it_serves),
         cmocka_unit_test(an_earlier_journal_is_not_the_one_that_is_waited_for),
         cmocka_unit_test(a_second_parent_does_not_set_a_child_back),
+        cmocka_unit_test(who_served_before_begins_again_after_a_reshard_back),
+        cmocka_unit_test(a_child_that_never_began_is_read_before_its_own_children),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
