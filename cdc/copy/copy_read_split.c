@@ -1,10 +1,10 @@
 /* cdc/copy/copy_read_split.c — cuts a table into ranges of about equal size.
  *
  * Keys that begin with an integer: the server's own range estimates (EXPLAIN: two dives into the
- * index, no rows read) of slices, the largest slice halved until none is large; then the slices are
- * put together. Other keys: every k-th entry of the index is read in its order. The ranges always
- * cover everything, however wrong the estimates are: the first has no lower, the last no upper
- * bound.
+ * index, no rows read) of intervals, the largest one halved until none is large; then the intervals
+ * are put together. Other keys: every k-th entry of the index is read in its order. The ranges
+ * always cover everything, however wrong the estimates are: the first has no lower, the last no
+ * upper bound.
  */
 #include "base/mem.h"
 #include "base/sys.h"
@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICES_MAX     512
-#define SLICES_A_RANGE 8
-#define ROWS_WORTH_IT  2000 /* smaller tables stay whole */
+#define INTERVALS_MAX     512
+#define INTERVALS_A_RANGE 8
+#define ROWS_WORTH_IT     2000 /* smaller tables stay whole */
 
-/* A half-open slice [low, high] of an integer column; numbers are biased so that signed ones
- * compare as unsigned do. */
-struct slice {
+/* Values low to high, both included, of an integer column; biased so that signed ones compare as
+ * unsigned do. */
+struct interval {
     uint64_t low, high;
     uint64_t rows;
 };
@@ -30,7 +30,7 @@ struct splitter {
     const struct schema_table *table;
     const struct copy_key_column *column;
     bool is_unsigned;
-    struct slice slices[SLICES_MAX];
+    struct interval intervals[INTERVALS_MAX];
     size_t n;
 };
 
@@ -72,7 +72,7 @@ static bool explain_rows(struct my_conn *c, const char *sql, uint64_t *rows, str
     return next != MY_FAIL;
 }
 
-static bool estimate(struct splitter *s, struct slice *slice, struct err *e)
+static bool estimate(struct splitter *s, struct interval *interval, struct err *e)
 {
     struct buf sql = BUF_INIT;
     bool mysql = my_conn_server(s->r->conn)->flavor == MY_FLAVOR_MYSQL;
@@ -80,10 +80,10 @@ static bool estimate(struct splitter *s, struct slice *slice, struct err *e)
                s->column->name_sql);
     put_from(s, &sql);
     buf_printf(&sql, " WHERE %s BETWEEN ", s->column->name_sql);
-    put_number(s, slice->low, &sql);
+    put_number(s, interval->low, &sql);
     buf_put_str(&sql, " AND ");
-    put_number(s, slice->high, &sql);
-    bool ok = explain_rows(s->r->conn, buf_str(&sql), &slice->rows, e);
+    put_number(s, interval->high, &sql);
+    bool ok = explain_rows(s->r->conn, buf_str(&sql), &interval->rows, e);
     buf_fini(&sql);
     return ok;
 }
@@ -101,8 +101,8 @@ static bool parse_end(struct splitter *s, const struct my_cell *cell, uint64_t *
     return true;
 }
 
-/* The whole key space as one slice; *empty when there is no row. */
-static bool first_slice(struct splitter *s, bool *empty, struct err *e)
+/* The whole key space as one interval; *empty when there is no row. */
+static bool first_interval(struct splitter *s, bool *empty, struct err *e)
 {
     struct buf sql = BUF_INIT;
     struct my_cell cells[2];
@@ -113,18 +113,18 @@ static bool first_slice(struct splitter *s, bool *empty, struct err *e)
     if (!res)
         return false;
     enum my_next next = my_result_next(res, cells, e);
-    *empty = next != MY_ROW || !parse_end(s, &cells[0], &s->slices[0].low) ||
-             !parse_end(s, &cells[1], &s->slices[0].high);
+    *empty = next != MY_ROW || !parse_end(s, &cells[0], &s->intervals[0].low) ||
+             !parse_end(s, &cells[1], &s->intervals[0].high);
     my_result_free(res);
     s->n = *empty ? 0 : 1;
-    return next != MY_FAIL && (*empty || estimate(s, &s->slices[0], e));
+    return next != MY_FAIL && (*empty || estimate(s, &s->intervals[0], e));
 }
 
 static size_t largest(const struct splitter *s)
 {
     size_t best = 0;
     for (size_t i = 1; i < s->n; i++) {
-        if (s->slices[i].rows > s->slices[best].rows)
+        if (s->intervals[i].rows > s->intervals[best].rows)
             best = i;
     }
     return best;
@@ -132,10 +132,10 @@ static size_t largest(const struct splitter *s)
 
 static bool halve(struct splitter *s, size_t i, struct err *e)
 {
-    struct slice *left = &s->slices[i];
+    struct interval *left = &s->intervals[i];
     uint64_t middle = left->low + (left->high - left->low) / 2;
     memmove(left + 2, left + 1, (s->n - i - 1) * sizeof *left);
-    left[1] = (struct slice){.low = middle + 1, .high = left->high};
+    left[1] = (struct interval){.low = middle + 1, .high = left->high};
     left->high = middle;
     s->n++;
     return estimate(s, left, e) && estimate(s, left + 1, e);
@@ -143,10 +143,10 @@ static bool halve(struct splitter *s, size_t i, struct err *e)
 
 static bool refine(struct splitter *s, unsigned n_ranges, struct err *e)
 {
-    uint64_t enough = s->slices[0].rows / ((uint64_t)n_ranges * SLICES_A_RANGE) + 1;
-    while (s->n < SLICES_MAX) {
+    uint64_t enough = s->intervals[0].rows / ((uint64_t)n_ranges * INTERVALS_A_RANGE) + 1;
+    while (s->n < INTERVALS_MAX) {
         size_t i = largest(s);
-        if (s->slices[i].rows <= enough || s->slices[i].low == s->slices[i].high)
+        if (s->intervals[i].rows <= enough || s->intervals[i].low == s->intervals[i].high)
             return true;
         if (!halve(s, i, e))
             return false;
@@ -168,18 +168,18 @@ static void add_range(struct ranges *r, char *upper)
     r->items[r->n++].upper.sql = upper;
 }
 
-/* Slices together until each range has its share. */
-static void join_slices(const struct splitter *s, unsigned n_ranges, struct ranges *out)
+/* Intervals together until each range has its share. */
+static void join_intervals(const struct splitter *s, unsigned n_ranges, struct ranges *out)
 {
     uint64_t total = 0, sum = 0;
     for (size_t i = 0; i < s->n; i++)
-        total += s->slices[i].rows;
+        total += s->intervals[i].rows;
     for (size_t i = 0; i + 1 < s->n && out->n + 1 < n_ranges; i++) {
-        sum += s->slices[i].rows;
+        sum += s->intervals[i].rows;
         if (sum * n_ranges < total * (out->n + 1))
             continue;
         struct buf upper = BUF_INIT;
-        put_number(s, s->slices[i].high, &upper);
+        put_number(s, s->intervals[i].high, &upper);
         add_range(out, buf_take(&upper));
     }
 }
@@ -193,11 +193,11 @@ static bool split_integers(struct copy_reader *r, const struct schema_table *t, 
     s->table = t;
     s->column = &r->plan.key.columns[0];
     s->is_unsigned = s->column->column->column->is_unsigned;
-    bool ok = first_slice(s, &empty, e);
-    if (ok && !empty && s->slices[0].rows >= ROWS_WORTH_IT) {
+    bool ok = first_interval(s, &empty, e);
+    if (ok && !empty && s->intervals[0].rows >= ROWS_WORTH_IT) {
         ok = refine(s, n, e);
         if (ok)
-            join_slices(s, n, out);
+            join_intervals(s, n, out);
     }
     free(s);
     return ok;

@@ -2,7 +2,7 @@
  *
  * A cdc_batch holds raw row images, in an arena of its own or in the pieces they were received in,
  * and a vector of cdc_change. It is bounded in bytes (CDC_BATCH_BYTES, more only for one larger row
- * event; the pieces may have a few times as many); it holds many small transactions or a slice of a
+ * event; the pieces may have a few times as many); it holds many small transactions or a part of a
  * big one. Once published it is immutable and atomically refcounted; everything inside
  * (changes, row bytes, names, SQL text) lives exactly as long as the batch. Table definitions are
  * refcounted by the batch for that time.
@@ -115,20 +115,19 @@ struct cdc_batch {
     struct arena arena;
     struct cdc_change *changes;
     size_t n_changes;
-    size_t bytes; /* charged to every queue that holds it */
-    struct position
-        start; /* stream position before the first change (seq counts inside an open transaction) */
-    bool starts_in_tx,
-        ends_in_tx; /* a slice: the first change continues / the last leaves a transaction open */
-    struct gtid open_gtid;              /* GTID of the transaction that is open at the start */
-    int64_t received_us;                /* wall clock when its last event arrived */
-    uint64_t serial;                    /* counts up within one reader */
+    size_t bytes;          /* charged to every queue that holds it */
+    struct position start; /* before the first change; seq counts inside an open transaction */
+    bool starts_in_tx;     /* the first change goes on with a transaction of an earlier batch */
+    bool ends_in_tx;       /* the last change leaves a transaction open */
+    struct gtid open_gtid; /* GTID of the transaction that is open at the start */
+    int64_t received_us;   /* wall clock when its last event arrived */
+    uint64_t serial;       /* counts up within one reader */
     const struct schema_table **tables; /* references held */
     size_t n_tables, cap_tables, cap_changes;
     struct piece **pieces; /* references held */
     size_t n_pieces, cap_pieces;
-    size_t pieces_bytes; /* of all of them */
-    size_t images_bytes; /* of what lies in them and is used */
+    size_t pieces_bytes; /* how long all pieces are together */
+    size_t images_bytes; /* how many of their bytes are row images of this batch */
 };
 
 struct cdc_batch *cdc_batch_new(void);

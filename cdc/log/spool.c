@@ -1,11 +1,12 @@
-/* cdc/log/spool.c — the transaction spool: slices of batches first, then records in an unnamed
- * file.
+/* cdc/log/spool.c — the transaction spool: changes that are kept in their batches first, then
+ * records in an unnamed file.
  *
  * Invariants:
- *   1. Slices come before the file's records; once a record was written, no slice is added.
+ *   1. What is kept in batches comes before the file's records; once there is a record, no more is
+ *      kept in batches.
  *   2. A record is the change as it is in memory, then the bytes its pointers stand for, in the
- * order in which `parts` names them. It is read by the process that wrote it, so pointers to table
- * definitions (which the spool holds) stay as they are.
+ *      order in which `parts` names them. It is read by the process that wrote it, so pointers to
+ *      table definitions (which the spool holds) stay as they are.
  *   3. What an addition that failed has written of itself is cut off.
  */
 #include "cdc/log/spool.h"
@@ -23,7 +24,7 @@
 #define DEFAULT_MAX_BYTES ((uint64_t)20 << 30)
 #define WRITE_BYTES       ((size_t)1024 * 1024)
 
-struct slice {
+struct kept {
     struct cdc_batch *batch;
     size_t first, n;
 };
@@ -31,15 +32,15 @@ struct cdc_spool {
     char *dir; /* NULL: memory only */
     size_t memory_limit;
     uint64_t max_bytes;
-    struct slice *slices;
-    size_t n_slices, cap_slices;
+    struct kept *kept;
+    size_t n_kept, cap_kept;
     size_t memory_bytes;
     struct spill *file; /* NULL: none */
     const struct schema_table **tables;
     size_t n_tables, cap_tables;
     struct metric *m_bytes;
     /* the walk */
-    size_t at_slice, at_change;
+    size_t at_kept, at_change;
     uint64_t at_file;
     struct cdc_change change;
     struct buf bytes;
@@ -63,14 +64,14 @@ static uint64_t file_bytes(const struct cdc_spool *s)
 
 void cdc_spool_clear(struct cdc_spool *s)
 {
-    for (size_t i = 0; i < s->n_slices; i++)
-        cdc_batch_unref(s->slices[i].batch);
+    for (size_t i = 0; i < s->n_kept; i++)
+        cdc_batch_unref(s->kept[i].batch);
     for (size_t i = 0; i < s->n_tables; i++)
         schema_table_unref(s->tables[i]);
     metric_add(s->m_bytes, -(double)file_bytes(s));
     spill_close(s->file);
     s->file = NULL;
-    s->n_slices = s->n_tables = 0;
+    s->n_kept = s->n_tables = 0;
     s->memory_bytes = 0;
     cdc_spool_rewind(s);
 }
@@ -80,7 +81,7 @@ void cdc_spool_free(struct cdc_spool *s)
     if (!s)
         return;
     cdc_spool_clear(s);
-    free(s->slices);
+    free(s->kept);
     free(s->tables);
     free(s->dir);
     buf_fini(&s->bytes);
@@ -89,7 +90,7 @@ void cdc_spool_free(struct cdc_spool *s)
 
 bool cdc_spool_is_empty(const struct cdc_spool *s)
 {
-    return s->n_slices == 0 && file_bytes(s) == 0;
+    return s->n_kept == 0 && file_bytes(s) == 0;
 }
 
 uint64_t cdc_spool_bytes(const struct cdc_spool *s)
@@ -241,8 +242,8 @@ bool cdc_spool_add(struct cdc_spool *s, struct cdc_batch *b, size_t first, size_
     if (!s->dir && s->memory_bytes + cost > s->max_bytes)
         return err_set(e, ERR_LIMIT, "a transaction is over %llu bytes",
                        (unsigned long long)s->max_bytes);
-    mem_grow((void **)&s->slices, &s->cap_slices, s->n_slices + 1, sizeof *s->slices);
-    s->slices[s->n_slices++] = (struct slice){.batch = cdc_batch_ref(b), .first = first, .n = n};
+    mem_grow((void **)&s->kept, &s->cap_kept, s->n_kept + 1, sizeof *s->kept);
+    s->kept[s->n_kept++] = (struct kept){.batch = cdc_batch_ref(b), .first = first, .n = n};
     s->memory_bytes += cost;
     return true;
 }
@@ -251,7 +252,7 @@ bool cdc_spool_add(struct cdc_spool *s, struct cdc_batch *b, size_t first, size_
 
 void cdc_spool_rewind(struct cdc_spool *s)
 {
-    s->at_slice = s->at_change = 0;
+    s->at_kept = s->at_change = 0;
     s->at_file = 0;
 }
 
@@ -291,13 +292,13 @@ static bool read_record(struct cdc_spool *s, struct err *e)
 bool cdc_spool_next(struct cdc_spool *s, const struct cdc_change **change, struct err *e)
 {
     *change = NULL;
-    while (s->at_slice < s->n_slices && s->at_change >= s->slices[s->at_slice].n) {
-        s->at_slice++;
+    while (s->at_kept < s->n_kept && s->at_change >= s->kept[s->at_kept].n) {
+        s->at_kept++;
         s->at_change = 0;
     }
-    if (s->at_slice < s->n_slices) {
-        const struct slice *slice = &s->slices[s->at_slice];
-        *change = &slice->batch->changes[slice->first + s->at_change++];
+    if (s->at_kept < s->n_kept) {
+        const struct kept *kept = &s->kept[s->at_kept];
+        *change = &kept->batch->changes[kept->first + s->at_change++];
         return true;
     }
     if (s->at_file >= file_bytes(s))

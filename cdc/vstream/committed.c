@@ -144,13 +144,13 @@ static void end_transaction(struct committed *c, const struct cdc_change *end)
 }
 
 /* What the batch has of a transaction, from its next change on. */
-struct slice {
+struct extent {
     size_t from, to;
     bool alone;             /* it is the whole transaction */
     bool ends, is_left_out; /* the last change ends it; it is no COMMIT */
 };
 
-static struct slice find_slice(const struct committed *c)
+static struct extent find_extent(const struct committed *c)
 {
     const struct cdc_batch *b = c->batch;
     size_t i = c->at;
@@ -158,11 +158,11 @@ static struct slice find_slice(const struct committed *c)
            b->changes[i].kind != CDC_ROLLBACK)
         i++;
     bool ends = i < b->n_changes;
-    return (struct slice){.from = c->at,
-                          .to = ends ? i + 1 : i,
-                          .alone = ends && !c->open,
-                          .ends = ends,
-                          .is_left_out = ends && b->changes[i].kind == CDC_ROLLBACK};
+    return (struct extent){.from = c->at,
+                           .to = ends ? i + 1 : i,
+                           .alone = ends && !c->open,
+                           .ends = ends,
+                           .is_left_out = ends && b->changes[i].kind == CDC_ROLLBACK};
 }
 
 static enum committed_next give(struct committed *c, const struct cdc_change *changes, size_t n,
@@ -187,7 +187,7 @@ static enum committed_next give_spooled(struct committed *c, struct committed_pa
     return give(c, change, 1, change->kind == CDC_COMMIT, part);
 }
 
-static enum committed_next leave_out(struct committed *c, const struct slice *s,
+static enum committed_next leave_out(struct committed *c, const struct extent *s,
                                      struct committed_part *part)
 {
     const struct cdc_change *end = &c->batch->changes[s->to - 1];
@@ -201,7 +201,7 @@ static enum committed_next leave_out(struct committed *c, const struct slice *s,
     return COMMITTED_MORE;
 }
 
-static enum committed_next keep(struct committed *c, const struct slice *s,
+static enum committed_next keep(struct committed *c, const struct extent *s,
                                 struct committed_part *part, struct err *e)
 {
     if (!cdc_spool_add(c->spool, c->batch, s->from, s->to - s->from, e))
@@ -219,7 +219,7 @@ static enum committed_next keep(struct committed *c, const struct slice *s,
 static enum committed_next take_transaction(struct committed *c, struct committed_part *part,
                                             struct err *e)
 {
-    const struct slice s = find_slice(c);
+    const struct extent s = find_extent(c);
     if (s.is_left_out && !c->o.at_once)
         return leave_out(c, &s, part);
     if (!s.alone && !c->o.at_once)

@@ -35,7 +35,7 @@ struct committed_options {
 
 struct vstream_copied; /* cdc/vstream/initial_copy.h */
 
-/* A slice of one transaction, or a change between two. The changes are valid until the next call. */
+/* A part of one transaction, or a change between two. The changes are valid until the next call. */
 struct committed_part {
     const struct cdc_change *changes;
     size_t n;

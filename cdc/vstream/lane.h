@@ -1,5 +1,5 @@
 /* cdc/vstream/lane.h — one shard's part of a change stream: the rows that exist, if they are wanted,
- * then committed transactions from its reader, in slices, up to the journal that ends the shard.
+ * then committed transactions from its reader, in parts, up to the journal that ends the shard.
  *
  * A lane is pulled by one thread. The lanes of a sink are pulled each by its own and keep their
  * places in checkpoints; those of a merge belong to a vstream (cdc/vstream/vstream.h).
@@ -17,7 +17,7 @@
  *     │     │                   │                         the journal's transaction was taken
  *     │     │                   nothing came within the timeout
  *     │     everything that was read is given: a good moment to flush and to acknowledge
- *     a slice of a committed transaction; the last one of a transaction says so
+ *     a part of a committed transaction; the last one of a transaction says so
  */
 #ifndef SLUICE_CDC_VSTREAM_LANE_H
 #define SLUICE_CDC_VSTREAM_LANE_H

@@ -1,4 +1,4 @@
-/* tests/unit/test_cdc_decode.c — the decoder on hand-made events: transactions, slices, resuming,
+/* tests/unit/test_cdc_decode.c — the decoder on hand-made events: transactions, parts of them, resuming,
  * savepoints, XA. */
 #include "base/crc32.h"
 #include "tests/support/decode_feeder.h"

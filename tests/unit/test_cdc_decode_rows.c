@@ -436,7 +436,7 @@ static void other_tables_of_the_sidecar_are_no_journals(void **state)
     stop(&f);
 }
 
-/* ---- slices ---- */
+/* ---- parts ---- */
 
 static void the_text_of_a_statement_follows_its_rows_into_the_next_batch(void **state)
 {

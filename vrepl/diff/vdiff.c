@@ -24,14 +24,13 @@
 
 bool vdiff_wait_common(struct vdiff_run *d, struct err *e)
 {
-    int64_t wait_ms = d->rq->wait_ms > 0 ? d->rq->wait_ms : 30000;
     for (size_t i = 0; i < d->rq->n_sources; i++) {
         struct position pos = POSITION_INIT;
         struct my_conn *c = my_connect(&d->rq->sources[i]->primary, "vdiff", e);
         bool ok = c != NULL && my_current_position(c, &pos, e);
         my_close(c);
         if (ok && d->rq->streams != NULL && d->rq->streams[i] != NULL)
-            ok = vrepl_stream_wait(d->rq->streams[i], &pos, wait_ms, e);
+            ok = vrepl_stream_wait(d->rq->streams[i], &pos, d->rq->wait_ms, e);
         position_fini(&pos);
         if (!ok)
             return err_prepend(e, "vdiff of %s: waiting for a common position", d->t->target_table);

@@ -15,19 +15,19 @@ struct vdiff_table {
     const char *const *vindex_columns;
     size_t n_vindex_columns;
 };
-#define VDIFF_SAMPLES_MAX 10000 /* so that a report has an end */
+#define VDIFF_SAMPLES_MAX 10000 /* a report holds no more, whatever is asked for */
 struct vdiff_request {
-    const char *workflow_key; /* whose target tables are proven by it (cdc/sidecar/incarnation.h) */
+    const char *workflow_key; /* "<keyspace>/<workflow>"; the incarnations of the target tables are its */
     const struct topo_shard *const *sources;
     size_t n_sources;
     const struct topo_shard *const *targets;
     size_t n_targets;
-    struct vrepl_stream *const
-        *streams; /* one a source, in their order: to wait for common positions */
+    /* One a source, in the sources' order: a comparison waits until each has applied a position. */
+    struct vrepl_stream *const *streams;
     const struct vdiff_table *tables;
     size_t n_tables;
-    unsigned max_sample_rows; /* of each kind and table; 0: VDIFF_SAMPLES_MAX */
-    int64_t wait_ms;          /* how long a common position may take; 0: 30 s */
+    unsigned max_sample_rows; /* for each kind of difference and table; 0: VDIFF_SAMPLES_MAX */
+    int64_t wait_ms;          /* how long a common position may take */
     bool only_pks;
     const volatile int *cancelled;
     void (*progress)(void *ctx, const char *json);

@@ -233,7 +233,7 @@ static bool put_part(struct vrepl_apply *a, struct group *g, const struct part *
     return true;
 }
 
-/* The next slice of an open transaction. Slices that cannot be held are sent and given up. */
+/* The next part of an open transaction. Parts that cannot be held are sent and given up. */
 static bool pull_part(struct vrepl_apply *a, struct group *g, struct err *e)
 {
     if (g->f.held_bytes > APPLY_HELD_BYTES) {

@@ -270,7 +270,7 @@ bool apply_lane_recover(struct apply_lane *l, struct lane_work *w, bool *done, s
     bool ok = wait_and_reread(l, &now, e) && compare_row(l, w, &now, done, e);
     target_row_fini(&now);
     vrepl_writer_one_by_one(l->writer, l->one_by_one);
-    /* A first part that was whole stays so; slices are complete once their end was seen. */
+    /* A first part that was whole stays so; parts are complete once their end was seen. */
     assert(w->whole == whole);
     (void)whole; /* without assertions */
     return ok;

@@ -44,7 +44,7 @@ static bool all_reached(struct vrepl_stream *s, const struct position *pos,
     return all;
 }
 
-/* waited_ms was measured: callers may ask in slices, or for no time at all. */
+/* waited_ms was measured: callers may ask a little at a time, or for no time at all. */
 static void set_late(const struct vrepl_stream *s, const struct position *pos, const char *what,
                      int64_t waited_ms, struct err *e)
 {
