@@ -53,9 +53,10 @@ struct flag_def {
     const char *fallback; /* default as text; NULL: none */
     const char *arg;      /* "NAME", or "text|json": then only these words are accepted */
     const char *doc;      /* one line; NULL with FLAG_NO_EFFECT and FLAG_REFUSED: made from why */
-    int64_t min, max; /* of a number, in its unit; both 0: from 0 on. A duration may also be 0 */
-    const char *commands; /* that take it, separated by spaces; NULL: whichever */
-    const char *verbs;    /* the same of verbs */
+    int64_t min,
+        max; /* limits of a number, in its unit; both 0: from 0 on. A duration may be 0 in any case */
+    const char *commands; /* the commands that take it, separated by spaces; NULL: any command */
+    const char *verbs;    /* the verbs that take it, likewise */
     enum flag_status status;
     const char *why, *cure;
     size_t field; /* FLAG_FIELD, or 0: nobody reads it */

@@ -27,18 +27,18 @@ struct http_client_options {
     const char *ca_file;              /* https: who signs; NULL: the system's */
     const char *cert_file, *key_file; /* https: our own certificate, or NULL */
     const char *const *headers;       /* "Name: value" of every request, ended by NULL; or NULL */
-    size_t max_bytes;                 /* of an answer, or of one line of it; 0: 64 MiB */
+    size_t max_bytes;                 /* an answer, or one line of it, may be as long; 0: 64 MiB */
     unsigned connect_ms;              /* 0: 10 s */
     unsigned idle_connections;        /* kept; 0: 4 */
 };
 /* Copies what it is given; asks nobody yet. ERR_CONFIG: the address is none, credentials would go
  * to another machine unencrypted, or libcurl is not there. */
 struct http_client *http_client_new(const struct http_client_options *o, struct err *e) WARN_UNUSED;
-void http_client_free(struct http_client *c); /* after its last call */
+void http_client_free(struct http_client *c); /* no call may be under way */
 
 struct http_client_request {
     const char *method;         /* "GET", "POST", "PUT", "DELETE", … */
-    const char *path;           /* with query; added to the address */
+    const char *path;           /* path and query, appended to the address */
     const char *const *headers; /* as above; or NULL */
     const void *body;           /* NULL: none */
     size_t body_len;            /* 0 with a body: it is a text */

@@ -34,8 +34,9 @@ struct cdc_reader_options {
     unsigned private_readers; /* 0: 4 */
     unsigned heartbeat_ms;    /* 0: 5,000 */
     bool want_query;
-    bool refuse_bad_login; /* of the first connection; later ones are tried again in any case */
-    unsigned retry_ms;     /* before the first new try after a lost connection; 0: 100 */
+    /* An error when the first connection is refused; later ones are tried again in any case. */
+    bool refuse_bad_login;
+    unsigned retry_ms; /* the first pause after a lost connection; 0: 100 */
     /* How a log is opened; NULL: cdc_source_open_dump on the shard's primary. Tests put a replay
      * here. */
     struct cdc_source *(*open)(void *ctx, const struct position *start, uint32_t server_id,
@@ -48,7 +49,8 @@ struct cdc_reader_options {
     /* Where the tracker keeps versions; without both: in memory. */
     struct store *store;
     const char *state_dir; /* opened beside others when it is needed first; if that fails: memory */
-    uint64_t spill_max_bytes; /* of a transaction that is held until its end is known; 0: 20 GiB */
+    /* Limit of a transaction that is held until its end is known; 0: 20 GiB. */
+    uint64_t spill_max_bytes;
 };
 /* No connection is made before the first attach; the tail stops when nobody is attached. */
 struct cdc_reader *cdc_reader_new(struct topology *topo, const struct topo_shard *shard,

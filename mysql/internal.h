@@ -19,7 +19,7 @@ struct my_conn {
     MYSQL *h; /* not NULL once connected */
     struct my_server server;
     char where[384];            /* "db1:3306 (copy)": begins every error */
-    struct my_params params;    /* to reach the same server once more */
+    struct my_params params;    /* how the same server is reached once more */
     struct position kept;       /* the last lasting position: file, pos and log only */
     uint64_t max_packet_bytes;  /* the server's max_allowed_packet */
     struct buf request;         /* encoded parameters, reused between executions */

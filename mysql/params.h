@@ -27,7 +27,7 @@ struct my_params {
     unsigned port;
     char *database; /* default database */
     char *user;
-    char *password;         /* from configuration only by file or command; may be NULL */
+    char *password;         /* the configuration gives it by file or command only; may be NULL */
     char *password_file;    /* read at each connect, re-read when a login fails */
     char *password_command; /* run at each connect */
     enum my_tls_mode tls_mode;

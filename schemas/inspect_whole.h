@@ -13,9 +13,9 @@ bool schema_inspect_whole(struct my_conn *c, struct schema_table *t, struct err 
 
 /* A place in a SHOW CREATE TABLE text that utf8mb3 may have narrowed. */
 struct create_spot {
-    size_t column;     /* of the table that was given */
+    size_t column;     /* the column's number in the table that was given */
     bool labels;       /* between the brackets of ENUM or SET; else the string behind DEFAULT */
-    size_t start, end; /* in the text */
+    size_t start, end; /* bounds of the word in the text, in bytes */
 };
 struct create_spots {
     const struct schema_table *t;

@@ -49,7 +49,7 @@ struct schema_column {
     char *collation_name; /* "utf8mb4_bin"; NULL: no text */
     char *default_text;   /* COLUMN_DEFAULT; NULL: none, or NULL */
     char *extra;          /* EXTRA without auto_increment: "on update current_timestamp()" */
-    char *expression;     /* of a generated column */
+    char *expression;     /* a generated column's expression; NULL: it is not generated */
     char *column_type;    /* information_schema.COLUMN_TYPE: "decimal(12,2)"; NULL when from a table
                              map */
     uint32_t vector_dim;
@@ -95,7 +95,7 @@ struct schema_table {
     size_t n_pk;
     struct schema_key *keys; /* all keys, PRIMARY first; only from information_schema */
     size_t n_keys;
-    uint64_t content_hash; /* of everything above: equal tables, equal hash */
+    uint64_t content_hash; /* hash of everything above: equal tables have equal hashes */
     bool full_metadata;    /* column names are known */
     char *unknown;         /* why they are not and must not be guessed; NULL: nobody asked */
     char *unknown_cure;

@@ -44,12 +44,12 @@ struct lane {
     struct vstream_lane *source; /* while attached */
     struct position acked;
     uint64_t dirty_records, dirty_bytes;
-    int64_t first_dirty_ms; /* of what is not flushed; 0: nothing */
+    int64_t first_dirty_ms; /* when the oldest record that is not flushed was written; 0: none */
     int64_t last_save_ms;
     bool journal_seen; /* the stream ends behind this transaction */
     struct cdc_journal journal;
     struct buf topic;
-    const struct schema_table *topic_table; /* of topic; reference */
+    const struct schema_table *topic_table; /* the table that `topic` is for; a reference is held */
     struct metric *m_records, *m_bytes, *m_retries, *m_latency, *m_checkpoint, *m_dead;
 };
 

@@ -29,10 +29,10 @@ struct sink_tx_options {
     /* A row that the encoder or emit refuses (SKIP_ROW, *e says why); true: it is dealt with, and
      * the transaction goes on. NULL: such a row is an error. */
     bool (*refused)(void *ctx, const struct encode_row *row, struct err *e);
-    void *ctx; /* of all these */
+    void *ctx; /* ctx of all the functions above */
 };
 struct sink_tx_stats {
-    uint64_t rows, transactions, bytes; /* of wanted tables; bytes of images */
+    uint64_t rows, transactions, bytes; /* counts of wanted tables; bytes are those of row images */
 };
 struct sink_tx;
 /* Strings and the encoder must outlive it. */

@@ -41,7 +41,7 @@ enum log_match {
     LOG_MATCH_FAIL_OVER, /* another server, which has all of it: its GTIDs hold, its file does not */
     LOG_MATCH_BEHIND,    /* the server may yet get there; if it does not, it has lost something */
     LOG_MATCH_PURGED,
-    LOG_MATCH_OTHER /* of its GTIDs, file and offset nothing means anything here */
+    LOG_MATCH_OTHER /* another log: neither its GTIDs nor file and offset mean anything here */
 };
 enum log_match log_match(const struct position *recorded, const struct log_view *now);
 

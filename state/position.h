@@ -49,7 +49,7 @@ struct position {
     char file[POSITION_FILE_MAX]; /* "" unknown */
     uint64_t pos;                 /* 64 bits, also beyond 4 GiB */
     uint64_t seq;
-    struct log_id log; /* of file and pos */
+    struct log_id log; /* whose log file and pos are of */
 };
 #define POSITION_INIT                                                                              \
     {                                                                                              \

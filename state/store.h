@@ -61,7 +61,7 @@ struct store_schema {
     const char *server_uuid, *db, *name;
     const char *from_file, *seen_file;
     uint64_t from_pos, seen_pos;
-    uint32_t seen_begun; /* of seen_file, as in log_id; 0: not known */
+    uint32_t seen_begun; /* when seen_file was begun, as in log_id; 0: not known */
     const char *definition;
 };
 /* Replaces the version of the same table that begins at the same place; of the others of that table

@@ -7,7 +7,7 @@
 struct client_request {
     const char *address;                          /* "unix:/path", "host:port" or "https://…" */
     const char *method;                           /* "GET", "POST", "DELETE" */
-    const char *path;                             /* with query */
+    const char *path;                             /* the query is part of it */
     const char *token;                            /* bearer token or NULL */
     const char *body;                             /* JSON or NULL */
     void (*on_line)(void *ctx, const char *line); /* as in base/http.h */

@@ -12,7 +12,7 @@ struct decode_range {
     uint32_t start_time, stop_time;            /* seconds since 1970; 0: not given */
     struct gtid_set *start_gtids, *stop_gtids; /* NULL: not given */
     bool gtids_seen;                           /* this log announces transactions by GTID */
-    bool outside;                              /* of the transaction that is being read */
+    bool outside;                              /* the transaction that is being read is not shown */
 };
 
 enum decode_pass { DECODE_SHOW, DECODE_LEAVE_OUT, DECODE_STOP };

@@ -38,8 +38,8 @@ struct decode_run { /* the first part is the caller's */
     struct cdc_row *before, *after;
     struct buf out;
     struct decode_stats *stats;   /* NULL: not wanted */
-    struct event_text *text;      /* of format raw */
-    char file[POSITION_FILE_MAX]; /* of the event that is being shown */
+    struct event_text *text;      /* what format raw has read so far; NULL in other formats */
+    char file[POSITION_FILE_MAX]; /* where the event that is being shown lies */
     uint64_t offset;
 };
 

@@ -41,7 +41,7 @@ bool copy_row_put(const struct copy_column *columns, size_t n, const struct my_w
 /* One key column: how a value of it is written in SQL. */
 struct copy_key_column {
     const struct copy_column *column;
-    uint16_t number; /* in the table */
+    uint16_t number; /* the column's number in the table, from 0 */
     char *name_sql;  /* `name` */
     char *charset;   /* "" for binary and for other types */
     char *collation;
@@ -65,13 +65,15 @@ bool copy_key_where(const struct copy_key *k, const struct copy_range *range, co
 
 /* Everything about one table, made when it is first read. */
 struct copy_plan {
-    const struct schema_table *source; /* as given; reference */
-    const struct schema_table *table;  /* as the batches carry it; reference */
+    /* The definition that the caller gave; a reference is held. */
+    const struct schema_table *source;
+    /* The definition that the batches carry; a reference is held. */
+    const struct schema_table *table;
     struct copy_column *columns;
     struct copy_key key;
     size_t n_cells;   /* of a result's row: the table's columns, and types of JSON documents */
     char *select;     /* "SELECT … FROM `db`.`t`" */
-    size_t row_bytes; /* of an image, lately; 0 unknown */
+    size_t row_bytes; /* length of a recent row image; 0: not known yet */
 };
 struct copy_reader {
     struct my_conn *conn;

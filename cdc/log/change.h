@@ -48,7 +48,7 @@ struct cdc_rows {
     enum cdc_op op;
     bool partial_json; /* UPDATE whose after images may hold JSON diffs (event 39) */
     uint16_t flags;
-    uint32_t n_columns;            /* of the event: schema_table_width(table) */
+    uint32_t n_columns;            /* how many columns the event has: schema_table_width(table) */
     const uint8_t *present_before; /* bitmap, LSB first; UPDATE and DELETE (NULL for INSERT) */
     const uint8_t *present_after;  /* INSERT and UPDATE (NULL for DELETE) */
     const uint8_t
@@ -70,7 +70,7 @@ struct cdc_rows {
 struct cdc_change {
     enum cdc_change_kind kind;
     bool skippable; /* resuming inside a transaction: already delivered (seq); readers drop these */
-    uint32_t server_id; /* that wrote it */
+    uint32_t server_id; /* the server that wrote it first */
     uint32_t timestamp; /* header time, seconds */
     uint64_t log_pos;   /* file offset of the event's start; COMMIT, HEARTBEAT: position after it */
     const char *file;   /* log file of log_pos, interned for the batch */
@@ -85,12 +85,13 @@ struct cdc_change {
                 *query; /* annotate / rows-query text of the first statement or NULL; as sent */
             bool standalone_ddl;
             bool thread_known;
-            uint32_t thread_id; /* of the session, from the BEGIN or DDL statement (MySQL) */
+            /* The session that wrote it, as the BEGIN or DDL statement says (MySQL). */
+            uint32_t thread_id;
         } begin;
         struct cdc_rows rows; /* ROWS, COPY_ROWS */
         struct ddl_text ddl;  /* its sql is zero-terminated too */
         struct {
-            struct gtid gtid;   /* of the transaction that ends */
+            struct gtid gtid;   /* the GTID of the transaction that ends */
             uint64_t next_pos;  /* = log_pos */
             bool xid;           /* XID event (transactional) or COMMIT query */
             bool cut_off;       /* ROLLBACK: the log has no end of it */

@@ -17,11 +17,11 @@
 /* Whole events, one behind the other. */
 struct cdc_events {
     const uint8_t *bytes;
-    size_t n;             /* of all of them */
+    size_t n;             /* length of all events together */
     const uint64_t *good; /* bit nth, nth + 1, …: of the first, second, … event, whether it ends in
                              a checksum that was compared and is right */
     size_t nth;
-    struct piece *piece; /* that they lie in; NULL: none */
+    struct piece *piece; /* the piece of memory that they lie in; NULL: none */
 };
 /* Takes the first one off; there is one. Its bytes, *n of them. */
 static inline const uint8_t *cdc_events_pop(struct cdc_events *events, size_t *n, bool *good)
@@ -65,8 +65,9 @@ struct cdc_statement {
     size_t n;
     const struct stmt_reach *reach; /* what its text tells */
     const struct log_span *seen;
-    const char *updated_dbs; /* as MySQL says, names that end in zero; NULL: not said */
-    size_t updated_n;        /* bytes of all of them */
+    /* Databases that MySQL says it changed, each name ends in zero; NULL: not said. */
+    const char *updated_dbs;
+    size_t updated_n; /* bytes of all of them */
 };
 /* True: it is passed over (it changed nothing that anybody follows, or nobody minds). False ends
  * the decoding: *why, if set, says what is not proven; of class RETRY it is the decoder's own
@@ -80,7 +81,7 @@ struct cdc_decode_options {
     bool gap_instead_of_error; /* undecodable events become CDC_GAP */
     cdc_schema_fn schema;
     cdc_ddl_fn ddl;
-    void *schema_ctx;           /* of both */
+    void *schema_ctx;           /* ctx of schema and ddl */
     cdc_statement_fn statement; /* NULL: each ends the decoding */
     void *statement_ctx;
     /* Row images of tables for which this returns false are dropped unseen (their ROWS do not
@@ -126,7 +127,7 @@ struct cdc_batch *cdc_decoder_take(struct cdc_decoder *d, bool flush);
 bool cdc_decoder_has_batch(const struct cdc_decoder *d);
 bool cdc_decoder_failed(const struct cdc_decoder *d, struct err *e); /* true: dead, *e set */
 const struct position *
-cdc_decoder_position(const struct cdc_decoder *d); /* after the last fed event */
+cdc_decoder_position(const struct cdc_decoder *d); /* the place behind the last fed event */
 /* Where the open transaction begins, else where the last fed event ends, in the file that is being
  * read. */
 struct log_place cdc_decoder_place(const struct cdc_decoder *d);
@@ -139,7 +140,7 @@ struct cdc_prepared *cdc_decoder_take_prepared(struct cdc_decoder *d, const char
 /* What XA PREPARE left and nothing has ended: its xid, and where it begins. */
 typedef void (*cdc_left_fn)(void *ctx, const char *xid, size_t n, const char *file, uint64_t pos);
 void cdc_decoder_each_prepared(const struct cdc_decoder *d, cdc_left_fn fn, void *ctx);
-struct cdc_decode_stats { /* for --stats */
+struct cdc_decode_stats { /* what `decode --stats` prints */
     uint64_t events[256], bytes[256];
     uint64_t rows, transactions, skipped_events; /* skipped: of unknown type, ignorable */
     uint64_t skipped_statements;                 /* as .statement said */

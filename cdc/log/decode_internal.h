@@ -41,9 +41,10 @@ struct event {
     bool packed;        /* out of a TRANSACTION_PAYLOAD: its place is that of others too */
     const uint8_t *raw; /* header and body */
     const uint8_t *body;
-    size_t n; /* of the body */
+    size_t n; /* length of the body */
     uint64_t start_pos, end_pos;
-    const char *held_file; /* of an event that was held: where it lies; or NULL */
+    /* The file in which an event that was held lies; NULL: it was not held. */
+    const char *held_file;
     uint64_t held_pos;
     struct piece *piece; /* where raw lies, if it may be held */
 };
@@ -103,13 +104,13 @@ struct transaction {
     bool undecided;  /* MariaDB's START ALTER or ROLLBACK ALTER: its statement is not in force */
     struct gtid gtid;
     uint64_t commit_us, original_commit_us;
-    uint64_t start_pos; /* of its GTID or BEGIN event */
+    uint64_t start_pos; /* where its GTID or BEGIN event begins */
     uint32_t timestamp, server_id;
     bool thread_known;
     uint32_t thread_id;
     uint32_t seq;       /* rows so far */
     size_t begin_index; /* of BEGIN in the open batch; SIZE_MAX when that batch is gone */
-    const char *query;  /* of the statement, in the open batch */
+    const char *query;  /* the statement's text, in the open batch */
     struct savepoint *savepoints;
     size_t n_savepoints, cap_savepoints;
 };
@@ -124,11 +125,11 @@ struct cdc_decoder {
     uint64_t resume_seq; /* rows of the first transaction that were delivered before */
 
     bool format_known, checksum, mariadb, has_vectors;
-    enum ident_collation names; /* of savepoints */
+    enum ident_collation names; /* how the server compares the names of savepoints */
     uint8_t post_header_len[256];
     char file[POSITION_FILE_MAX];
     uint64_t file_pos;      /* behind the last event */
-    struct log_id log;      /* of file; begun 0 until its head was read */
+    struct log_id log;      /* whose log `file` is; begun 0 until its head was read */
     uint64_t entered_pos;   /* the file was entered by a rotation, whose head is to come */
     struct log_place since; /* from here on every event was seen; file "" before the first */
 

@@ -66,7 +66,7 @@ enum { /* event types, MySQL 0–43, MariaDB 160– */
 struct event_header {
     uint32_t timestamp; /* seconds; 0: artificial */
     uint32_t server_id;
-    uint32_t length;   /* of the whole event, header and checksum with it */
+    uint32_t length;   /* length of the whole event, header and checksum included */
     uint32_t next_pos; /* low 32 bits of where the next event begins; 0: not told */
     uint16_t flags;
     uint8_t type;

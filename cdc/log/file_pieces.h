@@ -16,12 +16,12 @@
 struct file_piece {
     struct file_piece *next;
     size_t path;      /* index of the file */
-    bool first, last; /* of the file; of all */
+    bool first, last; /* first: a file begins with it; last: nothing follows in any file */
     bool failed;      /* last: because of `error`; else all files were read */
     struct err error;
-    uint64_t offset; /* of the memory's first byte in the file */
+    uint64_t offset; /* where the memory's first byte lies in the file */
     struct piece *memory;
-    size_t n; /* of whole events */
+    size_t n; /* bytes of whole events */
     size_t n_events;
     uint64_t *good; /* bit i: the last four bytes of event i were found to be its checksum */
     size_t cap_good;

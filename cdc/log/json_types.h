@@ -37,7 +37,7 @@ bool json_types_told(const char *letters, size_t n);
 struct json_typed {
     enum json_type type;
     const struct buf *path; /* a path of the server's: $."a"[3] */
-    const char *text;       /* as it stands in the document; of a string without its quotes */
+    const char *text; /* the scalar as it stands in the document; a string without its quotes */
     size_t n;
 };
 typedef bool (*json_typed_fn)(void *arg, const struct json_typed *value, struct err *e);

@@ -23,9 +23,9 @@ struct row_run {
     uint16_t n_prefix;
 };
 struct row_plan {
-    uint64_t id; /* of this plan alone in this process, never 0 */
+    uint64_t id; /* no other plan of this process has it; never 0 */
     uint32_t n_columns, n_runs, n_json;
-    uint32_t null_bytes; /* of an image with all columns */
+    uint32_t null_bytes; /* length of the null bitmap of an image with all columns */
     bool all_supported;
     struct row_run *runs; /* behind the columns, in the same block */
     struct row_column columns[];

@@ -24,8 +24,9 @@ struct cdc_source_ops {
 };
 struct cdc_source { /* embedded first in each backend's struct */
     const struct cdc_source_ops *ops;
-    bool checked;        /* the last event ends in a checksum that was compared and is right */
-    struct piece *piece; /* that the last event lies in, borrowed until the next; NULL: none */
+    bool checked; /* the last event ends in a checksum that was compared and is right */
+    /* The piece in which the last event lies, borrowed until the next; NULL: none. */
+    struct piece *piece;
 };
 /* Plain or gzip'ed binlog files ("-" stdin) one after another. start_pos: offset in the first file
  * (0: 4). */

@@ -35,7 +35,7 @@ struct cdc_rows_iter {
     uint32_t n_before, n_after; /* columns present in the images */
     bool whole;                 /* not an UPDATE, and all columns are present */
     const uint8_t *at, *end;
-    const uint8_t *after_at; /* of an UPDATE: where the last row's after image begins */
+    const uint8_t *after_at; /* where the last row's after image begins, if it is an UPDATE's */
     uint32_t row;            /* number of the row that cdc_rows_next returned last */
     uint32_t next;
 };

@@ -29,8 +29,8 @@ struct sidecar_table {
     const char *name;
     const char *servers; /* which servers have it */
     const char *row;     /* what one row stands for */
-    const char *written; /* by whom, and when */
-    const char *removed; /* by whom, and when */
+    const char *written; /* says by whom, and when */
+    const char *removed; /* says by whom, and when */
     struct sidecar_column columns[SIDECAR_COLUMNS_MAX];
     const char *keys;
 };

@@ -21,7 +21,7 @@ struct wf_row {
     char *todo;     /* JSON or NULL: flags of a complete or cancel that is under way, journal of a
                        planned switch */
     char *owner;
-    bool lease_live; /* by the server's clock */
+    bool lease_live; /* the lease has not run out, by the server's clock */
     uint64_t epoch;
 };
 void wf_row_fini(struct wf_row *r);

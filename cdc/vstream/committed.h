@@ -72,9 +72,9 @@ bool committed_is_open(const struct committed *c);
 
 /* The transaction that is open, or that a ROLLBACK with `cut_off` was given of: what is lost. */
 struct committed_lost {
-    const char *file; /* of its BEGIN; "": not known */
+    const char *file; /* the file that has its BEGIN; "": not known */
     uint64_t pos;     /* likewise */
-    uint64_t rows;    /* that were seen of it */
+    uint64_t rows;    /* how many of its rows were seen */
 };
 struct committed_lost committed_lost(const struct committed *c);
 

@@ -36,7 +36,7 @@ bool handover_is_within(const struct topo_keyspace *ks, const char *only, const 
 struct handover {
     struct family family;
     size_t cap;
-    const char *const *tables; /* that the stream wants; none: all */
+    const char *const *tables; /* tables that the stream wants; none: all */
     size_t n_tables;
 };
 /* Names and tables are borrowed. */

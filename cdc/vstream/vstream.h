@@ -20,11 +20,12 @@
 
 struct vstream_options {
     const struct topo_keyspace *ks;
-    const char *const *tables; /* that are wanted: a move of others does not end the stream */
-    size_t n_tables;           /* none: all */
-    const char *name;          /* the consumer's, for metrics and messages */
-    size_t queue_bytes;        /* of each lane's queue; 0: the reader's default */
-    const char *spill_dir;     /* as in committed_options, like the two below */
+    const char *const
+        *tables;           /* tables that are wanted: a move of others does not end the stream */
+    size_t n_tables;       /* none: all */
+    const char *name;      /* the consumer's, for metrics and messages */
+    size_t queue_bytes;    /* limit of each lane's queue; 0: the reader's default */
+    const char *spill_dir; /* as in committed_options, like the two below */
     uint64_t spill_max_bytes;
     bool at_once;
     /* Lanes that the stream begins with give the rows that exist before the changes behind them
@@ -74,9 +75,9 @@ enum vstream_next vstream_next(struct vstream *v, struct vstream_shard **s,
 
 struct vstream_state {
     bool ended;         /* it is given up to its journal, or to its `until` */
-    bool replaced;      /* by the children of a reshard: it is no part of the stream any more */
+    bool replaced;      /* the children of a reshard have taken its place in the stream */
     enum cdc_rest rest; /* what it waits for, since it last said VSTREAM_REST */
-    const char *why;    /* of rest, or ""; valid until the lane is pulled again */
+    const char *why;    /* why the lane rests, or ""; valid until the lane is pulled again */
 };
 struct vstream_state vstream_state(struct vstream_shard *s);
 /* NULL before the lane begins, while it copies, and after it has ended. Thread: the lane's. */

@@ -16,7 +16,7 @@ struct topo_shard {
     char *name;     /* "-", "-80", "80-" ; "0" is accepted as "-" */
     struct keyrange range;
     struct my_params primary; /* .database is the shard's database */
-    char *primary_address;    /* as configured */
+    char *primary_address;    /* host:port, as the configuration spells it */
     char **replicas;          /* addresses */
     size_t n_replicas;
     char *cell;

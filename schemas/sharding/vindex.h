@@ -5,7 +5,7 @@
 
 #include "schemas/sharding/keyrange.h"
 
-#define VINDEX_COLUMNS_MAX 8 /* of one vindex */
+#define VINDEX_COLUMNS_MAX 8 /* one vindex takes no more columns */
 
 /* A value as it reaches a vindex: integers keep their sign, text its bytes (UTF-8), NULL is a kind.
  */

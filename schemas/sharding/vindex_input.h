@@ -18,7 +18,7 @@ enum vindex_form {
 };
 
 struct vindex_value {
-    const char *column; /* for messages */
+    const char *column; /* the column's name, which messages give */
     enum schema_value_kind kind;
     enum vindex_form form;
     bool is_unsigned;

@@ -27,7 +27,7 @@ struct vschema {
     size_t n_vindexes;
     struct vschema_table *tables;
     size_t n_tables;
-    char *json; /* as given, compact */
+    char *json; /* the document that was parsed, compact */
 };
 struct vschema *vschema_parse(const char *json, struct err *e)
     WARN_UNUSED; /* unknown fields are kept in json and ignored, unknown vindex types refused; the

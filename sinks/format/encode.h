@@ -8,17 +8,17 @@
 enum encode_snapshot {
     ENCODE_SNAPSHOT_NONE, /* no copy: from the log */
     ENCODE_SNAPSHOT_ROW,
-    ENCODE_SNAPSHOT_FIRST, /* of all */
+    ENCODE_SNAPSHOT_FIRST, /* the first row of all tables */
     ENCODE_SNAPSHOT_FIRST_OF_TABLE,
     ENCODE_SNAPSHOT_LAST_OF_TABLE,
-    ENCODE_SNAPSHOT_LAST /* of all */
+    ENCODE_SNAPSHOT_LAST /* the last row of all tables */
 };
 struct encode_context {       /* what a record says about where it comes from */
     const char *installation; /* config name; Debezium's topic.prefix is `prefix` */
     const char *prefix;
     const char *keyspace, *shard;     /* NULL: left out (decode) */
     bool mariadb;                     /* flavour of the source */
-    const char *version;              /* of this program */
+    const char *version;              /* this program's version */
     const struct position *pos;       /* consumer's position before this change; may be NULL */
     const struct cdc_change *begin;   /* BEGIN of the open transaction; NULL outside */
     int64_t now_ms, now_us, now_ns;   /* processing time */
@@ -70,7 +70,7 @@ struct encode_rows {
     bool (*refused)(void *source, const struct encode_row *row, struct err *e);
     void *source;
     encode_emit_fn emit;
-    void *ctx; /* of emit */
+    void *ctx; /* ctx of emit */
 };
 
 struct encoder;

@@ -17,7 +17,8 @@ struct vdiff_table {
 };
 #define VDIFF_SAMPLES_MAX 10000 /* a report holds no more, whatever is asked for */
 struct vdiff_request {
-    const char *workflow_key; /* "<keyspace>/<workflow>"; the incarnations of the target tables are its */
+    /* "<keyspace>/<workflow>": under it the incarnations of target tables are kept. */
+    const char *workflow_key;
     const struct topo_shard *const *sources;
     size_t n_sources;
     const struct topo_shard *const *targets;

@@ -19,9 +19,10 @@ struct vrepl_apply_options {
     const struct vrepl_stream_spec *spec; /* borrowed, as everything here */
     size_t target_no;
     struct target_tx_key key;
-    const struct progress *progress; /* of this target; does not change while items are queued */
+    /* This target's progress; does not change while items are queued. */
+    const struct progress *progress;
     const struct left_out *left_out; /* likewise */
-    const struct target_row *row;    /* as read at take-over */
+    const struct target_row *row;    /* the position row as it was read at take-over */
     bool behind_start;               /* the log is read from before row->pos: skip what is in it */
     void (*changed)(void *ctx);      /* a commit or a failure happened. Thread: the applier's */
     void *ctx;
@@ -59,7 +60,7 @@ struct vrepl_apply_status {
     bool frozen, failed;
     struct err error; /* failed, or retrying: code ≠ ERR_NONE */
     uint64_t rows, transactions;
-    int64_t lag_ms; /* of the last applied transaction; −1 none yet */
+    int64_t lag_ms; /* age of the last applied transaction when it was applied; −1: none yet */
 };
 void vrepl_apply_status(struct vrepl_apply *a, struct vrepl_apply_status *out);
 void vrepl_apply_status_fini(struct vrepl_apply_status *st);

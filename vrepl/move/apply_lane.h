@@ -33,11 +33,11 @@ struct apply_lane {
     struct my_conn *conn;
     struct target_tx *tx;
     struct vrepl_writer *writer;
-    bool fk_checks;        /* of the session */
+    bool fk_checks;        /* whether the session checks foreign keys */
     bool one_by_one;       /* an error has to be named */
-    struct target_row row; /* as durable */
+    struct target_row row; /* the position row as it is durable */
     int64_t duplicate_since_ms;
-    int64_t awake_ms; /* of the last my_ping: TARGET_AWAKE_MS */
+    int64_t awake_ms; /* when my_ping last succeeded: TARGET_AWAKE_MS */
     struct backoff backoff;
 };
 

@@ -42,7 +42,7 @@ struct copy_statement {
     bool strict; /* must hit exactly one row, else a row is lost: stop */
 };
 struct copy_statements {
-    struct copy_statement s[2]; /* in this order */
+    struct copy_statement s[2]; /* to be executed in this order */
     size_t n;                   /* 0: dropped */
 };
 

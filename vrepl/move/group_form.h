@@ -18,7 +18,7 @@
 
 #define GROUP_TX_MAX    200u
 #define GROUP_BYTES_MAX ((size_t)1024 * 1024)
-#define GROUP_HELD_MAX  ((size_t)4 * 1024 * 1024) /* of the batches that a group is made of */
+#define GROUP_HELD_MAX  ((size_t)4 * 1024 * 1024) /* limit of the batches that a group holds */
 
 /* One source transaction: enough to say whether a position contains it. */
 struct group_tx {
@@ -48,7 +48,7 @@ struct group_form {
     struct group_tx tx;                   /* the last one looked at */
     const struct cdc_change *ddl;         /* a DDL of the stream's tables: alone in its group */
     const struct route_change *ddl_route; /* what it does */
-    struct position end;                  /* behind the last one that joined */
+    struct position end;                  /* the position behind the last transaction that joined */
     uint64_t transactions, commit_us;
     size_t bytes, held_bytes;
 };

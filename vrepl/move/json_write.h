@@ -7,7 +7,7 @@
 
 /* The expression and its parameters. Documents of one shape have one expression. */
 struct json_write {
-    struct buf sql;          /* of values.n parameters */
+    struct buf sql;          /* an expression with values.n parameters */
     struct my_value *values; /* the first is the document as text; bytes in scratch, or the row's */
     size_t n, cap;           /* 0: the text says everything */
 };

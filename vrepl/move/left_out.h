@@ -23,7 +23,7 @@
 
 #include <pthread.h>
 
-struct left_out { /* of one target */
+struct left_out { /* the list of one target */
     pthread_mutex_t lock;
     struct map *ids;
 };

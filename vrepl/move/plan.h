@@ -22,11 +22,11 @@ enum plan_bind {
     PLAN_BIND_DOUBLE,
     PLAN_BIND_DECIMAL,  /* text with its scale */
     PLAN_BIND_TEMPORAL, /* text with its fraction */
-    PLAN_BIND_BYTES,    /* as they are: strings in their own charset, blobs, geometry, vectors */
-    PLAN_BIND_BINARY,   /* BINARY(n): padded to n */
-    PLAN_BIND_INFLATE,  /* MariaDB compressed columns */
-    PLAN_BIND_JSON,     /* binary JSON → text */
-    PLAN_BIND_LABEL     /* ENUM and SET by label: the target numbers them otherwise */
+    PLAN_BIND_BYTES, /* bytes as they are: strings in their own charset, blobs, geometry, vectors */
+    PLAN_BIND_BINARY,  /* BINARY(n): padded to n */
+    PLAN_BIND_INFLATE, /* MariaDB compressed columns */
+    PLAN_BIND_JSON,    /* binary JSON → text */
+    PLAN_BIND_LABEL    /* ENUM and SET by label: the target numbers them otherwise */
 };
 
 struct plan_column {
@@ -34,15 +34,16 @@ struct plan_column {
     enum plan_bind bind;
     char *value; /* "?" or an expression of one "?": in VALUES and SET */
     char *where; /* the same in comparisons */
-    bool key;    /* of the identity key */
-    bool guard;  /* of the primary vindex, compared too (several sources) */
-    bool typed;  /* JSON on both sides whose scalars have SQL types (vrepl/json_write) */
+    bool key;    /* the column belongs to the identity key */
+    /* The column belongs to the primary vindex, and is compared too (several sources). */
+    bool guard;
+    bool typed; /* JSON on both sides whose scalars have SQL types (vrepl/json_write) */
 };
 
 struct vrepl_plan {
     struct schema_table *source, *target; /* references held */
     const struct vrepl_table_spec *spec;
-    size_t table_no;             /* of spec within the stream */
+    size_t table_no;             /* the table's number in the stream's spec */
     struct plan_column *columns; /* those that are written, in the target's order */
     size_t n_columns;
     uint16_t

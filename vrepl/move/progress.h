@@ -31,13 +31,13 @@ struct progress_range { /* lower exclusive, upper inclusive; texts as copy_read.
     struct progress_key lower_key, upper_key, last_key;
 };
 struct progress_table {
-    const char *name; /* of the target table; borrowed from the spec */
+    const char *name; /* the target table's name; borrowed from the spec */
     struct progress_range *ranges;
     size_t n_ranges;
     bool order_exact;    /* bounds are parsed */
     bool exact_snapshot; /* copied from one exact snapshot */
     bool kept;           /* every change is applied exactly once, as after the high watermark */
-    struct position snapshot; /* of it, once taken */
+    struct position snapshot; /* the exact snapshot's position, once it was taken */
 };
 struct progress {
     struct progress_table *tables; /* one a table of the spec, in its order */

@@ -24,9 +24,10 @@ struct route_change {
     bool foreign; /* the transaction holds something besides sidecar tables, so far as this batch
                      shows */
     /* DDL: */
-    bool ddl_ours;      /* touches a table of the stream */
-    bool ddl_changes;   /* …and may change its rows without row events */
-    uint16_t ddl_table; /* which (of several: one) */
+    bool ddl_ours;    /* touches a table of the stream */
+    bool ddl_changes; /* …and may change its rows without row events */
+    /* The number of the table that a DDL names; one of them if it names several. */
+    uint16_t ddl_table;
 };
 /* The most that a statement does to the tables of s, and to which. Those whose copy has not begun
  * (waits, NULL: none) have no rows that could differ: what only changes rows is nothing to them.

@@ -19,7 +19,7 @@ enum vrepl_on_ddl {
 };
 
 struct vrepl_table_spec {
-    const char *source_table, *target_table; /* in the shards' own databases */
+    const char *source_table, *target_table; /* names in the shards' own databases */
     const struct vindex *vindex; /* NULL: every row goes to every target (unsharded, reference) */
     const char *const *vindex_columns;
     size_t n_vindex_columns;
@@ -41,7 +41,8 @@ struct vrepl_stream_spec {
     bool several_sources; /* others write the same target tables: plain statements guarded by vindex
                              columns */
     bool one_key_space;   /* a reshard's: the source's range too says which rows it may have */
-    const struct position *start; /* for !copy, when the target has no position row yet */
+    /* Where a stream that does not copy begins, when the target has no position row yet. */
+    const struct position *start;
     uint64_t epoch; /* ours; rows of an older epoch are bumped at open, of a newer refuse
                        (ERR_WF_FENCED) */
     enum vrepl_on_ddl on_ddl;
@@ -72,7 +73,7 @@ struct vrepl_stream_status {
     enum vrepl_stream_state state;
     char message[2080]; /* last error with its cure, or "" */
     char code[40];
-    bool may_pass;       /* that error: a new attempt may do */
+    bool may_pass;       /* a new attempt may succeed where that error came */
     char position[2048]; /* lowest of all targets, text */
     int64_t lag_ms;      /* source commit → applied; −1 unknown */
     bool at_head;        /* nothing known to be missing */

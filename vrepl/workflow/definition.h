@@ -20,9 +20,10 @@ struct wf_side {
 };
 struct wf_table {
     char *source, *target;
-    char *vindex_type; /* of the primary vindex when the workflow was made; NULL: none */
+    char *vindex_type; /* type of the primary vindex when the workflow was made; NULL: none */
     char *placement;   /* vindex_put_placement of it, stored where it is more than the type */
-    char **columns;    /* of the primary vindex; with vindex_type NULL: rows go to every target */
+    /* Columns of the primary vindex; with vindex_type NULL rows go to every target. */
+    char **columns;
     size_t n_columns;
     char *deferred_keys; /* "ADD KEY …" or NULL */
     bool created;        /* the target table was made by us (else it existed, empty) */

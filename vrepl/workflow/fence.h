@@ -36,7 +36,7 @@ struct fence_hold {
 };
 /* How long preparations may wait for others, and whether to go on with them. */
 struct fence_wait {
-    int64_t left_ms;                         /* of waiting; work is not counted */
+    int64_t left_ms;                         /* how long it may still wait; work is not counted */
     bool (*go_on)(void *ctx, struct err *e); /* asked between two steps; keeps sessions awake */
     void *ctx;
 };

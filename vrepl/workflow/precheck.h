@@ -6,8 +6,8 @@
 #include "schemas/inspect.h"
 #include "vrepl/workflow/workflow.h"
 
-struct precheck_table {          /* in the definition's order */
-    struct schema_table *source; /* as the first source shard has it; owned */
+struct precheck_table {          /* the array is in the order of the definition */
+    struct schema_table *source; /* the definition on the first source shard; owned */
     bool on_target;              /* exists, empty, fitting, on every target shard (else on none) */
 };
 struct precheck {

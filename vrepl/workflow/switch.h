@@ -10,7 +10,7 @@
 
 struct switch_options {
     enum wf_direction dir;
-    int64_t timeout_ms; /* for the hold and the catch-up, together */
+    int64_t timeout_ms; /* limit of the hold and the catch-up together */
     int64_t max_lag_ms;
     bool follow; /* --enable-reverse-replication */
     bool dry_run;

@@ -68,14 +68,14 @@ struct workflow {
     pthread_cond_t unpinned; /* with lock: a comparison gave the streams back */
     struct wf_def
         *def; /* replaced under all three locks: holding any of them is enough to read it */
-    struct wf_shards sides[2]; /* by wf_side_name */
+    struct wf_shards sides[2]; /* indexed by wf_side_name */
     enum wf_state state;
     struct wf_decision *decision; /* or NULL */
     char *fence[2]; /* by side: "trigger" "rename"; "auto": one may stand; "open": only triggers
                      * that let everybody pass; NULL: nothing stands there */
     char *todo;     /* JSON or NULL */
     struct lease *lease;        /* NULL: not ours */
-    char *owner;                /* as last read */
+    char *owner;                /* who owned the row when it was last read */
     struct wf_streams *running; /* NULL: none */
     struct fence_watch **watches;
     size_t n_watches;
@@ -84,12 +84,12 @@ struct workflow {
     int64_t clear_at_ms; /* the same: when open fences are cleared again */
     unsigned clear_tries;
     bool answered; /* a create of it was answered by this process: the same again is a mistake */
-    unsigned failures; /* of streams in a row, for the backoff */
+    unsigned failures; /* how often in a row streams have failed; the pause grows with it */
 };
 
 struct vrepl_engine {
     struct vrepl_engine_options o;
-    char owner[256]; /* of our leases */
+    char owner[256]; /* the name under which this engine takes leases */
     char heir[240];  /* its part that an older process of this state directory shared */
     pthread_mutex_t lock;
     struct workflow **workflows;
@@ -113,7 +113,7 @@ struct workflow *wf_find(struct vrepl_engine *g, const char *keyspace, const cha
                          enum wf_direction *dir);
 struct workflow *wf_add(struct vrepl_engine *g, const char *keyspace,
                         const char *name); /* new or known; a reference */
-void wf_remove(struct workflow *w);        /* from the engine's list */
+void wf_remove(struct workflow *w);        /* takes it off the engine's list */
 /* Takes over what the row says (definition, sides, state, decision, fence). */
 bool wf_load(struct workflow *w, const struct wf_row *row, struct err *e) WARN_UNUSED;
 bool wf_set_definition(struct workflow *w, struct wf_def **take, struct err *e) WARN_UNUSED;
@@ -157,7 +157,7 @@ struct wf_streams *wf_streams_put(struct workflow *w, struct wf_streams *s);
 void wf_streams_stop(struct workflow *w);
 bool wf_streams_run(struct workflow *w, enum wf_direction dir,
                     struct err *e) WARN_UNUSED; /* start and put, when not yet running */
-void wf_watch_start(struct workflow *w);        /* of the side that the last decision fenced */
+void wf_watch_start(struct workflow *w);        /* watches the side that the last decision fenced */
 void wf_watch_stop(struct workflow *w);
 
 /* engine.c */

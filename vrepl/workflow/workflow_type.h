@@ -14,7 +14,7 @@ struct cdc_journal; /* cdc/sidecar/journal.h */
 
 /* The functions stand in the order in which a workflow meets them. */
 struct wf_type_ops {
-    const char *name;    /* in rows and documents: "MoveTables" */
+    const char *name;    /* the type's name in rows and documents: "MoveTables" */
     const char *command; /* "movetables" */
 
     /* What the servers of each side have to be able to do (MY_ROLE_ of mysql/checks.h). */
