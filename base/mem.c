@@ -66,18 +66,6 @@ char *mem_printf(const char *fmt, ...)
     return or_die(n < 0 ? NULL : out);
 }
 
-void *mem_try_alloc(size_t n, size_t max, struct err *e)
-{
-    if (n > max) {
-        err_set(e, ERR_LIMIT, "%zu bytes wanted, at most %zu are allowed", n, max);
-        return NULL;
-    }
-    void *p = calloc(1, n ? n : 1);
-    if (!p)
-        err_set(e, ERR_NO_MEMORY, "no memory for %zu bytes", n);
-    return p;
-}
-
 void mem_grow(void **items, size_t *cap, size_t need, size_t sz)
 {
     if (need <= *cap)

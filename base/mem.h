@@ -14,8 +14,6 @@ void *mem_realloc(void *p, size_t n, size_t sz);
 char *mem_strdup(const char *s); /* NULL stays NULL */
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) ERR_PRINTF(1, 2);
-/* For lengths from outside: NULL and ERR_LIMIT when n > max, ERR_NO_MEMORY when malloc refuses. */
-void *mem_try_alloc(size_t n, size_t max, struct err *e) WARN_UNUSED;
 /* Grows *items (element size sz) so that it holds at least need elements; doubles. */
 void mem_grow(void **items, size_t *cap, size_t need, size_t sz);
 void mem_free_ptr(void *pp); /* for CLEANUP(mem_free_ptr) on any pointer variable */

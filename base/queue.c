@@ -163,14 +163,6 @@ size_t queue_bytes(struct queue *q)
     return bytes;
 }
 
-size_t queue_count(struct queue *q)
-{
-    pthread_mutex_lock(&q->lock);
-    size_t count = q->count;
-    pthread_mutex_unlock(&q->lock);
-    return count;
-}
-
 enum queue_result queue_wait_idle(struct queue *q, int64_t timeout_ms)
 {
     int64_t deadline_ms = deadline_of(timeout_ms);

@@ -23,7 +23,6 @@ enum queue_result queue_push(struct queue *q, void **take, size_t bytes, int64_t
 enum queue_result queue_pop(struct queue *q, void **item, int64_t timeout_ms);
 void queue_close(struct queue *q);
 size_t queue_bytes(struct queue *q);
-size_t queue_count(struct queue *q);
 /* Waits until the queue is empty AND queue_done was called for every popped item. */
 enum queue_result queue_wait_idle(struct queue *q, int64_t timeout_ms);
 void queue_done(struct queue *q); /* the consumer finished one popped item */

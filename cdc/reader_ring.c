@@ -47,7 +47,6 @@ void resume_point_advance(struct resume_point *m, const struct cdc_change *c)
     case CDC_ROWS:
     case CDC_HEARTBEAT:
     case CDC_COPY_ROWS:
-    case CDC_COPY_DONE:
         break;
     }
     cdc_position_advance(&m->pos, c);

@@ -97,7 +97,6 @@ static enum verdict judge(struct reader_skip *s, struct cdc_change *c, struct er
         return KEEP;
     case CDC_HEARTBEAT:
     case CDC_COPY_ROWS:
-    case CDC_COPY_DONE:
         return KEEP;
     }
     return KEEP;

@@ -133,7 +133,6 @@ struct my_value {
 struct my_stmt;
 struct my_stmt *my_prepare(struct my_conn *c, const char *sql, struct err *e) WARN_UNUSED;
 void my_stmt_free(struct my_stmt *s);
-unsigned my_stmt_params(const struct my_stmt *s);
 bool my_stmt_exec(struct my_stmt *s, const struct my_value *params, uint64_t *affected,
                   struct err *e) WARN_UNUSED;
 /* rows × params values, row after row, in COM_STMT_BULK_EXECUTE (MariaDB with .bulk). Within one

@@ -70,11 +70,6 @@ void my_stmt_free(struct my_stmt *s)
     free(s);
 }
 
-unsigned my_stmt_params(const struct my_stmt *s)
-{
-    return s->h->param_count;
-}
-
 /* ── executing ─────────────────────────────────────────────────────────── */
 
 void my_stmt_trim_request(struct buf *b)

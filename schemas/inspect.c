@@ -486,20 +486,6 @@ static bool list_rows(struct my_conn *c, const char *sql, struct buf *out, struc
     return next == MY_END;
 }
 
-bool schema_foreign_keys(struct my_conn *c, const char *db, const char *table, struct buf *out,
-                         struct err *e)
-{
-    struct buf sql CLEANUP(buf_fini) = BUF_INIT;
-    buf_put_str(&sql, "SELECT CONCAT(TABLE_NAME, '.', CONSTRAINT_NAME, ' -> ', "
-                      "REFERENCED_TABLE_NAME, ' ON UPDATE ', UPDATE_RULE, ' ON DELETE ', "
-                      "DELETE_RULE) FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE (");
-    inspect_put_condition(&sql, "CONSTRAINT_SCHEMA", db, "TABLE_NAME", table);
-    buf_put_str(&sql, ") OR (");
-    inspect_put_condition(&sql, "UNIQUE_CONSTRAINT_SCHEMA", db, "REFERENCED_TABLE_NAME", table);
-    buf_put_str(&sql, ") ORDER BY 1");
-    return list_rows(c, buf_str(&sql), out, e);
-}
-
 bool schema_triggers(struct my_conn *c, const char *db, const char *table, struct buf *out,
                      struct err *e)
 {

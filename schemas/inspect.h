@@ -23,10 +23,8 @@ bool schema_leave_ghosts(struct my_conn *c, const char *db, char **names, size_t
 bool schema_tables_exist(struct my_conn *c, const char *db, const char *const *wanted, size_t n,
                          struct err *e) WARN_UNUSED;
 void schema_names_free(char **names, size_t n);
-/* Foreign keys that touch the table from either end, triggers on it except our own (`_sluice…`):
- * for preconditions. Appends a text list, nothing if there are none. */
-bool schema_foreign_keys(struct my_conn *c, const char *db, const char *table, struct buf *out,
-                         struct err *e) WARN_UNUSED;
+/* Triggers on the table except our own (`_sluice…`): for preconditions. Appends a text list, nothing
+ * if there are none. */
 bool schema_triggers(struct my_conn *c, const char *db, const char *table, struct buf *out,
                      struct err *e) WARN_UNUSED;
 /* Why a source column's values might not fit the target's column; true if they all fit. reason: ≤

@@ -346,7 +346,6 @@ static bool give_change(struct sink_tx *t, const struct cdc_change *c, struct er
     case CDC_ROLLBACK:
     case CDC_JOURNAL:
     case CDC_HEARTBEAT:
-    case CDC_COPY_DONE:
         return true;
     }
     return true;

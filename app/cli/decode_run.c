@@ -157,7 +157,6 @@ static bool on_change(struct decode_run *r, const struct cdc_change *c, struct e
     case CDC_HEARTBEAT:
     case CDC_JOURNAL:
     case CDC_COPY_ROWS:
-    case CDC_COPY_DONE:
         break;
     }
     return !r->encoder || !shown || r->encoder->ops->other(r->encoder, &r->context, c, emit, r, e);

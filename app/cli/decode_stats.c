@@ -122,7 +122,6 @@ void decode_stats_change(struct decode_stats *s, const struct cdc_change *c)
     case CDC_HEARTBEAT:
     case CDC_JOURNAL:
     case CDC_COPY_ROWS:
-    case CDC_COPY_DONE:
         return;
     }
 }

@@ -588,11 +588,6 @@ void http_stop(struct http_server *s)
     event_active(s->stopper, EV_TIMEOUT, 0);
 }
 
-bool http_stopping(const struct http_server *s)
-{
-    return s->stopping != 0;
-}
-
 void http_close(struct http_server *s)
 {
     if (s == NULL)

@@ -38,7 +38,6 @@ struct http_server *http_open(const struct http_options *o, struct err *e) WARN_
 /* Runs the loop until a signal (TERM, INT) or http_stop. Returns after all handlers have ended. */
 void http_run(struct http_server *s);
 void http_stop(struct http_server *s); /* Thread: any */
-bool http_stopping(const struct http_server *s);
 void http_close(struct http_server *s);
 /* Another token, demanded from the next request on. Thread: the loop's (on_hangup). */
 void http_set_token(struct http_server *s, const char *token);

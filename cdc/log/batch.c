@@ -189,7 +189,6 @@ void cdc_position_advance(struct position *pos, const struct cdc_change *c)
     case CDC_DDL:
     case CDC_JOURNAL:
     case CDC_COPY_ROWS:
-    case CDC_COPY_DONE:
     case CDC_GAP:
         return;
     }

@@ -33,7 +33,6 @@ enum cdc_change_kind {
     CDC_JOURNAL, /* a row of _sluice.journal was inserted; comes inside its transaction, before its
                     ROWS */
     CDC_COPY_ROWS, /* rows of an initial copy: images as an INSERT's, in row-event encoding */
-    CDC_COPY_DONE, /* a table's (or with table NULL the whole) initial copy is complete */
     CDC_GAP        /* an event that could not be read; policy decides */
 };
 enum cdc_op { CDC_OP_INSERT, CDC_OP_UPDATE, CDC_OP_DELETE };
@@ -83,7 +82,6 @@ struct cdc_change {
             uint64_t original_commit_us; /* 0 unknown */
             const char
                 *query; /* annotate / rows-query text of the first statement or NULL; as sent */
-            bool standalone_ddl;
             bool thread_known;
             /* The session that wrote it, as the BEGIN or DDL statement says (MySQL). */
             uint32_t thread_id;
@@ -101,9 +99,6 @@ struct cdc_change {
             const char *json; /* the journal's document */
             size_t n;
         } journal;
-        struct {
-            const struct schema_table *table; /* or NULL */
-        } copy_done;
         struct {
             uint8_t event_type;
             const char *why;

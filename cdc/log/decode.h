@@ -53,7 +53,6 @@ typedef bool (*cdc_ddl_fn)(void *ctx, const struct log_span *seen, const struct 
 
 /* The content of a prepared XA transaction, to be given to another decoder. */
 struct cdc_prepared;
-void cdc_prepared_free(struct cdc_prepared *p); /* NULL is fine */
 /* xid: as XA COMMIT spells it. The caller's own, or NULL with *e set. */
 typedef struct cdc_prepared *(*cdc_prepared_fn)(void *ctx, const struct log_span *seen,
                                                 const char *xid, size_t n, struct err *e);

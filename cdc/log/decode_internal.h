@@ -63,7 +63,6 @@ static inline struct event event_of(const uint8_t *raw, size_t n)
 
 /* A table map's definition; one for each different body. */
 struct table_entry {
-    uint64_t last_id; /* table id it was last announced with */
     struct schema_table *table;
     bool wanted, journal;
     size_t body_len;

@@ -230,7 +230,6 @@ static bool on_ddl(struct cdc_decoder *d, const struct event *ev, const struct q
         d->tx.thread_known = !d->mariadb;
         d->tx.thread_id = q->thread_id;
         decode_begin(d, ev);
-        d->open->changes[d->tx.begin_index].begin.standalone_ddl = true;
     }
     struct cdc_change *c = decode_add(d, CDC_DDL, ev);
     char *sql = arena_alloc(&d->open->arena, q->n + 1);

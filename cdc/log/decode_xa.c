@@ -90,11 +90,6 @@ void cdc_decoder_each_prepared(const struct cdc_decoder *d, cdc_left_fn fn, void
     }
 }
 
-void cdc_prepared_free(struct cdc_prepared *p)
-{
-    held_free(p);
-}
-
 /* From before this decoder's first event. */
 static struct held_log *find_prepared(struct cdc_decoder *d, const struct event *ev,
                                       const char *xid, size_t n, struct err *e)

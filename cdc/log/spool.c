@@ -93,11 +93,6 @@ bool cdc_spool_is_empty(const struct cdc_spool *s)
     return s->n_kept == 0 && file_bytes(s) == 0;
 }
 
-uint64_t cdc_spool_bytes(const struct cdc_spool *s)
-{
-    return s->memory_bytes + file_bytes(s);
-}
-
 /* ---- the pointers of a change ---- */
 
 struct part {
@@ -154,7 +149,6 @@ static size_t parts_of(struct cdc_change *c, struct part *parts)
     case CDC_COMMIT:
     case CDC_ROLLBACK:
     case CDC_HEARTBEAT:
-    case CDC_COPY_DONE:
         break;
     }
     add_part(parts, &n, AT(c->file), 0, true);

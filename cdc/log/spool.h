@@ -22,7 +22,6 @@ void cdc_spool_free(struct cdc_spool *s);
 bool cdc_spool_add(struct cdc_spool *s, struct cdc_batch *b, size_t first, size_t n,
                    struct err *e) WARN_UNUSED;
 bool cdc_spool_is_empty(const struct cdc_spool *s);
-uint64_t cdc_spool_bytes(const struct cdc_spool *s);
 /* Walks everything in order, as often as wanted: rewind, then next until *change is NULL. A change
  * is valid until the next call. */
 void cdc_spool_rewind(struct cdc_spool *s);

@@ -627,7 +627,6 @@ static bool ndjson_other(struct encoder *enc, const struct encode_context *c,
     case CDC_ROWS:
     case CDC_COPY_ROWS:
     case CDC_JOURNAL:
-    case CDC_COPY_DONE:
     case CDC_GAP:
         return true;
     }

@@ -393,7 +393,6 @@ static void values_arrive_as_they_were_given(void **state)
                  "b VARBINARY(100), n DECIMAL(12,2), t DATETIME(6))");
     struct my_stmt *s = my_prepare(l->admin, "INSERT INTO vals VALUES (?, ?, ?, ?, ?, ?, ?)", &e);
     assert_ok(s, e);
-    assert_int_equal(my_stmt_params(s), 7);
     struct my_value row[7] = {{MY_VALUE_I64, {.i64 = INT64_MIN}},
                               {MY_VALUE_U64, {.u64 = UINT64_MAX}},
                               {MY_VALUE_FLOAT, {.f = 16777216.0f}},

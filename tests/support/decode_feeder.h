@@ -58,7 +58,7 @@ static inline bool feed_buf(struct feeder *f, uint8_t type, const struct buf *bo
 
 static inline void note_change(struct feeder *f, const struct cdc_change *c)
 {
-    static const char *const names[] = {"B", "", "D", "C", "R", "H", "J", "", "", "G"};
+    static const char *const names[] = {"B", "", "D", "C", "R", "H", "J", "", "G"};
     size_t n = strlen(f->seen);
     if (c->kind == CDC_ROWS)
         snprintf(f->seen + n, sizeof f->seen - n, "%u+%u%s ", c->rows.first_seq, c->rows.n_rows,

@@ -57,7 +57,7 @@ static inline bool feed_event(struct feed *f, uint8_t type, const void *body, si
 
 static inline void feed_note(struct feed *f, const struct cdc_batch *b)
 {
-    static const char *const names[] = {"B", "", "D", "C", "R", "H", "J", "", "", "G"};
+    static const char *const names[] = {"B", "", "D", "C", "R", "H", "J", "", "G"};
     for (size_t i = 0; i < b->n_changes; i++) {
         const struct cdc_change *c = &b->changes[i];
         size_t n = strlen(f->seen);

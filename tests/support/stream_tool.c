@@ -230,7 +230,6 @@ static void freeze(struct tool *t)
     struct position pos = POSITION_INIT;
     bool ok = source_position(t, &pos, &e) && vrepl_stream_wait(t->stream, &pos, 30000, &e) &&
               vrepl_stream_freeze(t->stream, &pos, &e);
-    vrepl_stream_watch_fence(t->stream, &pos);
     answer(ok, &e);
     position_fini(&pos);
 }

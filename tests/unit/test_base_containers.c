@@ -133,17 +133,6 @@ static void iteration_visits_each_key_once_in_an_order_without_history(void **st
     map_free(b);
 }
 
-static void bounded_allocation_refuses_what_is_too_much(void **state)
-{
-    (void)state;
-    struct err e = ERR_INIT;
-    void *p = mem_try_alloc(10, 10, &e);
-    assert_non_null(p);
-    free(p);
-    assert_null(mem_try_alloc(11, 10, &e));
-    assert_int_equal(e.code, ERR_LIMIT);
-}
-
 static void growing_keeps_the_elements(void **state)
 {
     (void)state;
@@ -185,7 +174,6 @@ int main(void)
         cmocka_unit_test(map_finds_replaces_and_removes),
         cmocka_unit_test(map_keys_are_bytes_and_may_be_empty),
         cmocka_unit_test(iteration_visits_each_key_once_in_an_order_without_history),
-        cmocka_unit_test(bounded_allocation_refuses_what_is_too_much),
         cmocka_unit_test(growing_keeps_the_elements),
         cmocka_unit_test(strings_are_copied_and_printed),
     };

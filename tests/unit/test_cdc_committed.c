@@ -149,7 +149,7 @@ static void what_cannot_be_read_stops_it(void **state)
 
 static size_t collect(const struct committed *c, const struct committed_part *part, char *seen)
 {
-    static const char letters[] = "B.dCXh...g";
+    static const char letters[] = "B.dCXh..g";
     size_t lost = 0;
     for (size_t i = 0; i < part->n; i++) {
         const struct cdc_change *change = &part->changes[i];

@@ -334,7 +334,7 @@ static void the_sessions_modes_stand_in_the_status(void **state)
     assert_true(feed_buf(&f, 2, &body));
     struct cdc_batch *b = cdc_decoder_take(f.d, true);
     assert_int_equal(b->n_changes, 3);
-    assert_true(b->changes[0].begin.standalone_ddl && b->changes[0].begin.thread_known);
+    assert_true(b->changes[0].begin.thread_known);
     assert_int_equal(b->changes[0].begin.thread_id, 5);
     const struct ddl_text *ddl = &b->changes[1].ddl;
     assert_int_equal(ddl->lex, SQLTOKEN_ANSI_QUOTES | SQLTOKEN_NO_BACKSLASH);

@@ -103,7 +103,6 @@ static void changes_come_back_in_order_from_memory_and_disk(void **state)
     struct cdc_spool *s = cdc_spool_new(dir, 50000, 0);
     (void)state;
     fill(s, t, 0, 200, 1000);
-    assert_true(cdc_spool_bytes(s) > 200000);
     assert_int_equal(names_in_spill(), 0); /* nothing is left to clean after a crash */
     check(s, t, 200, 1000);
     check(s, t, 200, 1000);

@@ -80,9 +80,3 @@ void names_old(const char *table, char *out, size_t out_len)
     snprintf(out, out_len, "_%.*s_%016llx_old", (int)n, table,
              (unsigned long long)hash_of("old", "", table));
 }
-
-void names_stream(const char *source_keyspace, const char *source_shard, const char *target_shard,
-                  char *out, size_t out_len)
-{
-    snprintf(out, out_len, "%s/%s>%s", source_keyspace, source_shard, target_shard);
-}

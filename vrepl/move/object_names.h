@@ -28,8 +28,5 @@ void names_fence(const char *workflow_key, const char *keyspace, const char *sha
                  size_t out_len);
 /* "_NAME_old", a long NAME cut, with a hash of it: what `complete --rename-tables` leaves. */
 void names_old(const char *table, char *out, size_t out_len);
-/* "commerce/->-80": the stream column of the sidecar tables. */
-void names_stream(const char *source_keyspace, const char *source_shard, const char *target_shard,
-                  char *out, size_t out_len);
 
 #endif

@@ -442,7 +442,6 @@ static bool route_change(struct vrepl_router *r, const struct cdc_change *c,
         return true;
     case CDC_HEARTBEAT:
     case CDC_JOURNAL:
-    case CDC_COPY_DONE:
         return true;
     case CDC_GAP:
         return err_set(e, ERR_LOG_UNSUPPORTED, "an event that cannot be read (type %u): %s",

@@ -79,47 +79,6 @@ static bool push_to(struct vrepl_stream *s, size_t i, struct cdc_batch *b, struc
     return true;
 }
 
-static bool is_after(const struct cdc_change *c, const struct position *p)
-{
-    int files = position_file_compare(c->file ? c->file : "", p->file);
-    return files > 0 || (files == 0 && c->log_pos >= p->pos);
-}
-
-static void note_fence_break(struct vrepl_stream *s, const struct cdc_change *c,
-                             const struct vrepl_plan *plan)
-{
-    struct err e = ERR_INIT;
-    err_set(&e, ERR_WRITE_AFTER_FENCE,
-            "%s.%s was written on the source at %s:%llu, after traffic had been switched away",
-            plan->source->db, plan->source->name, c->file ? c->file : "",
-            (unsigned long long)c->log_pos);
-    log_err(LOG_ERROR, "stream", &e);
-    pthread_mutex_lock(&s->lock);
-    s->fence_error = e;
-    s->state = VREPL_STREAM_ERROR;
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void watch_fence(struct vrepl_stream *s, const struct cdc_batch *b,
-                        const struct vrepl_routing *r)
-{
-    pthread_mutex_lock(&s->lock);
-    struct position from = POSITION_INIT;
-    bool watch = s->watch && s->fence_error.code == ERR_NONE;
-    if (watch)
-        position_copy(&from, &s->watch_pos);
-    pthread_mutex_unlock(&s->lock);
-    for (size_t i = 0; watch && i < b->n_changes; i++) {
-        const struct cdc_change *c = &b->changes[i];
-        if (c->kind != CDC_ROWS || !r->changes[i].plan || !is_after(c, &from))
-            continue;
-        note_fence_break(s, c, r->changes[i].plan);
-        watch = false;
-    }
-    position_fini(&from);
-}
-
 /* What is safe on all targets need never be read again; how far the source is, for those who ask.
  */
 static void report(struct vrepl_stream *s, bool idle)
@@ -249,10 +208,8 @@ static bool deliver(struct vrepl_stream *s, struct cdc_batch *b, struct err *e)
 {
     struct vrepl_routing *r = NULL;
     bool ok = vrepl_route(s->now.router, b, &r, e);
-    if (ok) {
+    if (ok)
         s->now.in_tx = b->ends_in_tx;
-        watch_fence(s, b, r);
-    }
     ok = ok && keys_hold(s, b, r, e);
     for (size_t i = 0; i < s->spec.n_targets && ok; i++)
         ok = push_to(s, i, b, r, e);
@@ -553,7 +510,7 @@ static bool steady(struct vrepl_stream *s, struct err *e)
             continue;
         plain = true;
         set_error(s, NULL, false);
-        set_state(s, s->fence_error.code == ERR_NONE ? VREPL_STREAM_RUNNING : VREPL_STREAM_ERROR);
+        set_state(s, VREPL_STREAM_RUNNING);
         if (s->spec.copy && s->spec.stop_after_copy)
             return barrier(s, e);
     }
@@ -670,7 +627,6 @@ static void free_stream(struct vrepl_stream *s)
     free(s->table_done);
     position_fini(&s->head);
     position_fini(&s->freeze_pos);
-    position_fini(&s->watch_pos);
     stream_spec_fini(&s->spec);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->changed);

@@ -53,8 +53,6 @@ struct vrepl_stream_spec {
     const char *const *collation_map; /* "FROM=TO" (schemas/keys_fit.h) */
     size_t n_collation_map;
     const char *fence_pass; /* value for @sluice_pass so that fence triggers let us through */
-    /* Tables fenced on the source: a foreign row event on one of them after fence_pos raises
-     * ERR_WRITE_AFTER_FENCE (kept, reported). Set by vrepl_stream_watch_fence. */
 };
 
 enum vrepl_stream_state {
@@ -98,8 +96,6 @@ bool vrepl_stream_wait(struct vrepl_stream *s, const struct position *pos, int64
 /* Makes every target commit its position now (an idle stream saves at most once a second
  * otherwise). */
 bool vrepl_stream_flush(struct vrepl_stream *s, int64_t timeout_ms, struct err *e) WARN_UNUSED;
-/* After a switch the source stays attached: foreign rows on these tables after pos are reported. */
-void vrepl_stream_watch_fence(struct vrepl_stream *s, const struct position *pos);
 /* Freezes: everything up to pos stays applied, nothing after it will ever be. Used at the decision.
  */
 bool vrepl_stream_freeze(struct vrepl_stream *s, const struct position *pos,

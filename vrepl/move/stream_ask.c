@@ -1,5 +1,4 @@
-/* vrepl/move/stream_ask.c — questions and orders from other threads: status, wait, flush, freeze,
- * fence watch. */
+/* vrepl/move/stream_ask.c — questions and orders from other threads: status, wait, flush, freeze. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -127,14 +126,6 @@ bool vrepl_stream_freeze(struct vrepl_stream *s, const struct position *pos, str
     return wait_for(s, pos, ASK_FREEZE_MS, "frozen", is_frozen, e);
 }
 
-void vrepl_stream_watch_fence(struct vrepl_stream *s, const struct position *pos)
-{
-    pthread_mutex_lock(&s->lock);
-    s->watch = true;
-    position_copy(&s->watch_pos, pos);
-    pthread_mutex_unlock(&s->lock);
-}
-
 /* --- status --- */
 
 static void fill_tables(const struct vrepl_stream *s, struct vrepl_stream_status *out)
@@ -158,7 +149,7 @@ static void fill_tables(const struct vrepl_stream *s, struct vrepl_stream_status
 static void fill_error(const struct vrepl_stream *s, const struct err *applier,
                        struct vrepl_stream_status *out)
 {
-    const struct err *e = s->fence_error.code != ERR_NONE ? &s->fence_error : &s->error;
+    const struct err *e = &s->error;
     if (e->code == ERR_NONE)
         e = applier;
     if (e->code == ERR_NONE && s->unproven[0])

@@ -30,7 +30,7 @@ struct stream_attempt {
     struct cdc_stream *in;
     struct position start; /* of `in`: the lowest of the targets */
     bool in_tx;            /* the last batch left a transaction open */
-    int64_t acked_ms, head_ms, tables_ms;
+    int64_t head_ms, tables_ms;
 };
 
 struct vrepl_stream {
@@ -50,10 +50,9 @@ struct vrepl_stream {
     int64_t head_lag_ms;
     bool idle;                                 /* nothing came for a moment */
     uint64_t rows_before, transactions_before; /* of earlier attempts' appliers */
-    struct position freeze_pos, watch_pos;
-    bool freeze, watch;
+    struct position freeze_pos;
+    bool freeze;
     char unproven[400];                 /* target tables that are others than were written to */
-    struct err fence_error;             /* kept for ever */
     uint64_t *rows_total, *bytes_total; /* estimates, one a table */
     uint64_t *rows_copied;              /* one a table, all targets */
     bool *table_done;

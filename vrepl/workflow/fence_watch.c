@@ -84,7 +84,6 @@ static void look(struct fence_watch *f, const struct cdc_change *c)
     case CDC_HEARTBEAT:
     case CDC_JOURNAL:
     case CDC_COPY_ROWS:
-    case CDC_COPY_DONE:
     case CDC_GAP:
         return;
     }

@@ -518,21 +518,6 @@ bool routing_check_partition(struct vrepl_engine *g, const char *keyspace, struc
     return err_cure(e, "put the missing shards back into the configuration");
 }
 
-char *routing_table_home(struct vrepl_engine *g, const char *keyspace, const char *table)
-{
-    struct homes h = {0};
-    char *now = NULL;
-    pthread_mutex_lock(&g->lock);
-    homes_from_journals(g->routing, &h);
-    for (size_t i = 0; i < h.n; i++) {
-        if (strcmp(h.items[i].table, table) == 0 && home_has(&h.items[i], keyspace))
-            now = mem_strdup(h.items[i].now);
-    }
-    pthread_mutex_unlock(&g->lock);
-    homes_free(&h);
-    return now;
-}
-
 void vrepl_engine_routing(struct vrepl_engine *g, struct buf *json)
 {
     struct err e = ERR_INIT;

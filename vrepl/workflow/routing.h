@@ -37,8 +37,5 @@ bool routing_serves(struct vrepl_engine *g, const char *keyspace, const char *sh
  * place, or two. ERR_WF_PRECONDITION says where it is torn. */
 bool routing_check_partition(struct vrepl_engine *g, const char *keyspace,
                              struct err *e) WARN_UNUSED;
-/* The keyspace where the journals say that a table of keyspace is now; NULL: no journal names it.
- * malloc'ed. */
-char *routing_table_home(struct vrepl_engine *g, const char *keyspace, const char *table);
 
 #endif
