@@ -37,6 +37,20 @@ static bool java_accepts(const char *text, long double v, long double below)
     return fabsl(off) <= fabsl(half);
 }
 
+/* The next number of as many digits, away from zero; false: there is none. */
+static bool next_away(char *text)
+{
+    char *last = strchr(text, 'e') - 1;
+    while (last >= text && (*last == '9' || *last == '.')) {
+        *last = *last == '9' ? '0' : '.';
+        last--;
+    }
+    if (last < text || *last == '-')
+        return false;
+    ++*last;
+    return true;
+}
+
 static bool same_double(const char *text, double v, bool java)
 {
     int exponent;
@@ -63,8 +77,10 @@ static void digits_double(double v, bool java, struct number_digits *out)
     assert(isfinite(v));
     int precision = v != 0 && fabs(v) < DBL_MIN ? 1 + java : DBL_DIG;
     for (; precision <= 17; precision++) {
+        /* Above a power of two the numbers that read back as it reach further than below, so that the
+         * second nearest text may be one. */
         snprintf(text, sizeof text, "%.*e", precision - 1, v);
-        if (same_double(text, v, java))
+        if (same_double(text, v, java) || (!java && next_away(text) && strtod(text, NULL) == v))
             break;
     }
     take_apart(text, out);

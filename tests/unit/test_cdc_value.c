@@ -141,6 +141,7 @@ static void numbers_are_the_shortest_that_read_back(void **state)
         {5e-324, "5e-324", "4.9E-324"},
         {1.7976931348623157e308, "1.7976931348623157e308", "1.7976931348623157E308"},
         {-1.5, "-1.5", "-1.5"},
+        {0x1p-24, "0.00000005960464477539063", "5.9604644775390625E-8"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
