@@ -471,7 +471,7 @@ static json_t *json_of(const struct flag_def *d, const char *field)
     case FLAG_ALL_OR_LIST:
         break;
     }
-    assert(!"no list that may be all is put");
+    assert(d->type != FLAG_ALL_OR_LIST); /* no list that may be all is put */
     return NULL;
 }
 
