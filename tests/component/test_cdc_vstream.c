@@ -182,7 +182,8 @@ static enum vstream_next step(struct fixture *f, size_t *lane, struct err *e)
         take(f, *lane, &part);
         vstream_taken(s);
     } else if (next == VSTREAM_ENDED && s) {
-        strncat(f->order, "E", 1);
+        size_t n = strlen(f->order);
+        snprintf(f->order + n, sizeof f->order - n, "E");
     }
     return next;
 }
