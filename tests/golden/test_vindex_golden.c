@@ -54,7 +54,8 @@ static void every_line_gives_the_keyspace_id_of_vitess(void **state)
 {
     (void)state;
     struct buf text CLEANUP(buf_fini) = BUF_INIT;
-    char *here CLEANUP(mem_free_ptr) = getcwd(NULL, 0);
+    char here[4096]; /* not allocated: skip() jumps past cleanups */
+    assert_non_null(getcwd(here, sizeof here));
     if (!fixture_read("golden/vitess/vindex-golden.tsv", &text))
         skip();
     enter_fixtures();
