@@ -185,7 +185,9 @@ struct call {
     struct http_client *c;
     const struct http_client_request *rq;
     struct buf *body;
-    bool too_large;
+    bool too_large, silent;
+    curl_off_t moved; /* bytes of both bodies so far */
+    int64_t moved_ms; /* when the last of them did */
     char text[CURL_ERROR_SIZE];
 };
 
@@ -266,14 +268,32 @@ static unsigned idle_ms(const struct call *k)
     return k->rq->idle_ms != 0 ? k->rq->idle_ms : IDLE_MS;
 }
 
-static void set_limits(const struct call *k, CURL *h)
+/* About once a second. CURLOPT_LOW_SPEED_TIME would not do: its least speed is one byte a second, and
+ * a daemon whose verb works on sends less. */
+static int on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                       curl_off_t up)
+{
+    struct call *k = arg;
+    int64_t now_ms = clock_mono_ms();
+    (void)down_all, (void)up_all;
+    if (down + up != k->moved) {
+        k->moved = down + up;
+        k->moved_ms = now_ms;
+    }
+    k->silent = now_ms - k->moved_ms >= idle_ms(k);
+    return k->silent;
+}
+
+static void set_limits(struct call *k, CURL *h)
 {
     const struct http_library *lib = k->c->lib;
+    k->moved_ms = clock_mono_ms();
     lib->easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
     lib->easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)k->c->connect_ms);
     lib->easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)k->rq->whole_ms);
-    lib->easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    lib->easy_setopt(h, CURLOPT_LOW_SPEED_TIME, (long)(idle_ms(k) + 999) / 1000);
+    lib->easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
+    lib->easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
+    lib->easy_setopt(h, CURLOPT_XFERINFODATA, k);
 }
 
 static void set_request(struct call *k, CURL *h)
@@ -326,7 +346,7 @@ static bool failed(const struct call *k, CURLcode code, long number, struct err 
         return err_set_native(e, ERR_HTTP_CONNECT, ERR_CLASS_RETRY, (int)number,
                               "nobody answers on %s: %s", address,
                               number > 0 ? strerror((int)number) : why);
-    if (code == CURLE_OPERATION_TIMEDOUT)
+    if (code == CURLE_OPERATION_TIMEDOUT || k->silent)
         return too_late(k, e);
     if (code == CURLE_URL_MALFORMAT)
         return err_set(e, ERR_CONFIG, "'%s' is no address like 127.0.0.1:15999 or unix:/path",

@@ -30,6 +30,7 @@ static const struct {
     {"/half", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"},
     {"/lines", "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\none\n\ntwo\nrest"},
     {"/nothing", "no HTTP at all\r\n\r\n"},
+    {"/mute", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"},
 };
 
 struct stub {
@@ -47,6 +48,14 @@ static bool answer(int fd, const char *request)
         send(fd, "HTTP/1.1 200 OK\r\n\r\n", 19, MSG_NOSIGNAL);
         while (send(fd, " ", 1, MSG_NOSIGNAL) == 1)
             poll(NULL, 0, 10);
+        return false;
+    }
+    if (strcmp(path, "/slow") == 0) {
+        send(fd, "HTTP/1.1 200 OK\r\n\r\n", 19, MSG_NOSIGNAL);
+        for (int i = 0; i < 4; i++) {
+            poll(NULL, 0, 1200);
+            send(fd, "\n", 1, MSG_NOSIGNAL);
+        }
         return false;
     }
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
@@ -321,6 +330,26 @@ static void an_answer_without_an_end_is_given_up(void **state)
     http_client_free(c);
 }
 
+/* What the daemon sends while a verb works is less than a byte a second. */
+static void a_byte_now_and_then_is_no_silence(void **state)
+{
+    const struct stub *s = *state;
+    struct http_client *c = client(&(struct http_client_options){.address = s->address});
+    struct http_client_request slow = {.method = "POST", .path = "/slow", .idle_ms = 2800},
+                               mute = {.method = "POST", .path = "/mute", .idle_ms = 300};
+    struct http_client_answer a = HTTP_CLIENT_ANSWER_INIT;
+    struct err e = ERR_INIT;
+    if (!http_client_call(c, &slow, &a, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(a.body.len, 4);
+    assert_false(http_client_call(c, &mute, &a, &e));
+    assert_int_equal(e.code, ERR_HTTP);
+    assert_int_equal(e.class_, ERR_CLASS_RETRY);
+    assert_non_null(strstr(e.text, "nothing came within"));
+    http_client_answer_fini(&a);
+    http_client_free(c);
+}
+
 static void join_line(void *ctx, const char *line)
 {
     buf_printf(ctx, "[%s]", line);
@@ -479,6 +508,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_of_connections_is_waited_for),
         ON_STUB(an_answer_that_is_too_large_is_given_up),
         ON_STUB(an_answer_without_an_end_is_given_up),
+        ON_STUB(a_byte_now_and_then_is_no_silence),
         ON_STUB(lines_come_one_by_one_and_the_rest_stays),
         cmocka_unit_test(credentials_leave_this_machine_only_encrypted),
         cmocka_unit_test(a_status_says_whether_to_try_again),
