@@ -246,6 +246,11 @@ bool buf_put_ident(struct buf *b, const char *name)
     return advance(b, (size_t)(end - to));
 }
 
+bool buf_put_table_name(struct buf *b, const char *database, const char *table)
+{
+    return buf_put_ident(b, database) && buf_put_u8(b, '.') && buf_put_ident(b, table);
+}
+
 static char sql_escape(uint8_t c)
 {
     switch (c) {

@@ -44,6 +44,8 @@ bool buf_put_base64(struct buf *b, const void *p, size_t n);
 bool buf_put_json_escaped(struct buf *b, const char *s, size_t n);
 /* A MySQL identifier in backticks, backticks doubled. */
 bool buf_put_ident(struct buf *b, const char *name);
+/* `database`.`table`, each as buf_put_ident writes it. */
+bool buf_put_table_name(struct buf *b, const char *database, const char *table);
 /* A MySQL string literal of text that is valid UTF-8 or binary: '…' with \ ' NUL \n \r \x1a
  * escaped; only for sessions whose sql_mode lacks NO_BACKSLASH_ESCAPES (all of ours). */
 bool buf_put_sql_string(struct buf *b, const void *p, size_t n);

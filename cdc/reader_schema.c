@@ -168,9 +168,7 @@ static bool await_ddl(struct my_conn *c, const char *db, const char *name, struc
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
     buf_put_str(&sql, "SHOW CREATE TABLE ");
-    buf_put_ident(&sql, db);
-    buf_put_u8(&sql, '.');
-    buf_put_ident(&sql, name);
+    buf_put_table_name(&sql, db, name);
     struct my_result *res = my_query(c, buf_str(&sql), e);
     my_result_free(res);
     if (res)

@@ -562,9 +562,7 @@ bool ddl_for_table(const struct ddl_text *ddl, const char *db, const char *table
         !means_one_thing(ddl, &r) || !strings_are_the_same(ddl))
         return false;
     buf_put(out, ddl->sql, r.name_start);
-    buf_put_ident(out, db);
-    buf_put_u8(out, '.');
-    buf_put_ident(out, table);
+    buf_put_table_name(out, db, table);
     buf_put(out, ddl->sql + r.name_end, ddl->n - r.name_end);
     return true;
 }

@@ -252,9 +252,7 @@ bool inspect_read_keys(struct my_conn *c, struct schema_table *t, struct err *e)
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
     buf_put_str(&sql, "SHOW INDEX FROM ");
-    buf_put_ident(&sql, t->db);
-    buf_put_u8(&sql, '.');
-    buf_put_ident(&sql, t->name);
+    buf_put_table_name(&sql, t->db, t->name);
     struct my_result *r = my_query(c, buf_str(&sql), e);
     if (!r)
         return false;
@@ -289,9 +287,7 @@ static bool read_create(struct my_conn *c, struct schema_table *t, struct err *e
 {
     struct buf sql CLEANUP(buf_fini) = BUF_INIT;
     buf_put_str(&sql, "SHOW CREATE TABLE ");
-    buf_put_ident(&sql, t->db);
-    buf_put_u8(&sql, '.');
-    buf_put_ident(&sql, t->name);
+    buf_put_table_name(&sql, t->db, t->name);
     struct my_result *r = my_query(c, buf_str(&sql), e);
     if (!r)
         return false;

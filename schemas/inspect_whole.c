@@ -45,9 +45,7 @@ static bool has_labels(const struct schema_column *c)
 static void put_join(const struct schema_table *t, struct buf *sql)
 {
     buf_put_str(sql, " FROM (SELECT 1 AS one) o LEFT JOIN ");
-    buf_put_ident(sql, t->db);
-    buf_put_u8(sql, '.');
-    buf_put_ident(sql, t->name);
+    buf_put_table_name(sql, t->db, t->name);
     buf_put_str(sql, " t ON FALSE");
 }
 
@@ -135,9 +133,7 @@ static void put_default_query(const struct schema_table *t, const struct schema_
         return;
     }
     buf_put_str(sql, " FROM ");
-    buf_put_ident(sql, t->db);
-    buf_put_u8(sql, '.');
-    buf_put_ident(sql, t->name);
+    buf_put_table_name(sql, t->db, t->name);
     buf_put_str(sql, " t LIMIT 1");
 }
 

@@ -183,9 +183,7 @@ static char *select_text(const struct copy_plan *p, const struct schema_table *t
     }
     put_json_types(p, t, &sql);
     buf_put_str(&sql, " FROM ");
-    buf_put_ident(&sql, t->db);
-    buf_put_str(&sql, ".");
-    buf_put_ident(&sql, t->name);
+    buf_put_table_name(&sql, t->db, t->name);
     buf_put_str(&sql, p->key.force_index);
     return buf_take(&sql);
 }

@@ -42,9 +42,7 @@ static bool touch(struct copy_reader *r, const char *db, const char *name, struc
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     buf_put_str(&sql, "SELECT 1 FROM ");
-    buf_put_ident(&sql, db);
-    buf_put_u8(&sql, '.');
-    buf_put_ident(&sql, name);
+    buf_put_table_name(&sql, db, name);
     buf_put_str(&sql, " LIMIT 0");
     struct my_result *res = my_query(r->conn, buf_str(&sql), e);
     my_result_free(res);

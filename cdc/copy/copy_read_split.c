@@ -50,9 +50,7 @@ static void put_number(const struct splitter *s, uint64_t biased, struct buf *ou
 static void put_from(const struct splitter *s, struct buf *sql)
 {
     buf_put_str(sql, " FROM ");
-    buf_put_ident(sql, s->table->db);
-    buf_put_str(sql, ".");
-    buf_put_ident(sql, s->table->name);
+    buf_put_table_name(sql, s->table->db, s->table->name);
 }
 
 static bool explain_rows(struct my_conn *c, const char *sql, uint64_t *rows, struct err *e)
@@ -216,9 +214,7 @@ static char *step_sql(struct copy_reader *r, const struct schema_table *t, const
         copy_column_select(&t->columns[k->columns[i].number], &sql);
     }
     buf_put_str(&sql, " FROM ");
-    buf_put_ident(&sql, t->db);
-    buf_put_str(&sql, ".");
-    buf_put_ident(&sql, t->name);
+    buf_put_table_name(&sql, t->db, t->name);
     buf_put_str(&sql, k->force_index);
     bool ok = copy_key_where(k, &range, NULL, &sql, e);
     buf_printf(&sql, "%s LIMIT 1 OFFSET %llu", k->order_by, (unsigned long long)step);

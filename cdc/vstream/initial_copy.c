@@ -55,9 +55,7 @@ static bool wants(const struct initial_copy *c, const struct schema_table *t, bo
 static char *quoted_name(const struct schema_table *t)
 {
     struct buf name = BUF_INIT;
-    buf_put_ident(&name, t->db);
-    buf_put_str(&name, ".");
-    buf_put_ident(&name, t->name);
+    buf_put_table_name(&name, t->db, t->name);
     return buf_take(&name);
 }
 

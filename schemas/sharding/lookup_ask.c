@@ -31,9 +31,7 @@ static bool ask_shard(const struct part *p, const struct topo_shard *s, const ch
     struct buf sql CLEANUP(buf_fini) = BUF_INIT, name CLEANUP(buf_fini) = BUF_INIT;
     struct my_cell row[2];
     enum my_next next = MY_FAIL;
-    buf_put_ident(&name, s->primary.database);
-    buf_put_u8(&name, '.');
-    buf_put_ident(&name, table);
+    buf_put_table_name(&name, s->primary.database, table);
     if (!vindex_lookup_sql(p->v, buf_str(&name), p->in, p->n, &sql, e))
         return false;
     struct my_conn *c = my_connect(&s->primary, "lookup", e);

@@ -133,8 +133,10 @@ static void identifiers_and_literals_are_quoted(void **state)
     CLEANUP(buf_fini) struct buf b = BUF_INIT;
     buf_put_ident(&b, "we`ird");
     buf_put_u8(&b, ' ');
+    buf_put_table_name(&b, "d`", "t.u");
+    buf_put_u8(&b, ' ');
     buf_put_sql_string(&b, "a'b\\c\0d\n\r\x1a\"", 11);
-    assert_string_equal(buf_str(&b), "`we``ird` 'a\\'b\\\\c\\0d\\n\\r\\Z\"'");
+    assert_string_equal(buf_str(&b), "`we``ird` `d```.`t.u` 'a\\'b\\\\c\\0d\\n\\r\\Z\"'");
 }
 
 static void taking_leaves_an_empty_buffer(void **state)

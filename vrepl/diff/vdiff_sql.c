@@ -215,9 +215,7 @@ static void plan_end(const struct vdiff_run *d, struct vdiff_end *x, const struc
         buf_put_ident(&row, d->columns[i]);
         buf_put_str(&row, ")");
     }
-    buf_put_ident(&from, x->shard->primary.database);
-    buf_put_u8(&from, '.');
-    buf_put_ident(&from, x->table->name);
+    buf_put_table_name(&from, x->shard->primary.database, x->table->name);
     x->checksum = mem_printf("COUNT(*),COALESCE(SUM(COALESCE(CAST(CONV(LEFT(%s,16),16,10) AS "
                              "DECIMAL(20,0)),1000000000000000000000000000000)),0)",
                              buf_str(&h));

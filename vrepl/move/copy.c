@@ -350,9 +350,7 @@ static bool begin_exact(struct vrepl_copy *c, const bool *wanted, struct err *e)
         struct buf name = BUF_INIT;
         if (!wanted[i])
             continue;
-        buf_put_ident(&name, s->source->primary.database);
-        buf_put_u8(&name, '.');
-        buf_put_ident(&name, s->tables[i].source_table);
+        buf_put_table_name(&name, s->source->primary.database, s->tables[i].source_table);
         names[n++] = buf_take(&name);
     }
     struct position at = POSITION_INIT;

@@ -27,9 +27,7 @@ static bool has_rows(const struct my_params *p, const char *table, bool otherwis
     uint64_t n = 0;
     struct my_conn *c = my_connect(p, "stream", &e);
     buf_put_str(&sql, "SELECT EXISTS(SELECT 1 FROM ");
-    buf_put_ident(&sql, p->database);
-    buf_put_u8(&sql, '.');
-    buf_put_ident(&sql, table);
+    buf_put_table_name(&sql, p->database, table);
     buf_put_str(&sql, ")");
     bool asked =
         c && my_limit_lock_waits(c, LOOK_LOCK_S, &e) && my_query_u64(c, buf_str(&sql), &n, &e);

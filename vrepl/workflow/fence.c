@@ -124,9 +124,7 @@ void fence_hold_close(struct fence_hold *h)
 
 void fence_put_table(struct buf *sql, const struct topo_shard *s, const char *table)
 {
-    buf_put_ident(sql, s->primary.database);
-    buf_put_u8(sql, '.');
-    buf_put_ident(sql, table);
+    buf_put_table_name(sql, s->primary.database, table);
 }
 
 const char *fence_table(const struct fence_hold *h, size_t i)

@@ -43,13 +43,6 @@ static struct finish_options options_of(const struct workflow *w)
     return o;
 }
 
-static void put_table(struct buf *sql, const struct topo_shard *s, const char *table)
-{
-    buf_put_ident(sql, s->primary.database);
-    buf_put_u8(sql, '.');
-    buf_put_ident(sql, table);
-}
-
 /* DDL outside any transaction, marked as ours; its session passes fences. */
 static struct my_conn *connect_for_ddl(struct workflow *w, const struct topo_shard *s,
                                        struct err *e)
@@ -71,7 +64,7 @@ static bool drop_table(struct workflow *w, struct my_conn *c, const struct topo_
 {
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     buf_printf(&sql, "DROP /* sluice:%s */ TABLE IF EXISTS ", w->keys[0]);
-    put_table(&sql, s, table);
+    buf_put_table_name(&sql, s->primary.database, table);
     return my_exec(c, buf_str(&sql), NULL, e);
 }
 
@@ -110,9 +103,9 @@ static bool rename_to_old(struct workflow *w, struct my_conn *c, const struct to
         return err_cure(e, "rename %s; the complete then goes on by itself", old);
     }
     buf_printf(&sql, "ALTER /* sluice:%s */ TABLE ", w->keys[0]);
-    put_table(&sql, s, is_hidden ? hidden : table);
+    buf_put_table_name(&sql, s->primary.database, is_hidden ? hidden : table);
     buf_put_str(&sql, " RENAME TO ");
-    put_table(&sql, s, old);
+    buf_put_table_name(&sql, s->primary.database, old);
     return my_exec(c, buf_str(&sql), NULL, e) && FAULT_POINT("complete.after_rename", e);
 }
 
@@ -317,7 +310,7 @@ static bool clear_target_table(struct workflow *w, struct my_conn *c, const stru
         return drop_table(w, c, s, hidden, e) && drop_table(w, c, s, t->target, e);
     buf_printf(&sql, "TRUNCATE /* sluice:%s */ TABLE ",
                w->keys[0]); /* it was there, empty, before us */
-    put_table(&sql, s, t->target);
+    buf_put_table_name(&sql, s->primary.database, t->target);
     if (my_exec(c, buf_str(&sql), NULL, e) || e->native == NO_SUCH_TABLE) {
         err_clear(e);
         return true;

@@ -299,9 +299,7 @@ static bool check_empty(struct my_conn *c, const struct topo_shard *s, const cha
     CLEANUP(buf_fini) struct buf sql = BUF_INIT;
     char *one = NULL;
     buf_put_str(&sql, "SELECT 1 FROM ");
-    buf_put_ident(&sql, s->primary.database);
-    buf_put_u8(&sql, '.');
-    buf_put_ident(&sql, table);
+    buf_put_table_name(&sql, s->primary.database, table);
     buf_put_str(&sql, " LIMIT 1");
     if (!my_query_text(c, buf_str(&sql), &one, e))
         return false;

@@ -165,9 +165,7 @@ static bool empty_tables(const struct workflow *w, const struct recopy *r, struc
             continue;
         buf_reset(&sql);
         buf_put_str(&sql, "TRUNCATE TABLE ");
-        buf_put_ident(&sql, s->primary.database);
-        buf_put_u8(&sql, '.');
-        buf_put_ident(&sql, w->def->tables[i].target);
+        buf_put_table_name(&sql, s->primary.database, w->def->tables[i].target);
         if (!my_exec(c, buf_str(&sql), NULL, e) || !FAULT_POINT("recopy.after_table", e))
             return false;
     }

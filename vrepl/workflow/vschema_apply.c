@@ -44,9 +44,7 @@ static bool has_rows(const struct topo_shard *s, const char *table, bool *yes, s
     bool ok = my_query_u64(c, buf_str(&sql), &found, e);
     buf_reset(&sql);
     buf_put_str(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-    buf_put_ident(&sql, s->primary.database);
-    buf_put_u8(&sql, '.');
-    buf_put_ident(&sql, table);
+    buf_put_table_name(&sql, s->primary.database, table);
     buf_put_str(&sql, ")");
     if (ok && found > 0)
         ok = my_query_u64(c, buf_str(&sql), &found, e);
