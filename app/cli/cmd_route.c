@@ -226,9 +226,9 @@ static bool print_answer(const struct route *r, const struct vindex_answer *a, s
 
 static bool by_lookup(const struct route *r, struct err *e)
 {
-    const char *given = vindex_lookup_of(r->by->vindex)->table;
-    char *routed = serving_table_route(r->c, given), *table;
-    char *name CLEANUP(mem_free_ptr) = routed != NULL ? routed : mem_strdup(given);
+    char *table;
+    char *name CLEANUP(mem_free_ptr) =
+        serving_table_route(r->c, vindex_lookup_of(r->by->vindex)->table);
     const struct topo_keyspace *ks = find_lookup(r, name, &table, e);
     if (ks == NULL)
         return false;
@@ -270,8 +270,7 @@ static bool print_route(struct route *r, struct err *e)
 
 static bool route_table(struct route *r, const char *given, struct err *e)
 {
-    char *routed = serving_table_route(r->c, given);
-    char *name CLEANUP(mem_free_ptr) = routed != NULL ? routed : mem_strdup(given);
+    char *name CLEANUP(mem_free_ptr) = serving_table_route(r->c, given);
     char *dot = strchr(name, '.');
     if (dot == NULL)
         return err_set(e, ERR_USAGE, "'%s' is no KEYSPACE.TABLE", given);

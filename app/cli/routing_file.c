@@ -81,5 +81,5 @@ char *serving_table_route(const struct config *c, const char *table)
             found = mem_strdup(to);
     }
     json_decref(doc);
-    return found;
+    return found != NULL ? found : mem_strdup(table);
 }

@@ -8,7 +8,7 @@
 /* Names of the keyspace's serving shards by the routing file; where there is none, the shards of
  * the configuration that no other shard contains. malloc'ed array; names belong to the topology. */
 size_t serving_shards(const struct config *c, const struct topo_keyspace *ks, const char ***out);
-/* The routing document's table rule for "ks.t", or NULL: malloc'ed "ks.t". */
+/* Where the routing document's table rules send "ks.t", else "ks.t" itself: malloc'ed "ks.t". */
 char *serving_table_route(const struct config *c, const char *table);
 
 #endif

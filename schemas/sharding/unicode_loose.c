@@ -413,10 +413,7 @@ static enum vindex_result map_loose_md5(const struct vindex *v, const struct vin
     struct buf weights CLEANUP(buf_fini) = BUF_INIT;
     if (!weights_of(v, in, &weights, e))
         return VINDEX_ERROR;
-    if (vindex_md5(buf_str(&weights), weights.len, out))
-        return VINDEX_KSID;
-    err_set(e, ERR_VINDEX, "vindex %s: the digest could not be computed", v->name);
-    return VINDEX_ERROR;
+    return vindex_md5_id(v, buf_str(&weights), weights.len, out, e);
 }
 
 static enum vindex_result map_loose_xxhash(const struct vindex *v, const struct vindex_input *in,
@@ -430,11 +427,9 @@ static enum vindex_result map_loose_xxhash(const struct vindex *v, const struct 
     return VINDEX_KSID;
 }
 
-static const char *const no_params[] = {NULL};
-
 const struct vindex_kind vindex_kinds_loose[] = {
     {.type = "unicode_loose_md5",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .create = create_loose,
      .map = map_loose_md5,
@@ -442,7 +437,7 @@ const struct vindex_kind vindex_kinds_loose[] = {
      .hashing = true,
      .unique = true},
     {.type = "unicode_loose_xxhash",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .create = create_loose,
      .map = map_loose_xxhash,

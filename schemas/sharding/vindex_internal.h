@@ -71,7 +71,10 @@ void vindex_input_text(const struct vindex_input *in, struct vindex_text *t);
 bool vindex_input_number(const struct vindex_input *in, bool negative_allowed, uint64_t *out);
 /* Says that the table of weights is missing, and the cure; false. */
 bool vindex_loose_refused(const struct vindex *v, struct err *e);
-bool vindex_md5(const void *p, size_t n, struct buf *out);    /* appends 16 bytes */
+bool vindex_md5(const void *p, size_t n, struct buf *out); /* appends 16 bytes */
+/* The digest of the bytes is the keyspace id. */
+enum vindex_result vindex_md5_id(const struct vindex *v, const void *p, size_t n, struct buf *out,
+                                 struct err *e);
 void vindex_xxhash(const void *p, size_t n, struct buf *out); /* appends 8 */
 
 /* A JSON object of names to unsigned 64-bit numbers, sorted by name; jansson has no such
@@ -86,9 +89,11 @@ void vindex_pairs_free(struct vindex_pair *pairs, size_t n);
 /* NULL: there is none. The pairs are as vindex_pairs_parse gave them. */
 const struct vindex_pair *vindex_pairs_find(const struct vindex_pair *pairs, size_t n,
                                             const char *name, size_t name_len);
-/* A short text that differs when the pairs do, whatever their order. */
+/* A short text that differs when the pairs do, whatever order the JSON has. The pairs are as
+ * vindex_pairs_parse gave them. */
 void vindex_pairs_digest(const struct vindex_pair *pairs, size_t n, struct buf *out);
 
+extern const char *const vindex_no_params[]; /* of a type that takes none */
 extern const struct vindex_kind vindex_kinds_plain[], vindex_kinds_columns[], vindex_kinds_map[],
     vindex_kinds_cfc[], vindex_kinds_loose[], vindex_kinds_lookup[]; /* type NULL at the end */
 

@@ -11,9 +11,13 @@
 
 enum { MAP_MAX_BYTES = 64 << 20, REGION_BYTES_MAX = 2 };
 
+struct mapped {
+    uint64_t key, value;
+};
+
 struct static_map {
-    struct vindex_pair *pairs;
-    uint64_t *keys; /* of the pairs, in their order, which is ascending */
+    struct vindex_pair *pairs; /* as they are written */
+    struct mapped *numbers;    /* the same, by ascending key */
     size_t n;
     struct vindex *fallback; /* NULL: a number that is not in the map is its own id */
 };
@@ -36,29 +40,26 @@ static bool read_map(const struct vindex *v, const char *path, struct vindex_pai
 
 /* ---- numeric_static_map ---- */
 
-static int by_number(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
-    uint64_t x = strtoull(((const struct vindex_pair *)a)->name, NULL, 10),
-             y = strtoull(((const struct vindex_pair *)b)->name, NULL, 10);
+    uint64_t x = ((const struct mapped *)a)->key, y = ((const struct mapped *)b)->key;
     return x < y ? -1 : x > y;
 }
 
-static bool take_keys(const struct vindex *v, struct static_map *m, struct err *e)
+static bool take_numbers(const struct vindex *v, struct static_map *m, struct err *e)
 {
-    uint64_t ignored;
-    for (size_t i = 0; i < m->n; i++)
-        if (!sys_parse_u64(m->pairs[i].name, &ignored))
+    m->numbers = mem_calloc(m->n + 1, sizeof *m->numbers);
+    for (size_t i = 0; i < m->n; i++) {
+        m->numbers[i].value = m->pairs[i].value;
+        if (!sys_parse_u64(m->pairs[i].name, &m->numbers[i].key))
             return err_set(e, ERR_VSCHEMA, "vindex %s: the map's name '%.100s' is not a number",
                            v->name, m->pairs[i].name);
-    if (m->n > 0)
-        qsort(m->pairs, m->n, sizeof *m->pairs, by_number);
-    m->keys = mem_calloc(m->n + 1, sizeof *m->keys);
-    for (size_t i = 0; i < m->n; i++) {
-        m->keys[i] = strtoull(m->pairs[i].name, NULL, 10);
-        if (i > 0 && m->keys[i] == m->keys[i - 1])
-            return err_set(e, ERR_VSCHEMA, "vindex %s: the map has the number %s twice", v->name,
-                           m->pairs[i].name);
     }
+    qsort(m->numbers, m->n, sizeof *m->numbers, by_key);
+    for (size_t i = 1; i < m->n; i++)
+        if (m->numbers[i].key == m->numbers[i - 1].key)
+            return err_set(e, ERR_VSCHEMA, "vindex %s: the map has the number %llu twice", v->name,
+                           (unsigned long long)m->numbers[i].key);
     return true;
 }
 
@@ -85,22 +86,17 @@ static bool create_static_map(struct vindex *v, const struct vindex_params *p, s
                        v->name, json == NULL ? "and has none" : "not both");
     bool read = json != NULL ? vindex_pairs_parse(v->name, json, &m->pairs, &m->n, e)
                              : read_map(v, path, &m->pairs, &m->n, e);
-    return read && take_keys(v, m, e) && take_fallback(v, m, vindex_param(p, "fallback_type"), e);
+    return read && take_numbers(v, m, e) &&
+           take_fallback(v, m, vindex_param(p, "fallback_type"), e);
 }
 
 static void destroy_static_map(struct vindex *v)
 {
     struct static_map *m = v->own;
     vindex_pairs_free(m->pairs, m->n);
-    free(m->keys);
+    free(m->numbers);
     vindex_free(m->fallback);
     mem_free_ptr(&v->own);
-}
-
-static int compare_key(const void *key, const void *element)
-{
-    uint64_t x = *(const uint64_t *)key, y = *(const uint64_t *)element;
-    return x < y ? -1 : x > y;
 }
 
 static enum vindex_result map_static(const struct vindex *v, const struct vindex_input *in,
@@ -109,13 +105,13 @@ static enum vindex_result map_static(const struct vindex *v, const struct vindex
     (void)n_in;
     (void)e;
     const struct static_map *m = v->own;
-    uint64_t number;
-    if (!vindex_input_number(in, false, &number))
+    struct mapped of = {0};
+    if (!vindex_input_number(in, false, &of.key))
         return VINDEX_NONE;
-    const uint64_t *found = bsearch(&number, m->keys, m->n, sizeof *m->keys, compare_key);
+    const struct mapped *found = bsearch(&of, m->numbers, m->n, sizeof *m->numbers, by_key);
     if (found == NULL && m->fallback != NULL)
         return vindex_map_part(m->fallback, in, out);
-    buf_put_be(out, found != NULL ? m->pairs[found - m->keys].value : number, VINDEX_ID_BYTES);
+    buf_put_be(out, found != NULL ? found->value : of.key, VINDEX_ID_BYTES);
     return VINDEX_KSID;
 }
 

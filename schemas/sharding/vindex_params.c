@@ -243,19 +243,14 @@ const struct vindex_pair *vindex_pairs_find(const struct vindex_pair *pairs, siz
 
 void vindex_pairs_digest(const struct vindex_pair *pairs, size_t n, struct buf *out)
 {
-    struct vindex_pair *sorted = mem_calloc(n + 1, sizeof *sorted);
     struct buf text CLEANUP(buf_fini) = BUF_INIT, digest CLEANUP(buf_fini) = BUF_INIT;
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = pairs[i];
-    qsort(sorted, n, sizeof *sorted, by_name);
     for (size_t i = 0; i < n; i++) {
-        buf_put(&text, sorted[i].name, strlen(sorted[i].name) + 1);
-        buf_put_u64(&text, sorted[i].value);
+        buf_put(&text, pairs[i].name, strlen(pairs[i].name) + 1);
+        buf_put_u64(&text, pairs[i].value);
         buf_put_u8(&text, ',');
     }
     bool ok = vindex_md5(buf_str(&text), text.len, &digest);
     assert(ok); /* the digest of vindexes is there, or the vindex could not be made */
     (void)ok;
     buf_put_hex(out, buf_str(&digest), digest.len);
-    free(sorted);
 }

@@ -213,16 +213,22 @@ bool vindex_md5(const void *p, size_t n, struct buf *out)
     return true;
 }
 
+enum vindex_result vindex_md5_id(const struct vindex *v, const void *p, size_t n, struct buf *out,
+                                 struct err *e)
+{
+    if (vindex_md5(p, n, out))
+        return VINDEX_KSID;
+    err_set(e, ERR_VINDEX, "vindex %s: the digest could not be computed", v->name);
+    return VINDEX_ERROR;
+}
+
 static enum vindex_result map_binary_md5(const struct vindex *v, const struct vindex_input *in,
                                          size_t n_in, struct buf *out, struct err *e)
 {
     (void)n_in;
     struct vindex_text t;
     vindex_input_text(in, &t);
-    if (vindex_md5(t.p, t.n, out))
-        return VINDEX_KSID;
-    err_set(e, ERR_VINDEX, "vindex %s: the digest could not be computed", v->name);
-    return VINDEX_ERROR;
+    return vindex_md5_id(v, t.p, t.n, out, e);
 }
 
 static enum vindex_result map_null(const struct vindex *v, const struct vindex_input *in,
@@ -236,11 +242,11 @@ static enum vindex_result map_null(const struct vindex *v, const struct vindex_i
     return VINDEX_KSID;
 }
 
-static const char *const no_params[] = {NULL};
+const char *const vindex_no_params[] = {NULL};
 
 const struct vindex_kind vindex_kinds_plain[] = {
     {.type = "hash",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .create = create_hash,
      .destroy = destroy_hash,
@@ -250,14 +256,14 @@ const struct vindex_kind vindex_kinds_plain[] = {
      .hashing = true,
      .unique = true},
     {.type = "xxhash",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .map = map_xxhash,
      .cost = 1,
      .hashing = true,
      .unique = true},
     {.type = "numeric",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .map = map_numeric,
      .reverse = unmap_numeric,
@@ -265,7 +271,7 @@ const struct vindex_kind vindex_kinds_plain[] = {
      .hashing = true,
      .unique = true},
     {.type = "reverse_bits",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .map = map_reverse_bits,
      .reverse = unmap_reverse_bits,
@@ -273,21 +279,21 @@ const struct vindex_kind vindex_kinds_plain[] = {
      .hashing = true,
      .unique = true},
     {.type = "binary",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .map = map_binary,
      .keeps_order = true,
      .hashing = true,
      .unique = true},
     {.type = "binary_md5",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .map = map_binary_md5,
      .cost = 1,
      .hashing = true,
      .unique = true},
     {.type = "null",
-     .params = no_params,
+     .params = vindex_no_params,
      .columns = 1,
      .map = map_null,
      .cost = 100,
